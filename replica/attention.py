@@ -1,0 +1,87 @@
+"""The attention layer and its target as SymPy expressions, and one sample's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sympy as sp
+
+from replica import symbols
+
+__all__ = ["SoftmaxWeight", "attention_matrix", "sample_loss", "target_matrix"]
+
+
+class SoftmaxWeight(sp.Function):
+    r"""One softmax weight, ``SoftmaxWeight(j, x_0, ..., x_{L-1})`` :math:`= e^{x_j} / \sum_k e^{x_k}`.
+
+    Kept unevaluated so that derivatives are polynomials in softmax weights: no quotient of two overflowing
+    exponentials can arise in generated code. Two normal forms keep derivatives short: logits are shifted so that
+    the last one vanishes, and the last weight is one minus the others, which also spares an exponential.
+    """
+
+    @classmethod
+    def eval(cls, index: Any, *logits: Any) -> Any:
+        """Bring the weight to its normal form; stay unevaluated there."""
+        if logits[-1] != 0:
+            return cls(index, *(x - logits[-1] for x in logits))
+        if index == len(logits) - 1:
+            return 1 - sp.Add(*(cls(k, *logits) for k in range(len(logits) - 1)))
+        return None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        r"""Return :math:`\partial S_j/\partial x_k = S_j (\delta_{jk} - S_k)`."""
+        if argindex == 1:
+            raise ValueError("a softmax weight has no derivative with respect to its index")
+        index, *logits = self.args
+        position = argindex - 2
+        return self * (int(index == position) - SoftmaxWeight(position, *logits))
+
+    def _eval_rewrite_as_exp(self, index: Any, *logits: Any, **_: Any) -> Any:
+        return 1 / sp.Add(*(sp.exp(x - logits[int(index)]) for x in logits))
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.rewrite(sp.exp)._eval_evalf(prec)
+
+    def _latex(self, printer: Any, exp: Any = None) -> str:
+        index, *logits = self.args
+        inside = ", ".join(printer._print(x) for x in logits)
+        name = rf"\operatorname{{softmax}}_{{{int(index) + 1}}}\left({inside}\right)"
+        return name if exp is None else rf"\left[{name}\right]^{{{exp}}}"
+
+
+def attention_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:
+    r"""Return :math:`S(h) = \mathrm{softmax}(h h^\top)`, row by row (section 2 of arXiv:2402.03902).
+
+    Parameters
+    ----------
+    preactivations
+        The L entries of h (rank one).
+
+    Returns
+    -------
+    sympy.Matrix
+        L x L, rows summing to one.
+    """
+    length = len(preactivations)
+
+    def weight(i: int, j: int) -> sp.Expr:
+        return SoftmaxWeight(j, *(preactivations[i] * preactivations[k] for k in range(length)))
+
+    return sp.Matrix(length, length, weight)
+
+
+def target_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:
+    r"""Return :math:`T(h) = (1-\omega) S(h) + \omega A`, L x L."""
+    omega = symbols.parameter("omega")
+    return (1 - omega) * attention_matrix(preactivations) + omega * symbols.positional_matrix()
+
+
+def sample_loss(preactivations: Sequence[sp.Expr], target: sp.Matrix) -> sp.Expr:
+    r"""Return :math:`\frac12\mathrm{Tr}[(S(h)-T)R(S(h)-T)^\top]` with :math:`R = \sigma^2 1` (theory notes, section 1).
+
+    ``target`` is the L x L matrix T(h*), as expressions or as opaque symbols.
+    """
+    sigma = symbols.parameter("sigma")
+    difference = attention_matrix(preactivations) - target
+    return sigma**2 / 2 * sp.Add(*(entry**2 for entry in difference))

@@ -1,0 +1,318 @@
+"""The jump-resolving line rule: Gaussian averages over a proximal point that jumps.
+
+This file is compiled as part of a generated kernel (see ``saddle.kernel``): its text follows the functions
+that SymPy wrote, whose signatures stand in ``saddle/_generated.pyi``. It contains numerics only: no equation
+of the model.
+
+For fixed teacher fields h* and common mode a, the local fields run along the line w(s). The proximal point
+z*(s), the *global* minimiser of the Moreau objective, is smooth in s but for isolated jumps. A line is done in
+three steps:
+
+1. scan: the global minimiser on a coarse grid of s, by multi-start;
+2. jumps: where continuing the minimiser from one scan point to the next leads to another minimum than the
+   global one, follow both minima and find where their energies tie (Newton safeguarded by bisection);
+3. integrate: Gauss-Legendre on each panel between jumps. The derivative of the average is the average of the
+   derivative plus, per jump, the integrand's drop times the jump's velocity (Leibniz).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from saddle._generated import (
+        channel_derivatives,
+        channel_integrands,
+        compiled,
+        entry_point,
+        envelope_slopes,
+        local_fields,
+        moreau_objective,
+        target_matrix,
+    )
+
+N_STATE = 4
+N_INTEGRANDS = 7
+N_COLUMNS = N_INTEGRANDS + N_STATE * N_STATE + 2  # averages, Jacobian, number of jumps, number of failures
+MAX_JUMPS = 16
+NEWTON_STEPS = 80
+# A minimiser moved by less than this between two routes is the same minimiser.
+SAME_POINT = 1e-6
+INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@compiled
+def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
+    """Minimise the Moreau objective from a start: damped Newton; return z, value, Hessian, success."""
+    value, g_1, g_2, h_11, h_12, h_22 = moreau_objective(
+        z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+    )
+    floor = 0.02 / V  # the quadratic term alone contributes 1/V to every curvature
+    success = False
+    for _ in range(NEWTON_STEPS):
+        mean = 0.5 * (h_11 + h_22)
+        lowest = mean - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
+        convex = lowest > floor
+        shift = 0.0 if convex else floor - 2.0 * lowest + floor
+        a_11, a_22 = h_11 + shift, h_22 + shift
+        determinant = a_11 * a_22 - h_12 * h_12
+        step_1 = (h_12 * g_2 - a_22 * g_1) / determinant
+        step_2 = (h_12 * g_1 - a_11 * g_2) / determinant
+        length = math.sqrt(step_1 * step_1 + step_2 * step_2)
+        if convex and length < 1e-7 * (1.0 + math.sqrt(z_1 * z_1 + z_2 * z_2)):
+            # Quadratic convergence: after this step the error is of order length^2.
+            z_1 += step_1
+            z_2 += step_2
+            value += 0.5 * (g_1 * step_1 + g_2 * step_2)
+            success = True
+            break
+        if length > 1.0:
+            step_1 /= length
+            step_2 /= length
+        slope = g_1 * step_1 + g_2 * step_2
+        scale = 1.0
+        for _ in range(40):
+            trial_1, trial_2 = z_1 + scale * step_1, z_2 + scale * step_2
+            new, n_1, n_2, n_11, n_12, n_22 = moreau_objective(
+                trial_1, trial_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+            )
+            if new <= value + 1e-4 * scale * slope + 1e-15 * abs(value):
+                break
+            scale *= 0.4
+        z_1, z_2, value = trial_1, trial_2, new
+        g_1, g_2, h_11, h_12, h_22 = n_1, n_2, n_11, n_12, n_22
+    return z_1, z_2, value, h_11, h_12, h_22, success
+
+
+@compiled
+def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters):
+    """Lowest minimum reached from a warm start and from every row of ``starts``, each with its mirror image."""
+    best_1, best_2, best, _, _, _, success = descend(
+        z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+    )
+    for k in range(starts.shape[0]):
+        y_1, y_2, value, _, _, _, _ = descend(
+            starts[k, 0], starts[k, 1], w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+        )
+        if value < best - 1e-14 * abs(best):
+            best_1, best_2, best = y_1, y_2, value
+    return best_1, best_2, best, success
+
+
+@compiled
+def apart(x_1, x_2, y_1, y_2):
+    """Distance of two points."""
+    return math.sqrt((x_1 - y_1) ** 2 + (x_2 - y_2) ** 2)
+
+
+@compiled
+def tie(low, x_1, x_2, high, y_1, y_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters):
+    """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
+
+    Returns s, the two minima there, the value, and whether the minimiser really jumps in between (it may
+    only have moved fast).
+    """
+    # Start from the middle; afterwards from Newton on the energy difference.
+    s = 0.5 * (low + high)
+    value = 0.0
+    for _ in range(200):
+        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+        u_1, u_2, e_x, _, _, _, _ = descend(x_1, x_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        v_1, v_2, e_y, _, _, _, _ = descend(y_1, y_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        value = min(e_x, e_y)
+        if apart(u_1, u_2, v_1, v_2) < SAME_POINT:
+            # One minimum has ceased to exist (or both are one): keep the half in which the point moves most.
+            if apart(u_1, u_2, x_1, x_2) > apart(v_1, v_2, y_1, y_2):
+                high, y_1, y_2 = s, v_1, v_2
+            else:
+                low, x_1, x_2 = s, u_1, u_2
+            if apart(x_1, x_2, y_1, y_2) < SAME_POINT or high - low < 1e-13:
+                return s, x_1, x_2, y_1, y_2, value, False
+            s = 0.5 * (low + high)
+            continue
+        slope_x, _, _, _, _ = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
+        slope_y, _, _, _, _ = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)
+        difference, slope = e_x - e_y, slope_x - slope_y
+        if difference < 0.0:
+            low, x_1, x_2 = s, u_1, u_2
+        else:
+            high, y_1, y_2 = s, v_1, v_2
+        step = -difference / slope if slope > 0.0 else math.inf
+        if abs(step) < 1e-13 or high - low < 1e-13:
+            return s, u_1, u_2, v_1, v_2, value, True
+        proposal = s + step
+        s = proposal if low < proposal < high else 0.5 * (low + high)
+    return s, x_1, x_2, y_1, y_2, value, True
+
+
+@compiled
+def average_line(
+    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+    scan, starts, orders, nodes, weights, with_derivatives, row,
+):  # fmt: skip
+    """Average every integrand (and its derivatives) along one line; fill ``row``."""
+    row[:] = 0.0
+    n_scan = scan.size
+    z_scan = np.empty((n_scan, 2))
+    jumps = np.empty(MAX_JUMPS)
+    n_jumps = 0
+    failures = 0
+    # Brackets still to be searched between two scan points: (low, x_1, x_2, high, y_1, y_2).
+    stack = np.empty((2 * MAX_JUMPS, 6))
+
+    for i in range(n_scan):
+        w_1, w_2 = local_fields(a, scan[i], h_1, h_2, q, m, V, theta, parameters)
+        if i == 0:
+            z_1, z_2 = w_1, w_2
+        else:
+            z_1, z_2 = z_scan[i - 1, 0], z_scan[i - 1, 1]
+        c_1, c_2, continued, _, _, _, success = descend(
+            z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+        )
+        b_1, b_2, best, _ = minimise_globally(
+            c_1, c_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
+        )
+        z_scan[i, 0], z_scan[i, 1] = b_1, b_2
+        if not success:
+            failures += 1
+        if i == 0 or apart(b_1, b_2, c_1, c_2) < SAME_POINT:
+            # NOTE: a continued minimiser that fell off its branch within the step also shows as a long move.
+            if i == 0 or apart(b_1, b_2, z_1, z_2) < 0.5:
+                continue
+        depth = 0
+        stack[0, 0], stack[0, 1], stack[0, 2] = scan[i - 1], z_1, z_2
+        stack[0, 3], stack[0, 4], stack[0, 5] = scan[i], b_1, b_2
+        depth = 1
+        first = n_jumps
+        while depth > 0:
+            depth -= 1
+            low, x_1, x_2 = stack[depth, 0], stack[depth, 1], stack[depth, 2]
+            high, y_1, y_2 = stack[depth, 3], stack[depth, 4], stack[depth, 5]
+            s, u_1, u_2, v_1, v_2, value, real = tie(
+                low, x_1, x_2, high, y_1, y_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters
+            )
+            if not real:
+                continue
+            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+            b_1, b_2, best, _ = minimise_globally(
+                u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
+            )
+            third = apart(b_1, b_2, u_1, u_2) > SAME_POINT and apart(b_1, b_2, v_1, v_2) > SAME_POINT
+            if third and best < value - 1e-11 * (1e-3 + abs(value)) and depth + 2 <= stack.shape[0]:
+                # A third minimum lies below the tie: two jumps, one on either side.
+                stack[depth, 0], stack[depth, 1], stack[depth, 2] = low, x_1, x_2
+                stack[depth, 3], stack[depth, 4], stack[depth, 5] = s, b_1, b_2
+                depth += 1
+                stack[depth, 0], stack[depth, 1], stack[depth, 2] = s, b_1, b_2
+                stack[depth, 3], stack[depth, 4], stack[depth, 5] = high, y_1, y_2
+                depth += 1
+            elif n_jumps < MAX_JUMPS:
+                jumps[n_jumps] = s
+                n_jumps += 1
+                if with_derivatives:
+                    add_jump_terms(
+                        s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta,
+                        parameters, row,
+                    )  # fmt: skip
+            else:
+                failures += 1
+        jumps[first:n_jumps].sort()
+
+    for panel in range(n_jumps + 1):
+        start = scan[0] if panel == 0 else jumps[panel - 1]
+        end = scan[n_scan - 1] if panel == n_jumps else jumps[panel]
+        half = 0.5 * (end - start)
+        if half <= 0.0:
+            continue
+        order = orders[min(orders.size - 1, int(2.0 * half))]
+        nearest = 0
+        z_1, z_2 = 0.0, 0.0
+        started = False
+        for k in range(order):
+            s = start + half * (1.0 + nodes[order, k])
+            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+            # Warm start from the nearest scan point of the same panel, else from the previous node.
+            while nearest + 1 < n_scan and abs(scan[nearest + 1] - s) <= abs(scan[nearest] - s):
+                nearest += 1
+            if start <= scan[nearest] <= end:
+                z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
+                z_1, z_2, _, h_11, h_12, h_22, success = descend(
+                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+                )
+            elif started:
+                z_1, z_2, _, h_11, h_12, h_22, success = descend(
+                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+                )
+            else:
+                z_1, z_2, _, _ = minimise_globally(
+                    w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
+                )
+                z_1, z_2, _, h_11, h_12, h_22, success = descend(
+                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+                )
+            started = True
+            if not success:
+                failures += 1
+            weight = half * weights[order, k] * INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+            f = channel_integrands(
+                z_1, z_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters
+            )
+            for j in range(N_INTEGRANDS):
+                row[j] += weight * f[j]
+            if with_derivatives:
+                d = channel_derivatives(
+                    z_1, z_2, h_11, h_12, h_22, a, s, h_1, h_2, q, m, V, theta, parameters
+                )
+                for j in range(N_STATE * N_STATE):
+                    row[N_INTEGRANDS + j] += weight * d[j]
+    row[N_COLUMNS - 2] = n_jumps
+    row[N_COLUMNS - 1] = failures
+
+
+@compiled
+def add_jump_terms(
+    s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, row
+):  # fmt: skip
+    """Add to the Jacobian what a moving jump contributes: integrand's drop times velocity times density."""
+    left = channel_integrands(u_1, u_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
+    right = channel_integrands(v_1, v_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
+    slopes_left = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
+    slopes_right = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)
+    # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
+    crossing = slopes_left[0] - slopes_right[0]
+    if crossing == 0.0:
+        return
+    density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+    for k in range(N_STATE):
+        velocity = -(slopes_left[1 + k] - slopes_right[1 + k]) / crossing
+        for j in range(N_STATE):
+            row[N_INTEGRANDS + N_STATE * j + k] += density * velocity * (left[j] - right[j])
+
+
+@entry_point
+def average_lines(
+    first, last, h_1, h_2, common, state, parameters,
+    scan, starts, orders, nodes, weights, with_derivatives, rows,
+):  # fmt: skip
+    """Average lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else."""
+    q, m, V, theta = state[0], state[1], state[2], state[3]
+    for k in range(first, last):
+        t_11, t_12, t_21, t_22 = target_matrix(h_1[k], h_2[k], parameters)
+        average_line(
+            common[k], h_1[k], h_2[k], t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+            scan, starts, orders, nodes, weights, with_derivatives, rows[k],
+        )  # fmt: skip
+
+
+@entry_point
+def proximal_points(first, last, fields, targets, V, starts, parameters, out):
+    """Global minimisers for given fields (n, 2) and target entries (n, 4): z and the envelope into ``out`` (n, 3)."""
+    for k in range(first, last):
+        z_1, z_2, value, _ = minimise_globally(
+            fields[k, 0], fields[k, 1], fields[k, 0], fields[k, 1], V,
+            targets[k, 0], targets[k, 1], targets[k, 2], targets[k, 3], starts, parameters,
+        )  # fmt: skip
+        out[k, 0], out[k, 1], out[k, 2] = z_1, z_2, value
