@@ -39,6 +39,9 @@ N_INTEGRANDS = 7
 N_COLUMNS = N_INTEGRANDS + N_STATE * N_STATE + 2  # averages, Jacobian, number of jumps, number of failures
 MAX_JUMPS = 16
 NEWTON_STEPS = 80
+GOLDEN_STEPS = 9
+# Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
+GRADING = 3
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -50,13 +53,12 @@ def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
     value, g_1, g_2, h_11, h_12, h_22 = moreau_objective(
         z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
     )
-    floor = 0.02 / V  # the quadratic term alone contributes 1/V to every curvature
+    floor = 1e-5 / V  # the quadratic term alone contributes 1/V to every curvature
     success = False
     for _ in range(NEWTON_STEPS):
-        mean = 0.5 * (h_11 + h_22)
-        lowest = mean - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
+        lowest = lowest_curvature(h_11, h_12, h_22)
         convex = lowest > floor
-        shift = 0.0 if convex else floor - 2.0 * lowest + floor
+        shift = 0.0 if convex else 0.1 / V - 2.0 * min(lowest, 0.0)
         a_11, a_22 = h_11 + shift, h_22 + shift
         determinant = a_11 * a_22 - h_12 * h_12
         step_1 = (h_12 * g_2 - a_22 * g_1) / determinant
@@ -89,17 +91,18 @@ def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
 
 @compiled
 def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters):
-    """Lowest minimum reached from a warm start and from every row of ``starts``, each with its mirror image."""
-    best_1, best_2, best, _, _, _, success = descend(
+    """Lowest minimum reached from a warm start and from every row of ``starts``: z, value, success, Hessian."""
+    best_1, best_2, best, b_11, b_12, b_22, success = descend(
         z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
     )
     for k in range(starts.shape[0]):
-        y_1, y_2, value, _, _, _, _ = descend(
+        y_1, y_2, value, h_11, h_12, h_22, _ = descend(
             starts[k, 0], starts[k, 1], w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
         )
         if value < best - 1e-14 * abs(best):
             best_1, best_2, best = y_1, y_2, value
-    return best_1, best_2, best, success
+            b_11, b_12, b_22 = h_11, h_12, h_22
+    return best_1, best_2, best, success, b_11, b_12, b_22
 
 
 @compiled
@@ -149,6 +152,47 @@ def tie(low, x_1, x_2, high, y_1, y_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m
 
 
 @compiled
+def lowest_curvature(h_11, h_12, h_22):
+    """Lowest eigenvalue of a symmetric 2 x 2 matrix."""
+    return 0.5 * (h_11 + h_22) - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
+
+
+@compiled
+def softest_point(
+    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, scan, z_scan, softness
+):  # fmt: skip
+    """Where the objective's lowest curvature is least along a line without jumps: there z* moves fastest."""
+    centre = 1
+    for i in range(2, scan.size - 1):
+        if softness[i] < softness[centre]:
+            centre = i
+    low, high = scan[centre - 1], scan[centre + 1]
+    golden = 0.6180339887498949
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    value_left, value_right = math.inf, math.inf
+    for step in range(GOLDEN_STEPS):
+        for side in range(2):
+            if step > 0 and ((side == 0) != (value_left == math.inf)):
+                continue
+            s = left if side == 0 else right
+            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+            _, _, _, h_11, h_12, h_22, _ = descend(
+                z_scan[centre, 0], z_scan[centre, 1], w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+            )
+            if side == 0:
+                value_left = lowest_curvature(h_11, h_12, h_22)
+            else:
+                value_right = lowest_curvature(h_11, h_12, h_22)
+        if value_left < value_right:
+            high, right, value_right = right, left, value_left
+            left, value_left = high - golden * (high - low), math.inf
+        else:
+            low, left, value_left = left, right, value_right
+            right, value_right = low + golden * (high - low), math.inf
+    return 0.5 * (low + high)
+
+
+@compiled
 def average_line(
     a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
     scan, starts, orders, nodes, weights, with_derivatives, row,
@@ -156,7 +200,9 @@ def average_line(
     """Average every integrand (and its derivatives) along one line; fill ``row``."""
     row[:] = 0.0
     n_scan = scan.size
+    spacing = scan[1] - scan[0]
     z_scan = np.empty((n_scan, 2))
+    softness = np.empty(n_scan)
     jumps = np.empty(MAX_JUMPS)
     n_jumps = 0
     failures = 0
@@ -172,9 +218,10 @@ def average_line(
         c_1, c_2, continued, _, _, _, success = descend(
             z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
         )
-        b_1, b_2, best, _ = minimise_globally(
+        b_1, b_2, best, _, h_11, h_12, h_22 = minimise_globally(
             c_1, c_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
         )
+        softness[i] = lowest_curvature(h_11, h_12, h_22)
         z_scan[i, 0], z_scan[i, 1] = b_1, b_2
         if not success:
             failures += 1
@@ -197,7 +244,7 @@ def average_line(
             if not real:
                 continue
             w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-            b_1, b_2, best, _ = minimise_globally(
+            b_1, b_2, best, _, _, _, _ = minimise_globally(
                 u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
             )
             third = apart(b_1, b_2, u_1, u_2) > SAME_POINT and apart(b_1, b_2, v_1, v_2) > SAME_POINT
@@ -221,42 +268,49 @@ def average_line(
                 failures += 1
         jumps[first:n_jumps].sort()
 
-    for panel in range(n_jumps + 1):
-        start = scan[0] if panel == 0 else jumps[panel - 1]
-        end = scan[n_scan - 1] if panel == n_jumps else jumps[panel]
-        half = 0.5 * (end - start)
-        if half <= 0.0:
+    if n_jumps == 0:
+        # No jump: still grade the nodes towards the point where the minimiser moves fastest.
+        jumps[0] = softest_point(
+            a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, scan, z_scan, softness
+        )
+    n_breaks = max(1, n_jumps)
+
+    # Sub-panels: each has one end at a break, towards which its nodes are graded; a panel between two breaks
+    # is cut in its middle.
+    for panel in range(2 * n_breaks):
+        at = jumps[panel // 2]
+        if panel % 2 == 0:
+            far = scan[0] if panel == 0 else 0.5 * (jumps[panel // 2 - 1] + at)
+        else:
+            far = scan[n_scan - 1] if panel == 2 * n_breaks - 1 else 0.5 * (at + jumps[panel // 2 + 1])
+        length = abs(far - at)
+        if length <= 0.0:
             continue
-        order = orders[min(orders.size - 1, int(2.0 * half))]
-        nearest = 0
-        z_1, z_2 = 0.0, 0.0
-        started = False
-        for k in range(order):
-            s = start + half * (1.0 + nodes[order, k])
+        order = orders[min(orders.size - 1, int(length))]
+        # Scan points inside the sub-panel, from which its nodes may start warm.
+        inside_first = math.ceil((min(at, far) - scan[0]) / spacing)
+        inside_last = math.floor((max(at, far) - scan[0]) / spacing)
+        s_previous, z_1, z_2 = math.inf, 0.0, 0.0
+        for k in range(order - 1, -1, -1):
+            # From the far end to the break, so that the warm start never crosses a jump.
+            fraction = 0.5 * (1.0 + nodes[order, k])
+            s = at + (far - at) * fraction**GRADING
             w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-            # Warm start from the nearest scan point of the same panel, else from the previous node.
-            while nearest + 1 < n_scan and abs(scan[nearest + 1] - s) <= abs(scan[nearest] - s):
-                nearest += 1
-            if start <= scan[nearest] <= end:
+            nearest = max(inside_first, min(inside_last, int(math.floor((s - scan[0]) / spacing + 0.5))))
+            if inside_first <= inside_last and abs(scan[nearest] - s) < abs(s_previous - s):
                 z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
-                z_1, z_2, _, h_11, h_12, h_22, success = descend(
-                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-                )
-            elif started:
-                z_1, z_2, _, h_11, h_12, h_22, success = descend(
-                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-                )
-            else:
-                z_1, z_2, _, _ = minimise_globally(
+            elif k == order - 1:
+                z_1, z_2, _, _, _, _, _ = minimise_globally(
                     w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
                 )
-                z_1, z_2, _, h_11, h_12, h_22, success = descend(
-                    z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-                )
-            started = True
+            s_previous = s
+            z_1, z_2, _, h_11, h_12, h_22, success = descend(
+                z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+            )
             if not success:
                 failures += 1
-            weight = half * weights[order, k] * INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+            weight = 0.5 * weights[order, k] * length * GRADING * fraction ** (GRADING - 1)
+            weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
             f = channel_integrands(
                 z_1, z_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters
             )
@@ -311,7 +365,7 @@ def average_lines(
 def proximal_points(first, last, fields, targets, V, starts, parameters, out):
     """Global minimisers for given fields (n, 2) and target entries (n, 4): z and the envelope into ``out`` (n, 3)."""
     for k in range(first, last):
-        z_1, z_2, value, _ = minimise_globally(
+        z_1, z_2, value, _, _, _, _ = minimise_globally(
             fields[k, 0], fields[k, 1], fields[k, 0], fields[k, 1], V,
             targets[k, 0], targets[k, 1], targets[k, 2], targets[k, 3], starts, parameters,
         )  # fmt: skip

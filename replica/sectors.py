@@ -1,0 +1,82 @@
+"""The invariant subspaces of the model's sign symmetries, in which branches of solutions live.
+
+Reversing the student's weights and reversing the teacher's generate a group Z2 x Z2 that acts on (m, theta) by
+independent signs. A solution fixed by part of the group lies in the subspace where what the part reverses
+vanishes (theory notes, section 6).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import sympy as sp
+
+from replica import symbols
+from replica.free_energy import FreeEntropy
+
+__all__ = ["Sector", "SignSymmetries", "find_sign_symmetries"]
+
+POSITIONAL_INDEX = 1
+SEMANTIC_INDEX = 3
+
+
+class Sector(enum.Enum):
+    """A family of solutions, by which of m and theta may differ from zero."""
+
+    AGNOSTIC = "agnostic"
+    POSITIONAL = "positional"
+    SEMANTIC = "semantic"
+    MIXED = "mixed"
+
+    @property
+    def broken(self) -> tuple[int, ...]:
+        """Indices in u = (q, m, V, theta) of the symmetry-breaking order parameters that may be non-zero."""
+        return {
+            "agnostic": (),
+            "positional": (POSITIONAL_INDEX,),
+            "semantic": (SEMANTIC_INDEX,),
+            "mixed": (POSITIONAL_INDEX, SEMANTIC_INDEX),
+        }[self.value]
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        """Indices of the unknowns solved for in this sector."""
+        return tuple(sorted((0, 2, *self.broken)))
+
+    @property
+    def transverse(self) -> tuple[int, ...]:
+        """Indices of the symmetry-breaking order parameters that vanish in this sector."""
+        return tuple(i for i in (POSITIONAL_INDEX, SEMANTIC_INDEX) if i not in self.broken)
+
+    def broken_further(self, index: int) -> Sector:
+        """Return the sector in which one more order parameter is non-zero."""
+        target = {*self.broken, index}
+        return next(sector for sector in Sector if set(sector.broken) == target)
+
+
+@dataclass(frozen=True)
+class SignSymmetries:
+    """Which reversals leave the channel's average invariant, found from the expressions.
+
+    Attributes
+    ----------
+    student
+        The objective is even under (z, w) -> (-z, -w).
+    teacher
+        The target is even under h* -> -h*.
+    """
+
+    student: bool
+    teacher: bool
+
+
+def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
+    """Test the two reversals on the free entropy's own expressions."""
+    flip_student = {x: -x for x in (*symbols.proximal_points(), *symbols.local_fields())}
+    flip_teacher = {x: -x for x in symbols.teacher_fields()}
+    objective_change = free_entropy.objective.subs(flip_student, simultaneous=True) - free_entropy.objective
+    target_change = free_entropy.target.subs(flip_teacher, simultaneous=True) - free_entropy.target
+    return SignSymmetries(
+        student=sp.simplify(objective_change) == 0, teacher=sp.simplify(target_change).is_zero_matrix is True
+    )

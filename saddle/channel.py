@@ -1,0 +1,135 @@
+"""The Gaussian averages of the channel, and their derivatives in the order parameters, on a kernel and a rule."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.model import AttentionModel
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
+from replica.symbols import MODEL_PARAMETERS
+from saddle.kernel import Kernel
+from saddle.quadrature import LineRule
+
+__all__ = ["STARTS", "Channel", "ChannelAverages", "parameter_vector"]
+
+N_STATE = 4
+N_INTEGRANDS = 7
+LINES_PER_TASK = 96
+
+STARTS = np.array([[0.7, -0.7], [-0.7, 0.7]])
+"""Starts of the global minimisation, besides the local field itself (theory notes, section 8)."""
+STARTS.setflags(write=False)
+
+
+def parameter_vector(model: AttentionModel) -> np.ndarray:
+    """Return the model's parameters in the kernel's order, (n_parameters,)."""
+    values = model.parameter_values()
+    return np.array([values[quantity.name] for quantity in MODEL_PARAMETERS])
+
+
+@dataclass(frozen=True)
+class ChannelAverages:
+    """Averages at one state u = (q, m, V, theta).
+
+    Attributes
+    ----------
+    conjugates
+        The four conjugates divided by alpha, (4,).
+    envelope, loss, test_error
+        E[M], E[loss(z*, h*)] and the test error per token.
+    derivatives
+        Derivatives of ``conjugates`` in the state, (4, 4); zeros if not asked for.
+    jumps
+        Number of jumps of the proximal point met, over all lines.
+    failures
+        Number of minimisations that did not converge.
+    """
+
+    conjugates: np.ndarray
+    envelope: float
+    loss: float
+    test_error: float
+    derivatives: np.ndarray
+    jumps: int
+    failures: int
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Evaluates channel averages of one model on one rule.
+
+    Lines are shared out over threads in fixed blocks and summed in a fixed order, so results do not depend
+    on the number of threads.
+    """
+
+    kernel: Kernel
+    model: AttentionModel
+    rule: LineRule
+    threads: int = 0
+
+    def averages(self, state: np.ndarray, *, derivatives: bool = True) -> ChannelAverages:
+        """Average every integrand at a state (4,), with q > 0, V > 0 and theta^2 < q rho.
+
+        Where m or theta vanishes and the model has the sign symmetry, only inequivalent nodes are computed.
+        """
+        symmetries = self.kernel.symmetries
+        without_teacher = state[SEMANTIC_INDEX] == 0.0 and symmetries.teacher
+        without_position = state[POSITIONAL_INDEX] == 0.0 and symmetries.teacher and symmetries.student
+        outer, outer_weights = self.rule.reduced_outer(
+            teacher_reversal=without_teacher, joint_reversal=without_position
+        )
+        parameters = parameter_vector(self.model)
+        nodes, weights = self.rule.legendre
+        rows = np.zeros((len(outer), N_INTEGRANDS + N_STATE**2 + 2))
+        h = np.ascontiguousarray(self.model.sigma * outer[:, :2].T)
+        common = np.ascontiguousarray(outer[:, 2])
+        state = np.ascontiguousarray(state, dtype=float)
+
+        def task(first: int) -> None:
+            self.kernel.module.average_lines(
+                first,
+                min(first + LINES_PER_TASK, len(rows)),
+                h[0],
+                h[1],
+                common,
+                state,
+                parameters,
+                self.rule.scan,
+                STARTS,
+                self.rule.panel_orders,
+                nodes,
+                weights,
+                derivatives,
+                rows,
+            )
+
+        firsts = range(0, len(rows), LINES_PER_TASK)
+        workers = self.threads or os.cpu_count() or 1
+        if workers == 1:
+            for first in firsts:
+                task(first)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(task, firsts))
+        # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
+        sums = np.einsum("k,kj->j", outer_weights, rows[:, :-2])
+        jacobian = sums[N_INTEGRANDS:].reshape(N_STATE, N_STATE)
+        for index, vanishes in ((SEMANTIC_INDEX, without_teacher), (POSITIONAL_INDEX, without_position)):
+            if vanishes:
+                # Odd integrands average to zero over the nodes and their mirror images.
+                odd = np.arange(N_STATE) == index
+                sums[index] = 0.0
+                jacobian[odd[:, None] != odd[None, :]] = 0.0
+        return ChannelAverages(
+            conjugates=sums[:N_STATE],
+            envelope=float(sums[4]),
+            loss=float(sums[5]),
+            test_error=float(sums[6]),
+            derivatives=jacobian,
+            jumps=int(rows[:, -2].sum()),
+            failures=int(rows[:, -1].sum()),
+        )

@@ -1,0 +1,29 @@
+"""How a computation ended: every outcome is named, and its message is for people."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Outcome", "SolverError"]
+
+
+class Outcome(enum.Enum):
+    """Outcome of a Newton solve, or of following a branch to one value of alpha."""
+
+    CONVERGED = "converged"
+    MERGED = "the branch has merged into the one with more symmetry at this alpha"
+    ABSENT = "no solution of this kind was found"
+    MAX_STEPS = "Newton's method did not converge within its steps"
+    LEFT_DOMAIN = "Newton's method left the domain where the equations are defined"
+    SINGULAR = "the Jacobian is singular"
+    NOT_FINITE = "the residual is not finite"
+    LOST = "the branch could not be followed any further, however short the step"
+    INTERRUPTED = "the computation was interrupted before this alpha"
+
+
+class SolverError(ValueError):
+    """A point that was asked for by name could not be solved; carries the outcome."""
+
+    def __init__(self, message: str, outcome: Outcome) -> None:
+        super().__init__(message)
+        self.outcome = outcome

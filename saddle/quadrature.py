@@ -1,0 +1,129 @@
+"""The outer quadrature rule, and the tables that the compiled line rule reads.
+
+The Gaussian average runs over four standard normal directions: the two teacher fields and the common mode
+(Gauss-Hermite), and the line (panels between jumps, Gauss-Legendre). See ``saddle.line_average``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+__all__ = ["LineRule"]
+
+LARGEST_ORDER = 64
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True)
+class LineRule:
+    """Orders of the jump-resolving line rule.
+
+    Parameters
+    ----------
+    teacher_order
+        Gauss-Hermite nodes in each teacher field (even); the error sits almost entirely here.
+    common_order
+        Gauss-Hermite nodes along the common mode (even).
+    scan_points
+        Points per line at which the global minimiser is searched.
+    line_density
+        Gauss-Legendre nodes per unit length of a panel, on top of ``line_base``.
+    line_base
+        Gauss-Legendre nodes of a panel of length zero.
+    extent
+        Half-length of the line, in standard deviations.
+    negligible
+        Outer nodes whose weight is below this are left out.
+    """
+
+    teacher_order: int = 16
+    common_order: int = 12
+    scan_points: int = 12
+    line_density: float = 1.6
+    line_base: int = 6
+    extent: float = 5.5
+    negligible: float = 1e-11
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        for name in ("teacher_order", "common_order"):
+            if getattr(self, name) not in range(2, 121, 2):
+                raise ValueError(f"{name} must be an even number in 2 ... 120, got {getattr(self, name)!r}")
+        if self.scan_points < 3:
+            raise ValueError(f"scan_points must be at least 3, got {self.scan_points!r}")
+        if self.panel_orders.max() > LARGEST_ORDER:
+            raise ValueError(
+                f"line_density {self.line_density!r} needs {self.panel_orders.max()} nodes a panel, "
+                f"more than {LARGEST_ORDER}"
+            )
+
+    def refined(self) -> LineRule:
+        """Return a rule with about 1.5 times the nodes in every direction: the yardstick of error estimates."""
+        return LineRule(
+            teacher_order=2 * math.ceil(0.75 * self.teacher_order),
+            common_order=2 * math.ceil(0.625 * self.common_order),
+            scan_points=self.scan_points + 4,
+            line_density=1.25 * self.line_density,
+            line_base=self.line_base + 2,
+            extent=self.extent + 0.5,
+            negligible=self.negligible,
+        )
+
+    def reduced_outer(self, *, teacher_reversal: bool, joint_reversal: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Return the outer nodes and weights with nodes left out that a symmetry maps onto others.
+
+        Parameters
+        ----------
+        teacher_reversal
+            h* -> -h* leaves the integrands invariant (up to signs that average to zero).
+        joint_reversal
+            (h*, a, s) -> -(h*, a, s) does.
+        """
+        nodes, weights = self.outer
+        # Orders are even, so no node lies on a mirror.
+        if teacher_reversal:
+            keep = nodes[:, 0] > 0
+            nodes, weights = nodes[keep], 2.0 * weights[keep]
+        if joint_reversal:
+            keep = nodes[:, 2] > 0
+            nodes, weights = nodes[keep], 2.0 * weights[keep]
+        return nodes, weights
+
+    @cached_property
+    def outer(self) -> tuple[np.ndarray, np.ndarray]:
+        """Standard normal nodes (n, 3), columns (h*_1/sigma, h*_2/sigma, a), and weights (n,) summing to one."""
+        x, u = np.polynomial.hermite_e.hermegauss(self.teacher_order)
+        y, v = np.polynomial.hermite_e.hermegauss(self.common_order)
+        nodes = np.stack(np.meshgrid(x, x, y, indexing="ij"), axis=-1).reshape(-1, 3)
+        weights = (u[:, None, None] * u[None, :, None] * v[None, None, :]).ravel()
+        weights = weights / weights.sum()
+        keep = weights > self.negligible
+        return _read_only(nodes[keep]), _read_only(weights[keep])
+
+    @cached_property
+    def scan(self) -> np.ndarray:
+        """Scan points along the line, (scan_points,)."""
+        return _read_only(np.linspace(-self.extent, self.extent, self.scan_points))
+
+    @cached_property
+    def panel_orders(self) -> np.ndarray:
+        """Number of Gauss-Legendre nodes for a panel of length [k, k+1), indexed by k."""
+        lengths = np.arange(1, int(2 * self.extent) + 2)
+        return _read_only((self.line_base + np.ceil(self.line_density * lengths)).astype(np.int64))
+
+    @cached_property
+    def legendre(self) -> tuple[np.ndarray, np.ndarray]:
+        """Gauss-Legendre nodes and weights of every order n, in row n of two padded tables."""
+        nodes = np.zeros((LARGEST_ORDER + 1, LARGEST_ORDER))
+        weights = np.zeros_like(nodes)
+        for order in range(1, LARGEST_ORDER + 1):
+            nodes[order, :order], weights[order, :order] = np.polynomial.legendre.leggauss(order)
+        return _read_only(nodes), _read_only(weights)

@@ -1,0 +1,174 @@
+"""The saddle-point equations as a residual: F(u; alpha) = u - G(alpha f(u)), with its Jacobian and observables.
+
+u = (q, m, V, theta) are the order parameters, f(u) the channel's averages (conjugates per alpha), G the map from
+conjugates to order parameters. Iterating u -> G(alpha f(u)) is the state evolution of the corresponding message
+passing. All formulas are generated from SymPy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from replica.model import AttentionModel
+from replica.sectors import Sector
+from saddle.channel import Channel, ChannelAverages, parameter_vector
+from saddle.kernel import load_kernel
+from saddle.newton import OutsideDomain
+from saddle.quadrature import LineRule
+
+__all__ = ["SectorLinearization", "StateEvaluation", "StateEvolution"]
+
+N_STATE = 4
+
+
+@dataclass(frozen=True)
+class StateEvaluation:
+    """The residual at one state and alpha, and everything computed on the way.
+
+    Attributes
+    ----------
+    state
+        u = (q, m, V, theta), (4,).
+    alpha
+        Sample complexity.
+    conjugates
+        (q_hat, m_hat, V_hat, theta_hat), (4,).
+    full_residual, full_jacobian
+        F (4,) and dF/du (4, 4) in the full space.
+    alpha_derivative
+        dF/dalpha, (4,).
+    full_scales
+        Natural unit of each unknown: (q, sqrt(q), V, sqrt(q rho)).
+    free_entropy, train_loss, test_error
+        Phi; the training loss per dimension by its independent route; the test error per token.
+    averages
+        The channel's averages.
+    """
+
+    state: np.ndarray
+    alpha: float
+    conjugates: np.ndarray
+    full_residual: np.ndarray
+    full_jacobian: np.ndarray
+    alpha_derivative: np.ndarray
+    full_scales: np.ndarray
+    free_entropy: float
+    train_loss: float
+    test_error: float
+    averages: ChannelAverages
+
+    @property
+    def stability_eigenvalues(self) -> np.ndarray:
+        """Eigenvalues of dF/du in the full space; damped state evolution is stable if all real parts are positive."""
+        return np.linalg.eigvals(self.full_jacobian)
+
+    @property
+    def stable(self) -> bool:
+        """Whether sufficiently damped state evolution returns to this point after any small perturbation."""
+        return bool(np.all(self.stability_eigenvalues.real > 0.0))
+
+
+@dataclass(frozen=True)
+class SectorLinearization:
+    """A state evaluation seen in a sector's unknowns, as Newton's method wants it."""
+
+    evaluation: StateEvaluation
+    free: tuple[int, ...]
+
+    @property
+    def residual(self) -> np.ndarray:
+        """F of the free unknowns."""
+        return self.evaluation.full_residual[list(self.free)]
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """The block of dF/du of the free unknowns."""
+        return self.evaluation.full_jacobian[np.ix_(self.free, self.free)]
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Units of the free unknowns."""
+        return self.evaluation.full_scales[list(self.free)]
+
+
+@dataclass(frozen=True)
+class StateEvolution:
+    """The saddle-point equations of one model on one quadrature rule."""
+
+    model: AttentionModel
+    rule: LineRule = LineRule()
+    threads: int = 0
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The channel on this rule; loads (first time: compiles) the kernel."""
+        return Channel(load_kernel(), self.model, self.rule, self.threads)
+
+    def with_rule(self, rule: LineRule) -> StateEvolution:
+        """Return the same equations on another rule."""
+        return replace(self, rule=rule)
+
+    def scales(self, state: np.ndarray) -> np.ndarray:
+        """Return the natural unit of each unknown at a state, (4,)."""
+        q, V = float(state[0]), float(state[2])
+        return np.array([q, np.sqrt(q), V, np.sqrt(q * self.model.token_variance)])
+
+    def evaluate(self, state: np.ndarray, alpha: float, *, derivatives: bool = True) -> StateEvaluation:
+        """Evaluate residual, Jacobian and observables at a state (4,).
+
+        Raises
+        ------
+        OutsideDomain
+            If q or V is not positive, theta^2 >= q rho, or the weights' precision is not positive.
+        """
+        state = np.array(state, dtype=float)
+        q, _, V, theta = state
+        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
+            raise OutsideDomain(f"order parameters outside their domain: {state}")
+        module, parameters = self.channel.kernel.module, parameter_vector(self.model)
+        averages = self.channel.averages(state, derivatives=derivatives)
+        conjugates = alpha * averages.conjugates
+        if not module.weight_precision(*conjugates, parameters) > 0:
+            raise OutsideDomain(f"the weights' precision is not positive at {state}")
+        overlaps = np.array(module.overlaps(*conjugates, parameters))
+        slopes = np.array(module.overlap_derivatives(*conjugates, parameters)).reshape(N_STATE, N_STATE)
+        return StateEvaluation(
+            state=state,
+            alpha=alpha,
+            conjugates=conjugates,
+            full_residual=state - overlaps,
+            full_jacobian=np.eye(N_STATE) - alpha * slopes @ averages.derivatives,
+            alpha_derivative=-slopes @ averages.conjugates,
+            full_scales=self.scales(state),
+            free_entropy=float(module.free_entropy(*state, *conjugates, averages.envelope, alpha, parameters)),
+            train_loss=float(module.training_loss(*conjugates, averages.loss, alpha, parameters)),
+            test_error=averages.test_error,
+            averages=averages,
+        )
+
+    def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
+        """Return the full state (4,) of a sector's unknowns, with zeros for what vanishes there."""
+        state = np.zeros(N_STATE)
+        state[list(sector.free)] = free_values
+        return state
+
+    def iterate(self, state: np.ndarray, alpha: float, sector: Sector, steps: int, damping: float) -> np.ndarray:
+        """Return the state after damped state evolution within a sector: u <- (1 - damping) u + damping G(alpha f(u)).
+
+        Raises
+        ------
+        OutsideDomain
+            If an iterate leaves the domain.
+        """
+        state = np.array(state, dtype=float)
+        for _ in range(steps):
+            evaluation = self.evaluate(state, alpha, derivatives=False)
+            target = state - evaluation.full_residual
+            change = self.embed((target - state)[list(sector.free)], sector)
+            state = state + damping * change
+            if np.max(np.abs(change / evaluation.full_scales)) < 1e-6:
+                break
+        return state
