@@ -7,7 +7,7 @@ The Gaussian average runs over four standard normal directions: the two teacher 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -67,14 +67,22 @@ class LineRule:
 
     def refined(self) -> LineRule:
         """Return a rule with about 1.5 times the nodes in every direction: the yardstick of error estimates."""
-        return LineRule(
+        return replace(
+            self,
             teacher_order=2 * math.ceil(0.75 * self.teacher_order),
             common_order=2 * math.ceil(0.625 * self.common_order),
             scan_points=self.scan_points + 4,
             line_density=1.25 * self.line_density,
             line_base=self.line_base + 2,
             extent=self.extent + 0.5,
-            negligible=self.negligible,
+        )
+
+    def coarsened(self) -> LineRule:
+        """Return a rule with about half the nodes in every outer direction, for warming up."""
+        return replace(
+            self,
+            teacher_order=max(6, 2 * (self.teacher_order // 4)),
+            common_order=max(6, 2 * (self.common_order // 4)),
         )
 
     def reduced_outer(self, *, teacher_reversal: bool, joint_reversal: bool) -> tuple[np.ndarray, np.ndarray]:

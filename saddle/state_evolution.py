@@ -169,6 +169,6 @@ class StateEvolution:
             target = state - evaluation.full_residual
             change = self.embed((target - state)[list(sector.free)], sector)
             state = state + damping * change
-            if np.max(np.abs(change / evaluation.full_scales)) < 1e-6:
+            if np.max(np.abs(change / evaluation.full_scales)) < 1e-4:
                 break
         return state

@@ -1,0 +1,211 @@
+"""A branch of solutions on a grid of sample complexities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from replica.sectors import Sector
+from replica.symbols import CONJUGATES, ORDER_PARAMETERS
+from saddle.outcomes import Outcome, SolverError
+from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, vanished
+from saddle.state_evolution import StateEvaluation, StateEvolution
+
+__all__ = ["Branch", "SolvedPoint", "solve_point"]
+
+N_STATE = len(ORDER_PARAMETERS)
+
+
+def _named(values: np.ndarray, quantities: tuple) -> Mapping[str, np.ndarray]:
+    columns = {}
+    for k, quantity in enumerate(quantities):
+        column = np.ascontiguousarray(values[..., k])
+        column.setflags(write=False)
+        columns[quantity.name] = column
+    return MappingProxyType(columns)
+
+
+@dataclass(frozen=True)
+class SolvedPoint:
+    """One solution: order parameters, conjugates and observables at one alpha."""
+
+    alpha: float
+    sector: Sector
+    evaluation: StateEvaluation
+    residual_norm: float
+
+    @property
+    def order_parameters(self) -> Mapping[str, float]:
+        """Order parameters by name."""
+        names = (quantity.name for quantity in ORDER_PARAMETERS)
+        return MappingProxyType(dict(zip(names, map(float, self.evaluation.state), strict=True)))
+
+    @property
+    def conjugates(self) -> Mapping[str, float]:
+        """Conjugates by name."""
+        names = (quantity.name for quantity in CONJUGATES)
+        return MappingProxyType(dict(zip(names, map(float, self.evaluation.conjugates), strict=True)))
+
+    @property
+    def free_entropy(self) -> float:
+        """Phi."""
+        return self.evaluation.free_entropy
+
+    @property
+    def train_loss(self) -> float:
+        """Training loss per dimension."""
+        return self.evaluation.train_loss
+
+    @property
+    def test_error(self) -> float:
+        """Test error per token."""
+        return self.evaluation.test_error
+
+    @property
+    def stable(self) -> bool:
+        """Stability of damped state evolution in the full space."""
+        return self.evaluation.stable
+
+
+def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:
+    """Solve one sector at one alpha from a full state (4,) near the solution.
+
+    Raises
+    ------
+    SolverError
+        If Newton's method does not converge, or ends where an overlap of the sector vanishes.
+    """
+    result = solve_state(evolution, sector, canonical_signs(start), alpha)
+    if result.outcome is not Outcome.CONVERGED:
+        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
+    evaluation = evaluation_of(result)
+    if vanished(evaluation, sector):
+        outcome = Outcome.MERGED
+        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
+    return SolvedPoint(alpha, sector, evaluation, result.residual_norm)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One family of solutions on the diagram's grid; every array has the grid's length n.
+
+    Where ``outcome`` is MERGED the family coincides with one of higher symmetry, whose values are stored (so
+    that, say, the semantic overlap is zero there). Where it is neither CONVERGED nor MERGED the values are
+    nan: nothing is interpolated.
+
+    Attributes
+    ----------
+    sector
+        Which of m and theta are non-zero.
+    evolution
+        The equations it solves; used by :meth:`at`.
+    alpha
+        Sample complexities, increasing, (n,).
+    outcome
+        Named outcome at each, a tuple of n.
+    states, conjugate_states, errors
+        (q, m, V, theta), their conjugates, and the error of the former by a finer rule, (n, 4).
+    free_entropy, free_entropy_error, train_loss, test_error, test_error_error, average_envelope
+        Phi and its error, training loss per dimension (independent route), test error per token and its
+        error, and E[M] = -dPhi/dalpha, (n,).
+    residual_norm
+        Largest residual in natural units, (n,).
+    eigenvalues
+        Eigenvalues of dF/du, complex (n, 4).
+    """
+
+    sector: Sector
+    evolution: StateEvolution
+    alpha: np.ndarray
+    outcome: tuple[Outcome, ...]
+    states: np.ndarray
+    conjugate_states: np.ndarray
+    errors: np.ndarray
+    free_entropy: np.ndarray
+    free_entropy_error: np.ndarray
+    train_loss: np.ndarray
+    test_error: np.ndarray
+    test_error_error: np.ndarray
+    average_envelope: np.ndarray
+    residual_norm: np.ndarray
+    eigenvalues: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Make every array read-only."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the family."""
+        return self.sector.value
+
+    @property
+    def order_parameters(self) -> Mapping[str, np.ndarray]:
+        """Order parameters by name, each (n,)."""
+        return _named(self.states, ORDER_PARAMETERS)
+
+    @property
+    def conjugates(self) -> Mapping[str, np.ndarray]:
+        """Conjugates by name, each (n,)."""
+        return _named(self.conjugate_states, CONJUGATES)
+
+    @property
+    def error(self) -> Mapping[str, np.ndarray]:
+        """Errors of order parameters, free entropy and test error by name, each (n,)."""
+        extra = {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
+        return MappingProxyType({**_named(self.errors, ORDER_PARAMETERS), **extra})
+
+    @property
+    def stable(self) -> np.ndarray:
+        """Whether damped state evolution in the full space is stable, (n,); False where nothing is stored."""
+        return np.all(self.eigenvalues.real > 0.0, axis=1)
+
+    @property
+    def distinct(self) -> np.ndarray:
+        """Where the family is a branch of its own (outcome CONVERGED), (n,)."""
+        return np.array([outcome is Outcome.CONVERGED for outcome in self.outcome])
+
+    @property
+    def stored(self) -> np.ndarray:
+        """Where values are stored (outcome CONVERGED or MERGED), (n,)."""
+        return np.array([outcome in (Outcome.CONVERGED, Outcome.MERGED) for outcome in self.outcome])
+
+    def at(self, alpha: float) -> SolvedPoint:
+        """Solve the branch at any alpha by Newton's method from the nearest stored points.
+
+        Raises
+        ------
+        ValueError
+            If alpha is not positive and finite, or the branch has no point.
+        SolverError
+            If there is no solution of this kind at this alpha, or it was not found.
+        """
+        if not (np.isfinite(alpha) and alpha > 0):
+            raise ValueError(f"alpha must be positive and finite, got {alpha!r}")
+        own = np.flatnonzero(self.distinct)
+        if own.size == 0:
+            raise ValueError(f"the {self.name} branch has no point in this diagram, so none at alpha = {alpha!r}")
+        nearest = own[np.argsort(np.abs(self.alpha[own] - alpha), kind="stable")]
+        try:
+            return solve_point(self.evolution, self.sector, self._start(alpha, nearest), alpha)
+        except SolverError:
+            return solve_point(self.evolution, self.sector, self.states[nearest[0]], alpha)
+
+    def _start(self, alpha: float, nearest: np.ndarray) -> np.ndarray:
+        """Return a start for Newton: squares of m and theta and the others interpolated between two points."""
+        if nearest.size < 2:
+            return self.states[nearest[0]]
+        first, second = nearest[:2]
+        fraction = (alpha - self.alpha[first]) / (self.alpha[second] - self.alpha[first])
+        powers = np.ones(N_STATE)
+        powers[list(self.sector.broken)] = 2.0
+        a, b = self.states[first] ** powers, self.states[second] ** powers
+        mixed = a + fraction * (b - a)
+        # Beyond the last point the extrapolation may lose its sign: fall back on the nearest point.
+        usable = np.where((mixed > 0.1 * a) | (powers == 1.0), mixed, a)
+        return usable ** (1.0 / powers)

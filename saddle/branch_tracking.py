@@ -1,0 +1,232 @@
+"""Find a first point on each branch and follow it over the grid of sample complexities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.sectors import Sector
+from saddle.branch import Branch
+from saddle.continuation import BranchPoint, follow
+from saddle.newton import OutsideDomain
+from saddle.outcomes import Outcome
+from saddle.sector_solver import (
+    Result,
+    canonical_signs,
+    evaluation_of,
+    informed_solution,
+    solve_in_sector,
+    solve_state,
+    vanished,
+)
+from saddle.state_evolution import SectorLinearization, StateEvolution
+
+__all__ = ["TrackedBranch", "assemble_branch", "track_branch"]
+
+ANCHOR_CANDIDATES = 7
+# From a good prediction Newton needs two or three; more means the step was too long.
+FOLLOWING_EVALUATIONS = 8
+Point = BranchPoint[SectorLinearization]
+
+
+@dataclass(frozen=True)
+class TrackedBranch:
+    """Outcomes and results over the grid, in the grid's order, before errors are estimated."""
+
+    sector: Sector
+    points: tuple[Point, ...]
+    interrupted: bool = False
+
+
+def _mixed_seed(
+    evolution: StateEvolution, index: int, known: Mapping[Sector, TrackedBranch], alpha: float
+) -> Result | None:
+    """Look for a mixed solution between the positional and the semantic one: it separates their basins."""
+    states = []
+    for sector in (Sector.POSITIONAL, Sector.SEMANTIC):
+        point = known[sector].points[index] if sector in known else None
+        if point is None or point.outcome is not Outcome.CONVERGED or point.result is None:
+            return None
+        states.append(evaluation_of(point.result).state)
+    for weight in (0.5, 0.4, 0.6, 0.3, 0.7):
+        result = solve_state(evolution, Sector.MIXED, weight * states[0] + (1.0 - weight) * states[1], alpha)
+        if result.outcome is Outcome.CONVERGED:
+            evaluation = evaluation_of(result)
+            if not vanished(evaluation, Sector.MIXED):
+                return solve_state(evolution, Sector.MIXED, canonical_signs(evaluation.state), alpha)
+    return None
+
+
+def _anchor(
+    evolution: StateEvolution,
+    sector: Sector,
+    grid: np.ndarray,
+    upwards: bool,
+    known: Mapping[Sector, TrackedBranch],
+) -> tuple[int, Result] | None:
+    """Find a first solution on the branch, trying grid points from the far end of the sweep."""
+    order = np.unique(np.linspace(0, grid.size - 1, min(ANCHOR_CANDIDATES, grid.size)).round().astype(int))
+    for index in order if upwards else order[::-1]:
+        alpha = float(grid[index])
+        if sector is Sector.MIXED:
+            result = _mixed_seed(evolution, int(index), known, alpha)
+        else:
+            result = informed_solution(evolution, sector, alpha)
+        if result is not None:
+            return int(index), result
+    return None
+
+
+def track_branch(
+    evolution: StateEvolution,
+    sector: Sector,
+    grid: np.ndarray,
+    *,
+    upwards: bool = False,
+    known: Mapping[Sector, TrackedBranch] | None = None,
+    report: Callable[[], object] = lambda: None,
+) -> TrackedBranch:
+    """Find a sector's branch and follow it from its first point to both ends of the grid.
+
+    Parameters
+    ----------
+    evolution
+        The equations.
+    sector
+        Invariant subspace.
+    grid
+        Increasing sample complexities, (n,).
+    upwards
+        Look for the first point from the lower end of the grid instead of the upper.
+    known
+        Branches already tracked; the mixed branch is looked for between positional and semantic.
+    report
+        Called once per finished grid point.
+
+    Returns
+    -------
+    TrackedBranch
+        One outcome per grid point; an interruption (Ctrl-C) keeps what was computed.
+    """
+    points: dict[int, Point] = {}
+    interrupted = False
+    try:
+        anchor = _anchor(evolution, sector, grid, upwards, known or {})
+        if anchor is not None:
+            index, result = anchor
+            points[index] = BranchPoint(float(grid[index]), Outcome.CONVERGED, result)
+            report()
+            for indices in (range(index - 1, -1, -1), range(index + 1, grid.size)):
+                _follow_indices(evolution, sector, grid, index, result, indices, points, report)
+    except KeyboardInterrupt:
+        interrupted = True
+    missing = Outcome.INTERRUPTED if interrupted else Outcome.ABSENT
+    complete = [points.get(k) or BranchPoint(float(grid[k]), missing, None) for k in range(grid.size)]
+    return TrackedBranch(sector, tuple(complete), interrupted)
+
+
+def _follow_indices(
+    evolution: StateEvolution,
+    sector: Sector,
+    grid: np.ndarray,
+    index: int,
+    result: Result,
+    indices: Sequence[int],
+    points: dict[int, Point],
+    report: Callable[[], object],
+) -> None:
+    """Follow a branch from one grid point through others; fill ``points``."""
+    free = list(sector.free)
+    odd = [free.index(i) for i in sector.broken]
+    start = [(float(grid[index]), result.x)]
+    followed = follow(
+        lambda x, alpha: solve_in_sector(evolution, sector, x, alpha, FOLLOWING_EVALUATIONS),
+        start,
+        grid[list(indices)],
+        odd=odd,
+    )
+    for k, point in zip(indices, followed, strict=True):
+        points[k] = point
+        report()
+
+
+def _merges_into(tracked: TrackedBranch, index: int) -> Sector:
+    """Return the sector of higher symmetry into which a branch vanishes next to a grid index."""
+    solved = [k for k, point in enumerate(tracked.points) if point.outcome is Outcome.CONVERGED]
+    nearest = min(solved, key=lambda k: abs(k - index))
+    result = tracked.points[nearest].result
+    if result is None:
+        raise ValueError("a converged point must carry its result")
+    evaluation = evaluation_of(result)
+    sizes = np.abs(evaluation.state) / evaluation.full_scales
+    smallest = min(tracked.sector.broken, key=lambda i: sizes[i])
+    remaining = set(tracked.sector.broken) - {smallest}
+    return next(sector for sector in Sector if set(sector.broken) == remaining)
+
+
+def assemble_branch(
+    evolution: StateEvolution,
+    tracked: TrackedBranch,
+    grid: np.ndarray,
+    assembled: Mapping[Sector, Branch],
+    report: Callable[[], object] = lambda: None,
+) -> Branch:
+    """Turn tracked points into a branch with errors from one evaluation per point on a finer rule.
+
+    First-order propagation: with the fine residual F at the stored state, the state moves by -J^{-1} F. Phi is
+    stationary, so its change at fixed state is its error to second order.
+    """
+    n = grid.size
+    fine = evolution.with_rule(evolution.rule.refined())
+    columns = {name: np.full((n, 4), np.nan) for name in ("states", "conjugate_states", "errors")}
+    columns |= {
+        name: np.full(n, np.nan)
+        for name in (
+            "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error",
+            "average_envelope", "residual_norm",
+        )
+    }  # fmt: skip
+    eigenvalues = np.full((n, 4), np.nan, dtype=complex)
+    outcomes = [point.outcome for point in tracked.points]
+    for k, point in enumerate(tracked.points):
+        if outcomes[k] is Outcome.MERGED:
+            parent = assembled.get(_merges_into(tracked, k))
+            if parent is None or not parent.stored[k]:
+                outcomes[k] = Outcome.LOST
+                continue
+            for name, values in columns.items():
+                values[k] = getattr(parent, name)[k]
+            eigenvalues[k] = parent.eigenvalues[k]
+        if outcomes[k] is not Outcome.CONVERGED or point.result is None:
+            continue
+        here = evaluation_of(point.result)
+        try:
+            there = fine.evaluate(here.state, here.alpha, derivatives=False)
+            free = list(tracked.sector.free)
+            shift = np.zeros(4)
+            jacobian = here.full_jacobian[np.ix_(free, free)]
+            shift[free] = np.linalg.solve(jacobian, there.full_residual[free])
+            columns["errors"][k] = np.abs(shift)
+            columns["free_entropy_error"][k] = abs(there.free_entropy - here.free_entropy)
+            columns["test_error_error"][k] = abs(there.test_error - here.test_error)
+        except (OutsideDomain, np.linalg.LinAlgError):
+            pass  # the error stays nan: not known
+        columns["states"][k] = here.state
+        columns["conjugate_states"][k] = here.conjugates
+        columns["free_entropy"][k] = here.free_entropy
+        columns["train_loss"][k] = here.train_loss
+        columns["test_error"][k] = here.test_error
+        columns["average_envelope"][k] = here.averages.envelope
+        columns["residual_norm"][k] = point.result.residual_norm
+        eigenvalues[k] = here.stability_eigenvalues
+        report()
+    return Branch(
+        sector=tracked.sector,
+        evolution=evolution,
+        alpha=grid.copy(),
+        outcome=tuple(outcomes),
+        eigenvalues=eigenvalues,
+        **columns,
+    )
