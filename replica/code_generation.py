@@ -25,6 +25,7 @@ from replica.attention import sample_loss
 from replica.channel_coordinates import LineCoordinates, line_coordinates
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
 
 __all__ = ["FunctionSpecification", "GeneratedSource", "function_specifications", "generate_source"]
 
@@ -97,13 +98,24 @@ def _gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Ex
 
 
 def _channel_integrands(system: SaddleSystem) -> list[sp.Expr]:
-    """Return what the channel averages: four conjugates per alpha, the envelope, the loss at z*, the test error."""
+    """Return what the channel averages.
+
+    Four conjugates per alpha; the envelope; the loss at z*; the test error; and the derivatives of the two
+    odd conjugates in their own order parameters, where those vanish (the odd blocks of the Jacobian, whose
+    zeros are pitchforks), by the route that needs no jumps.
+    """
     phi = system.free_entropy
     w = symbols.local_fields()
     # NOTE: eps_g is per token and carries no 1/2 (theory notes, section 5), the sample loss does.
     test_error = sp.Rational(2, len(w)) * sample_loss(w, symbols.target_entries())
     conjugates = [system.conjugate_integrand(x.symbol) for x in symbols.CONJUGATES]
-    return [*conjugates, phi.objective, phi.loss, test_error]
+    odd_blocks = [
+        GaussianAverage(conjugates[index], phi.law)
+        .derivative_by_density(symbols.ORDER_PARAMETERS[index].symbol)
+        .integrand
+        for index in (POSITIONAL_INDEX, SEMANTIC_INDEX)
+    ]
+    return [*conjugates, phi.objective, phi.loss, test_error, *odd_blocks]
 
 
 def _channel_functions(system: SaddleSystem, line: LineCoordinates) -> list[FunctionSpecification]:
@@ -149,7 +161,7 @@ def _channel_functions(system: SaddleSystem, line: LineCoordinates) -> list[Func
         ),
         FunctionSpecification(
             "channel_integrands",
-            "Integrands: q_hat, m_hat, V_hat, theta_hat per alpha; envelope; loss at z*; test error.",
+            "Integrands: four conjugates per alpha; envelope; loss at z*; test error; two odd blocks.",
             at_node,
             tuple(on_line(f) for f in integrands),
         ),

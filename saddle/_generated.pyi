@@ -26,7 +26,7 @@ def channel_integrands(
     z_1: float, z_2: float, common_mode: float, line_coordinate: float, h_1: float, h_2: float,
     T_11: float, T_12: float, T_21: float, T_22: float,
     q: float, m: float, V: float, theta: float, parameters: Floats,
-) -> tuple[float, float, float, float, float, float, float]: ...
+) -> tuple[float, ...]: ...
 def channel_derivatives(
     z_1: float, z_2: float, H_11: float, H_12: float, H_22: float,
     common_mode: float, line_coordinate: float, h_1: float, h_2: float,

@@ -115,6 +115,8 @@ class Branch:
         Largest residual in natural units, (n,).
     eigenvalues
         Eigenvalues of dF/du, complex (n, 4).
+    jacobian_diagonal
+        Diagonal of dF/du, (n, 4): for an order parameter that vanishes here, its block under the symmetry.
     """
 
     sector: Sector
@@ -132,6 +134,7 @@ class Branch:
     average_envelope: np.ndarray
     residual_norm: np.ndarray
     eigenvalues: np.ndarray
+    jacobian_diagonal: np.ndarray
 
     def __post_init__(self) -> None:
         """Make every array read-only."""

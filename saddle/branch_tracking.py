@@ -28,6 +28,8 @@ __all__ = ["TrackedBranch", "assemble_branch", "track_branch"]
 ANCHOR_CANDIDATES = 7
 # From a good prediction Newton needs two or three; more means the step was too long.
 FOLLOWING_EVALUATIONS = 8
+# An order parameter this small compared with its largest value on the branch is about to vanish.
+SHRUNK = 0.4
 Point = BranchPoint[SectorLinearization]
 
 
@@ -152,18 +154,41 @@ def _follow_indices(
         report()
 
 
-def _merges_into(tracked: TrackedBranch, index: int) -> Sector:
-    """Return the sector of higher symmetry into which a branch vanishes next to a grid index."""
-    solved = [k for k, point in enumerate(tracked.points) if point.outcome is Outcome.CONVERGED]
-    nearest = min(solved, key=lambda k: abs(k - index))
-    result = tracked.points[nearest].result
-    if result is None:
-        raise ValueError("a converged point must carry its result")
-    evaluation = evaluation_of(result)
-    sizes = np.abs(evaluation.state) / evaluation.full_scales
-    smallest = min(tracked.sector.broken, key=lambda i: sizes[i])
-    remaining = set(tracked.sector.broken) - {smallest}
-    return next(sector for sector in Sector if set(sector.broken) == remaining)
+def _mark_merged(
+    tracked: TrackedBranch, assembled: Mapping[Sector, Branch]
+) -> tuple[list[Outcome], dict[int, Branch]]:
+    """Tell merging from other ends of a branch.
+
+    A branch that was lost while one of its odd order parameters was shrinking has merged into the branch of
+    higher symmetry from that branch's pitchfork on, that is, where its odd block has the other sign.
+
+    Returns
+    -------
+    (list of Outcome, dict)
+        Outcomes over the grid, and the branch merged into by grid index.
+    """
+    outcomes = [point.outcome for point in tracked.points]
+    parents: dict[int, Branch] = {}
+    solved = {k: evaluation_of(p.result) for k, p in enumerate(tracked.points) if p.result is not None}
+    if not solved or not tracked.sector.broken:
+        return outcomes, parents
+    sizes = {k: np.abs(here.state) for k, here in solved.items()}
+    largest = np.max(list(sizes.values()), axis=0)
+    below, above = range(min(solved) - 1, -1, -1), range(max(solved) + 1, len(outcomes))
+    for end, beyond in ((min(solved), below), (max(solved), above)):
+        shrunk = min(tracked.sector.broken, key=lambda i: sizes[end][i] / largest[i])
+        remaining = set(tracked.sector.broken) - {shrunk}
+        parent = assembled.get(next(sector for sector in Sector if set(sector.broken) == remaining))
+        if parent is None or sizes[end][shrunk] > SHRUNK * largest[shrunk]:
+            continue
+        odd_block = parent.jacobian_diagonal[:, shrunk]
+        merged = False
+        for k in beyond:
+            merged = merged or bool(odd_block[k] * odd_block[end] < 0.0)
+            if outcomes[k] is Outcome.LOST and parent.stored[k] and merged:
+                outcomes[k] = Outcome.MERGED
+                parents[k] = parent
+    return outcomes, parents
 
 
 def assemble_branch(
@@ -180,7 +205,7 @@ def assemble_branch(
     """
     n = grid.size
     fine = evolution.with_rule(evolution.rule.refined())
-    columns = {name: np.full((n, 4), np.nan) for name in ("states", "conjugate_states", "errors")}
+    columns = {name: np.full((n, 4), np.nan) for name in ("states", "conjugate_states", "errors", "jacobian_diagonal")}
     columns |= {
         name: np.full(n, np.nan)
         for name in (
@@ -189,16 +214,12 @@ def assemble_branch(
         )
     }  # fmt: skip
     eigenvalues = np.full((n, 4), np.nan, dtype=complex)
-    outcomes = [point.outcome for point in tracked.points]
+    outcomes, parents = _mark_merged(tracked, assembled)
     for k, point in enumerate(tracked.points):
-        if outcomes[k] is Outcome.MERGED:
-            parent = assembled.get(_merges_into(tracked, k))
-            if parent is None or not parent.stored[k]:
-                outcomes[k] = Outcome.LOST
-                continue
+        if k in parents:
             for name, values in columns.items():
-                values[k] = getattr(parent, name)[k]
-            eigenvalues[k] = parent.eigenvalues[k]
+                values[k] = getattr(parents[k], name)[k]
+            eigenvalues[k] = parents[k].eigenvalues[k]
         if outcomes[k] is not Outcome.CONVERGED or point.result is None:
             continue
         here = evaluation_of(point.result)
@@ -215,6 +236,7 @@ def assemble_branch(
             pass  # the error stays nan: not known
         columns["states"][k] = here.state
         columns["conjugate_states"][k] = here.conjugates
+        columns["jacobian_diagonal"][k] = np.diag(here.full_jacobian)
         columns["free_entropy"][k] = here.free_entropy
         columns["train_loss"][k] = here.train_loss
         columns["test_error"][k] = here.test_error

@@ -17,7 +17,7 @@ from saddle.quadrature import LineRule
 __all__ = ["STARTS", "Channel", "ChannelAverages", "parameter_vector"]
 
 N_STATE = 4
-N_INTEGRANDS = 7
+N_INTEGRANDS = 9
 LINES_PER_TASK = 96
 
 STARTS = np.array([[0.7, -0.7], [-0.7, 0.7]])
@@ -43,6 +43,9 @@ class ChannelAverages:
         E[M], E[loss(z*, h*)] and the test error per token.
     derivatives
         Derivatives of ``conjugates`` in the state, (4, 4); zeros if not asked for.
+    odd_blocks
+        Derivatives of m_hat/alpha in m and of theta_hat/alpha in theta by the route without jumps, (2,): what
+        locates pitchforks where m or theta vanishes.
     jumps
         Number of jumps of the proximal point met, over all lines.
     failures
@@ -54,6 +57,7 @@ class ChannelAverages:
     loss: float
     test_error: float
     derivatives: np.ndarray
+    odd_blocks: np.ndarray
     jumps: int
     failures: int
 
@@ -130,6 +134,7 @@ class Channel:
             loss=float(sums[5]),
             test_error=float(sums[6]),
             derivatives=jacobian,
+            odd_blocks=sums[7:9],
             jumps=int(rows[:, -2].sum()),
             failures=int(rows[:, -1].sum()),
         )

@@ -23,8 +23,6 @@ MAX_HALVINGS = 6
 HISTORY = 4
 MAX_SUBSTEPS = 80
 COLLAPSED = 1e-3
-# A branch that ends where an odd unknown's square is below this part of its largest has merged.
-SMALL_SQUARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -88,25 +86,25 @@ def follow(
     Yields
     ------
     BranchPoint
-        One per parameter value. Once the branch is lost, outcomes are MERGED if the odd unknowns were about
-        to vanish and LOST otherwise, without a solution: nothing is interpolated.
+        One per parameter value. Once the branch is lost (at a fold, or where the odd unknowns vanish), the
+        remaining ones have outcome LOST and no solution: nothing is interpolated.
     """
     history = [(p, _to_smooth(np.asarray(x, dtype=float), odd)) for p, x in start]
-    ended: Outcome | None = None
+    lost = False
     for target in parameters:
         budget = MAX_SUBSTEPS
-        while ended is None:
+        while not lost:
             result, reached = _advance(solve, history, target, odd, closeness)
             budget -= 1
             if result is None or budget == 0:
-                ended = _ending(history, target, odd)
+                lost = True
                 break
             history.append((reached, _to_smooth(result.x, odd)))
             if reached == target:
                 yield BranchPoint(target, Outcome.CONVERGED, result)
                 break
-        if ended is not None:
-            yield BranchPoint(target, ended, None)
+        if lost:
+            yield BranchPoint(target, Outcome.LOST, None)
 
 
 def _advance(
@@ -126,16 +124,6 @@ def _advance(
         if result is not None:
             return result, trial
     return None, here
-
-
-def _ending(history: Sequence[tuple[float, np.ndarray]], target: float, odd: Sequence[int]) -> Outcome:
-    """Name the end of a branch: at a pitchfork an odd unknown shrinks to zero, at a fold it does not."""
-    if len(history) > 1 and _vanishes(history, target, odd):
-        largest = np.max([np.abs(y) for _, y in history], axis=0)
-        last = np.abs(history[-1][1])
-        if any(last[i] < SMALL_SQUARE * largest[i] for i in odd):
-            return Outcome.MERGED
-    return Outcome.LOST
 
 
 def _vanishes(history: Sequence[tuple[float, np.ndarray]], parameter: float, odd: Sequence[int]) -> bool:

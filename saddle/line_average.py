@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
 
 N_STATE = 4
-N_INTEGRANDS = 7
+N_INTEGRANDS = 9
 N_COLUMNS = N_INTEGRANDS + N_STATE * N_STATE + 2  # averages, Jacobian, number of jumps, number of failures
 MAX_JUMPS = 16
 NEWTON_STEPS = 80

@@ -44,7 +44,7 @@ class LineRule:
         Outer nodes whose weight is below this are left out.
     """
 
-    teacher_order: int = 16
+    teacher_order: int = 20
     common_order: int = 12
     scan_points: int = 12
     line_density: float = 1.6

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from replica.model import AttentionModel
-from replica.sectors import Sector
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
 from saddle.channel import Channel, ChannelAverages, parameter_vector
 from saddle.kernel import load_kernel
 from saddle.newton import OutsideDomain
@@ -134,13 +134,19 @@ class StateEvolution:
         if not module.weight_precision(*conjugates, parameters) > 0:
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
         overlaps = np.array(module.overlaps(*conjugates, parameters))
+        channel_slopes = averages.derivatives.copy()
+        for index, block in zip((POSITIONAL_INDEX, SEMANTIC_INDEX), averages.odd_blocks, strict=True):
+            # NOTE: where an odd order parameter vanishes it is not solved for, so the Jacobian need not be
+            # consistent with the rule's own residual there, and the more accurate route decides stability.
+            if state[index] == 0.0:
+                channel_slopes[index, index] = block
         slopes = np.array(module.overlap_derivatives(*conjugates, parameters)).reshape(N_STATE, N_STATE)
         return StateEvaluation(
             state=state,
             alpha=alpha,
             conjugates=conjugates,
             full_residual=state - overlaps,
-            full_jacobian=np.eye(N_STATE) - alpha * slopes @ averages.derivatives,
+            full_jacobian=np.eye(N_STATE) - alpha * slopes @ channel_slopes,
             alpha_derivative=-slopes @ averages.conjugates,
             full_scales=self.scales(state),
             free_entropy=float(module.free_entropy(*state, *conjugates, averages.envelope, alpha, parameters)),

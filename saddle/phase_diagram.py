@@ -1,0 +1,276 @@
+"""The front door: solve a model's phase diagram, and the result that comes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from baselines import LinearPositional, linear_positional
+from replica.model import AttentionModel
+from replica.sectors import Sector
+from saddle.branch import Branch
+from saddle.branch_tracking import TrackedBranch, assemble_branch, track_branch
+from saddle.quadrature import LineRule
+from saddle.state_evolution import StateEvolution
+from saddle.transitions import Transition, find_alpha_c, find_alpha_l, find_pitchforks, global_branch
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["PhaseDiagram", "solve_phase_diagram"]
+
+
+@dataclass(frozen=True)
+class PhaseDiagram:
+    """Branches, transitions and baseline of one model over a range of sample complexities.
+
+    Attributes
+    ----------
+    model
+        The model solved.
+    alpha
+        Grid of sample complexities n/d, increasing, (n,).
+    branches
+        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branch.Branch`.
+    alpha_c
+        First-order transition between positional and semantic, or None (see ``reasons``).
+    alpha_l
+        Where the global minimum's test error falls below the linear baseline's, or None (see ``reasons``).
+    bifurcations
+        Pitchforks, by increasing alpha.
+    linear_baseline
+        The linear positional baseline.
+    reasons
+        In words, why a transition is None.
+    rule
+        Quadrature rule of the stored points; transitions are reported on ``rule.refined()``.
+    complete
+        False if the computation was interrupted: what is there is valid, but not all.
+    """
+
+    model: AttentionModel
+    alpha: np.ndarray
+    branches: Mapping[str, Branch]
+    alpha_c: Transition | None
+    alpha_l: Transition | None
+    bifurcations: tuple[Transition, ...]
+    linear_baseline: LinearPositional
+    reasons: Mapping[str, str]
+    rule: LineRule
+    complete: bool = True
+
+    @property
+    def transitions(self) -> dict[str, Transition]:
+        """Every located transition under a name: alpha_c, alpha_l, and the pitchforks by their branches."""
+        named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
+        counts: dict[str, int] = {}
+        for transition in self.bifurcations:
+            stem = " -> ".join(transition.between)
+            counts[stem] = counts.get(stem, 0) + 1
+            named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
+        return {name: transition for name, transition in named.items() if transition is not None}
+
+    @property
+    def global_minimum(self) -> tuple[str | None, ...]:
+        """Name of the branch of lowest training loss at each grid point."""
+        found = global_branch(list(self.branches.values()))
+        return tuple(None if branch is None else branch.name for branch in found)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
+        from saddle.storage import to_dataset
+
+        return to_dataset(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the diagram to a netCDF file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        from saddle.storage import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PhaseDiagram:
+        """Read back what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file, or it is not a saved diagram.
+        """
+        from saddle.storage import load
+
+        return load(path)
+
+    def plot(self) -> Figure:
+        """Draw overlaps, training loss and test error against alpha."""
+        from saddle.plotting import plot_phase_diagram
+
+        return plot_phase_diagram(self)
+
+    def report(self, folder: str | os.PathLike[str]) -> list[Any]:
+        """Write the equation report (LaTeX and Markdown) to a folder and return the files' paths.
+
+        Raises
+        ------
+        ValueError
+            If the folder cannot be written.
+        """
+        from saddle.reporting import write_report
+
+        return write_report(self, folder)
+
+
+def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
+    """Return the grid of sample complexities, uniform in the square root."""
+    try:
+        low, high = (float(value) for value in alpha)
+    except (TypeError, ValueError):
+        raise ValueError(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"alpha must be finite, got {alpha!r}")
+    if low <= 0.0:
+        raise ValueError(f"alpha must be positive, got a lowest alpha of {low!r}")
+    if low >= high:
+        raise ValueError(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+    grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
+    grid[0], grid[-1] = low, high
+    grid.setflags(write=False)
+    return grid
+
+
+def solve_phase_diagram(
+    model: AttentionModel,
+    alpha: Sequence[float] = (0.01, 3.0),
+    *,
+    points: int = 48,
+    sweep: str = "down",
+    rule: LineRule | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> PhaseDiagram:
+    """Solve the saddle-point equations of a model over a range of sample complexities.
+
+    Parameters
+    ----------
+    model
+        The model.
+    alpha
+        Lowest and highest sample complexity n/d, both positive.
+    points
+        Number of grid points, spaced evenly in the square root of alpha.
+    sweep
+        "down" or "up": from which end of the range each branch is looked for.
+    rule
+        Quadrature rule of the stored points; errors come from a rule with 1.5 times its nodes.
+    threads
+        Threads of the channel average; 0 for one per core. Results do not depend on it.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    PhaseDiagram
+        What was found. A branch or transition that was not found is data (a named outcome, a reason), and
+        completeness is never claimed. After Ctrl-C, what was computed so far, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If the range, the number of points or the sweep's direction is invalid.
+
+    Notes
+    -----
+    Result 4.2 of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
+    """
+    grid = _grid(alpha, points)
+    if sweep not in ("down", "up"):
+        raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")
+    baseline = linear_positional(model)
+    evolution = StateEvolution(model, rule or LineRule(), threads)
+    with tqdm(total=2 * len(Sector) * points + 4, disable=not progress, desc="solving", unit="pt") as bar:
+        tracked, interrupted = _track_all(evolution, grid, sweep == "up", bar)
+        branches: dict[Sector, Branch] = {}
+        try:
+            for sector, found in tracked.items():
+                bar.set_description(f"{sector.value} errors")
+                before = bar.n
+                branches[sector] = assemble_branch(evolution, found, grid, branches, bar.update)
+                bar.update(points - (bar.n - before))
+        except KeyboardInterrupt:
+            interrupted = True
+        named = {sector.value: branch for sector, branch in branches.items()}
+        located = _Located(None, None, (), {})
+        if not interrupted:
+            try:
+                located = _locate(named, baseline.test_error, lambda what: (bar.set_description(what), bar.update()))
+            except KeyboardInterrupt:
+                interrupted = True
+        bar.set_description("interrupted" if interrupted else "solved")
+    return PhaseDiagram(
+        model=model,
+        alpha=grid,
+        branches=named,
+        alpha_c=located.alpha_c,
+        alpha_l=located.alpha_l,
+        bifurcations=located.bifurcations,
+        linear_baseline=baseline,
+        reasons={"interrupted": "the computation was interrupted"} if interrupted else located.reasons,
+        rule=evolution.rule,
+        complete=not interrupted,
+    )
+
+
+def _track_all(
+    evolution: StateEvolution, grid: np.ndarray, upwards: bool, bar: tqdm
+) -> tuple[dict[Sector, TrackedBranch], bool]:
+    """Track every family; after an interruption the remaining ones are left out."""
+    tracked: dict[Sector, TrackedBranch] = {}
+    for sector in Sector:
+        bar.set_description(f"{sector.value} branch")
+        before = bar.n
+        found = track_branch(evolution, sector, grid, upwards=upwards, known=tracked, report=bar.update)
+        bar.update(grid.size - (bar.n - before))
+        tracked[sector] = found
+        if found.interrupted:
+            return tracked, True
+    return tracked, False
+
+
+@dataclass(frozen=True)
+class _Located:
+    alpha_c: Transition | None
+    alpha_l: Transition | None
+    bifurcations: tuple[Transition, ...]
+    reasons: Mapping[str, str]
+
+
+def _locate(branches: Mapping[str, Branch], baseline: float, report: Callable[[str], object]) -> _Located:
+    """Locate all transitions on the assembled branches."""
+    reasons = {}
+    report("alpha_c")
+    alpha_c, reasons["alpha_c"] = find_alpha_c(branches["positional"], branches["semantic"])
+    report("alpha_l")
+    alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), baseline, alpha_c)
+    bifurcations: list[Transition] = []
+    report("pitchforks")
+    for branch in branches.values():
+        bifurcations += find_pitchforks(branch)
+    report("done")
+    bifurcations.sort(key=lambda transition: transition.alpha)
+    return _Located(
+        alpha_c, alpha_l, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason}
+    )
