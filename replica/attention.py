@@ -9,7 +9,7 @@ import sympy as sp
 
 from replica import symbols
 
-__all__ = ["SoftmaxWeight", "attention_matrix", "sample_loss", "target_matrix"]
+__all__ = ["SoftmaxWeight", "attention_matrix", "sample_loss", "target_matrix", "with_exponentials"]
 
 
 class SoftmaxWeight(sp.Function):
@@ -37,17 +37,24 @@ class SoftmaxWeight(sp.Function):
         position = argindex - 2
         return self * (int(index == position) - SoftmaxWeight(position, *logits))
 
-    def _eval_rewrite_as_exp(self, index: Any, *logits: Any, **_: Any) -> Any:
+    def explicit(self) -> sp.Expr:
+        """Return the weight in terms of exponentials."""
+        index, *logits = self.args
         return 1 / sp.Add(*(sp.exp(x - logits[int(index)]) for x in logits))
 
     def _eval_evalf(self, prec: int) -> Any:
-        return self.rewrite(sp.exp)._eval_evalf(prec)
+        return self.explicit()._eval_evalf(prec)
 
     def _latex(self, printer: Any, exp: Any = None) -> str:
         index, *logits = self.args
         inside = ", ".join(printer._print(x) for x in logits)
         name = rf"\operatorname{{softmax}}_{{{int(index) + 1}}}\left({inside}\right)"
         return name if exp is None else rf"\left[{name}\right]^{{{exp}}}"
+
+
+def with_exponentials(expression: sp.Expr) -> sp.Expr:
+    """Return an expression with every softmax weight written out in exponentials."""
+    return expression.xreplace({weight: weight.explicit() for weight in expression.atoms(SoftmaxWeight)})
 
 
 def attention_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:

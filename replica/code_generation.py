@@ -21,7 +21,6 @@ import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
 from replica import symbols
-from replica.attention import sample_loss
 from replica.channel_coordinates import LineCoordinates, line_coordinates
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
@@ -105,9 +104,8 @@ def _channel_integrands(system: SaddleSystem) -> list[sp.Expr]:
     zeros are pitchforks), by the route that needs no jumps.
     """
     phi = system.free_entropy
-    w = symbols.local_fields()
-    # NOTE: eps_g is per token and carries no 1/2 (theory notes, section 5), the sample loss does.
-    test_error = sp.Rational(2, len(w)) * sample_loss(w, symbols.target_entries())
+    (error_average,) = system.test_error.atoms(GaussianAverage)
+    test_error = system.test_error.xreplace({error_average: error_average.integrand})
     conjugates = [system.conjugate_integrand(x.symbol) for x in symbols.CONJUGATES]
     odd_blocks = [
         GaussianAverage(conjugates[index], phi.law)

@@ -58,6 +58,16 @@ class SaddleSystem:
         average_loss = GaussianAverage(self.free_entropy.loss, self.free_entropy.law)
         return symbols.ALPHA.symbol * average_loss + ridge / 2 * norm
 
+    @property
+    def test_error(self) -> sp.Expr:
+        r"""Test error per token, :math:`\frac{2}{L}\mathbb{E}[\ell(w, h^\star)]`: section 5 of the theory notes.
+
+        The sample loss carries a factor 1/2 that the test error does not.
+        """
+        phi, w = self.free_entropy, symbols.local_fields()
+        at_fields = phi.loss.xreplace(dict(zip(symbols.proximal_points(), w, strict=True)))
+        return sp.Rational(2, len(w)) * GaussianAverage(at_fields, phi.law)
+
 
 def _solve_linear(equation: sp.Expr, unknown: sp.Symbol) -> sp.Expr:
     """Solve an equation that must be linear in one unknown."""

@@ -1,7 +1,7 @@
 """Solve the saddle-point equations: kernels, quadrature, branches, transitions, phase diagrams."""
 
 from replica.sectors import Sector
-from saddle.branch import Branch, SolvedPoint, solve_point
+from saddle.branch import Branch, SolvedPoint, find_point, solve_point
 from saddle.outcomes import Outcome, SolverError
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import LineRule
@@ -18,6 +18,7 @@ __all__ = [
     "SolverError",
     "StateEvolution",
     "Transition",
+    "find_point",
     "solve_phase_diagram",
     "solve_point",
 ]

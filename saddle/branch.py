@@ -11,10 +11,16 @@ import numpy as np
 from replica.sectors import Sector
 from replica.symbols import CONJUGATES, ORDER_PARAMETERS
 from saddle.outcomes import Outcome, SolverError
-from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, vanished
+from saddle.sector_solver import (
+    canonical_signs,
+    evaluation_of,
+    informed_solution,
+    solve_state,
+    vanished,
+)
 from saddle.state_evolution import StateEvaluation, StateEvolution
 
-__all__ = ["Branch", "SolvedPoint", "solve_point"]
+__all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 
 N_STATE = len(ORDER_PARAMETERS)
 
@@ -86,6 +92,25 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
         outcome = Outcome.MERGED
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
     return SolvedPoint(alpha, sector, evaluation, result.residual_norm)
+
+
+def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> SolvedPoint:
+    """Find a sector's solution at one alpha from informed starts, without a grid.
+
+    Raises
+    ------
+    ValueError
+        If alpha is not positive and finite.
+    SolverError
+        If no solution of this kind is found.
+    """
+    if not (np.isfinite(alpha) and alpha > 0):
+        raise ValueError(f"alpha must be positive and finite, got {alpha!r}")
+    result = informed_solution(evolution, sector, alpha)
+    if result is None:
+        outcome = Outcome.ABSENT
+        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
+    return SolvedPoint(alpha, sector, evaluation_of(result), result.residual_norm)
 
 
 @dataclass(frozen=True)

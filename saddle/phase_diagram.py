@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -119,7 +120,7 @@ class PhaseDiagram:
 
         return plot_phase_diagram(self)
 
-    def report(self, folder: str | os.PathLike[str]) -> list[Any]:
+    def report(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the equation report (LaTeX and Markdown) to a folder and return the files' paths.
 
         Raises

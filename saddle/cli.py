@@ -1,0 +1,205 @@
+"""The command ``attention-phase``: solve, report, simulate.
+
+Errors of input or output end with one line that quotes the value, and exit status 2. An interrupted solve
+writes what it has, marked incomplete, and ends with status 130.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from replica.model import AttentionModel
+    from saddle.phase_diagram import PhaseDiagram
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+DEFAULT_FOLDER = "attention-phase-results"
+
+
+class _InputError(click.ClickException):
+    exit_code = 2
+
+
+def _one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a ValueError into one line on standard error and exit status 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ValueError as error:
+            raise _InputError(" ".join(str(error).split())) from None
+
+    return wrapped
+
+
+def _model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe a model and where kernels are cached."""
+    options = (
+        click.option("--omega", type=float, default=0.3, show_default=True, help="Positional weight of the target."),
+        click.option("--sigma", type=float, default=0.5, show_default=True, help="Token standard deviation."),
+        click.option("--regularization", type=float, default=0.01, show_default=True, help="Ridge penalty lambda."),
+        click.option(
+            "--positional-matrix",
+            default="0.6 0.4; 0.4 0.6",
+            show_default=True,
+            help="The matrix A: rows separated by ';', entries by spaces.",
+        ),
+        click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder]."),
+        click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads; 0 for one per core."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _model(omega: float, sigma: float, regularization: float, positional_matrix: str) -> AttentionModel:
+    from replica.model import AttentionModel
+
+    matrix = [row.replace(",", " ").split() for row in positional_matrix.split(";")]
+    return AttentionModel(omega, sigma, regularization, matrix)
+
+
+def _use_cache(cache: str | None) -> None:
+    """Check the kernel cache before any work, and make it the process's choice."""
+    from saddle.kernel import CACHE_VARIABLE, cache_folder
+
+    folder = cache_folder(cache)
+    os.environ[CACHE_VARIABLE] = str(folder)
+
+
+def _transition_table(diagram: PhaseDiagram) -> str:
+    from saddle.reporting import transition_rows
+
+    header = ("transition", "kind", "alpha", "error", "between")
+    rows = [header, *transition_rows(diagram)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines += [f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
+    baseline = diagram.linear_baseline
+    lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
+    return "\n".join(lines)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="attention-phase")
+def main() -> None:
+    """Phase transitions between positional and semantic learning in dot-product attention."""
+
+
+@main.command()
+@_model_options
+@click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Lowest and highest n/d.")
+@click.option("--points", type=int, default=48, show_default=True, help="Grid points.")
+@click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_one_line_errors
+def solve(
+    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
+    alpha: tuple[float, float], points: int, output: str, quiet: bool,
+) -> None:  # fmt: skip
+    """Solve the phase diagram; print the transitions, write a figure and a results file."""
+    from saddle.phase_diagram import solve_phase_diagram
+    from saddle.reporting import prepare_folder
+
+    model = _model(omega, sigma, regularization, positional_matrix)
+    _use_cache(cache)
+    folder = prepare_folder(output)
+    diagram = solve_phase_diagram(model, alpha, points=points, threads=threads, progress=not quiet)
+    results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
+    diagram.save(results)
+    _write_figure(diagram, figure)
+    click.echo(_transition_table(diagram))
+    click.echo(f"results: {results}\nfigure:  {figure}")
+    if not diagram.complete:
+        click.echo("interrupted: the results are partial", err=True)
+        raise SystemExit(INTERRUPTED)
+
+
+def _write_figure(diagram: PhaseDiagram, path: Path) -> None:
+    temporary = path.with_suffix(".part.png")
+    try:
+        diagram.plot().savefig(temporary, dpi=150)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@main.command()
+@_model_options
+@click.option("--results", help="A results file of 'solve' to report on; without it, the model is solved first.")
+@click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for the report.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_one_line_errors
+def report(
+    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
+    results: str | None, output: str, quiet: bool,
+) -> None:  # fmt: skip
+    """Write the model, Phi, the saddle-point equations and the transitions as LaTeX and Markdown."""
+    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+    from saddle.reporting import prepare_folder, write_report
+
+    model = _model(omega, sigma, regularization, positional_matrix)
+    _use_cache(cache)
+    folder = prepare_folder(output)
+    if results is not None:
+        diagram = PhaseDiagram.load(results)
+    else:
+        diagram = solve_phase_diagram(model, threads=threads, progress=not quiet)
+    for path in write_report(diagram, folder):
+        click.echo(str(path))
+
+
+@main.command()
+@_model_options
+@click.option("--alpha", type=float, default=1.5, show_default=True, help="Sample complexity n/d.")
+@click.option("--dimension", type=int, default=1000, show_default=True, help="Dimension d.")
+@click.option("--seeds", type=click.IntRange(min=2), default=2, show_default=True, help="Number of data sets.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="First seed.")
+@click.option("--steps", type=int, default=5000, show_default=True, help="Gradient-descent steps.")
+@click.option("--learning-rate", type=float, default=0.15, show_default=True)
+@click.option(
+    "--start",
+    type=click.Choice(["semantic", "positional", "positional-informed"]),
+    multiple=True,
+    default=("semantic", "positional"),
+    show_default=True,
+    help="Informed start; may be given several times.",
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_one_line_errors
+def simulate(
+    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
+    alpha: float, dimension: int, seeds: int, seed: int, steps: int, learning_rate: float,
+    start: tuple[str, ...], quiet: bool,
+) -> None:  # fmt: skip
+    """Print theory and gradient descent side by side at one (alpha, omega, d)."""
+    from tqdm import tqdm
+
+    from replica.sectors import Sector
+    from saddle.branch import find_point
+    from saddle.state_evolution import StateEvolution
+    from validation import compare_at, comparison_table
+
+    model = _model(omega, sigma, regularization, positional_matrix)
+    _use_cache(cache)
+    evolution = StateEvolution(model, threads=threads)
+    for name in start:
+        sector = Sector.SEMANTIC if name == "semantic" else Sector.POSITIONAL
+        point = find_point(evolution, sector, alpha)
+        theory = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
+        with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
+            comparison = compare_at(
+                model, theory, name, alpha, dimension, range(seed, seed + seeds),
+                steps=steps, learning_rate=learning_rate, progress=lambda _, bar=bar: bar.update(),
+            )  # fmt: skip
+        click.echo(comparison_table(comparison))

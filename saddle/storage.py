@@ -1,0 +1,190 @@
+"""A phase diagram as an xarray.Dataset, and as a netCDF file that reads back to the same diagram."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from baselines import linear_positional
+from replica.model import AttentionModel
+from replica.sectors import Sector
+from replica.symbols import CONJUGATES, ORDER_PARAMETERS
+from saddle.branch import Branch
+from saddle.outcomes import Outcome
+from saddle.quadrature import LineRule
+from saddle.state_evolution import StateEvolution
+from saddle.transitions import Transition
+
+if TYPE_CHECKING:
+    from saddle.phase_diagram import PhaseDiagram
+
+__all__ = ["load", "prepare_output", "save", "to_dataset"]
+
+FORMAT = "attention-phase diagram 1"
+SCALARS = (
+    "free_entropy",
+    "free_entropy_error",
+    "train_loss",
+    "test_error",
+    "test_error_error",
+    "average_envelope",
+    "residual_norm",
+)
+NAMES = [quantity.name for quantity in ORDER_PARAMETERS]
+
+
+def prepare_output(path: str | os.PathLike[str]) -> Path:
+    """Return a file path whose folder exists and can be written.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be made or written, or the path is a folder.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write to the folder {str(target.parent)!r}: {error.strerror}") from None
+    if target.is_dir():
+        raise ValueError(f"{str(target)!r} is a folder, but a file is to be written there")
+    return target
+
+
+def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
+    """Return a diagram as a Dataset with dimensions (branch, alpha[, order_parameter, eigenvalue]).
+
+    Variables are named after ``replica.symbols``; ``outcome`` holds the outcomes' names. Model, transitions,
+    rule and reasons are JSON attributes.
+    """
+    branches = list(diagram.branches.values())
+    n = diagram.alpha.size
+
+    def stacked(values: list[np.ndarray], *tail: int) -> np.ndarray:
+        return np.array(values) if values else np.empty((0, n, *tail))
+
+    variables: dict[str, Any] = {}
+    for k, quantity in enumerate(ORDER_PARAMETERS):
+        attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
+        variables[quantity.name] = (
+            ("branch", "alpha"), stacked([b.states[:, k] for b in branches]), attributes,
+        )  # fmt: skip
+        variables[f"{quantity.name}_error"] = (("branch", "alpha"), stacked([b.errors[:, k] for b in branches]))
+    for k, quantity in enumerate(CONJUGATES):
+        attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
+        values = stacked([b.conjugate_states[:, k] for b in branches])
+        variables[quantity.name] = (("branch", "alpha"), values, attributes)
+    for name in SCALARS:
+        variables[name] = (("branch", "alpha"), stacked([getattr(b, name) for b in branches]))
+    variables["stable"] = (("branch", "alpha"), stacked([b.stable for b in branches]).astype(np.int8))
+    outcomes = np.array([[outcome.name for outcome in b.outcome] for b in branches], dtype="U12")
+    variables["outcome"] = (("branch", "alpha"), outcomes.reshape(len(branches), n))
+    for part in ("real", "imag"):
+        values = stacked([getattr(b.eigenvalues, part) for b in branches], 4)
+        variables[f"eigenvalue_{part}"] = (("branch", "alpha", "eigenvalue"), values)
+    variables["jacobian_diagonal"] = (
+        ("branch", "alpha", "order_parameter"), stacked([b.jacobian_diagonal for b in branches], 4),
+    )  # fmt: skip
+    attributes = {
+        "format": FORMAT,
+        "model": json.dumps(diagram.model.to_dict()),
+        "rule": json.dumps(asdict(diagram.rule)),
+        "alpha_c": json.dumps(None if diagram.alpha_c is None else asdict(diagram.alpha_c)),
+        "alpha_l": json.dumps(None if diagram.alpha_l is None else asdict(diagram.alpha_l)),
+        "bifurcations": json.dumps([asdict(transition) for transition in diagram.bifurcations]),
+        "reasons": json.dumps(dict(diagram.reasons)),
+        "complete": int(diagram.complete),
+        "linear_baseline_test_error": diagram.linear_baseline.test_error,
+    }
+    coordinates = {
+        "branch": [branch.name for branch in branches],
+        "alpha": ("alpha", diagram.alpha, {"long_name": "sample complexity n/d"}),
+        "order_parameter": NAMES,
+    }
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
+    """Write a diagram to netCDF by a temporary file, so that nothing half-written is left behind.
+
+    Raises
+    ------
+    ValueError
+        If the folder cannot be written.
+    """
+    target = prepare_output(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
+    os.close(handle)
+    try:
+        to_dataset(diagram).to_netcdf(temporary, engine="scipy")
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _transition(value: dict[str, Any] | None) -> Transition | None:
+    return None if value is None else Transition(**{**value, "between": tuple(value["between"])})
+
+
+def load(path: str | os.PathLike[str]) -> PhaseDiagram:
+    """Read a diagram back.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read or is not a saved diagram.
+    """
+    from saddle.phase_diagram import PhaseDiagram
+
+    try:
+        with xr.open_dataset(path, engine="scipy") as opened:
+            data = opened.load()
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"cannot read {str(path)!r} as a saved phase diagram: {error}") from None
+    if data.attrs.get("format") != FORMAT:
+        raise ValueError(f"{str(path)!r} is not a saved phase diagram: format {data.attrs.get('format')!r}")
+    attributes = {
+        name: json.loads(data.attrs[name])
+        for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")
+    }
+    model = AttentionModel(**attributes["model"])
+    rule = LineRule(**attributes["rule"])
+    evolution = StateEvolution(model, rule)
+    alpha = np.array(data["alpha"].values)
+    alpha.setflags(write=False)
+    branches = {}
+    for name in map(str, data["branch"].values):
+        chosen = data.sel(branch=name)
+        branches[name] = Branch(
+            sector=Sector(name),
+            evolution=evolution,
+            alpha=alpha,
+            outcome=tuple(Outcome[str(outcome)] for outcome in chosen["outcome"].values),
+            states=np.stack([chosen[x].values for x in NAMES], axis=-1),
+            conjugate_states=np.stack([chosen[x.name].values for x in CONJUGATES], axis=-1),
+            errors=np.stack([chosen[f"{x}_error"].values for x in NAMES], axis=-1),
+            eigenvalues=chosen["eigenvalue_real"].values + 1j * chosen["eigenvalue_imag"].values,
+            jacobian_diagonal=np.array(chosen["jacobian_diagonal"].values),
+            **{scalar: np.array(chosen[scalar].values) for scalar in SCALARS},
+        )
+    return PhaseDiagram(
+        model=model,
+        alpha=alpha,
+        branches=branches,
+        alpha_c=_transition(attributes["alpha_c"]),
+        alpha_l=_transition(attributes["alpha_l"]),
+        bifurcations=tuple(Transition(**{**x, "between": tuple(x["between"])}) for x in attributes["bifurcations"]),
+        linear_baseline=linear_positional(model),
+        reasons=attributes["reasons"],
+        rule=rule,
+        complete=bool(data.attrs["complete"]),
+    )
