@@ -42,6 +42,8 @@ NEWTON_STEPS = 80
 GOLDEN_STEPS = 9
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
 GRADING = 3
+# Farther from its break than this, in standard deviations, a panel is plain.
+GRADED_REACH = 4.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -112,49 +114,67 @@ def apart(x_1, x_2, y_1, y_2):
 
 
 @compiled
-def tie(low, x_1, x_2, high, y_1, y_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters):
+def lowest_curvature(h_11, h_12, h_22):
+    """Lowest eigenvalue of a symmetric 2 x 2 matrix."""
+    return 0.5 * (h_11 + h_22) - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
+
+
+@compiled
+def moves_smoothly(distance, field_step, V, softness_x, softness_y):
+    """Whether a minimiser may have moved this far without a jump, judged by its speed at both ends.
+
+    The speed is at most |dw| / (V times the lowest curvature). Where it is much larger in between, or at one end
+    only, the answer is no: then the interval must be halved, until it is yes or a jump is pinned down.
+    """
+    return distance <= 2.0 * field_step / (V * max(softness_x, softness_y)) + SAME_POINT
+
+
+@compiled
+def tie(
+    low, x_1, x_2, soft_x, high, y_1, y_2, soft_y, spread,
+    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+):  # fmt: skip
     """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
 
-    Returns s, the two minima there, the value, and whether the minimiser really jumps in between (it may
-    only have moved fast).
+    ``spread`` is |dw/ds|. Returns s, the two minima there, the value, and whether the minimiser really jumps
+    in between (it may only have moved fast).
     """
     # Start from the middle; afterwards from Newton on the energy difference.
     s = 0.5 * (low + high)
     value = 0.0
     for _ in range(200):
         w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        u_1, u_2, e_x, _, _, _, _ = descend(x_1, x_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        v_1, v_2, e_y, _, _, _, _ = descend(y_1, y_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        u_1, u_2, e_x, h_11, h_12, h_22, _ = descend(x_1, x_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        soft_u = lowest_curvature(h_11, h_12, h_22)
+        v_1, v_2, e_y, h_11, h_12, h_22, _ = descend(y_1, y_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        soft_v = lowest_curvature(h_11, h_12, h_22)
         value = min(e_x, e_y)
         if apart(u_1, u_2, v_1, v_2) < SAME_POINT:
-            # One minimum has ceased to exist (or both are one): keep the half in which the point moves most.
-            if apart(u_1, u_2, x_1, x_2) > apart(v_1, v_2, y_1, y_2):
-                high, y_1, y_2 = s, v_1, v_2
+            # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
+            left, right = apart(u_1, u_2, x_1, x_2), apart(v_1, v_2, y_1, y_2)
+            smooth_left = moves_smoothly(left, spread * (s - low), V, soft_x, soft_u)
+            smooth_right = moves_smoothly(right, spread * (high - s), V, soft_v, soft_y)
+            if (smooth_left and smooth_right) or high - low < 1e-13:
+                return s, u_1, u_2, v_1, v_2, value, False
+            if smooth_right or (not smooth_left and left > right):
+                high, y_1, y_2, soft_y = s, v_1, v_2, soft_v
             else:
-                low, x_1, x_2 = s, u_1, u_2
-            if apart(x_1, x_2, y_1, y_2) < SAME_POINT or high - low < 1e-13:
-                return s, x_1, x_2, y_1, y_2, value, False
+                low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
             s = 0.5 * (low + high)
             continue
         slope_x, _, _, _, _ = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
         slope_y, _, _, _, _ = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)
         difference, slope = e_x - e_y, slope_x - slope_y
         if difference < 0.0:
-            low, x_1, x_2 = s, u_1, u_2
+            low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
         else:
-            high, y_1, y_2 = s, v_1, v_2
+            high, y_1, y_2, soft_y = s, v_1, v_2, soft_v
         step = -difference / slope if slope > 0.0 else math.inf
         if abs(step) < 1e-13 or high - low < 1e-13:
             return s, u_1, u_2, v_1, v_2, value, True
         proposal = s + step
         s = proposal if low < proposal < high else 0.5 * (low + high)
     return s, x_1, x_2, y_1, y_2, value, True
-
-
-@compiled
-def lowest_curvature(h_11, h_12, h_22):
-    """Lowest eigenvalue of a symmetric 2 x 2 matrix."""
-    return 0.5 * (h_11 + h_22) - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
 
 
 @compiled
@@ -193,6 +213,112 @@ def softest_point(
 
 
 @compiled
+def find_jumps(
+    i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+    scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
+):  # fmt: skip
+    """Find the jumps between scan points i - 1 and i; fill ``jumps`` from ``n_jumps`` on and return their number.
+
+    A negative return means that there were too many.
+    """
+    # Brackets still to be searched: s, z and lowest curvature at either end.
+    stack = np.empty((2 * MAX_JUMPS, 8))
+    stack[0, 0], stack[0, 1], stack[0, 2] = scan[i - 1], z_scan[i - 1, 0], z_scan[i - 1, 1]
+    stack[0, 3], stack[0, 4], stack[0, 5] = softness[i - 1], scan[i], z_scan[i, 0]
+    stack[0, 6], stack[0, 7] = z_scan[i, 1], softness[i]
+    depth, first = 1, n_jumps
+    while depth > 0:
+        depth -= 1
+        low, x_1, x_2, soft_x = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
+        high, y_1, y_2, soft_y = stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7]
+        s, u_1, u_2, v_1, v_2, value, real = tie(
+            low, x_1, x_2, soft_x, high, y_1, y_2, soft_y, spread,
+            a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+        )  # fmt: skip
+        if not real:
+            continue
+        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+        b_1, b_2, best, _, h_11, h_12, h_22 = minimise_globally(
+            u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
+        )
+        third = apart(b_1, b_2, u_1, u_2) > SAME_POINT and apart(b_1, b_2, v_1, v_2) > SAME_POINT
+        if third and best < value - 1e-11 * (1e-3 + abs(value)) and depth + 2 <= stack.shape[0]:
+            # A third minimum lies below the tie: two jumps, one on either side.
+            soft_b = lowest_curvature(h_11, h_12, h_22)
+            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = low, x_1, x_2, soft_x
+            stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7] = s, b_1, b_2, soft_b
+            depth += 1
+            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = s, b_1, b_2, soft_b
+            stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7] = high, y_1, y_2, soft_y
+            depth += 1
+        elif n_jumps < MAX_JUMPS:
+            jumps[n_jumps] = s
+            n_jumps += 1
+            if with_derivatives:
+                add_jump_terms(
+                    s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, row
+                )
+        else:
+            return -1
+    jumps[first:n_jumps].sort()
+    return n_jumps
+
+
+@compiled
+def integrate_piece(
+    at, far, start, end, grading, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+    scan, z_scan, starts, orders, nodes, weights, with_derivatives, row,
+):  # fmt: skip
+    """Add to ``row`` the integrals from ``start`` to ``end``, a piece of the panel from the break ``at`` to ``far``.
+
+    Nodes are spaced as s - start ~ x**grading. Returns the number of minimisations that failed.
+    """
+    length = abs(end - start)
+    if length <= 0.0:
+        return 0
+    failures = 0
+    spacing = scan[1] - scan[0]
+    order = orders[min(orders.size - 1, int(length))]
+    # Scan points inside the panel, from which its nodes may start warm. One that lies on the break itself may
+    # belong to the other side.
+    if far < at:
+        inside_first = math.ceil((far - scan[0]) / spacing - 1e-6)
+        inside_last = math.floor((at - scan[0]) / spacing - 1e-6)
+    else:
+        inside_first = math.ceil((at - scan[0]) / spacing + 1e-6)
+        inside_last = math.floor((far - scan[0]) / spacing + 1e-6)
+    s_previous, z_1, z_2 = math.inf, 0.0, 0.0
+    for k in range(order - 1, -1, -1):
+        # Towards the break, so that the warm start never crosses a jump.
+        fraction = 0.5 * (1.0 + nodes[order, k])
+        s = start + (end - start) * fraction**grading
+        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
+        nearest = max(inside_first, min(inside_last, int(math.floor((s - scan[0]) / spacing + 0.5))))
+        if inside_first <= inside_last and abs(scan[nearest] - s) < abs(s_previous - s):
+            z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
+        elif k == order - 1:
+            z_1, z_2, _, _, _, _, _ = minimise_globally(
+                w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
+            )
+        s_previous = s
+        z_1, z_2, _, h_11, h_12, h_22, success = descend(
+            z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+        )
+        if not success:
+            failures += 1
+        weight = 0.5 * weights[order, k] * length * grading * fraction ** (grading - 1)
+        weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+        f = channel_integrands(z_1, z_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
+        for j in range(N_INTEGRANDS):
+            row[j] += weight * f[j]
+        if with_derivatives:
+            d = channel_derivatives(z_1, z_2, h_11, h_12, h_22, a, s, h_1, h_2, q, m, V, theta, parameters)
+            for j in range(N_STATE * N_STATE):
+                row[N_INTEGRANDS + j] += weight * d[j]
+    return failures
+
+
+@compiled
 def average_line(
     a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
     scan, starts, orders, nodes, weights, with_derivatives, row,
@@ -200,73 +326,36 @@ def average_line(
     """Average every integrand (and its derivatives) along one line; fill ``row``."""
     row[:] = 0.0
     n_scan = scan.size
-    spacing = scan[1] - scan[0]
-    z_scan = np.empty((n_scan, 2))
-    softness = np.empty(n_scan)
+    z_scan, softness = np.empty((n_scan, 2)), np.empty(n_scan)
     jumps = np.empty(MAX_JUMPS)
-    n_jumps = 0
-    failures = 0
-    # Brackets still to be searched between two scan points: (low, x_1, x_2, high, y_1, y_2).
-    stack = np.empty((2 * MAX_JUMPS, 6))
+    n_jumps, failures = 0, 0
+    w_1, w_2 = local_fields(a, 0.0, h_1, h_2, q, m, V, theta, parameters)
+    y_1, y_2 = local_fields(a, 1.0, h_1, h_2, q, m, V, theta, parameters)
+    spread = apart(w_1, w_2, y_1, y_2)
 
     for i in range(n_scan):
         w_1, w_2 = local_fields(a, scan[i], h_1, h_2, q, m, V, theta, parameters)
-        if i == 0:
-            z_1, z_2 = w_1, w_2
-        else:
-            z_1, z_2 = z_scan[i - 1, 0], z_scan[i - 1, 1]
-        c_1, c_2, continued, _, _, _, success = descend(
-            z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-        )
-        b_1, b_2, best, _, h_11, h_12, h_22 = minimise_globally(
+        z_1, z_2 = (w_1, w_2) if i == 0 else (z_scan[i - 1, 0], z_scan[i - 1, 1])
+        c_1, c_2, _, _, _, _, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        b_1, b_2, _, _, h_11, h_12, h_22 = minimise_globally(
             c_1, c_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
         )
-        softness[i] = lowest_curvature(h_11, h_12, h_22)
-        z_scan[i, 0], z_scan[i, 1] = b_1, b_2
-        if not success:
-            failures += 1
-        if i == 0 or apart(b_1, b_2, c_1, c_2) < SAME_POINT:
-            # NOTE: a continued minimiser that fell off its branch within the step also shows as a long move.
-            if i == 0 or apart(b_1, b_2, z_1, z_2) < 0.5:
-                continue
-        depth = 0
-        stack[0, 0], stack[0, 1], stack[0, 2] = scan[i - 1], z_1, z_2
-        stack[0, 3], stack[0, 4], stack[0, 5] = scan[i], b_1, b_2
-        depth = 1
-        first = n_jumps
-        while depth > 0:
-            depth -= 1
-            low, x_1, x_2 = stack[depth, 0], stack[depth, 1], stack[depth, 2]
-            high, y_1, y_2 = stack[depth, 3], stack[depth, 4], stack[depth, 5]
-            s, u_1, u_2, v_1, v_2, value, real = tie(
-                low, x_1, x_2, high, y_1, y_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters
+        z_scan[i, 0], z_scan[i, 1], softness[i] = b_1, b_2, lowest_curvature(h_11, h_12, h_22)
+        failures += 0 if success else 1
+        # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch on the way.
+        if i == 0 or (
+            apart(b_1, b_2, c_1, c_2) < SAME_POINT
+            and moves_smoothly(
+                apart(b_1, b_2, z_1, z_2), spread * (scan[i] - scan[i - 1]), V, softness[i - 1], softness[i]
             )
-            if not real:
-                continue
-            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-            b_1, b_2, best, _, _, _, _ = minimise_globally(
-                u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
-            )
-            third = apart(b_1, b_2, u_1, u_2) > SAME_POINT and apart(b_1, b_2, v_1, v_2) > SAME_POINT
-            if third and best < value - 1e-11 * (1e-3 + abs(value)) and depth + 2 <= stack.shape[0]:
-                # A third minimum lies below the tie: two jumps, one on either side.
-                stack[depth, 0], stack[depth, 1], stack[depth, 2] = low, x_1, x_2
-                stack[depth, 3], stack[depth, 4], stack[depth, 5] = s, b_1, b_2
-                depth += 1
-                stack[depth, 0], stack[depth, 1], stack[depth, 2] = s, b_1, b_2
-                stack[depth, 3], stack[depth, 4], stack[depth, 5] = high, y_1, y_2
-                depth += 1
-            elif n_jumps < MAX_JUMPS:
-                jumps[n_jumps] = s
-                n_jumps += 1
-                if with_derivatives:
-                    add_jump_terms(
-                        s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta,
-                        parameters, row,
-                    )  # fmt: skip
-            else:
-                failures += 1
-        jumps[first:n_jumps].sort()
+        ):
+            continue
+        found = find_jumps(
+            i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+            scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
+        )  # fmt: skip
+        failures += 1 if found < 0 else 0
+        n_jumps = MAX_JUMPS if found < 0 else found
 
     if n_jumps == 0:
         # No jump: still grade the nodes towards the point where the minimiser moves fastest.
@@ -274,54 +363,21 @@ def average_line(
             a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, scan, z_scan, softness
         )
     n_breaks = max(1, n_jumps)
-
-    # Sub-panels: each has one end at a break, towards which its nodes are graded; a panel between two breaks
-    # is cut in its middle.
+    # Two panels per break, one on either side; between two breaks they meet in the middle. Each is graded next
+    # to its break and plain beyond.
     for panel in range(2 * n_breaks):
         at = jumps[panel // 2]
         if panel % 2 == 0:
             far = scan[0] if panel == 0 else 0.5 * (jumps[panel // 2 - 1] + at)
         else:
             far = scan[n_scan - 1] if panel == 2 * n_breaks - 1 else 0.5 * (at + jumps[panel // 2 + 1])
-        length = abs(far - at)
-        if length <= 0.0:
-            continue
-        order = orders[min(orders.size - 1, int(length))]
-        # Scan points inside the sub-panel, from which its nodes may start warm.
-        inside_first = math.ceil((min(at, far) - scan[0]) / spacing)
-        inside_last = math.floor((max(at, far) - scan[0]) / spacing)
-        s_previous, z_1, z_2 = math.inf, 0.0, 0.0
-        for k in range(order - 1, -1, -1):
-            # From the far end to the break, so that the warm start never crosses a jump.
-            fraction = 0.5 * (1.0 + nodes[order, k])
-            s = at + (far - at) * fraction**GRADING
-            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-            nearest = max(inside_first, min(inside_last, int(math.floor((s - scan[0]) / spacing + 0.5))))
-            if inside_first <= inside_last and abs(scan[nearest] - s) < abs(s_previous - s):
-                z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
-            elif k == order - 1:
-                z_1, z_2, _, _, _, _, _ = minimise_globally(
-                    w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
-                )
-            s_previous = s
-            z_1, z_2, _, h_11, h_12, h_22, success = descend(
-                z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-            )
-            if not success:
-                failures += 1
-            weight = 0.5 * weights[order, k] * length * GRADING * fraction ** (GRADING - 1)
-            weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
-            f = channel_integrands(
-                z_1, z_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters
-            )
-            for j in range(N_INTEGRANDS):
-                row[j] += weight * f[j]
-            if with_derivatives:
-                d = channel_derivatives(
-                    z_1, z_2, h_11, h_12, h_22, a, s, h_1, h_2, q, m, V, theta, parameters
-                )
-                for j in range(N_STATE * N_STATE):
-                    row[N_INTEGRANDS + j] += weight * d[j]
+        edge = far if abs(far - at) <= GRADED_REACH else at + math.copysign(GRADED_REACH, far - at)
+        for piece in range(2):
+            start, end, grading = (at, edge, GRADING) if piece == 0 else (edge, far, 1)
+            failures += integrate_piece(
+                at, far, start, end, grading, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
+                scan, z_scan, starts, orders, nodes, weights, with_derivatives, row,
+            )  # fmt: skip
     row[N_COLUMNS - 2] = n_jumps
     row[N_COLUMNS - 1] = failures
 

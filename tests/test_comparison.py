@@ -1,0 +1,92 @@
+"""Comparing simulations with theory: averages over seeds, deviations, the table, and theory itself."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from replica import AttentionModel
+from validation import Comparison, compare_at, comparison_table, simulate
+from validation.comparison import COMPARED
+
+PAPER = AttentionModel.paper(omega=0.3)
+GUESS = {
+    "self_overlap": 0.1,
+    "positional_overlap": -0.2,
+    "semantic_overlap": 0.0,
+    "train_loss": 0.003,
+    "test_error": 0.002,
+}
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compare_at(
+        PAPER, GUESS, "positional", 1.0, 40, [3, 1, 2], steps=40, allowance_coefficients={"train_loss": 0.04}
+    )
+
+
+def test_comparison_averages_over_seeds(comparison):
+    runs = [simulate(PAPER, "positional", 1.0, 40, seed, steps=40) for seed in (3, 1, 2)]
+    assert [quantity.name for quantity in comparison.quantities] == list(COMPARED)
+    for name in ("self_overlap", "train_loss", "test_error"):
+        values = np.array([getattr(run, name) for run in runs])
+        np.testing.assert_array_equal(comparison[name].values, values)
+        assert comparison[name].mean == pytest.approx(values.mean())
+        assert comparison[name].standard_error == pytest.approx(np.std(values, ddof=1) / math.sqrt(3))
+    magnitudes = comparison["positional_overlap"]
+    assert magnitudes.theory == 0.2
+    np.testing.assert_array_equal(magnitudes.values, [abs(run.positional_overlap) for run in runs])
+    vanishing = comparison["semantic_overlap"]
+    assert vanishing.signed
+    np.testing.assert_array_equal(vanishing.values, [run.semantic_overlap for run in runs])
+
+
+def test_deviations_are_counted_in_standard_errors(comparison):
+    quantity = dataclasses.replace(
+        comparison["train_loss"], mean=3.0, theory=5.0, standard_error=0.5, allowance=0.75
+    )
+    assert quantity.deviation == -4.0
+    assert quantity.deviation_beyond_allowance == -2.5
+    assert dataclasses.replace(quantity, allowance=2.5).deviation_beyond_allowance == 0.0
+    assert dataclasses.replace(quantity, standard_error=0.0).deviation == -math.inf
+    assert comparison["train_loss"].allowance == 0.001
+    assert comparison["test_error"].allowance == 0.0
+    worst = max(abs(entry.deviation_beyond_allowance) for entry in comparison.quantities)
+    assert comparison.largest_deviation == worst
+    with pytest.raises(KeyError, match="susceptibility"):
+        comparison["susceptibility"]
+
+
+def test_table_holds_every_number(comparison):
+    heading, columns, *rows = comparison_table(comparison).splitlines()
+    assert "positional" in heading
+    assert "d = 40" in heading
+    assert "3 seeds" in heading
+    assert columns.split()[0] == "quantity"
+    labels = ["self_overlap", "|positional_overlap|", "semantic_overlap", "train_loss", "test_error"]
+    assert [row.split()[0] for row in rows] == labels
+    for row, quantity in zip(rows, comparison.quantities, strict=True):
+        printed = [float(word) for word in row.split()[1:]]
+        expected = [quantity.mean, quantity.standard_error, quantity.theory, quantity.allowance]
+        assert printed[:4] == pytest.approx(expected, rel=1e-5)
+        deviations = [quantity.deviation, quantity.deviation_beyond_allowance]
+        assert printed[4:] == pytest.approx(deviations, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("changes", "quoted"),
+    [
+        ({"theory": {"self_overlap": 0.1}}, "test_error"),
+        ({"theory": GUESS | {"train_loss": math.inf}}, "inf"),
+        ({"seeds": [1]}, r"\[1\]"),
+        ({"seeds": [1, 1]}, r"\[1, 1\]"),
+        ({"allowance_coefficients": {"susceptibility": 1.0}}, "susceptibility"),
+        ({"allowance_coefficients": {"train_loss": -1.0}}, "-1.0"),
+    ],
+)
+def test_impossible_comparisons_are_refused(changes, quoted):
+    arguments = {"theory": GUESS, "seeds": [1, 2], "steps": 1} | changes
+    with pytest.raises(ValueError, match=quoted):
+        compare_at(PAPER, start="semantic", alpha=1.0, dimension=10, **arguments)
