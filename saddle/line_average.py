@@ -66,8 +66,8 @@ def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
         step_1 = (h_12 * g_2 - a_22 * g_1) / determinant
         step_2 = (h_12 * g_1 - a_11 * g_2) / determinant
         length = math.sqrt(step_1 * step_1 + step_2 * step_2)
-        if convex and length < 1e-7 * (1.0 + math.sqrt(z_1 * z_1 + z_2 * z_2)):
-            # Quadratic convergence: after this step the error is of order length^2.
+        if convex and length * length < 1e-14 * min(1.0, lowest * V) * (1.0 + z_1 * z_1 + z_2 * z_2):
+            # Quadratic convergence: after this step the error is of order length^2 / (softness * V).
             z_1 += step_1
             z_2 += step_2
             value += 0.5 * (g_1 * step_1 + g_2 * step_2)
@@ -278,7 +278,8 @@ def integrate_piece(
         return 0
     failures = 0
     spacing = scan[1] - scan[0]
-    order = orders[min(orders.size - 1, int(length))]
+    # The nudge keeps rounding from switching the order of a piece whose length is a whole number.
+    order = orders[min(orders.size - 1, int(length + 1e-6))]
     # Scan points inside the panel, from which its nodes may start warm. One that lies on the break itself may
     # belong to the other side.
     if far < at:
