@@ -93,7 +93,7 @@ def newton(
     except OutsideDomain:
         return NewtonResult(x, Outcome.LEFT_DOMAIN, float("nan"), 1, None)
     evaluations, norm = 1, _norm(here)
-    while norm > tolerance:
+    while not norm <= tolerance:  # a nan has not converged
         if not np.isfinite(norm) or not np.all(np.isfinite(here.jacobian)):
             return NewtonResult(x, Outcome.NOT_FINITE, norm, evaluations, here)
         if evaluations >= max_evaluations:

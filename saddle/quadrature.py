@@ -77,6 +77,12 @@ class LineRule:
             extent=self.extent + 0.5,
         )
 
+    def neighbour(self) -> LineRule:
+        """Return a rule of similar accuracy with other nodes."""
+        return replace(
+            self, teacher_order=self.teacher_order - 4, common_order=self.common_order + 2, scan_points=self.scan_points + 1
+        )
+
     def coarsened(self) -> LineRule:
         """Return a rule with about half the nodes in every outer direction, for warming up."""
         return replace(

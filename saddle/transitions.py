@@ -1,4 +1,4 @@
-"""Locate transitions by root-finding on polished solutions, on two quadrature rules."""
+"""Locate transitions by root-finding on polished solutions, on several quadrature rules."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Transition:
     Attributes
     ----------
     alpha
-        Sample complexity, from the finer of two quadrature rules.
+        Sample complexity, from the finest of the quadrature rules compared.
     error
-        Difference of the two rules' locations (at least 1e-6).
+        Largest difference from the location on two other rules (at least 1e-6).
     kind
         "first-order", "baseline-crossing" or "pitchfork".
     between
@@ -73,13 +73,18 @@ class _Polisher:
         return point
 
 
-def _on_two_rules(
+def _on_several_rules(
     locate: Callable[[StateEvolution, float | None], float], evolution: StateEvolution
 ) -> tuple[float, float]:
-    """Return location and error of a root: ``locate(evolution, guess)`` on the default and on the finer rule."""
+    """Return location and error of a root: ``locate(evolution, guess)`` on the default and on the finer rule.
+
+    Two rules may agree by chance (the error oscillates with the order), so a third one, almost as fine but with
+    other nodes, has a say: the error is the larger difference.
+    """
     coarse = locate(evolution, None)
     fine = locate(evolution.with_rule(evolution.rule.refined()), coarse)
-    return fine, max(abs(fine - coarse), FLOOR)
+    other = locate(evolution.with_rule(evolution.rule.refined().neighbour()), fine)
+    return fine, max(abs(fine - coarse), abs(fine - other), FLOOR)
 
 
 def _secant(function: Callable[[float], float], first: float, width: float) -> float:
@@ -129,7 +134,7 @@ def find_pitchforks(branch: Branch) -> list[Transition]:
         for k in _sign_changes(branch.jacobian_diagonal[:, index], branch.distinct):
             bracket = (float(branch.alpha[k]), float(branch.alpha[k + 1]))
             try:
-                alpha, error = _on_two_rules(
+                alpha, error = _on_several_rules(
                     lambda evolution, guess, bracket=bracket, block=odd_block: _locate_root(
                         block(evolution), bracket, guess
                     ),
@@ -200,7 +205,7 @@ def find_alpha_c(positional: Branch, semantic: Branch) -> tuple[Transition | Non
     # The secant through the bracket's ends; Newton then needs two or three steps.
     start = bracket[0] - difference[k] * (bracket[1] - bracket[0]) / (difference[k + 1] - difference[k])
     try:
-        alpha, error = _on_two_rules(
+        alpha, error = _on_several_rules(
             lambda evolution, guess: _first_order_root(
                 positional, semantic, evolution, float(start) if guess is None else guess, bracket
             ),
@@ -253,7 +258,7 @@ def find_alpha_l(
             return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", (after.name, "linear")), ""
         low = alpha_c.alpha
     try:
-        alpha, error = _on_two_rules(
+        alpha, error = _on_several_rules(
             lambda evolution, guess: _locate_root(
                 _excess(_Polisher(branch, evolution), baseline), (low, high), guess
             ),

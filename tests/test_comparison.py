@@ -90,3 +90,51 @@ def test_impossible_comparisons_are_refused(changes, quoted):
     arguments = {"theory": GUESS, "seeds": [1, 2], "steps": 1} | changes
     with pytest.raises(ValueError, match=quoted):
         compare_at(PAPER, start="semantic", alpha=1.0, dimension=10, **arguments)
+
+
+# Solutions of the saddle-point equations at alpha = 2 (theory notes, section 7); test errors are per token.
+# The allowances bound the coefficients of 1/d measured from d = 250 to 1000 at alpha = 1.5, to two standard
+# errors.
+SOLUTIONS = {
+    "semantic": {
+        "self_overlap": 0.11483,
+        "positional_overlap": 0.0,
+        "semantic_overlap": 0.15817,
+        "train_loss": 0.0035905,
+        "test_error": 0.001404,
+    },
+    "positional": {
+        "self_overlap": 0.0511,
+        "positional_overlap": 0.2582,
+        "semantic_overlap": 0.0,
+        "train_loss": 0.004513,
+        "test_error": 0.0034735,
+    },
+}
+ALLOWANCES = {
+    "semantic": {"self_overlap": 1.1, "semantic_overlap": 1.0, "train_loss": 0.052, "test_error": 0.033},
+    "positional": {"self_overlap": 0.8, "positional_overlap": 2.6, "train_loss": 0.062, "test_error": 0.037},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["semantic", "positional"])
+def test_descent_reaches_the_predicted_minimum(start):
+    comparison = compare_at(
+        PAPER,
+        SOLUTIONS[start],
+        start,
+        2.0,
+        400,
+        range(8),
+        spherical_teacher=True,
+        allowance_coefficients=ALLOWANCES[start],
+    )
+    report = comparison_table(comparison)
+    assert comparison.largest_deviation < 4, report
+    assert max(run.gradient_norm for run in comparison.runs) < 1e-3, report
+    # The allowance must not make the test vacuous: the other minimum's losses lie far outside it.
+    other = SOLUTIONS["positional" if start == "semantic" else "semantic"]
+    for name in ("train_loss", "test_error"):
+        distance = abs(comparison[name].mean - other[name]) - comparison[name].allowance
+        assert distance > 4 * comparison[name].standard_error, report

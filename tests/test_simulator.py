@@ -223,6 +223,19 @@ def test_descent_stops_at_the_tolerance_and_reports_its_steps():
     assert not before.converged
 
 
+def test_polishing_reaches_the_minimum_that_long_descent_approaches():
+    data = draw(dimension=30)
+    polished, short, long = (
+        train_student(data, "semantic", steps=steps, polish=polish, generator=np.random.default_rng(0))
+        for steps, polish in ((500, True), (500, False), (15_000, False))
+    )
+    assert (polished.steps, polished.polished, short.polished) == (500, True, False)
+    assert polished.gradient_norm < 1e-6 < short.gradient_norm
+    assert polished.train_loss <= long.train_loss * (1 + 1e-12)
+    np.testing.assert_allclose(polished.student, long.student, atol=1e-4)
+    assert np.abs(polished.student - short.student).max() > 1e-3
+
+
 def test_overlaps_at_the_informed_starts():
     data = draw(CROOKED, dimension=50)
     runs = {name: train_student(data, name, steps=0, generator=np.random.default_rng(0)) for name in STARTS}

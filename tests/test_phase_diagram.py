@@ -1,0 +1,255 @@
+"""The solved diagram against the theory notes' reference values and against laws."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from replica import AttentionModel
+from saddle import (
+    LineRule,
+    Outcome,
+    Sector,
+    SolverError,
+    StateEvolution,
+    find_point,
+    solve_phase_diagram,
+    solve_point,
+)
+from saddle.phase_diagram import PhaseDiagram
+
+# Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
+REFERENCE = [
+    ("semantic", 2.0, (0.11483, 0, 12.665, 0.15817, -0.0035905, 0.002808), (1e-5, 0, 1e-3, 1e-5, 1e-7, 1e-6)),
+    ("positional", 2.0, (0.0511, 0.2582, 11.37, 0, -0.004513, 0.006947), (1e-4, 1e-4, 1e-2, 0, 1e-6, 1e-6)),
+    ("semantic", 1.25, (0.0817, 0, 18.3, 0.1180, -0.0027212, 0.004693), (1e-4, 0, 1e-1, 1e-4, 1e-7, 1e-6)),
+    ("positional", 1.25, (0.0471, 0.2525, 14.9, 0, -0.0027198, 0.006789), (1e-4, 1e-4, 1e-1, 0, 1e-7, 1e-6)),
+    ("agnostic", 1.2, (0.0765, 0, 28.03, 0, -0.0028525, 0.007583), (1e-4, 0, 1e-2, 0, 1e-7, 1e-6)),
+    ("mixed", 1.25, (0.0706, 0.1318, 22.24, 0.0582, -0.002871, 0.00676), (1e-4, 1e-4, 1e-2, 1e-4, 1e-6, 1e-5)),
+]
+
+
+@pytest.mark.parametrize(("branch", "alpha", "values", "digits"), REFERENCE)
+def test_reference_table(diagram, branch, alpha, values, digits):
+    point = diagram.branches[branch].at(alpha)
+    got = (*point.order_parameters.values(), point.free_entropy, 2 * point.test_error)
+    for value, digit, number in zip(values, digits, got, strict=True):
+        assert abs(number - value) <= digit + 3e-3 * abs(value)
+
+
+def test_transitions_at_omega_03(diagram):
+    assert diagram.alpha_c.kind == "first-order"
+    assert diagram.alpha_c.between == ("positional", "semantic")
+    assert abs(diagram.alpha_c.alpha - 1.2515) < 7e-4
+    assert abs(diagram.alpha_l.alpha - 1.4925) < 2e-3
+    named = diagram.transitions
+    assert abs(named["agnostic -> positional"].alpha - 0.0575) < 5e-4
+    assert abs(named["agnostic -> semantic"].alpha - 0.720) < 2e-3
+    assert abs(named["semantic -> mixed"].alpha - 0.826) < 3e-3
+    for transition in named.values():
+        assert 0 < transition.error < 0.01
+        assert str(transition).startswith(transition.kind)
+
+
+def test_alpha_c_at_omega_02(diagram_02):
+    assert abs(diagram_02.alpha_c.alpha - 0.948) < 1e-3
+
+
+def test_errors_of_transitions_cover_a_much_finer_rule(diagram):
+    fine = LineRule(48, 18)
+    positional, semantic = diagram.branches["positional"], diagram.branches["semantic"]
+    # Phi is stationary: re-evaluated on a finer rule at the same state it is correct to second order.
+    alpha = diagram.alpha_c.alpha
+    a, b = (
+        branch.evolution.with_rule(fine).evaluate(branch.at(alpha).evaluation.state, alpha, derivatives=False)
+        for branch in (positional, semantic)
+    )
+    slope = b.averages.envelope - a.averages.envelope
+    assert abs((a.free_entropy - b.free_entropy) / slope) < 2 * diagram.alpha_c.error
+    alpha = diagram.alpha_l.alpha
+    slope = (semantic.at(alpha + 1e-3).test_error - semantic.at(alpha - 1e-3).test_error) / 2e-3
+    here = solve_point(
+        StateEvolution(diagram.model, fine), Sector.SEMANTIC, semantic.at(alpha).evaluation.state, alpha
+    )
+    assert abs((here.test_error - diagram.linear_baseline.test_error) / slope) < 2 * diagram.alpha_l.error
+
+
+def test_semantic_overlap_vanishes_below_its_pitchfork(diagram):
+    semantic = diagram.branches["semantic"]
+    pitchfork = diagram.transitions["agnostic -> semantic"].alpha
+    below, above = semantic.alpha < pitchfork - 0.01, semantic.alpha > pitchfork + 0.01
+    theta = semantic.order_parameters["semantic_overlap"]
+    assert np.all(theta[below] == 0.0)
+    assert np.all(theta[above] > 0.0)
+    assert all(semantic.outcome[k] is Outcome.MERGED for k in np.flatnonzero(below))
+    with pytest.raises(SolverError):
+        semantic.at(0.5)
+
+
+@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+def test_laws_at_every_stored_point(which, request):
+    solved: PhaseDiagram = request.getfixturevalue(which)
+    for branch in solved.branches.values():
+        stored = branch.stored
+        assert stored.any()
+        assert np.all(branch.residual_norm[stored] < 1e-8)
+        # Two expressions of the training loss (theory notes, section 5).
+        np.testing.assert_allclose(branch.train_loss[stored], -branch.free_entropy[stored], rtol=1e-4)
+        assert np.all(branch.states[stored][:, 0] > 0)
+        assert np.all(branch.states[stored][:, 2] > 0)
+        assert np.all(np.isnan(branch.states[~stored]))
+        assert np.all(np.isfinite(branch.free_entropy_error[stored]))
+        # The error of Phi, by a finer rule, is far below the separation that decides alpha_c.
+        assert np.max(branch.free_entropy_error[stored]) < 1e-6
+
+
+@pytest.mark.parametrize("branch", ["agnostic", "positional", "semantic", "mixed"])
+@pytest.mark.parametrize("alpha", [1.0, 1.25, 2.0])
+def test_slope_of_phi_is_minus_the_average_envelope(diagram, branch, alpha):
+    step = 1e-3
+    chosen = diagram.branches[branch]
+    slope = (chosen.at(alpha + step).free_entropy - chosen.at(alpha - step).free_entropy) / (2 * step)
+    # Central differences leave step^2; the rule's own error is the rest.
+    assert slope == pytest.approx(-chosen.at(alpha).evaluation.averages.envelope, rel=2e-4)
+
+
+def test_slope_of_phi_between_stored_points(diagram):
+    for branch in diagram.branches.values():
+        own = np.flatnonzero(branch.distinct)
+        alpha, phi, envelope = branch.alpha[own], branch.free_entropy[own], branch.average_envelope[own]
+        # Trapezoidal integral of -E[M] with its end correction omitted: good to the curvature of E[M].
+        increments = -0.5 * (envelope[1:] + envelope[:-1]) * np.diff(alpha)
+        np.testing.assert_allclose(np.diff(phi), increments, rtol=2e-3, atol=1e-7)
+
+
+def test_bifurcations_are_where_branches_are_born(diagram):
+    # m^2 of the positional branch, extrapolated from its first points, vanishes at the pitchfork.
+    positional = diagram.branches["positional"]
+    own = np.flatnonzero(positional.distinct)[:2]
+    squares = positional.order_parameters["positional_overlap"][own] ** 2
+    alpha = positional.alpha[own]
+    zero = alpha[0] - squares[0] * (alpha[1] - alpha[0]) / (squares[1] - squares[0])
+    assert abs(zero - diagram.transitions["agnostic -> positional"].alpha) < 0.005
+
+
+def test_stability_changes_at_the_pitchforks(diagram):
+    semantic = diagram.branches["semantic"]
+    spinodal = diagram.transitions["semantic -> mixed"].alpha
+    own = semantic.distinct
+    assert np.array_equal(semantic.stable[own], semantic.alpha[own] > spinodal)
+    positional = diagram.branches["positional"]
+    assert np.all(positional.stable[positional.distinct])
+    assert not np.any(diagram.branches["mixed"].stable[diagram.branches["mixed"].distinct])
+
+
+def test_global_minimum_switches_once_from_positional_to_semantic(diagram):
+    names = diagram.global_minimum
+    for alpha, name in zip(diagram.alpha, names, strict=True):
+        if alpha > diagram.alpha_c.alpha:
+            assert name == "semantic"
+        elif alpha > diagram.transitions["agnostic -> positional"].alpha + 0.01:
+            assert name == "positional"
+
+
+def test_find_point_agrees_with_the_branch(diagram):
+    evolution = StateEvolution(diagram.model)
+    for sector in (Sector.POSITIONAL, Sector.SEMANTIC, Sector.AGNOSTIC):
+        point = find_point(evolution, sector, 1.4)
+        there = diagram.branches[sector.value].at(1.4)
+        np.testing.assert_allclose(point.evaluation.state, there.evaluation.state, rtol=1e-6, atol=1e-12)
+
+
+def test_absence_is_a_reason_and_not_an_exception():
+    # omega = 1: the target does not depend on the teacher, so there is nothing semantic to learn.
+    solved = solve_phase_diagram(
+        AttentionModel.paper(omega=1.0), (0.5, 2.0), points=4, rule=LineRule(8, 6)
+    )
+    assert solved.alpha_c is None
+    assert "semantic" in solved.reasons["alpha_c"]
+    assert solved.alpha_l is None
+    assert "alpha_l" in solved.reasons
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        ({"alpha": (0.0, 1.0)}, "0.0"),
+        ({"alpha": (-1.0, 1.0)}, "-1.0"),
+        ({"alpha": (2.0, 1.0)}, "2.0 to 1.0"),
+        ({"alpha": (1.0, 1.0)}, "1.0 to 1.0"),
+        ({"alpha": ()}, "()"),
+        ({"alpha": (1.0, float("nan"))}, "nan"),
+        ({"alpha": 3.0}, "3.0"),
+        ({"points": 1}, "1"),
+        ({"sweep": "sideways"}, "sideways"),
+    ],
+)
+def test_misuse_is_refused_with_the_value(arguments, quoted):
+    with pytest.raises(ValueError, match="alpha|points|sweep") as caught:
+        solve_phase_diagram(AttentionModel.paper(), **arguments)
+    assert quoted in str(caught.value)
+
+
+def test_at_refuses_an_impossible_alpha(diagram):
+    with pytest.raises(ValueError, match="-1"):
+        diagram.branches["semantic"].at(-1.0)
+
+
+def test_save_and_load_give_the_same_diagram(diagram, tmp_path):
+    path = tmp_path / "deep" / "diagram.nc"
+    diagram.save(path)
+    loaded = PhaseDiagram.load(path)
+    assert (loaded.model, loaded.rule, loaded.complete) == (diagram.model, diagram.rule, diagram.complete)
+    assert loaded.transitions == diagram.transitions
+    assert loaded.reasons == diagram.reasons
+    for name, branch in diagram.branches.items():
+        for field in dataclasses.fields(branch):
+            before, after = getattr(branch, field.name), getattr(loaded.branches[name], field.name)
+            if isinstance(before, np.ndarray):
+                np.testing.assert_array_equal(before, after)
+                assert not after.flags.writeable
+            elif field.name != "evolution":
+                assert before == after
+    assert loaded.branches["semantic"].at(1.5).test_error == diagram.branches["semantic"].at(1.5).test_error
+    assert [item.name for item in path.parent.iterdir()] == ["diagram.nc"]
+
+
+def test_loading_something_else_is_refused(tmp_path):
+    other = tmp_path / "other.nc"
+    other.write_text("not a diagram")
+    for path in (other, tmp_path / "missing.nc"):
+        with pytest.raises(ValueError, match="cannot read|not a saved"):
+            PhaseDiagram.load(path)
+
+
+def test_dataset_has_names_from_the_table(diagram):
+    data = diagram.to_dataset()
+    assert set(data.dims) == {"branch", "alpha", "order_parameter", "eigenvalue"}
+    for name in ("self_overlap", "positional_overlap", "susceptibility", "semantic_overlap"):
+        assert data[name].dims == ("branch", "alpha")
+        assert f"{name}_conjugate" in data
+        assert f"{name}_error" in data
+    at = data.sel(branch="semantic").isel(alpha=-1)
+    assert float(at["semantic_overlap"]) == diagram.branches["semantic"].states[-1, 3]
+
+
+def test_interruption_keeps_what_was_computed(monkeypatch):
+    from saddle import branch_tracking
+
+    original, calls = branch_tracking.solve_in_sector, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(branch_tracking, "solve_in_sector", interrupted)
+    solved = solve_phase_diagram(AttentionModel.paper(), (0.8, 1.6), points=8, rule=LineRule(8, 6))
+    assert not solved.complete
+    assert solved.alpha_c is None
+    agnostic = solved.branches["agnostic"]
+    assert Outcome.CONVERGED in agnostic.outcome
+    assert Outcome.INTERRUPTED in agnostic.outcome
