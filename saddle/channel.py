@@ -87,7 +87,8 @@ class Channel:
             teacher_reversal=without_teacher, joint_reversal=without_position
         )
         parameters = parameter_vector(self.model)
-        nodes, weights = self.rule.legendre
+        rule = self.rule.for_field_scale(float(np.sqrt(state[0])))
+        nodes, weights = rule.legendre
         rows = np.zeros((len(outer), N_INTEGRANDS + N_STATE**2 + 2))
         h = np.ascontiguousarray(self.model.sigma * outer[:, :2].T)
         common = np.ascontiguousarray(outer[:, 2])
@@ -102,9 +103,9 @@ class Channel:
                 common,
                 state,
                 parameters,
-                self.rule.scan,
+                rule.scan,
                 STARTS,
-                self.rule.panel_orders,
+                rule.panel_orders,
                 nodes,
                 weights,
                 derivatives,

@@ -46,6 +46,7 @@ GRADING = 3
 GRADED_REACH = 4.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
+LARGE_FIELD = 0.5  # square of a local field
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
@@ -97,9 +98,18 @@ def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, par
     best_1, best_2, best, b_11, b_12, b_22, success = descend(
         z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
     )
-    for k in range(starts.shape[0]):
+    # Where the field itself is large, attention is saturated: minima may lie next to the field, or where one
+    # token's attention changes sides.
+    n_given = starts.shape[0]
+    n_starts = n_given + (5 if w_1 * w_1 + w_2 * w_2 > LARGE_FIELD else 0)
+    for k in range(n_starts):
+        if k < n_given:
+            s_1, s_2 = starts[k, 0], starts[k, 1]
+        else:
+            s_1 = 0.0 if k == n_given + 1 else (-0.3 * w_1 if k == n_given + 3 else w_1)
+            s_2 = 0.0 if k == n_given + 2 else (-0.3 * w_2 if k == n_given + 4 else w_2)
         y_1, y_2, value, h_11, h_12, h_22, _ = descend(
-            starts[k, 0], starts[k, 1], w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
+            s_1, s_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
         )
         if value < best - 1e-14 * abs(best):
             best_1, best_2, best = y_1, y_2, value

@@ -15,6 +15,7 @@ import numpy as np
 __all__ = ["LineRule"]
 
 LARGEST_ORDER = 64
+FIELD_SCALE = 0.5
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -75,6 +76,22 @@ class LineRule:
             line_density=1.25 * self.line_density,
             line_base=self.line_base + 2,
             extent=self.extent + 0.5,
+        )
+
+    def for_field_scale(self, scale: float) -> LineRule:
+        """Return the rule with as many more points along a line as local fields of this size need.
+
+        Softmax attention varies over fields of order one half, whatever the standard deviation of the local
+        field, in units of which the line is measured.
+        """
+        factor = math.ceil(scale / FIELD_SCALE)
+        if factor <= 1:
+            return self
+        densest = (LARGEST_ORDER - self.line_base) / (int(2 * self.extent) + 1)
+        return replace(
+            self,
+            scan_points=min(120, factor * self.scan_points),
+            line_density=min(factor * self.line_density, densest),
         )
 
     def neighbour(self) -> LineRule:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from replica import AttentionModel
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram
 from saddle.kernel import Kernel, load_kernel
 
-settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+# Examples are whole solves: shrinking a failure would take longer than finding it.
+settings.register_profile(
+    "default", deadline=None, derandomize=True, print_blob=True, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile("default")
 
 COARSE = LineRule(teacher_order=8, common_order=6)

@@ -1,0 +1,273 @@
+"""Gradient descent against theory at one point: means over seeds, and their distance in standard errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica import AttentionModel
+from validation.gradient_descent import PUBLISHED_LEARNING_RATE, PUBLISHED_STEPS, TrainingRun, train_student
+from validation.teacher import draw_teacher_data
+
+__all__ = ["COMPARED", "ComparedQuantity", "Comparison", "compare_at", "comparison_table", "simulate"]
+
+COMPARED = ("self_overlap", "positional_overlap", "semantic_overlap", "train_loss", "test_error")
+"""Names of the compared quantities, in the order of every table."""
+
+SIGN_AMBIGUOUS = ("positional_overlap", "semantic_overlap")
+
+# Below this an overlap counts as zero by symmetry: solvers leave rounding there, not finite overlaps.
+VANISHING = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedQuantity:
+    """One quantity, measured over seeds and predicted.
+
+    Attributes
+    ----------
+    name
+        One of ``COMPARED``.
+    values
+        The value for each seed, read-only. The two overlaps that are defined up to a sign enter by magnitude,
+        unless theory says that they vanish: the magnitude of a fluctuation about zero has a mean of order
+        1/sqrt(d), so then the signed values are compared.
+    signed
+        Whether ``values`` keep their signs.
+    mean, standard_error
+        Over the seeds.
+    theory
+        The prediction for d to infinity (its magnitude, unless ``signed``).
+    allowance
+        How far from theory the mean may lie because d is finite.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    signed: bool
+    mean: float
+    standard_error: float
+    theory: float
+    allowance: float
+
+    @property
+    def deviation(self) -> float:
+        """``mean - theory`` in standard errors."""
+        return _in_units(self.mean - self.theory, self.standard_error)
+
+    @property
+    def deviation_beyond_allowance(self) -> float:
+        """Like ``deviation``, after the difference has been shrunk by the allowance towards zero."""
+        difference = self.mean - self.theory
+        excess = math.copysign(max(abs(difference) - self.allowance, 0.0), difference)
+        return _in_units(excess, self.standard_error)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Simulations of one model from one start, next to theory.
+
+    Attributes
+    ----------
+    model, start, sample_complexity, dimension
+        What was simulated.
+    quantities
+        One entry per name in ``COMPARED``, in that order.
+    runs
+        The training runs, one per seed.
+    """
+
+    model: AttentionModel
+    start: str
+    sample_complexity: float
+    dimension: int
+    quantities: tuple[ComparedQuantity, ...]
+    runs: tuple[TrainingRun, ...]
+
+    def __getitem__(self, name: str) -> ComparedQuantity:
+        """Return one quantity by name."""
+        for quantity in self.quantities:
+            if quantity.name == name:
+                return quantity
+        raise KeyError(f"compared quantities are {', '.join(COMPARED)}; got {name!r}")
+
+    @property
+    def largest_deviation(self) -> float:
+        """Largest magnitude of ``deviation_beyond_allowance``."""
+        return max(abs(quantity.deviation_beyond_allowance) for quantity in self.quantities)
+
+
+def simulate(
+    model: AttentionModel,
+    start: str,
+    alpha: float,
+    dimension: int,
+    seed: int,
+    *,
+    spherical_teacher: bool = False,
+    **settings: Any,
+) -> TrainingRun:
+    """Draw data with one seed and train on it.
+
+    Parameters
+    ----------
+    model, start, alpha, dimension
+        See :func:`compare_at`.
+    seed
+        Non-negative integer; training data and fresh test samples come from independent streams of it, so
+        that the same seed gives the same data whatever the start.
+    spherical_teacher
+        See :func:`~validation.teacher.draw_teacher_data`.
+    **settings
+        Keyword arguments of :func:`~validation.gradient_descent.train_student`, except ``generator``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~validation.teacher.draw_teacher_data` and
+        :func:`~validation.gradient_descent.train_student`.
+    """
+    training, testing = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
+    data = draw_teacher_data(model, dimension, alpha, training, spherical_teacher=spherical_teacher)
+    return train_student(data, start, generator=testing, **settings)
+
+
+def compare_at(
+    model: AttentionModel,
+    theory: Mapping[str, float],
+    start: str,
+    alpha: float,
+    dimension: int,
+    seeds: Iterable[int],
+    *,
+    spherical_teacher: bool = False,
+    learning_rate: float = PUBLISHED_LEARNING_RATE,
+    steps: int = PUBLISHED_STEPS,
+    gradient_tolerance: float = 0.0,
+    polish: bool = False,
+    test_samples: int = 20_000,
+    allowance_coefficients: Mapping[str, float] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Simulate several seeds and compare with theory.
+
+    Parameters
+    ----------
+    model
+        The model.
+    theory
+        Prediction for every name in ``COMPARED``: overlaps as normalised in the theory notes, section 2,
+        training loss per dimension and test error per token.
+    start
+        Name of an informed start.
+    alpha
+        Samples per dimension.
+    dimension
+        Token dimension d.
+    seeds
+        At least two distinct seeds; each draws its own data and teacher.
+    spherical_teacher
+        See :func:`~validation.teacher.draw_teacher_data`; off as published, on for a sharper comparison.
+    learning_rate, steps, gradient_tolerance, polish, test_samples
+        See :func:`~validation.gradient_descent.train_student`.
+    allowance_coefficients
+        For some names, the coefficient c >= 0 of the allowance c/d; zero for the others.
+    progress
+        Called with the number of seeds finished, after each.
+
+    Raises
+    ------
+    ValueError
+        If a prediction is missing or not finite, an allowance is negative or has an unknown name, or the
+        seeds are fewer than two or repeat; the message quotes the culprit.
+    """
+    coefficients = dict(allowance_coefficients or {})
+    listed = _check_comparison(theory, coefficients, seeds)
+    runs: list[TrainingRun] = []
+    for seed in listed:
+        runs.append(
+            simulate(
+                model,
+                start,
+                alpha,
+                dimension,
+                seed,
+                spherical_teacher=spherical_teacher,
+                learning_rate=learning_rate,
+                steps=steps,
+                gradient_tolerance=gradient_tolerance,
+                polish=polish,
+                test_samples=test_samples,
+            )
+        )
+        if progress is not None:
+            progress(len(runs))
+    quantities = tuple(
+        _compare(name, runs, float(theory[name]), coefficients.get(name, 0.0) / dimension)
+        for name in COMPARED
+    )
+    return Comparison(model, start, alpha, dimension, quantities, tuple(runs))
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Render a comparison as plain text: a heading, a line of column names and a line per quantity."""
+    heading = (
+        f"start {comparison.start}, alpha = {comparison.sample_complexity:g}, d = {comparison.dimension}, "
+        f"{len(comparison.runs)} seeds"
+    )
+    columns = ("quantity", "mean", "standard error", "theory", "allowance", "deviation", "beyond allowance")
+    lines = [heading, f"{columns[0]:<22}" + "".join(f"{column:>17}" for column in columns[1:])]
+    for quantity in comparison.quantities:
+        magnitude = quantity.name in SIGN_AMBIGUOUS and not quantity.signed
+        label = f"|{quantity.name}|" if magnitude else quantity.name
+        numbers = (quantity.mean, quantity.standard_error, quantity.theory, quantity.allowance)
+        deviations = (quantity.deviation, quantity.deviation_beyond_allowance)
+        lines.append(
+            f"{label:<22}"
+            + "".join(f"{number:>17.6g}" for number in numbers)
+            + "".join(f"{deviation:>+17.2f}" for deviation in deviations)
+        )
+    return "\n".join(lines)
+
+
+def _compare(name: str, runs: list[TrainingRun], theory: float, allowance: float) -> ComparedQuantity:
+    values = np.array([getattr(run, name) for run in runs], dtype=np.float64)
+    signed = name not in SIGN_AMBIGUOUS or abs(theory) < VANISHING
+    if not signed:
+        values, theory = np.abs(values), abs(theory)
+    values.setflags(write=False)
+    spread = float(values.std(ddof=1)) / math.sqrt(values.size)
+    return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, allowance)
+
+
+def _check_comparison(
+    theory: Mapping[str, float], coefficients: Mapping[str, float], seeds: Iterable[int]
+) -> list[int]:
+    """Return the seeds as a list, after checking everything that would otherwise fail after minutes."""
+    missing = [name for name in COMPARED if name not in theory]
+    if missing:
+        raise ValueError(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
+    for name in COMPARED:
+        if not math.isfinite(theory[name]):
+            raise ValueError(f"theory[{name!r}] must be finite, got {theory[name]!r}")
+    for name, coefficient in coefficients.items():
+        if name not in COMPARED:
+            raise ValueError(f"allowance_coefficients may name {', '.join(COMPARED)}; got {name!r}")
+        if not (math.isfinite(coefficient) and coefficient >= 0):
+            raise ValueError(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
+    listed = list(seeds)
+    if len(listed) < 2 or len(set(listed)) != len(listed):
+        raise ValueError(f"seeds must be two or more distinct integers, got {listed!r}")
+    return listed
+
+
+def _in_units(difference: float, unit: float) -> float:
+    """Return difference / unit, where 0/0 is 0 and a difference without spread is infinitely significant."""
+    if unit > 0:
+        return difference / unit
+    return math.copysign(math.inf, difference) if difference else 0.0

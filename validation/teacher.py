@@ -1,0 +1,188 @@
+r"""Data sets of the model at finite dimension: Gaussian tokens, a teacher, and the target's L x L matrices.
+
+Nothing here knows the theory: the simulator is a second route to its predictions, so it restates the model in
+NumPy (theory notes, section 1; section 2 of arXiv:2402.03902) and takes from ``AttentionModel`` only numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from replica import AttentionModel
+
+__all__ = ["TeacherData", "attention_weights", "draw_teacher_data", "fresh_batches"]
+
+Array = NDArray[np.floating[Any]]
+
+# Bytes of tokens held at once while averaging over fresh samples.
+BATCH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class TeacherData:
+    r"""Samples of one teacher; every array is read-only.
+
+    Tokens come first and samples second, so that all tokens of all samples are the rows of one contiguous
+    matrix and the small L x L matrices of all samples are contiguous along the sample axis.
+
+    Attributes
+    ----------
+    model
+        The model that the samples were drawn from.
+    tokens
+        The inputs x, shape (L, n, d), components of variance sigma^2.
+    teacher
+        :math:`Q_\star`, shape (d,), components of variance one.
+    encodings
+        The rows :math:`p_l = c_l 1_d/\sqrt d`, shape (L, d).
+    targets
+        :math:`T[x Q_\star/\sqrt d]`, shape (L, L, n); the labels are ``targets[:, :, mu] @ x_mu``.
+    """
+
+    model: AttentionModel
+    tokens: Array
+    teacher: Array
+    encodings: Array
+    targets: Array
+
+    @property
+    def samples(self) -> int:
+        """Number of samples n."""
+        return self.tokens.shape[1]
+
+    @property
+    def dimension(self) -> int:
+        """Token dimension d."""
+        return self.tokens.shape[2]
+
+    @property
+    def sample_complexity(self) -> float:
+        """Samples per dimension, alpha = n/d as drawn."""
+        return self.samples / self.dimension
+
+
+def attention_weights(preactivations: Array) -> Array:
+    r"""Return the row softmax of :math:`h h^\top` for many samples at once.
+
+    Parameters
+    ----------
+    preactivations
+        h, shape (L, n).
+
+    Returns
+    -------
+    ndarray
+        Shape (L, L, n); sums to one over the second axis.
+    """
+    logits = preactivations[:, None, :] * preactivations[None, :, :]
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
+
+
+def draw_teacher_data(
+    model: AttentionModel,
+    dimension: int,
+    sample_complexity: float,
+    generator: np.random.Generator,
+    dtype: DTypeLike = np.float64,
+    *,
+    spherical_teacher: bool = False,
+) -> TeacherData:
+    r"""Draw a teacher and ``round(alpha d)`` samples.
+
+    Parameters
+    ----------
+    model
+        Supplies omega, sigma, A and the coefficients c of the encodings.
+    dimension
+        Token dimension d, at least 1.
+    sample_complexity
+        alpha = n/d, positive and large enough for one sample.
+    generator
+        Source of randomness; the same state gives the same data.
+    dtype
+        ``float64`` or ``float32``, of the tokens.
+    spherical_teacher
+        Rescale the teacher to :math:`|Q_\star|^2 = d` exactly. The limit d to infinity is the same, but much
+        of the spread between data sets goes: the squared norm of a Gaussian teacher fluctuates by sqrt(2/d),
+        relatively, and moves overlaps and losses by as much.
+
+    Returns
+    -------
+    TeacherData
+        With a new teacher :math:`Q_\star \sim \mathcal{N}(0, 1_d)`, rescaled if so asked.
+
+    Raises
+    ------
+    ValueError
+        If the dimension, the sample complexity or the dtype is out of range; the message quotes it.
+    """
+    dimension = positive_integer("dimension", dimension)
+    if not (math.isfinite(sample_complexity) and sample_complexity > 0):
+        raise ValueError(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")
+    samples = round(sample_complexity * dimension)
+    if samples < 1:
+        raise ValueError(f"sample_complexity {sample_complexity!r} gives no sample in dimension {dimension}")
+    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
+        raise ValueError(f"dtype must be float64 or float32, got {np.dtype(dtype).name!r}")
+    teacher = generator.standard_normal(dimension)
+    if spherical_teacher:
+        teacher *= math.sqrt(dimension) / np.linalg.norm(teacher)
+    coefficients = np.asarray(model.positional_encoding)
+    encodings = np.tile(coefficients[:, None] / math.sqrt(dimension), (1, dimension))
+    return _draw_samples(model, teacher, encodings, samples, generator, np.dtype(dtype))
+
+
+def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generator) -> Iterator[TeacherData]:
+    """Yield new samples of the same teacher, ``samples`` in all, in batches of bounded memory.
+
+    Raises
+    ------
+    ValueError
+        If ``samples`` is not a positive integer.
+    """
+    left = positive_integer("samples", samples)
+    most = max(1, BATCH_BYTES // (data.tokens.itemsize * data.tokens.shape[0] * data.dimension))
+    while left:
+        count = min(left, most)
+        left -= count
+        yield _draw_samples(data.model, data.teacher, data.encodings, count, generator, data.tokens.dtype)
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """Return ``value`` as an int of at least one, or raise a ValueError that quotes it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return number
+
+
+def _draw_samples(
+    model: AttentionModel,
+    teacher: Array,
+    encodings: Array,
+    samples: int,
+    generator: np.random.Generator,
+    dtype: np.dtype[Any],
+) -> TeacherData:
+    """Draw tokens and label them with an existing teacher."""
+    length, dimension = encodings.shape
+    tokens = generator.standard_normal((length, samples, dimension), dtype=dtype.type)
+    tokens *= dtype.type(model.sigma)
+    preactivations = (tokens @ teacher.astype(dtype) / math.sqrt(dimension)).astype(np.float64)
+    matrix = np.asarray(model.positional_matrix)[:, :, None]
+    targets = (1 - model.omega) * attention_weights(preactivations) + model.omega * matrix
+    for array in (tokens, teacher, encodings, targets):
+        array.setflags(write=False)
+    return TeacherData(model, tokens, teacher, encodings, targets)
