@@ -132,7 +132,8 @@ class Branch:
     outcome
         Named outcome at each, a tuple of n.
     states, conjugate_states, errors
-        (q, m, V, theta), their conjugates, and the error of the former by a finer rule, (n, 4).
+        (q, m, V, theta), their conjugates, and the error of the former (difference from a coarser
+        rule), (n, 4).
     free_entropy, free_entropy_error, train_loss, test_error, test_error_error, average_envelope
         Phi and its error, training loss per dimension (independent route), test error per token and its
         error, and E[M] = -dPhi/dalpha, (n,).

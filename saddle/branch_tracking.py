@@ -198,13 +198,14 @@ def assemble_branch(
     assembled: Mapping[Sector, Branch],
     report: Callable[[], object] = lambda: None,
 ) -> Branch:
-    """Turn tracked points into a branch with errors from one evaluation per point on a finer rule.
+    """Turn tracked points into a branch with errors from one evaluation per point on a coarser rule.
 
-    First-order propagation: with the fine residual F at the stored state, the state moves by -J^{-1} F. Phi is
-    stationary, so its change at fixed state is its error to second order.
+    First-order propagation: with the other rule's residual F at the stored state, the state moves by -J^{-1} F.
+    Phi is stationary, so its change at fixed state is its change to second order. The coarser rule's error is
+    several times that of the stored values, so the difference is a cautious estimate of theirs.
     """
     n = grid.size
-    fine = evolution.with_rule(evolution.rule.refined())
+    other = evolution.with_rule(evolution.rule.comparison())
     columns = {name: np.full((n, 4), np.nan) for name in ("states", "conjugate_states", "errors", "jacobian_diagonal")}
     columns |= {
         name: np.full(n, np.nan)
@@ -224,7 +225,7 @@ def assemble_branch(
             continue
         here = evaluation_of(point.result)
         try:
-            there = fine.evaluate(here.state, here.alpha, derivatives=False)
+            there = other.evaluate(here.state, here.alpha, derivatives=False)
             free = list(tracked.sector.free)
             shift = np.zeros(4)
             jacobian = here.full_jacobian[np.ix_(free, free)]

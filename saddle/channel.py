@@ -12,13 +12,20 @@ from replica.model import AttentionModel
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
 from replica.symbols import MODEL_PARAMETERS
 from saddle.kernel import Kernel
-from saddle.quadrature import LineRule
+from saddle.quadrature import (
+    EXCHANGE,
+    EXCHANGE_WITH_REVERSAL,
+    JOINT_REVERSAL,
+    TEACHER_REVERSAL,
+    LineRule,
+    SignedPermutation,
+)
 
 __all__ = ["STARTS", "Channel", "ChannelAverages", "parameter_vector"]
 
 N_STATE = 4
 N_INTEGRANDS = 9
-LINES_PER_TASK = 96
+LINES_PER_TASK = 32
 
 STARTS = np.array([[0.7, -0.7], [-0.7, 0.7]])
 """Starts of the global minimisation, besides the local field itself (theory notes, section 8)."""
@@ -75,6 +82,20 @@ class Channel:
     rule: LineRule
     threads: int = 0
 
+    def _token_exchange(self) -> tuple[SignedPermutation, ...]:
+        """Return the exchange of the tokens as a map of nodes, if it is a symmetry of this model's numbers."""
+        symmetries = self.kernel.symmetries
+        (a_11, a_12), (a_21, a_22) = self.model.positional_matrix
+        c_1, c_2 = self.model.positional_encoding
+        if not symmetries.exchange or a_11 != a_22 or a_12 != a_21:
+            return ()
+        if c_1 == c_2:
+            return (EXCHANGE,)
+        # Opposite encodings: exchange the tokens and reverse all pre-activations.
+        if c_1 == -c_2 and symmetries.student and symmetries.teacher:
+            return (EXCHANGE_WITH_REVERSAL,)
+        return ()
+
     def averages(self, state: np.ndarray, *, derivatives: bool = True) -> ChannelAverages:
         """Average every integrand at a state (4,), with q > 0, V > 0 and theta^2 < q rho.
 
@@ -83,9 +104,12 @@ class Channel:
         symmetries = self.kernel.symmetries
         without_teacher = state[SEMANTIC_INDEX] == 0.0 and symmetries.teacher
         without_position = state[POSITIONAL_INDEX] == 0.0 and symmetries.teacher and symmetries.student
-        outer, outer_weights = self.rule.reduced_outer(
-            teacher_reversal=without_teacher, joint_reversal=without_position
+        generators = (
+            *((TEACHER_REVERSAL,) if without_teacher else ()),
+            *((JOINT_REVERSAL,) if without_position else ()),
+            *self._token_exchange(),
         )
+        outer, outer_weights = self.rule.reduced_outer(generators)
         parameters = parameter_vector(self.model)
         rule = self.rule.for_field_scale(float(np.sqrt(state[0])))
         nodes, weights = rule.legendre

@@ -152,11 +152,13 @@ def tie(
     # Start from the middle; afterwards from Newton on the energy difference.
     s = 0.5 * (low + high)
     value = 0.0
+    u_1, u_2, v_1, v_2 = x_1, x_2, y_1, y_2
     for _ in range(200):
+        # Each minimum is followed from where it was last, or from its end of the bracket.
         w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        u_1, u_2, e_x, h_11, h_12, h_22, _ = descend(x_1, x_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        u_1, u_2, e_x, h_11, h_12, h_22, _ = descend(u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
         soft_u = lowest_curvature(h_11, h_12, h_22)
-        v_1, v_2, e_y, h_11, h_12, h_22, _ = descend(y_1, y_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
+        v_1, v_2, e_y, h_11, h_12, h_22, _ = descend(v_1, v_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
         soft_v = lowest_curvature(h_11, h_12, h_22)
         value = min(e_x, e_y)
         if apart(u_1, u_2, v_1, v_2) < SAME_POINT:
@@ -171,6 +173,7 @@ def tie(
             else:
                 low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
             s = 0.5 * (low + high)
+            u_1, u_2, v_1, v_2 = x_1, x_2, y_1, y_2
             continue
         slope_x, _, _, _, _ = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
         slope_y, _, _, _, _ = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)

@@ -176,7 +176,8 @@ def solve_phase_diagram(
     sweep
         "down" or "up": from which end of the range each branch is looked for.
     rule
-        Quadrature rule of the stored points; errors come from a rule with 1.5 times its nodes.
+        Quadrature rule of the stored points; their errors are differences from a coarser rule, and transitions
+        are compared on two finer ones.
     threads
         Threads of the channel average; 0 for one per core. Results do not depend on it.
     progress

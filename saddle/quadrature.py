@@ -6,16 +6,68 @@ The Gaussian average runs over four standard normal directions: the two teacher 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-__all__ = ["LineRule"]
+__all__ = [
+    "EXCHANGE",
+    "EXCHANGE_WITH_REVERSAL",
+    "JOINT_REVERSAL",
+    "TEACHER_REVERSAL",
+    "LineRule",
+    "SignedPermutation",
+]
 
 LARGEST_ORDER = 64
 FIELD_SCALE = 0.5
+
+
+SignedPermutation = tuple[tuple[int, int], ...]
+"""A map of coordinates: for each new coordinate, the old one's index and a sign."""
+
+TEACHER_REVERSAL: SignedPermutation = ((0, -1), (1, -1), (2, 1))
+JOINT_REVERSAL: SignedPermutation = ((0, -1), (1, -1), (2, -1))
+EXCHANGE: SignedPermutation = ((1, 1), (0, 1), (2, 1))
+EXCHANGE_WITH_REVERSAL: SignedPermutation = ((1, -1), (0, -1), (2, -1))
+
+
+def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
+    """Return the group that some signed permutations generate."""
+    identity: SignedPermutation = tuple((k, 1) for k in range(3))
+    group, frontier = {identity}, [identity]
+    while frontier:
+        element = frontier.pop()
+        for generator in generators:
+            product = tuple((element[k][0], element[k][1] * sign) for k, sign in generator)
+            if product not in group:
+                group.add(product)
+                frontier.append(product)
+    return group
+
+
+@functools.lru_cache(maxsize=256)
+def _orbits(order: tuple[int, int], generators: tuple[SignedPermutation, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of one node per orbit of the full tensor grid, and the orbits' sizes."""
+    teacher, common = order
+    # Mirror images of symmetric Gauss nodes: index k goes to n - 1 - k.
+    index = np.stack(np.meshgrid(np.arange(teacher), np.arange(teacher), np.arange(common), indexing="ij"), -1)
+    index = index.reshape(-1, 3)
+    sizes = np.array([teacher, teacher, common])
+    images = []
+    for element in _group(generators):
+        image = np.stack(
+            [index[:, k] if sign > 0 else sizes[k] - 1 - index[:, k] for k, sign in element], axis=-1
+        )
+        images.append((image[:, 0] * teacher + image[:, 1]) * common + image[:, 2])
+    orbits = np.sort(np.array(images), axis=0)
+    own = np.arange(len(index))
+    distinct = 1 + np.sum(np.diff(orbits, axis=0) > 0, axis=0)
+    first = orbits[0] == own
+    return _read_only(own[first]), _read_only(distinct[first])
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -47,7 +99,7 @@ class LineRule:
 
     teacher_order: int = 20
     common_order: int = 12
-    scan_points: int = 12
+    scan_points: int = 10
     line_density: float = 1.6
     line_base: int = 6
     extent: float = 5.5
@@ -94,6 +146,14 @@ class LineRule:
             line_density=min(factor * self.line_density, densest),
         )
 
+    def comparison(self) -> LineRule:
+        """Return a coarser rule whose difference from this one bounds this one's error from above."""
+        return replace(
+            self,
+            teacher_order=2 * math.ceil(0.375 * self.teacher_order),
+            common_order=2 * math.ceil(0.375 * self.common_order),
+        )
+
     def neighbour(self) -> LineRule:
         """Return a rule of similar accuracy with other nodes."""
         return replace(
@@ -108,36 +168,34 @@ class LineRule:
             common_order=max(6, 2 * (self.common_order // 4)),
         )
 
-    def reduced_outer(self, *, teacher_reversal: bool, joint_reversal: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return the outer nodes and weights with nodes left out that a symmetry maps onto others.
+    def reduced_outer(self, generators: tuple[SignedPermutation, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Return one outer node per orbit of a symmetry group, with the orbit's weight.
 
         Parameters
         ----------
-        teacher_reversal
-            h* -> -h* leaves the integrands invariant (up to signs that average to zero).
-        joint_reversal
-            (h*, a, s) -> -(h*, a, s) does.
+        generators
+            Maps of (h*_1, h*_2, a) that leave the integrands invariant, up to signs that average to zero.
         """
-        nodes, weights = self.outer
-        # Orders are even, so no node lies on a mirror.
-        if teacher_reversal:
-            keep = nodes[:, 0] > 0
-            nodes, weights = nodes[keep], 2.0 * weights[keep]
-        if joint_reversal:
-            keep = nodes[:, 2] > 0
-            nodes, weights = nodes[keep], 2.0 * weights[keep]
-        return nodes, weights
+        chosen, sizes = _orbits((self.teacher_order, self.common_order), generators)
+        nodes, weights = self._tensor
+        kept = weights[chosen] > self.negligible
+        chosen, sizes = chosen[kept], sizes[kept]
+        return nodes[chosen], weights[chosen] * sizes
 
-    @cached_property
+    @property
     def outer(self) -> tuple[np.ndarray, np.ndarray]:
         """Standard normal nodes (n, 3), columns (h*_1/sigma, h*_2/sigma, a), and weights (n,) summing to one."""
+        return self.reduced_outer(())
+
+    @cached_property
+    def _tensor(self) -> tuple[np.ndarray, np.ndarray]:
+        """All nodes and weights of the tensor rule, negligible ones included."""
         x, u = np.polynomial.hermite_e.hermegauss(self.teacher_order)
         y, v = np.polynomial.hermite_e.hermegauss(self.common_order)
         nodes = np.stack(np.meshgrid(x, x, y, indexing="ij"), axis=-1).reshape(-1, 3)
         weights = (u[:, None, None] * u[None, :, None] * v[None, None, :]).ravel()
         weights = weights / weights.sum()
-        keep = weights > self.negligible
-        return _read_only(nodes[keep]), _read_only(weights[keep])
+        return _read_only(nodes), _read_only(weights)
 
     @cached_property
     def scan(self) -> np.ndarray:

@@ -129,6 +129,18 @@ def test_skipping_equivalent_nodes_changes_nothing(kernel, coarse_rule, state):
     assert reduced.test_error == pytest.approx(full.test_error, rel=1e-6)
 
 
+def test_using_token_exchange_changes_nothing(kernel, coarse_rule):
+    state = np.array([0.07, 0.13, 22.0, 0.058])
+    symmetric = Channel(kernel, PAPER, coarse_rule).averages(state)
+    # A matrix that is asymmetric by rounding only switches the use of the symmetry off.
+    nudged = AttentionModel.paper(positional_matrix=((0.6, 0.4), (0.4, 0.6 + 1e-13)))
+    full = Channel(kernel, nudged, coarse_rule).averages(state)
+    np.testing.assert_allclose(symmetric.conjugates, full.conjugates, rtol=1e-5)
+    np.testing.assert_allclose(symmetric.derivatives, full.derivatives, rtol=1e-4, atol=1e-7)
+    assert symmetric.test_error == pytest.approx(full.test_error, rel=1e-6)
+    assert symmetric.jumps < full.jumps
+
+
 def test_result_does_not_depend_on_the_number_of_threads(kernel, coarse_rule):
     state = np.array([0.07, 0.13, 22.0, 0.058])
     one, two = (Channel(kernel, PAPER, coarse_rule, threads).averages(state) for threads in (1, 2))

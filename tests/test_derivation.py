@@ -160,10 +160,12 @@ def test_sign_symmetries_are_found_not_assumed():
     found = find_sign_symmetries(phi)
     assert found.student
     assert found.teacher
+    assert found.exchange
     tilted = dataclasses.replace(phi, target=phi.target + sp.Matrix(2, 2, lambda i, j: h[0]))
     assert not find_sign_symmetries(tilted).teacher
     biased = dataclasses.replace(phi, objective=phi.objective + z[0])
     assert not find_sign_symmetries(biased).student
+    assert not find_sign_symmetries(biased).exchange
 
 
 def test_softmax_rows_sum_to_one_and_differentiate_as_softmax():

@@ -64,8 +64,8 @@ class ComparedQuantity:
     def deviation_beyond_allowance(self) -> float:
         """Like ``deviation``, after the difference has been shrunk by the allowance towards zero."""
         difference = self.mean - self.theory
-        excess = math.copysign(max(abs(difference) - self.allowance, 0.0), difference)
-        return _in_units(excess, self.standard_error)
+        allowed = min(max(difference, -self.allowance), self.allowance)
+        return _in_units(difference - allowed, self.standard_error)
 
 
 @dataclass(frozen=True, eq=False)
