@@ -129,7 +129,7 @@ class Channel:
                 parameters,
                 rule.scan,
                 STARTS,
-                rule.panel_orders,
+                rule.piece_orders,
                 nodes,
                 weights,
                 derivatives,

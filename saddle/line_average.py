@@ -43,7 +43,7 @@ GOLDEN_STEPS = 9
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
 GRADING = 3
 # Farther from its break than this, in standard deviations, a panel is plain.
-GRADED_REACH = 4.0
+GRADED_REACH = 7.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
 LARGE_FIELD = 0.5  # square of a local field
@@ -230,17 +230,19 @@ def find_jumps(
     i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
     scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
 ):  # fmt: skip
-    """Find the jumps between scan points i - 1 and i; fill ``jumps`` from ``n_jumps`` on and return their number.
+    """Find the jumps between scan points i - 1 and i; fill ``jumps`` from ``n_jumps`` on.
 
-    A negative return means that there were too many.
+    Returns the number of jumps so far, and whether the search was completed.
     """
     # Brackets still to be searched: s, z and lowest curvature at either end.
     stack = np.empty((2 * MAX_JUMPS, 8))
     stack[0, 0], stack[0, 1], stack[0, 2] = scan[i - 1], z_scan[i - 1, 0], z_scan[i - 1, 1]
     stack[0, 3], stack[0, 4], stack[0, 5] = softness[i - 1], scan[i], z_scan[i, 0]
     stack[0, 6], stack[0, 7] = z_scan[i, 1], softness[i]
-    depth, first = 1, n_jumps
-    while depth > 0:
+    depth, first, complete = 1, n_jumps, True
+    for _ in range(4 * MAX_JUMPS):
+        if depth == 0:
+            break
         depth -= 1
         low, x_1, x_2, soft_x = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
         high, y_1, y_2, soft_y = stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7]
@@ -272,9 +274,9 @@ def find_jumps(
                     s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, row
                 )
         else:
-            return -1
+            complete = False
     jumps[first:n_jumps].sort()
-    return n_jumps
+    return n_jumps, complete and depth == 0
 
 
 @compiled
@@ -291,8 +293,7 @@ def integrate_piece(
         return 0
     failures = 0
     spacing = scan[1] - scan[0]
-    # The nudge keeps rounding from switching the order of a piece whose length is a whole number.
-    order = orders[min(orders.size - 1, int(length + 1e-6))]
+    order = orders[0] if grading > 1 else orders[1]
     # Scan points inside the panel, from which its nodes may start warm. One that lies on the break itself may
     # belong to the other side.
     if far < at:
@@ -364,12 +365,11 @@ def average_line(
             )
         ):
             continue
-        found = find_jumps(
+        n_jumps, complete = find_jumps(
             i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
             scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
         )  # fmt: skip
-        failures += 1 if found < 0 else 0
-        n_jumps = MAX_JUMPS if found < 0 else found
+        failures += 0 if complete else 1
 
     if n_jumps == 0:
         # No jump: still grade the nodes towards the point where the minimiser moves fastest.

@@ -87,10 +87,9 @@ class LineRule:
         Gauss-Hermite nodes along the common mode (even).
     scan_points
         Points per line at which the global minimiser is searched.
-    line_density
-        Gauss-Legendre nodes per unit length of a panel, on top of ``line_base``.
-    line_base
-        Gauss-Legendre nodes of a panel of length zero.
+    graded_nodes, plain_nodes
+        Gauss-Legendre nodes of a piece of the line graded towards a break, and of a plain one. They do not
+        depend on the piece's length, so that the rule stays smooth in the order parameters.
     extent
         Half-length of the line, in standard deviations.
     negligible
@@ -100,8 +99,8 @@ class LineRule:
     teacher_order: int = 20
     common_order: int = 12
     scan_points: int = 10
-    line_density: float = 1.6
-    line_base: int = 6
+    graded_nodes: int = 18
+    plain_nodes: int = 12
     extent: float = 5.5
     negligible: float = 1e-11
 
@@ -112,11 +111,9 @@ class LineRule:
                 raise ValueError(f"{name} must be an even number in 2 ... 120, got {getattr(self, name)!r}")
         if self.scan_points < 3:
             raise ValueError(f"scan_points must be at least 3, got {self.scan_points!r}")
-        if self.panel_orders.max() > LARGEST_ORDER:
-            raise ValueError(
-                f"line_density {self.line_density!r} needs {self.panel_orders.max()} nodes a panel, "
-                f"more than {LARGEST_ORDER}"
-            )
+        for name in ("graded_nodes", "plain_nodes"):
+            if not 1 <= getattr(self, name) <= LARGEST_ORDER:
+                raise ValueError(f"{name} must lie in 1 ... {LARGEST_ORDER}, got {getattr(self, name)!r}")
 
     def refined(self) -> LineRule:
         """Return a rule with about 1.5 times the nodes in every direction: the yardstick of error estimates."""
@@ -125,8 +122,8 @@ class LineRule:
             teacher_order=2 * math.ceil(0.75 * self.teacher_order),
             common_order=2 * math.ceil(0.625 * self.common_order),
             scan_points=self.scan_points + 4,
-            line_density=1.25 * self.line_density,
-            line_base=self.line_base + 2,
+            graded_nodes=min(LARGEST_ORDER, self.graded_nodes + 4),
+            plain_nodes=min(LARGEST_ORDER, self.plain_nodes + 4),
             extent=self.extent + 0.5,
         )
 
@@ -139,11 +136,11 @@ class LineRule:
         factor = math.ceil(scale / FIELD_SCALE)
         if factor <= 1:
             return self
-        densest = (LARGEST_ORDER - self.line_base) / (int(2 * self.extent) + 1)
         return replace(
             self,
             scan_points=min(120, factor * self.scan_points),
-            line_density=min(factor * self.line_density, densest),
+            graded_nodes=min(LARGEST_ORDER, factor * self.graded_nodes),
+            plain_nodes=min(LARGEST_ORDER, factor * self.plain_nodes),
         )
 
     def comparison(self) -> LineRule:
@@ -203,10 +200,9 @@ class LineRule:
         return _read_only(np.linspace(-self.extent, self.extent, self.scan_points))
 
     @cached_property
-    def panel_orders(self) -> np.ndarray:
-        """Number of Gauss-Legendre nodes for a panel of length [k, k+1), indexed by k."""
-        lengths = np.arange(1, int(2 * self.extent) + 2)
-        return _read_only((self.line_base + np.ceil(self.line_density * lengths)).astype(np.int64))
+    def piece_orders(self) -> np.ndarray:
+        """Number of Gauss-Legendre nodes of a graded and of a plain piece, (2,)."""
+        return _read_only(np.array([self.graded_nodes, self.plain_nodes]))
 
     @cached_property
     def legendre(self) -> tuple[np.ndarray, np.ndarray]:

@@ -156,8 +156,10 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
         name: json.loads(data.attrs[name])
         for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")
     }
-    model = AttentionModel(**attributes["model"])
-    rule = LineRule(**attributes["rule"])
+    try:
+        model, rule = AttentionModel(**attributes["model"]), LineRule(**attributes["rule"])
+    except TypeError as error:
+        raise ValueError(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
     evolution = StateEvolution(model, rule)
     alpha = np.array(data["alpha"].values)
     alpha.setflags(write=False)

@@ -22,7 +22,7 @@ def one_line(kernel, model, state, h, common, rule):
     nodes, weights = rule.legendre
     kernel.module.average_lines(
         0, 1, np.array([h[0]]), np.array([h[1]]), np.array([common]), np.asarray(state, float),
-        parameter_vector(model), rule.scan, STARTS, rule.panel_orders, nodes, weights, True, rows,
+        parameter_vector(model), rule.scan, STARTS, rule.piece_orders, nodes, weights, True, rows,
     )  # fmt: skip
     return rows[0]
 
@@ -72,7 +72,7 @@ def test_line_average_against_brute_force(kernel, model, state, h, common):
 def test_line_average_does_not_depend_on_its_own_orders(kernel, model, state, h, common):
     row = one_line(kernel, model, state, h, common, LineRule())
     fine = one_line(
-        kernel, model, state, h, common, LineRule(scan_points=60, line_density=3.0, line_base=20, extent=6.0)
+        kernel, model, state, h, common, LineRule(scan_points=60, graded_nodes=48, plain_nodes=40, extent=6.0)
     )
     assert row[-2] == fine[-2]
     np.testing.assert_allclose(row[:9], fine[:9], rtol=1e-4, atol=1e-8)
@@ -172,7 +172,7 @@ def test_test_error_by_monte_carlo(kernel):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"teacher_order": 7}, {"common_order": 0}, {"teacher_order": 400}, {"scan_points": 2}, {"line_density": 9.0}],
+    [{"teacher_order": 7}, {"common_order": 0}, {"teacher_order": 400}, {"scan_points": 2}, {"graded_nodes": 90}],
 )
 def test_impossible_rules_are_refused(changes):
     with pytest.raises(ValueError, match=str(next(iter(changes.values())))):

@@ -55,7 +55,7 @@ def test_exchanging_tokens_changes_nothing(data, model, alpha):
 def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
     state = data.draw(states(model))
     # A rule with many nodes along the line, so that the line integrals themselves are exact.
-    rule = LineRule(teacher_order=6, common_order=4, scan_points=20, line_density=2.5, line_base=16)
+    rule = LineRule(teacher_order=6, common_order=4, scan_points=20, graded_nodes=40, plain_nodes=30)
     here = evaluate(model, state, alpha, rule)
     differences = np.zeros((4, 4))
     for j in range(4):
@@ -86,7 +86,7 @@ def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
     # dPhi/du = 0 is what the conjugate equations say; check them through Phi's own averages: at any state,
     # dE[M]/dV = -E|z* - w|^2/(2 V^2) = -q_hat/(2 alpha), and dE[M]/dm = -m_hat/alpha.
     state = data.draw(states(model))
-    rule = LineRule(teacher_order=6, common_order=6, scan_points=20, line_density=2.5, line_base=16)
+    rule = LineRule(teacher_order=6, common_order=6, scan_points=20, graded_nodes=40, plain_nodes=30)
     here = evaluate(model, state, alpha, rule)
     for index, conjugate, factor in ((2, 0, 0.5), (1, 1, 1.0)):
         step = 1e-4 * here.full_scales[index]
