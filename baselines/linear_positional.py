@@ -80,9 +80,7 @@ def linear_positional(model: AttentionModel) -> LinearPositional:
     matrix, test_error = fine
     matrix.setflags(write=False)
     rounding = 16 * np.finfo(np.float64).eps * test_error
-    return LinearPositional(
-        matrix=matrix, test_error=test_error, error=abs(test_error - coarse[1]) + rounding
-    )
+    return LinearPositional(matrix=matrix, test_error=test_error, error=abs(test_error - coarse[1]) + rounding)
 
 
 def _numeric_target(model: AttentionModel) -> Callable[..., list[list[Array]]]:
@@ -101,9 +99,7 @@ def _softmax_weight(index: int, *logits: Array | float) -> Array:
     return powers[index] / powers.sum(axis=0)
 
 
-def _average(
-    target: Callable[..., list[list[Array]]], model: AttentionModel, count: int
-) -> tuple[Array, float]:
+def _average(target: Callable[..., list[list[Array]]], model: AttentionModel, count: int) -> tuple[Array, float]:
     """Return (W, test error per token) by the trapezoidal rule, ``count`` nodes per token out to 9 sigma."""
     length = model.sequence_length
     nodes = np.linspace(-REACH, REACH, count)

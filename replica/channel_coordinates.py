@@ -50,6 +50,4 @@ def line_coordinates(free_entropy: FreeEntropy) -> LineCoordinates:
     common, line = sp.symbols("common_mode line_coordinate", real=True)
     amplitude = sp.sqrt(noise[0, 0]) / sp.sqrt(2)
     directions = (common + line, common - line)
-    return LineCoordinates(
-        common, line, {w[i]: mean[i] + amplitude * directions[i] for i in range(length)}
-    )
+    return LineCoordinates(common, line, {w[i]: mean[i] + amplitude * directions[i] for i in range(length)})

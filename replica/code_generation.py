@@ -60,9 +60,7 @@ class _KernelPrinter(PythonCodePrinter):
     def _print_SoftmaxWeight(self, expr: Any) -> str:
         index, *logits = expr.args
         chosen = int(index)
-        terms = [
-            f"math.exp({self._print(x - logits[chosen])})" for k, x in enumerate(logits) if k != chosen
-        ]
+        terms = [f"math.exp({self._print(x - logits[chosen])})" for k, x in enumerate(logits) if k != chosen]
         return f"(1.0/(1.0 + {' + '.join(terms)}))"
 
 
@@ -138,9 +136,7 @@ def _channel_functions(system: SaddleSystem, line: LineCoordinates) -> list[Func
         f = on_line(integrand)
         derivatives += list(sp.Matrix([_gradient(f, state)]) + sp.Matrix([_gradient(f, z)]) * response)
     return [
-        FunctionSpecification(
-            "target_matrix", "Entries of the target T(h*), row by row.", h, tuple(phi.target)
-        ),
+        FunctionSpecification("target_matrix", "Entries of the target T(h*), row by row.", h, tuple(phi.target)),
         FunctionSpecification(
             "moreau_objective",
             "Value, gradient and upper Hessian in z of what the Moreau envelope minimises.",
@@ -190,7 +186,10 @@ def _weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     precision = sp.denom(sp.together(overlaps[2]))
     return [
         FunctionSpecification(
-            "weight_precision", "What must stay positive for the weights' measure to exist.", conjugates, (precision,)
+            "weight_precision",
+            "What must stay positive for the weights' measure to exist.",
+            conjugates,
+            (precision,),
         ),
         FunctionSpecification(
             "overlaps", "Order parameters (q, m, V, theta) from the conjugates.", conjugates, tuple(overlaps)
@@ -231,5 +230,3 @@ def generate_source(system: SaddleSystem) -> GeneratedSource:
     """
     parts = [_print_function(specification) for specification in function_specifications(system)]
     return GeneratedSource("\n\n\n".join(parts) + "\n")
-
-

@@ -95,8 +95,7 @@ def _average_lines(printer: LatexPrinter, expression: sp.Expr) -> tuple[str, ...
 
 def _parameter_rows(values: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
     return tuple(
-        (quantity.meaning, f"${quantity.latex}$", f"{values[quantity.name]:g}")
-        for quantity in symbols.MODEL_PARAMETERS
+        (quantity.meaning, f"${quantity.latex}$", f"{values[quantity.name]:g}") for quantity in symbols.MODEL_PARAMETERS
     )
 
 
@@ -164,9 +163,7 @@ def equation_blocks(system: SaddleSystem, parameter_values: Mapping[str, float])
         Equation(
             "moreau",
             r"\mathcal{M}(w, V, h^{\star})",
-            (
-                r"\min_{z} \Big\{ " + running.doprint(phi.objective - phi.loss) + r" + \ell(z, h^{\star}) \Big\}",
-            ),
+            (r"\min_{z} \Big\{ " + running.doprint(phi.objective - phi.loss) + r" + \ell(z, h^{\star}) \Big\}",),
         ),
         Paragraph(r"averaged over Gaussian fields, independent between tokens, with means and covariance"),
         *_law_equations(printer, system),
@@ -265,9 +262,7 @@ def _escape_text(text: str) -> str:
     """Escape LaTeX's special characters outside of inline mathematics."""
     parts = re.split(r"(\$[^$]*\$)", text)
     special = {"%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_", "<": "$<$", ">": "$>$"}
-    return "".join(
-        part if part.startswith("$") else "".join(special.get(c, c) for c in part) for part in parts
-    )
+    return "".join(part if part.startswith("$") else "".join(special.get(c, c) for c in part) for part in parts)
 
 
 def render_latex(title: str, blocks: Sequence[Block], prefix: str = "attention") -> str:

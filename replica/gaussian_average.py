@@ -65,9 +65,7 @@ class GaussianAverage(sp.Expr):
 
     def __new__(cls, integrand: Any, law: GaussianLaw) -> GaussianAverage:
         """Build the average from an integrand and a law."""
-        return cls._from_arguments(
-            sp.sympify(integrand), sp.Tuple(*law.variables), sp.Tuple(*law.mean), law.covariance
-        )
+        return cls._from_arguments(sp.sympify(integrand), sp.Tuple(*law.variables), sp.Tuple(*law.mean), law.covariance)
 
     @classmethod
     def _from_arguments(cls, *args: Any) -> GaussianAverage:
@@ -96,7 +94,7 @@ class GaussianAverage(sp.Expr):
         return (self.args[0].free_symbols - set(variables)) | mean.free_symbols | covariance.free_symbols
 
     def derivative_by_density(self, parameter: sp.Symbol) -> GaussianAverage:
-        r"""Return the derivative with the law's share falling on the density: :math:`E[\partial f + f \,\partial\log p]`.
+        r"""Return the derivative, the law's share falling on the density: :math:`E[\partial f + f \,\partial\log p]`.
 
         Equal to the other route, Price's theorem, but free of derivatives of f with respect to x: where f jumps
         no moving-jump term arises, and a quadrature sees nothing worse than f itself.
@@ -124,9 +122,7 @@ class GaussianAverage(sp.Expr):
         return f"E[{printer._print(self.integrand)}]"
 
 
-def integrate_by_parts(
-    average: GaussianAverage, envelope: sp.Expr, inner: tuple[sp.Symbol, ...]
-) -> GaussianAverage:
+def integrate_by_parts(average: GaussianAverage, envelope: sp.Expr, inner: tuple[sp.Symbol, ...]) -> GaussianAverage:
     r"""Lower every second derivative of ``envelope`` to a first one by Stein's lemma.
 
     Parameters
@@ -136,7 +132,8 @@ def integrate_by_parts(
     envelope
         The function whose second derivatives are to be removed.
     inner
-        Variables whose first derivative is kept: :math:`\mathbb{E}[\partial_x\partial_w M] = \mathbb{E}[(C^{-1}(x-\mu))_x\,\partial_w M]`.
+        Variables whose first derivative is kept:
+        :math:`\mathbb{E}[\partial_x\partial_w M] = \mathbb{E}[(C^{-1}(x-\mu))_x\,\partial_w M]`.
 
     Raises
     ------
@@ -160,9 +157,7 @@ def integrate_by_parts(
     return GaussianAverage(average.integrand.xreplace(rules), law)
 
 
-def use_envelope_theorem(
-    average: GaussianAverage, envelope: sp.Expr, objective: sp.Expr
-) -> GaussianAverage:
+def use_envelope_theorem(average: GaussianAverage, envelope: sp.Expr, objective: sp.Expr) -> GaussianAverage:
     """Replace the envelope by the objective at its minimiser, and first derivatives by partial ones.
 
     ``objective`` is an expression in the proximal point's symbols, which stand for the minimiser.

@@ -34,8 +34,7 @@ def _square_matrix(name: str, rows: Any, size: int) -> tuple[tuple[float, ...], 
     if len(listed) != size or any(len(row) != size for row in listed):
         raise ValueError(advice)
     return tuple(
-        tuple(_finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row))
-        for i, row in enumerate(listed)
+        tuple(_finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)) for i, row in enumerate(listed)
     )
 
 
@@ -97,9 +96,7 @@ class AttentionModel:
                 f"positional_encoding must hold {SEQUENCE_LENGTH} coefficients, "
                 f"one per token, got {self.positional_encoding!r}"
             )
-        coefficients = tuple(
-            _finite_number(f"positional_encoding[{i}]", value) for i, value in enumerate(encoding)
-        )
+        coefficients = tuple(_finite_number(f"positional_encoding[{i}]", value) for i, value in enumerate(encoding))
         if not any(coefficients):
             raise ValueError("positional_encoding must not vanish: got only zeros, so position is invisible")
         for name, value in (

@@ -124,9 +124,7 @@ def derive_saddle_system(free_entropy: FreeEntropy | None = None) -> SaddleSyste
     overlaps: dict[sp.Symbol, sp.Expr] = {}
     for conjugate in conjugates:
         equation = sp.diff(explicit_part, conjugate)
-        (partner,) = [
-            quantity.symbol for quantity in symbols.ORDER_PARAMETERS if equation.has(quantity.symbol)
-        ]
+        (partner,) = [quantity.symbol for quantity in symbols.ORDER_PARAMETERS if equation.has(quantity.symbol)]
         overlaps[partner] = _solve_linear(equation, partner)
     equations: dict[sp.Symbol, sp.Expr] = {}
     for quantity in symbols.ORDER_PARAMETERS:

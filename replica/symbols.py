@@ -50,23 +50,25 @@ ORDER_PARAMETERS: tuple[Quantity, ...] = (
     _quantity("self_overlap", "q", "q", r"$Q^\top \Sigma Q/d$, variance of a pre-activation", positive=True),
     _quantity("positional_overlap", "m", "m", r"$Q^\top p_l/\sqrt d = c_l\, m$, overlap with the encodings"),
     _quantity(
-        "susceptibility", "V", "V", r"$\lim \beta\,(q_{aa} - q_{ab})$, response of a pre-activation", positive=True
+        "susceptibility",
+        "V",
+        "V",
+        r"$\lim \beta\,(q_{aa} - q_{ab})$, response of a pre-activation",
+        positive=True,
     ),
     _quantity("semantic_overlap", "theta", r"\theta", r"$Q^\top \Sigma Q_*/d$, overlap with the teacher"),
 )
 """Order parameters in the order of every state vector u = (q, m, V, theta)."""
 
 CONJUGATES: tuple[Quantity, ...] = (
-    _quantity("self_overlap_conjugate", "q_hat", r"\hat{q}", "conjugate of the susceptibility's partner $q$"),
-    _quantity("positional_overlap_conjugate", "m_hat", r"\hat{m}", "conjugate of $m$"),
-    _quantity("susceptibility_conjugate", "V_hat", r"\hat{V}", "conjugate of the self-overlap's partner $V$"),
-    _quantity("semantic_overlap_conjugate", "theta_hat", r"\hat{\theta}", r"conjugate of $\theta$"),
+    _quantity("self_overlap_conjugate", "q_hat", r"\hat{q}", r"pairs with $V$ in $\Phi$"),
+    _quantity("positional_overlap_conjugate", "m_hat", r"\hat{m}", r"pairs with $m$ in $\Phi$"),
+    _quantity("susceptibility_conjugate", "V_hat", r"\hat{V}", r"pairs with $q$ in $\Phi$"),
+    _quantity("semantic_overlap_conjugate", "theta_hat", r"\hat{\theta}", r"pairs with $\theta$ in $\Phi$"),
 )
 """Conjugates, summed over tokens (for m: the sum weighted with c_l), in the same order."""
 
-CONJUGATE_OF = {
-    order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)
-}
+CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)}
 
 ALPHA = _quantity("alpha", "alpha", r"\alpha", "samples per dimension $n/d$", positive=True)
 AVERAGE_ENVELOPE = _quantity("average_envelope", "average_envelope", r"\mathbb{E}[\mathcal{M}]", "its average")
@@ -82,7 +84,10 @@ MODEL_PARAMETERS: tuple[Quantity, ...] = (
     _quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True),
     *(
         _quantity(
-            f"positional_matrix_{i}{j}", f"A_{i}{j}", f"A_{{{i}{j}}}", "entry of the target's positional matrix"
+            f"positional_matrix_{i}{j}",
+            f"A_{i}{j}",
+            f"A_{{{i}{j}}}",
+            "entry of the target's positional matrix",
         )
         for i in _tokens()
         for j in _tokens()
@@ -111,9 +116,7 @@ def parameter(name: str) -> sp.Symbol:
 
 def positional_matrix() -> sp.Matrix:
     """Return the matrix A of the target, L x L."""
-    return sp.Matrix(
-        SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: parameter(f"positional_matrix_{i + 1}{j + 1}")
-    )
+    return sp.Matrix(SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: parameter(f"positional_matrix_{i + 1}{j + 1}"))
 
 
 def positional_encoding() -> tuple[sp.Symbol, ...]:
@@ -142,9 +145,7 @@ def proximal_points() -> tuple[sp.Symbol, ...]:
 
 def target_entries() -> sp.Matrix:
     """Return symbols for the entries of T(h*), which do not depend on the order parameters."""
-    return sp.Matrix(
-        SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True)
-    )
+    return sp.Matrix(SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True))
 
 
 def latex_names(extra: Sequence[Quantity] = ()) -> dict[sp.Symbol, str]:

@@ -192,7 +192,7 @@ class Branch:
     @property
     def stable(self) -> np.ndarray:
         """Whether damped state evolution in the full space is stable, (n,); False where nothing is stored."""
-        return np.all(self.eigenvalues.real > 0.0, axis=1)
+        return np.all(np.real(self.eigenvalues) > 0.0, axis=1)
 
     @property
     def distinct(self) -> np.ndarray:

@@ -146,7 +146,7 @@ def _follow_indices(
     followed = follow(
         lambda x, alpha: solve_in_sector(evolution, sector, x, alpha, FOLLOWING_EVALUATIONS),
         start,
-        grid[list(indices)],
+        [float(alpha) for alpha in grid[list(indices)]],
         odd=odd,
     )
     for k, point in zip(indices, followed, strict=True):
@@ -154,9 +154,7 @@ def _follow_indices(
         report()
 
 
-def _mark_merged(
-    tracked: TrackedBranch, assembled: Mapping[Sector, Branch]
-) -> tuple[list[Outcome], dict[int, Branch]]:
+def _mark_merged(tracked: TrackedBranch, assembled: Mapping[Sector, Branch]) -> tuple[list[Outcome], dict[int, Branch]]:
     """Tell merging from other ends of a branch.
 
     A branch that was lost while one of its odd order parameters was shrinking has merged into the branch of

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from replica.model import AttentionModel
     from saddle.phase_diagram import PhaseDiagram
 
@@ -64,7 +66,10 @@ def _model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _model(omega: float, sigma: float, regularization: float, positional_matrix: str) -> AttentionModel:
     from replica.model import AttentionModel
 
-    matrix = [row.replace(",", " ").split() for row in positional_matrix.split(";")]
+    try:
+        matrix = [[float(entry) for entry in row.replace(",", " ").split()] for row in positional_matrix.split(";")]
+    except ValueError:
+        raise ValueError(f"positional_matrix must hold numbers, got {positional_matrix!r}") from None
     return AttentionModel(omega, sigma, regularization, matrix)
 
 
@@ -84,7 +89,7 @@ def _transition_table(diagram: PhaseDiagram) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    lines += [f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
+    lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
     baseline = diagram.linear_baseline
     lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
     return "\n".join(lines)
@@ -159,6 +164,15 @@ def report(
         click.echo(str(path))
 
 
+def _advance(bar: tqdm) -> Callable[[int], None]:
+    """Return a callback that moves a progress bar by one."""
+
+    def advance(_: int) -> None:
+        bar.update()
+
+    return advance
+
+
 @main.command()
 @_model_options
 @click.option("--alpha", type=float, default=1.5, show_default=True, help="Sample complexity n/d.")
@@ -200,6 +214,6 @@ def simulate(
         with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
             comparison = compare_at(
                 model, theory, name, alpha, dimension, range(seed, seed + seeds),
-                steps=steps, learning_rate=learning_rate, progress=lambda _, bar=bar: bar.update(),
+                steps=steps, learning_rate=learning_rate, progress=_advance(bar),
             )  # fmt: skip
         click.echo(comparison_table(comparison))

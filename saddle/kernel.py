@@ -140,9 +140,7 @@ def _default_system() -> tuple[str, SignSymmetries]:
     return kernel_source(system), find_sign_symmetries(system.free_entropy)
 
 
-def load_kernel(
-    system: SaddleSystem | None = None, cache: str | os.PathLike[str] | None = None
-) -> Kernel:
+def load_kernel(system: SaddleSystem | None = None, cache: str | os.PathLike[str] | None = None) -> Kernel:
     """Return the kernel of a saddle-point system, written and imported if need be.
 
     Functions are compiled by Numba on first call, and loaded from its cache afterwards.

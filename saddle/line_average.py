@@ -53,9 +53,7 @@ INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 @compiled
 def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
     """Minimise the Moreau objective from a start: damped Newton; return z, value, Hessian, success."""
-    value, g_1, g_2, h_11, h_12, h_22 = moreau_objective(
-        z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-    )
+    value, g_1, g_2, h_11, h_12, h_22 = moreau_objective(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
     floor = 1e-5 / V  # the quadratic term alone contributes 1/V to every curvature
     success = False
     for _ in range(NEWTON_STEPS):
@@ -95,9 +93,7 @@ def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
 @compiled
 def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters):
     """Lowest minimum reached from a warm start and from every row of ``starts``: z, value, success, Hessian."""
-    best_1, best_2, best, b_11, b_12, b_22, success = descend(
-        z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-    )
+    best_1, best_2, best, b_11, b_12, b_22, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
     # Where the field itself is large, attention is saturated: minima may lie next to the field, or where one
     # token's attention changes sides.
     n_given = starts.shape[0]
@@ -108,9 +104,7 @@ def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, par
         else:
             s_1 = 0.0 if k == n_given + 1 else (-0.3 * w_1 if k == n_given + 3 else w_1)
             s_2 = 0.0 if k == n_given + 2 else (-0.3 * w_2 if k == n_given + 4 else w_2)
-        y_1, y_2, value, h_11, h_12, h_22, _ = descend(
-            s_1, s_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-        )
+        y_1, y_2, value, h_11, h_12, h_22, _ = descend(s_1, s_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
         if value < best - 1e-14 * abs(best):
             best_1, best_2, best = y_1, y_2, value
             b_11, b_12, b_22 = h_11, h_12, h_22
@@ -271,7 +265,24 @@ def find_jumps(
             n_jumps += 1
             if with_derivatives:
                 add_jump_terms(
-                    s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, row
+                    s,
+                    u_1,
+                    u_2,
+                    v_1,
+                    v_2,
+                    a,
+                    h_1,
+                    h_2,
+                    t_11,
+                    t_12,
+                    t_21,
+                    t_22,
+                    q,
+                    m,
+                    V,
+                    theta,
+                    parameters,
+                    row,
                 )
         else:
             complete = False
@@ -308,7 +319,7 @@ def integrate_piece(
         fraction = 0.5 * (1.0 + nodes[order, k])
         s = start + (end - start) * fraction**grading
         w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        nearest = max(inside_first, min(inside_last, int(math.floor((s - scan[0]) / spacing + 0.5))))
+        nearest = max(inside_first, min(inside_last, math.floor((s - scan[0]) / spacing + 0.5)))
         if inside_first <= inside_last and abs(scan[nearest] - s) < abs(s_previous - s):
             z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
         elif k == order - 1:
@@ -316,9 +327,7 @@ def integrate_piece(
                 w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
             )
         s_previous = s
-        z_1, z_2, _, h_11, h_12, h_22, success = descend(
-            z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-        )
+        z_1, z_2, _, h_11, h_12, h_22, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
         if not success:
             failures += 1
         weight = 0.5 * weights[order, k] * length * grading * fraction ** (grading - 1)

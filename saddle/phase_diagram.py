@@ -196,7 +196,7 @@ def solve_phase_diagram(
 
     Notes
     -----
-    Result 4.2 of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
+    The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
@@ -273,6 +273,4 @@ def _locate(branches: Mapping[str, Branch], baseline: float, report: Callable[[s
         bifurcations += find_pitchforks(branch)
     report("done")
     bifurcations.sort(key=lambda transition: transition.alpha)
-    return _Located(
-        alpha_c, alpha_l, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason}
-    )
+    return _Located(alpha_c, alpha_l, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason})

@@ -35,9 +35,7 @@ def _draw(axes: Axes, branch: Branch, values: np.ndarray) -> None:
         shown = own & (stable == wanted)
         # A segment belongs to the style of its later end, so that solid and dashed pieces meet.
         joined = shown | np.append(shown[1:] & own[:-1], False)
-        axes.plot(
-            branch.alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width
-        )
+        axes.plot(branch.alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width)
 
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, *, label: bool) -> None:

@@ -37,12 +37,13 @@ EXCHANGE_WITH_REVERSAL: SignedPermutation = ((1, -1), (0, -1), (2, -1))
 
 def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
     """Return the group that some signed permutations generate."""
-    identity: SignedPermutation = tuple((k, 1) for k in range(3))
-    group, frontier = {identity}, [identity]
+    identity: SignedPermutation = ((0, 1), (1, 1), (2, 1))
+    group: set[SignedPermutation] = {identity}
+    frontier: list[SignedPermutation] = [identity]
     while frontier:
         element = frontier.pop()
         for generator in generators:
-            product = tuple((element[k][0], element[k][1] * sign) for k, sign in generator)
+            product: SignedPermutation = tuple((element[k][0], element[k][1] * sign) for k, sign in generator)
             if product not in group:
                 group.add(product)
                 frontier.append(product)
@@ -59,9 +60,7 @@ def _orbits(order: tuple[int, int], generators: tuple[SignedPermutation, ...]) -
     sizes = np.array([teacher, teacher, common])
     images = []
     for element in _group(generators):
-        image = np.stack(
-            [index[:, k] if sign > 0 else sizes[k] - 1 - index[:, k] for k, sign in element], axis=-1
-        )
+        image = np.stack([index[:, k] if sign > 0 else sizes[k] - 1 - index[:, k] for k, sign in element], axis=-1)
         images.append((image[:, 0] * teacher + image[:, 1]) * common + image[:, 2])
     orbits = np.sort(np.array(images), axis=0)
     own = np.arange(len(index))
@@ -154,7 +153,10 @@ class LineRule:
     def neighbour(self) -> LineRule:
         """Return a rule of similar accuracy with other nodes."""
         return replace(
-            self, teacher_order=self.teacher_order - 4, common_order=self.common_order + 2, scan_points=self.scan_points + 1
+            self,
+            teacher_order=self.teacher_order - 4,
+            common_order=self.common_order + 2,
+            scan_points=self.scan_points + 1,
         )
 
     def coarsened(self) -> LineRule:

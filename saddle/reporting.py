@@ -40,7 +40,13 @@ def prepare_folder(folder: str | os.PathLike[str]) -> Path:
 def transition_rows(diagram: PhaseDiagram) -> tuple[tuple[str, str, str, str, str], ...]:
     """Return name, kind, alpha, error and partners of every transition, as text."""
     return tuple(
-        (name, transition.kind, f"{transition.alpha:.5f}", f"{transition.error:.1e}", " / ".join(transition.between))
+        (
+            name,
+            transition.kind,
+            f"{transition.alpha:.5f}",
+            f"{transition.error:.1e}",
+            " / ".join(transition.between),
+        )
         for name, transition in diagram.transitions.items()
     )
 
@@ -48,9 +54,11 @@ def transition_rows(diagram: PhaseDiagram) -> tuple[tuple[str, str, str, str, st
 def _report_rows(diagram: PhaseDiagram) -> tuple[tuple[str, ...], ...]:
     """Return the rows with symbols in mathematics."""
     symbols = {"alpha_c": r"$\alpha_c$", "alpha_l": r"$\alpha_l$"}
-    return tuple(
-        (symbols.get(row[0], row[0].replace("->", r"$\to$")), *row[1:]) for row in transition_rows(diagram)
-    )
+    return tuple((symbols.get(row[0], row[0].replace("->", r"$\to$")), *row[1:]) for row in transition_rows(diagram))
+
+
+def _reason(name: str, reason: str) -> str:
+    return f"{reason.capitalize()}." if name == "interrupted" else f"No {name}: {reason}."
 
 
 def write_report(diagram: PhaseDiagram, folder: str | os.PathLike[str]) -> list[Path]:
@@ -67,11 +75,12 @@ def write_report(diagram: PhaseDiagram, folder: str | os.PathLike[str]) -> list[
     blocks += [
         Heading("Transitions"),
         Paragraph(
-            rf"Found for ${low:g} \le \alpha \le {high:g}$, each on two quadrature rules; the error is their difference. "
+            rf"Found for ${low:g} \le \alpha \le {high:g}$, each on three quadrature rules; "
+            "the error is the largest difference. "
             f"The linear positional baseline has test error {diagram.linear_baseline.test_error:.6g} per token."
         ),
         Table(("transition", "kind", r"$\alpha$", "error", "between"), _report_rows(diagram)),
-        *(Paragraph(f"No {name}: {reason}.") for name, reason in diagram.reasons.items()),
+        *(Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()),
     ]
     files = {"equations.tex": render_latex(TITLE, blocks), "equations.md": render_markdown(TITLE, blocks)}
     for name, text in files.items():

@@ -68,7 +68,7 @@ class StateEvaluation:
     @property
     def stable(self) -> bool:
         """Whether sufficiently damped state evolution returns to this point after any small perturbation."""
-        return bool(np.all(self.stability_eigenvalues.real > 0.0))
+        return bool(np.all(np.real(self.stability_eigenvalues) > 0.0))
 
 
 @dataclass(frozen=True)

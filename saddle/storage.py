@@ -78,7 +78,10 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
         variables[quantity.name] = (
             ("branch", "alpha"), stacked([b.states[:, k] for b in branches]), attributes,
         )  # fmt: skip
-        variables[f"{quantity.name}_error"] = (("branch", "alpha"), stacked([b.errors[:, k] for b in branches]))
+        variables[f"{quantity.name}_error"] = (
+            ("branch", "alpha"),
+            stacked([b.errors[:, k] for b in branches]),
+        )
     for k, quantity in enumerate(CONJUGATES):
         attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
         values = stacked([b.conjugate_states[:, k] for b in branches])

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
-from replica.sectors import Sector
 from replica.symbols import ORDER_PARAMETERS
 from saddle.branch import Branch, SolvedPoint, solve_point
 from saddle.outcomes import SolverError
@@ -102,13 +101,11 @@ def _secant(function: Callable[[float], float], first: float, width: float) -> f
     return b
 
 
-def _locate_root(
-    function: Callable[[float], float], bracket: tuple[float, float], guess: float | None
-) -> float:
+def _locate_root(function: Callable[[float], float], bracket: tuple[float, float], guess: float | None) -> float:
     """Find a root in a bracket, or next to a guess that a coarser rule has given."""
     if guess is not None:
         return _secant(function, guess, 1e-4 * (bracket[1] - bracket[0]) + 1e-6)
-    return float(brentq(function, *bracket, xtol=ALPHA_TOLERANCE, rtol=1e-9))
+    return float(root_scalar(function, bracket=bracket, method="brentq", xtol=ALPHA_TOLERANCE, rtol=1e-9).root)
 
 
 def _sign_changes(values: np.ndarray, usable: np.ndarray) -> list[int]:
@@ -129,7 +126,11 @@ def find_pitchforks(branch: Branch) -> list[Transition]:
 
         def odd_block(evolution: StateEvolution, i: int = index) -> Callable[[float], float]:
             polish = _Polisher(branch, evolution)
-            return lambda alpha: float(polish(alpha).evaluation.full_jacobian[i, i])
+
+            def value(at: float) -> float:
+                return float(polish(at).evaluation.full_jacobian[i, i])
+
+            return value
 
         for k in _sign_changes(branch.jacobian_diagonal[:, index], branch.distinct):
             bracket = (float(branch.alpha[k]), float(branch.alpha[k + 1]))
@@ -141,7 +142,7 @@ def find_pitchforks(branch: Branch) -> list[Transition]:
                     branch.evolution,
                 )
             except (SolverError, ValueError):
-                continue
+                continue  # a sign change that no pitchfork explains, or one that cannot be polished
             name = ORDER_PARAMETERS[index].name
             found.append(Transition(alpha, error, "pitchfork", (branch.name, partner.value), name))
     return sorted(found, key=lambda transition: transition.alpha)
@@ -237,31 +238,33 @@ def find_alpha_l(
     """
     grid = branches[0].alpha
     names = global_branch(branches)
-    excess = np.array(
-        [np.nan if branch is None else branch.test_error[k] - baseline for k, branch in enumerate(names)]
-    )
+    excess = np.array([np.nan if branch is None else branch.test_error[k] - baseline for k, branch in enumerate(names)])
     below = np.flatnonzero(excess < 0.0)
     if below.size == 0:
         return None, f"the global minimum never beats the linear baseline ({baseline:.6g}) in this range"
     k = int(below[0]) - 1
     if k < 0:
-        return None, f"the global minimum beats the linear baseline ({baseline:.6g}) from the range's lower end"
+        return (
+            None,
+            f"the global minimum beats the linear baseline ({baseline:.6g}) from the range's lower end",
+        )
     before, after = names[k], names[k + 1]
     if before is None or after is None:
         return None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}"
     low, high, branch = float(grid[k]), float(grid[k + 1]), after
     if before is not after:
         if alpha_c is None or not low <= alpha_c.alpha <= high:
-            return None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+            return (
+                None,
+                f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way",
+            )
         if after.at(alpha_c.alpha).test_error <= baseline:
             # The test error jumps across the baseline at the first-order transition itself.
             return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", (after.name, "linear")), ""
         low = alpha_c.alpha
     try:
         alpha, error = _on_several_rules(
-            lambda evolution, guess: _locate_root(
-                _excess(_Polisher(branch, evolution), baseline), (low, high), guess
-            ),
+            lambda evolution, guess: _locate_root(_excess(_Polisher(branch, evolution), baseline), (low, high), guess),
             branch.evolution,
         )
     except (SolverError, ValueError) as failure:

@@ -88,9 +88,7 @@ def test_global_minimiser_against_dense_grid(kernel, model, susceptibility):
         _, envelope = envelope_on_line(model, w, susceptibility, matrix)
         out = np.zeros((300, 3))
         targets = np.tile(matrix.ravel(), (300, 1))
-        kernel.module.proximal_points(
-            0, 300, w, targets, susceptibility, STARTS, parameter_vector(model), out
-        )
+        kernel.module.proximal_points(0, 300, w, targets, susceptibility, STARTS, parameter_vector(model), out)
         assert np.max(out[:, 2] - envelope) < 1e-12
         np.testing.assert_allclose(out[:, 2], envelope, atol=1e-12)
 
@@ -158,7 +156,7 @@ def test_odd_blocks_agree_by_both_routes(kernel):
 
 
 def test_test_error_by_monte_carlo(kernel):
-    q, m, V, theta = state = (0.0706, 0.1318, 22.24, 0.0582)
+    q, m, _, theta = state = (0.0706, 0.1318, 22.24, 0.0582)
     generator = np.random.default_rng(3)
     n, rho = 400_000, PAPER.token_variance
     h = generator.normal(size=(n, 2)) * PAPER.sigma
@@ -172,7 +170,13 @@ def test_test_error_by_monte_carlo(kernel):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"teacher_order": 7}, {"common_order": 0}, {"teacher_order": 400}, {"scan_points": 2}, {"graded_nodes": 90}],
+    [
+        {"teacher_order": 7},
+        {"common_order": 0},
+        {"teacher_order": 400},
+        {"scan_points": 2},
+        {"graded_nodes": 90},
+    ],
 )
 def test_impossible_rules_are_refused(changes):
     with pytest.raises(ValueError, match=str(next(iter(changes.values())))):

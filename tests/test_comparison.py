@@ -44,9 +44,7 @@ def test_comparison_averages_over_seeds(comparison):
 
 
 def test_deviations_are_counted_in_standard_errors(comparison):
-    quantity = dataclasses.replace(
-        comparison["train_loss"], mean=3.0, theory=5.0, standard_error=0.5, allowance=0.75
-    )
+    quantity = dataclasses.replace(comparison["train_loss"], mean=3.0, theory=5.0, standard_error=0.5, allowance=0.75)
     assert quantity.deviation == -4.0
     assert quantity.deviation_beyond_allowance == -2.5
     assert dataclasses.replace(quantity, allowance=2.5).deviation_beyond_allowance == 0.0

@@ -151,7 +151,7 @@ def test_a_changed_term_of_phi_changes_the_equations():
 
 def test_an_equation_that_is_not_linear_is_refused():
     phi = build_free_entropy()
-    with pytest.raises(ValueError, match="linear|alpha times a single average"):
+    with pytest.raises(ValueError, match=r"linear|alpha times a single average"):
         derive_saddle_system(dataclasses.replace(phi, trace_term=phi.trace_term + V_hat**2 * q))
 
 

@@ -27,7 +27,12 @@ REFERENCE = [
     ("semantic", 1.25, (0.0817, 0, 18.3, 0.1180, -0.0027212, 0.004693), (1e-4, 0, 1e-1, 1e-4, 1e-7, 1e-6)),
     ("positional", 1.25, (0.0471, 0.2525, 14.9, 0, -0.0027198, 0.006789), (1e-4, 1e-4, 1e-1, 0, 1e-7, 1e-6)),
     ("agnostic", 1.2, (0.0765, 0, 28.03, 0, -0.0028525, 0.007583), (1e-4, 0, 1e-2, 0, 1e-7, 1e-6)),
-    ("mixed", 1.25, (0.0706, 0.1318, 22.24, 0.0582, -0.002871, 0.00676), (1e-4, 1e-4, 1e-2, 1e-4, 1e-6, 1e-5)),
+    (
+        "mixed",
+        1.25,
+        (0.0706, 0.1318, 22.24, 0.0582, -0.002871, 0.00676),
+        (1e-4, 1e-4, 1e-2, 1e-4, 1e-6, 1e-5),
+    ),
 ]
 
 
@@ -70,9 +75,7 @@ def test_errors_of_transitions_cover_a_much_finer_rule(diagram):
     assert abs((a.free_entropy - b.free_entropy) / slope) < 2 * diagram.alpha_c.error
     alpha = diagram.alpha_l.alpha
     slope = (semantic.at(alpha + 1e-3).test_error - semantic.at(alpha - 1e-3).test_error) / 2e-3
-    here = solve_point(
-        StateEvolution(diagram.model, fine), Sector.SEMANTIC, semantic.at(alpha).evaluation.state, alpha
-    )
+    here = solve_point(StateEvolution(diagram.model, fine), Sector.SEMANTIC, semantic.at(alpha).evaluation.state, alpha)
     assert abs((here.test_error - diagram.linear_baseline.test_error) / slope) < 2 * diagram.alpha_l.error
 
 
@@ -163,9 +166,7 @@ def test_find_point_agrees_with_the_branch(diagram):
 
 def test_absence_is_a_reason_and_not_an_exception():
     # omega = 1: the target does not depend on the teacher, so there is nothing semantic to learn.
-    solved = solve_phase_diagram(
-        AttentionModel.paper(omega=1.0), (0.5, 2.0), points=4, rule=LineRule(8, 6)
-    )
+    solved = solve_phase_diagram(AttentionModel.paper(omega=1.0), (0.5, 2.0), points=4, rule=LineRule(8, 6))
     assert solved.alpha_c is None
     assert "semantic" in solved.reasons["alpha_c"]
     assert solved.alpha_l is None
@@ -187,7 +188,7 @@ def test_absence_is_a_reason_and_not_an_exception():
     ],
 )
 def test_misuse_is_refused_with_the_value(arguments, quoted):
-    with pytest.raises(ValueError, match="alpha|points|sweep") as caught:
+    with pytest.raises(ValueError, match=r"alpha|points|sweep") as caught:
         solve_phase_diagram(AttentionModel.paper(), **arguments)
     assert quoted in str(caught.value)
 
@@ -220,7 +221,7 @@ def test_loading_something_else_is_refused(tmp_path):
     other = tmp_path / "other.nc"
     other.write_text("not a diagram")
     for path in (other, tmp_path / "missing.nc"):
-        with pytest.raises(ValueError, match="cannot read|not a saved"):
+        with pytest.raises(ValueError, match=r"cannot read|not a saved"):
             PhaseDiagram.load(path)
 
 

@@ -133,10 +133,7 @@ def test_gradient_equals_finite_differences(model, scale):
     gradient = loss.gradient(student)
     step = 1e-5
     differences = np.array(
-        [
-            (loss.value(student + step * axis) - loss.value(student - step * axis)) / (2 * step)
-            for axis in np.eye(12)
-        ]
+        [(loss.value(student + step * axis) - loss.value(student - step * axis)) / (2 * step) for axis in np.eye(12)]
     )
     assert np.linalg.norm(gradient - differences) < 1e-6 * np.linalg.norm(gradient)
 
@@ -149,9 +146,7 @@ def test_exact_symmetries_of_the_loss():
     np.testing.assert_allclose(TrainingLoss.of(data).squared_errors(-student), errors, rtol=1e-12)
     mirrored = dataclasses.replace(data, tokens=-data.tokens, encodings=-data.encodings)
     np.testing.assert_allclose(TrainingLoss.of(mirrored).squared_errors(student), errors, rtol=1e-12)
-    np.testing.assert_allclose(
-        direct_errors(dataclasses.replace(data, teacher=-data.teacher), student), errors
-    )
+    np.testing.assert_allclose(direct_errors(dataclasses.replace(data, teacher=-data.teacher), student), errors)
     half_mirrored = dataclasses.replace(data, encodings=-data.encodings)
     assert not np.allclose(TrainingLoss.of(half_mirrored).squared_errors(student), errors, rtol=1e-3)
 

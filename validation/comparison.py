@@ -208,8 +208,7 @@ def compare_at(
         if progress is not None:
             progress(len(runs))
     quantities = tuple(
-        _compare(name, runs, float(theory[name]), coefficients.get(name, 0.0) / dimension)
-        for name in COMPARED
+        _compare(name, runs, float(theory[name]), coefficients.get(name, 0.0) / dimension) for name in COMPARED
     )
     return Comparison(model, start, alpha, dimension, quantities, tuple(runs))
 

@@ -255,9 +255,7 @@ def _given_student(data: TeacherData, start: Array) -> Array:
     return student
 
 
-def _test_error(
-    data: TeacherData, student: Array, samples: int, generator: np.random.Generator
-) -> tuple[float, float]:
+def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:
     """Return the mean and standard error, per token, of the squared error on fresh samples of the teacher."""
     batches = fresh_batches(data, samples, generator)
     errors = np.concatenate([TrainingLoss.of(batch).squared_errors(student) for batch in batches])

@@ -52,9 +52,7 @@ def test_no_valid_model_crashes_the_solver(model):
 
 def test_exchanged_tokens_have_the_same_diagram():
     model = AttentionModel.paper(positional_matrix=((0.55, 0.45), (0.3, 0.7)))
-    first, second = (
-        solve_phase_diagram(m, (0.9, 1.8), points=5, rule=RULE) for m in (model, model.token_exchanged())
-    )
+    first, second = (solve_phase_diagram(m, (0.9, 1.8), points=5, rule=RULE) for m in (model, model.token_exchanged()))
     assert first.reasons == second.reasons
     assert (first.alpha_c is None) == (second.alpha_c is None)
     if first.alpha_c is not None and second.alpha_c is not None:
