@@ -189,12 +189,19 @@ def _advance(bar: tqdm) -> Callable[[int], None]:
     show_default=True,
     help="Informed start; may be given several times.",
 )
+@click.option("--polish", is_flag=True, help="Finish with L-BFGS: 5000 steps do not reach the minimum itself.")
+@click.option(
+    "--spherical-teacher/--gaussian-teacher",
+    default=True,
+    show_default=True,
+    help="Fix the teacher's norm as theory has it, or draw it as published.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_one_line_errors
 def simulate(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
     alpha: float, dimension: int, seeds: int, seed: int, steps: int, learning_rate: float,
-    start: tuple[str, ...], quiet: bool,
+    start: tuple[str, ...], polish: bool, spherical_teacher: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """Print theory and gradient descent side by side at one (alpha, omega, d)."""
     from tqdm import tqdm
@@ -214,6 +221,7 @@ def simulate(
         with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
             comparison = compare_at(
                 model, theory, name, alpha, dimension, range(seed, seed + seeds),
-                steps=steps, learning_rate=learning_rate, progress=_advance(bar),
+                steps=steps, learning_rate=learning_rate, polish=polish, spherical_teacher=spherical_teacher,
+                progress=_advance(bar),
             )  # fmt: skip
         click.echo(comparison_table(comparison))

@@ -15,12 +15,12 @@ def _numbers(low: float, high: float) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def models(draw: st.DrawFn) -> AttentionModel:
+def models(draw: st.DrawFn, largest_sigma: float = 1.2) -> AttentionModel:
     """Any valid model of reasonable size: A need not be stochastic, the encodings need not be opposite."""
     encoding = (draw(st.sampled_from([-1.0, 1.0])) * draw(_numbers(0.3, 1.5)), draw(_numbers(-1.5, 1.5)))
     return AttentionModel(
         omega=draw(_numbers(0.0, 1.0)),
-        sigma=draw(_numbers(0.25, 1.2)),
+        sigma=draw(_numbers(0.25, largest_sigma)),
         regularization=draw(_numbers(0.003, 0.3)),
         positional_matrix=[[draw(_numbers(-0.5, 1.5)) for _ in range(2)] for _ in range(2)],
         positional_encoding=encoding,

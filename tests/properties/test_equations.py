@@ -51,8 +51,10 @@ def test_exchanging_tokens_changes_nothing(data, model, alpha):
     assert there.test_error == pytest.approx(here.test_error, rel=1e-5, abs=1e-9)
 
 
+# NOTE: moderate fields only. With saturated attention nodes meet cusps, where the derivative along a line is
+# singular and a difference quotient of any step is not it.
 @settings(max_examples=15)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
 def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
     state = data.draw(states(model))
     # A rule with many nodes along the line, so that the line integrals themselves are exact.
@@ -60,7 +62,7 @@ def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
     here = evaluate(model, state, alpha, rule)
     differences = np.zeros((4, 4))
     for j in range(4):
-        step = 1e-5 * here.full_scales[j]
+        step = 2e-6 * here.full_scales[j]
         shift = step * np.eye(4)[j]
         up, down = (evaluate(model, state + sign * shift, alpha, rule, False) for sign in (1, -1))
         differences[:, j] = (up.full_residual - down.full_residual) / (2 * step)

@@ -1,0 +1,145 @@
+"""The command: one line and exit status 2 for misuse, files that are whole, LaTeX that compiles."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from saddle import PhaseDiagram
+from saddle.cli import main
+from saddle.kernel import CACHE_VARIABLE, cache_folder, load_kernel
+
+QUICK = ["--alpha", "1.0", "1.6", "--points", "5", "--quiet"]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (["--sigma", "0"], "0.0"),
+        (["--regularization", "-1"], "-1.0"),
+        (["--omega", "1.2"], "1.2"),
+        (["--positional-matrix", "1 2 3; 4 5 6"], "2 x 2"),
+        (["--positional-matrix", "1 nan; 4 5"], "nan"),
+        (["--positional-matrix", "a b; c d"], "a b; c d"),
+        (["--alpha", "-1", "2"], "-1.0"),
+        (["--alpha", "0", "2"], "0.0"),
+        (["--alpha", "2", "1"], "2.0 to 1.0"),
+        (["--alpha", "1", "1"], "1.0 to 1.0"),
+        (["--points", "1"], "1"),
+    ],
+)
+def test_misuse_is_one_line_and_status_two(arguments, quoted, tmp_path):
+    output = tmp_path / "out"
+    result = run("solve", "--output", str(output), *arguments)
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1
+    assert quoted in result.output
+    assert not output.exists() or not list(output.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--output", "--cache"])
+def test_a_folder_that_cannot_be_written(option, tmp_path, monkeypatch):
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    obstacle = tmp_path / "file"
+    obstacle.write_text("in the way")
+    target = str(obstacle / "folder")
+    arguments = ["solve", option, target, *QUICK]
+    if option == "--cache":
+        arguments += ["--output", str(tmp_path / "out")]
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert target in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    assert obstacle.read_text() == "in the way"
+    assert not (tmp_path / "out").exists()
+
+
+def test_solve_writes_a_figure_and_results_that_load(tmp_path):
+    output = tmp_path / "results"
+    result = run("solve", "--output", str(output), *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "alpha_c" in result.output
+    assert "first-order" in result.output
+    assert {path.name for path in output.iterdir()} == {"phase_diagram.nc", "phase_diagram.png"}
+    assert (output / "phase_diagram.png").read_bytes().startswith(b"\x89PNG")
+    loaded = PhaseDiagram.load(output / "phase_diagram.nc")
+    assert loaded.alpha_c is not None
+    assert f"{loaded.alpha_c.alpha:.5f}" in result.output
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    assert run("solve", "--output", str(folder), *QUICK).exit_code == 0
+    result = run("report", "--results", str(folder / "phase_diagram.nc"), "--output", str(folder))
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_report_holds_equations_and_transitions(report):
+    loaded = PhaseDiagram.load(report / "phase_diagram.nc")
+    for name in ("equations.tex", "equations.md"):
+        text = (report / name).read_text(encoding="utf-8")
+        assert r"\mathbb{E}" in text
+        assert r"\Phi" in text
+        assert r"\hat{\theta}" in text
+        assert f"{loaded.alpha_c.alpha:.5f}" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_report_compiles_without_overfull_boxes(report):
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "equations.tex"],
+        cwd=report, capture_output=True, check=False,
+    )  # fmt: skip
+    log = (report / "equations.log").read_text(errors="replace")
+    assert done.returncode == 0, log[-2000:]
+    assert "Overfull" not in log
+    assert (report / "equations.pdf").stat().st_size > 10_000
+
+
+def test_report_of_something_else_is_refused(tmp_path):
+    result = run("report", "--results", str(tmp_path / "missing.nc"), "--output", str(tmp_path))
+    assert result.exit_code == 2
+    assert "missing.nc" in result.output
+
+
+def test_simulate_prints_theory_beside_simulation():
+    result = run("simulate", "--dimension", "120", "--steps", "300", "--quiet", "--start", "semantic")
+    assert result.exit_code == 0, result.output
+    for word in ("theory", "self_overlap", "train_loss", "test_error", "0.0939"):
+        assert word in result.output
+
+
+def test_simulate_refuses_an_impossible_alpha():
+    result = run("simulate", "--alpha", "-1", "--quiet")
+    assert result.exit_code == 2
+    assert "-1" in result.output
+
+
+def test_default_cache_that_cannot_be_written_falls_back_with_a_warning(tmp_path, monkeypatch):
+    obstacle = tmp_path / "file"
+    obstacle.write_text("in the way")
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(obstacle / "cache"))
+    with pytest.warns(UserWarning, match="cannot write"):
+        folder = cache_folder()
+    assert folder.is_dir()
+
+
+def test_a_damaged_kernel_file_is_rebuilt(tmp_path):
+    path = load_kernel(cache=tmp_path / "cache").path
+    intact = path.read_text()
+    path.write_text(intact[: len(intact) // 2])
+    from saddle import kernel
+
+    kernel._load.cache_clear()
+    assert load_kernel(cache=tmp_path / "cache").path.read_text() == intact
