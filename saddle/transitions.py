@@ -203,12 +203,19 @@ def find_alpha_c(positional: Branch, semantic: Branch) -> tuple[Transition | Non
         return None, f"the {ahead} branch has the larger free entropy wherever both exist in this range"
     k = changes[0]
     bracket = (float(positional.alpha[k]), float(positional.alpha[k + 1]))
+    # On another rule the root moves, perhaps out of the bracket.
+    width = bracket[1] - bracket[0]
+    wide = (max(bracket[0] - width, 0.5 * bracket[0]), bracket[1] + width)
     # The secant through the bracket's ends; Newton then needs two or three steps.
     start = bracket[0] - difference[k] * (bracket[1] - bracket[0]) / (difference[k + 1] - difference[k])
     try:
         alpha, error = _on_several_rules(
             lambda evolution, guess: _first_order_root(
-                positional, semantic, evolution, float(start) if guess is None else guess, bracket
+                positional,
+                semantic,
+                evolution,
+                float(start) if guess is None else guess,
+                bracket if guess is None else wide,
             ),
             positional.evolution,
         )

@@ -34,7 +34,7 @@ def test_alpha_c_depends_neither_on_direction_nor_on_grid(alpha_c, sweep, points
     assert solved.alpha_c.alpha == pytest.approx(alpha_c, abs=2e-6)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(model=models())
 def test_no_valid_model_crashes_the_solver(model):
     solved = solve_phase_diagram(model, (0.3, 2.0), points=4, rule=LineRule(6, 4))
