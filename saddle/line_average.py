@@ -39,13 +39,14 @@ N_INTEGRANDS = 9
 N_COLUMNS = N_INTEGRANDS + N_STATE * N_STATE + 2  # averages, Jacobian, number of jumps, number of failures
 MAX_JUMPS = 16
 NEWTON_STEPS = 80
-GOLDEN_STEPS = 9
+GOLDEN_STEPS = 10
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
 GRADING = 3
 # Farther from its break than this, in standard deviations, a panel is plain.
 GRADED_REACH = 7.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
+SMOOTH = 2.0
 LARGE_FIELD = 0.5  # square of a local field
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -124,13 +125,13 @@ def lowest_curvature(h_11, h_12, h_22):
 
 
 @compiled
-def moves_smoothly(distance, field_step, V, softness_x, softness_y):
-    """Whether a minimiser may have moved this far without a jump, judged by its speed at both ends.
+def excess(distance, field_step, V, softness_x, softness_y):
+    """How many times farther a minimiser has moved than its lower speed at either end allows.
 
-    The speed is at most |dw| / (V times the lowest curvature). Where it is much larger in between, or at one end
-    only, the answer is no: then the interval must be halved, until it is yes or a jump is pinned down.
+    The speed is at most |dw| / (V times the lowest curvature). Up to SMOOTH the minimiser may have moved without
+    a jump. Beyond, the interval must be halved, until it is smooth or a jump is pinned down.
     """
-    return distance <= 2.0 * field_step / (V * max(softness_x, softness_y)) + SAME_POINT
+    return max(0.0, distance - SAME_POINT) * V * max(softness_x, softness_y) / field_step
 
 
 @compiled
@@ -157,12 +158,11 @@ def tie(
         value = min(e_x, e_y)
         if apart(u_1, u_2, v_1, v_2) < SAME_POINT:
             # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
-            left, right = apart(u_1, u_2, x_1, x_2), apart(v_1, v_2, y_1, y_2)
-            smooth_left = moves_smoothly(left, spread * (s - low), V, soft_x, soft_u)
-            smooth_right = moves_smoothly(right, spread * (high - s), V, soft_v, soft_y)
-            if (smooth_left and smooth_right) or high - low < 1e-13:
+            left = excess(apart(u_1, u_2, x_1, x_2), spread * (s - low), V, soft_x, soft_u)
+            right = excess(apart(v_1, v_2, y_1, y_2), spread * (high - s), V, soft_v, soft_y)
+            if max(left, right) <= SMOOTH or high - low < 1e-13:
                 return s, u_1, u_2, v_1, v_2, value, False
-            if smooth_right or (not smooth_left and left > right):
+            if left > right:
                 high, y_1, y_2, soft_y = s, v_1, v_2, soft_v
             else:
                 low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
@@ -369,9 +369,8 @@ def average_line(
         # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch on the way.
         if i == 0 or (
             apart(b_1, b_2, c_1, c_2) < SAME_POINT
-            and moves_smoothly(
-                apart(b_1, b_2, z_1, z_2), spread * (scan[i] - scan[i - 1]), V, softness[i - 1], softness[i]
-            )
+            and excess(apart(b_1, b_2, z_1, z_2), spread * (scan[i] - scan[i - 1]), V, softness[i - 1], softness[i])
+            <= SMOOTH
         ):
             continue
         n_jumps, complete = find_jumps(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,8 @@ __all__ = [
 
 Result = NewtonResult[SectorLinearization]
 
+TOLERANCE = 1e-9
+STALLED = 1e-5
 # A symmetry-breaking order parameter below this, in its natural unit, counts as zero.
 VANISHED = 1e-4
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
@@ -33,13 +36,25 @@ WARM_UP_DAMPING = 0.2
 def solve_in_sector(
     evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float, max_evaluations: int = 20
 ) -> Result:
-    """Solve the equations of a sector at fixed alpha; ``start`` holds the sector's unknowns."""
+    """Solve the equations of a sector at fixed alpha; ``start`` holds the sector's unknowns.
 
-    def problem(values: np.ndarray) -> SectorLinearization:
-        state = evolution.embed(values, sector)
-        return SectorLinearization(evolution.evaluate(state, alpha), sector.free)
+    Where a line's jump is just being born the residual may have a step of 1e-7, across which Newton's method
+    stalls. The step lies elsewhere for a rule whose lines are scanned at other points, so a stalled solve is
+    finished on one, whose accuracy is the same.
+    """
 
-    return newton(problem, start, tolerance=1e-9, max_evaluations=max_evaluations)
+    def problem_on(equations: StateEvolution) -> Callable[[np.ndarray], SectorLinearization]:
+        def problem(values: np.ndarray) -> SectorLinearization:
+            state = equations.embed(values, sector)
+            return SectorLinearization(equations.evaluate(state, alpha), sector.free)
+
+        return problem
+
+    result = newton(problem_on(evolution), start, tolerance=TOLERANCE, max_evaluations=max_evaluations)
+    if result.outcome is Outcome.MAX_STEPS and result.residual_norm < STALLED:
+        other = evolution.with_rule(replace(evolution.rule, scan_points=evolution.rule.scan_points + 1))
+        result = newton(problem_on(other), result.x, tolerance=TOLERANCE, max_evaluations=max_evaluations)
+    return result
 
 
 def solve_state(evolution: StateEvolution, sector: Sector, state: np.ndarray, alpha: float) -> Result:
