@@ -82,7 +82,7 @@ def plot_phase_diagram(diagram: PhaseDiagram) -> Figure:
         _draw(errors, branch, branch.test_error)
     _label_overlaps(overlaps, diagram, symbol)
     overlaps.set_ylabel("overlap")
-    overlaps.set_ylim(bottom=-0.01)
+    overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1])
     losses.set_ylabel(r"training loss per dimension, $-\Phi$")
     errors.set_ylabel(r"test error per token, $\epsilon_g$")
     baseline = diagram.linear_baseline.test_error
@@ -120,7 +120,7 @@ def _label_overlaps(axes: Axes, diagram: PhaseDiagram, symbol: dict[str, str]) -
     for branch_name, quantity, rise in (
         ("positional", "positional_overlap", 5),
         ("semantic", "semantic_overlap", -30),
-        ("mixed", "positional_overlap", -16),
+        ("mixed", "positional_overlap", -30),
         ("mixed", "semantic_overlap", 5),
     ):
         branch = diagram.branches.get(branch_name)
