@@ -21,13 +21,19 @@ class Linearization(Protocol):
     """What a problem returns at a point: residual (n,), Jacobian (n, n) and the scale of each residual (n,)."""
 
     @property
-    def residual(self) -> np.ndarray: ...  # noqa: D102
+    def residual(self) -> np.ndarray:
+        """Residual, (n,)."""
+        ...
 
     @property
-    def jacobian(self) -> np.ndarray: ...  # noqa: D102
+    def jacobian(self) -> np.ndarray:
+        """Derivative of the residual, (n, n)."""
+        ...
 
     @property
-    def scales(self) -> np.ndarray: ...  # noqa: D102
+    def scales(self) -> np.ndarray:
+        """Unit of each residual, (n,)."""
+        ...
 
 
 L = TypeVar("L", bound=Linearization)
