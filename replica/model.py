@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AttentionModel"]
+__all__ = ["AttentionModel", "ModelStructure"]
 
 SEQUENCE_LENGTH = 2
 
@@ -36,6 +37,43 @@ def _square_matrix(name: str, rows: Any, size: int) -> tuple[tuple[float, ...], 
     return tuple(
         tuple(_finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)) for i, row in enumerate(listed)
     )
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    """Return ``value`` as an integer of at least ``least``, or say what is wrong with it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer, got {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, got {number!r}")
+    return number
+
+
+@dataclass(frozen=True)
+class ModelStructure:
+    """What the equations of a model depend on apart from numbers: one structure, one kernel.
+
+    Parameters
+    ----------
+    sequence_length
+        Number of tokens L, at least 2.
+    rank
+        Number of columns of Q, at least 1.
+
+    Raises
+    ------
+    ValueError
+        If a value is not an integer or too small; the message quotes it.
+    """
+
+    sequence_length: int = SEQUENCE_LENGTH
+    rank: int = 1
+
+    def __post_init__(self) -> None:
+        """Convert to plain integers and validate."""
+        object.__setattr__(self, "sequence_length", _count("sequence_length", self.sequence_length, 2))
+        object.__setattr__(self, "rank", _count("rank", self.rank, 1))
 
 
 @dataclass(frozen=True)
@@ -124,6 +162,11 @@ class AttentionModel:
         return 1
 
     @property
+    def structure(self) -> ModelStructure:
+        """What of the model its equations depend on; everything else is a number they take."""
+        return ModelStructure(self.sequence_length, self.rank)
+
+    @property
     def token_variance(self) -> float:
         """Variance sigma^2 of a token component; also the teacher's pre-activation variance rho."""
         return self.sigma**2
@@ -138,7 +181,7 @@ class AttentionModel:
         )
 
     def parameter_values(self) -> dict[str, float]:
-        """Return every numeric parameter under its canonical name (see ``replica.symbols``)."""
+        """Return every numeric parameter under its canonical name (see ``replica.names``)."""
         values = {"omega": self.omega, "sigma": self.sigma, "regularization": self.regularization}
         for i, row in enumerate(self.positional_matrix, start=1):
             for j, entry in enumerate(row, start=1):

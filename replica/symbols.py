@@ -1,7 +1,6 @@
-"""The one table of names, SymPy symbols and LaTeX: order parameters, conjugates, model parameters, fields.
+"""The SymPy symbols of the named quantities (``replica.names``), and those of the fields.
 
-Everything that names a quantity (equations, generated code, result variables, figures, reports) reads it
-here. Field symbols carry their token's number, counted from one.
+Field symbols carry their token's number, counted from one.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from replica import names
 from replica.model import SEQUENCE_LENGTH
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Quantity:
-    """A named quantity: its word in public names, its symbol in equations, its LaTeX and its meaning."""
+    """An entry of the table of names, with its symbol."""
 
     name: str
     symbol: sp.Symbol
@@ -42,62 +42,23 @@ class Quantity:
     meaning: str
 
 
-def _quantity(name: str, symbol: str, latex: str, meaning: str, **assumptions: bool) -> Quantity:
-    return Quantity(name, sp.Symbol(symbol, **{"real": True, **assumptions}), latex, meaning)
+def _with_symbol(entry: names.Quantity) -> Quantity:
+    # SymPy tells "positive: unknown" from "positive: false".
+    assumptions = {"positive": True} if entry.positive else {}
+    return Quantity(entry.name, sp.Symbol(entry.letter, real=True, **assumptions), entry.latex, entry.meaning)
 
 
-ORDER_PARAMETERS: tuple[Quantity, ...] = (
-    _quantity("self_overlap", "q", "q", r"$Q^\top \Sigma Q/d$, variance of a pre-activation", positive=True),
-    _quantity("positional_overlap", "m", "m", r"$Q^\top p_l/\sqrt d = c_l\, m$, overlap with the encodings"),
-    _quantity(
-        "susceptibility",
-        "V",
-        "V",
-        r"$\lim \beta\,(q_{aa} - q_{ab})$, response of a pre-activation",
-        positive=True,
-    ),
-    _quantity("semantic_overlap", "theta", r"\theta", r"$Q^\top \Sigma Q_*/d$, overlap with the teacher"),
-)
-"""Order parameters in the order of every state vector u = (q, m, V, theta)."""
-
-CONJUGATES: tuple[Quantity, ...] = (
-    _quantity("self_overlap_conjugate", "q_hat", r"\hat{q}", r"pairs with $V$ in $\Phi$"),
-    _quantity("positional_overlap_conjugate", "m_hat", r"\hat{m}", r"pairs with $m$ in $\Phi$"),
-    _quantity("susceptibility_conjugate", "V_hat", r"\hat{V}", r"pairs with $q$ in $\Phi$"),
-    _quantity("semantic_overlap_conjugate", "theta_hat", r"\hat{\theta}", r"pairs with $\theta$ in $\Phi$"),
-)
-"""Conjugates, summed over tokens (for m: the sum weighted with c_l), in the same order."""
+ORDER_PARAMETERS = tuple(map(_with_symbol, names.ORDER_PARAMETERS))
+CONJUGATES = tuple(map(_with_symbol, names.CONJUGATES))
+MODEL_PARAMETERS = tuple(map(_with_symbol, names.MODEL_PARAMETERS))
+ALPHA = _with_symbol(names.ALPHA)
+AVERAGE_ENVELOPE = _with_symbol(names.AVERAGE_ENVELOPE)
 
 CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)}
-
-ALPHA = _quantity("alpha", "alpha", r"\alpha", "samples per dimension $n/d$", positive=True)
-AVERAGE_ENVELOPE = _quantity("average_envelope", "average_envelope", r"\mathbb{E}[\mathcal{M}]", "its average")
 
 
 def _tokens() -> range:
     return range(1, SEQUENCE_LENGTH + 1)
-
-
-MODEL_PARAMETERS: tuple[Quantity, ...] = (
-    _quantity("omega", "omega", r"\omega", "weight of the positional matrix in the target"),
-    _quantity("sigma", "sigma", r"\sigma", "standard deviation of a token component", positive=True),
-    _quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True),
-    *(
-        _quantity(
-            f"positional_matrix_{i}{j}",
-            f"A_{i}{j}",
-            f"A_{{{i}{j}}}",
-            "entry of the target's positional matrix",
-        )
-        for i in _tokens()
-        for j in _tokens()
-    ),
-    *(
-        _quantity(f"positional_encoding_{i}", f"c_{i}", f"c_{{{i}}}", f"coefficient of token {i}'s encoding")
-        for i in _tokens()
-    ),
-)
-"""Numeric parameters of the model, in the order of the kernel's parameter vector."""
 
 
 def parameter(name: str) -> sp.Symbol:
@@ -150,13 +111,13 @@ def target_entries() -> sp.Matrix:
 
 def latex_names(extra: Sequence[Quantity] = ()) -> dict[sp.Symbol, str]:
     """Return the LaTeX of every symbol, for SymPy's printer."""
-    names = {
+    latex = {
         quantity.symbol: quantity.latex
         for quantity in (*ORDER_PARAMETERS, *CONJUGATES, ALPHA, AVERAGE_ENVELOPE, *MODEL_PARAMETERS, *extra)
     }
     for i, (w, h, z) in enumerate(zip(local_fields(), teacher_fields(), proximal_points(), strict=True), 1):
-        names |= {w: f"w_{{{i}}}", h: rf"h^{{\star}}_{{{i}}}", z: rf"z^{{\star}}_{{{i}}}"}
+        latex |= {w: f"w_{{{i}}}", h: rf"h^{{\star}}_{{{i}}}", z: rf"z^{{\star}}_{{{i}}}"}
     for i, entry in enumerate(target_entries(), start=0):
         row, column = divmod(i, SEQUENCE_LENGTH)
-        names[entry] = rf"T_{{{row + 1}{column + 1}}}"
-    return names
+        latex[entry] = rf"T_{{{row + 1}{column + 1}}}"
+    return latex

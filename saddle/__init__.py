@@ -1,12 +1,18 @@
 """Solve the saddle-point equations: kernels, quadrature, branches, transitions, phase diagrams."""
 
-from replica.sectors import Sector
-from saddle.branch import Branch, SolvedPoint, find_point, solve_point
-from saddle.outcomes import Outcome, SolverError
-from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
-from saddle.quadrature import LineRule
-from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from replica.sectors import Sector
+    from saddle.branch import Branch, SolvedPoint, find_point, solve_point
+    from saddle.outcomes import Outcome, SolverError
+    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+    from saddle.quadrature import LineRule
+    from saddle.state_evolution import StateEvolution
+    from saddle.transitions import Transition
 
 __all__ = [
     "Branch",
@@ -22,3 +28,26 @@ __all__ = [
     "solve_phase_diagram",
     "solve_point",
 ]
+
+# Who needs one module of the solver should not wait for the imports of all.
+_HOMES = {
+    "Branch": "saddle.branch",
+    "LineRule": "saddle.quadrature",
+    "Outcome": "saddle.outcomes",
+    "PhaseDiagram": "saddle.phase_diagram",
+    "Sector": "replica.sectors",
+    "SolvedPoint": "saddle.branch",
+    "SolverError": "saddle.outcomes",
+    "StateEvolution": "saddle.state_evolution",
+    "Transition": "saddle.transitions",
+    "find_point": "saddle.branch",
+    "solve_phase_diagram": "saddle.phase_diagram",
+    "solve_point": "saddle.branch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from replica.names import CONJUGATES, ORDER_PARAMETERS
 from replica.sectors import Sector
-from replica.symbols import CONJUGATES, ORDER_PARAMETERS
 from saddle.outcomes import Outcome, SolverError
 from saddle.sector_solver import (
     canonical_signs,

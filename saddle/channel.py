@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.model import AttentionModel
+from replica.names import MODEL_PARAMETERS
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
-from replica.symbols import MODEL_PARAMETERS
 from saddle.kernel import Kernel
 from saddle.quadrature import (
     EXCHANGE,

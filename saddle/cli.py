@@ -74,11 +74,11 @@ def _model(omega: float, sigma: float, regularization: float, positional_matrix:
 
 
 def _use_cache(cache: str | None) -> None:
-    """Check the kernel cache before any work, and make it the process's choice."""
-    from saddle.kernel import CACHE_VARIABLE, cache_folder
+    """Check a chosen kernel cache before any work, and make it the process's choice."""
+    from saddle.cache_folder import CACHE_VARIABLE, cache_folder
 
-    folder = cache_folder(cache)
-    os.environ[CACHE_VARIABLE] = str(folder)
+    if cache is not None:
+        os.environ[CACHE_VARIABLE] = str(cache_folder(cache))
 
 
 def _transition_table(diagram: PhaseDiagram) -> str:

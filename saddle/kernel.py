@@ -1,38 +1,46 @@
-"""Write, import, compile and cache the kernel of a saddle-point system.
+"""Find the kernel of a model's structure in the cache, or derive, write and import it.
 
-A kernel is one self-contained Python module: a short preamble that defines the decorators, the functions that
-SymPy wrote, and the text of ``saddle/line_average.py``. It is written to ``<cache>/<digest>/kernel_<digest>.py``
-by a temporary file and ``os.replace`` (two processes may do so at once), and imported from there, so that
-Numba's own on-disk cache works across processes.
+A kernel is one Python module: the functions that SymPy wrote, the text of ``saddle/line_average.py``, and the sign
+symmetries of what it evaluates. It is kept as ``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it.
+The key (``saddle.kernel_key``) is known without deriving anything, so a cached kernel starts without SymPy. The
+text ends with its own checksum; one that fails it is derived again.
 """
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 import hashlib
-import importlib.util
 import os
 import sys
-import tempfile
-import warnings
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import numba
-import platformdirs
+from replica.model import ModelStructure
+from replica.sectors import SignSymmetries
+from saddle.cache_folder import cache_folder, preferred_folder, warn_unwritable, write_atomically
+from saddle.kernel_key import structure_key, text_key
 
-from replica.saddle_equations import SaddleSystem, derive_saddle_system
-from replica.sectors import SignSymmetries, find_sign_symmetries
+if TYPE_CHECKING:
+    from replica.saddle_equations import SaddleSystem
 
-__all__ = ["CACHE_VARIABLE", "Kernel", "cache_folder", "load_kernel"]
+__all__ = ["Kernel", "kernel_of_system", "load_kernel"]
 
-CACHE_VARIABLE = "ATTENTION_PHASE_CACHE"
+PAPER_STRUCTURE = ModelStructure()
+SYMMETRIES = "SIGN_SYMMETRIES"
+
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A compiled kernel: the module, its digest and file, and the sign symmetries of what it evaluates."""
+    """A kernel's module, its key and file, and the sign symmetries of what it evaluates.
+
+    Functions of the module are compiled, or read from disk, on their first call.
+    """
 
     digest: str
     path: Path
@@ -40,97 +48,108 @@ class Kernel:
     symmetries: SignSymmetries
 
 
-def cache_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
-    """Return a writable folder for generated modules.
+def _derived_text(structure: ModelStructure) -> str:
+    """Derive the equations of a structure and return its kernel's text: the one step that takes SymPy."""
+    from replica.saddle_equations import derive_saddle_system
+
+    if structure != PAPER_STRUCTURE:
+        raise ValueError(f"equations are derived for {PAPER_STRUCTURE} only, got {structure}")
+    return _text_of(derive_saddle_system())
+
+
+def _text_of(system: SaddleSystem) -> str:
+    from replica.symmetries import find_sign_symmetries
+    from saddle.kernel_text import kernel_source
+
+    symmetries = dataclasses.asdict(find_sign_symmetries(system.free_entropy))
+    return f"{kernel_source(system).rstrip()}\n\n\n{SYMMETRIES} = {symmetries!r}\n"
+
+
+def _seal(key: str, text: str) -> str:
+    """Return the comment that ends an intact kernel."""
+    # The key is part of it, so that a kernel copied to another's place does not pass for it.
+    digest = hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
+    return f"# sha256 {digest}\n"
+
+
+def _read_intact(path: Path, key: str) -> str | None:
+    """Return a kernel's text, or nothing if the file is absent or not exactly as it was written."""
+    try:
+        lines = path.read_bytes().decode().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError):
+        return None
+    text = "".join(lines[:-1])
+    return text if lines and lines[-1] == _seal(key, text) else None
+
+
+def _import_text(text: str, path: Path) -> ModuleType:
+    # NOTE: not by an import of the file: that would read it a second time, and would trust Python's own cache of it.
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    # Numba looks the module up by name when it loads a compiled function.
+    sys.modules[path.stem] = module
+    try:
+        exec(compile(text, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def _find(path: Path, key: str) -> ModuleType | None:
+    """Return the module of a kernel file if this process has imported it, or else if the file is intact."""
+    module = sys.modules.get(path.stem)
+    if module is not None and module.__file__ == str(path):
+        return module
+    text = _read_intact(path, key)
+    return None if text is None else _import_text(text, path)
+
+
+def _derive(path: Path, key: str, derive: Callable[[], str]) -> ModuleType:
+    text = derive()
+    try:
+        write_atomically(path, text + _seal(key, text))
+    except OSError as error:
+        warn_unwritable(path.parent, error.strerror or str(error))
+    return _import_text(text, path)
+
+
+def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str]) -> Kernel:
+    """Return the kernel of a key: from this process, from the cache, or derived."""
+    name = f"kernel_{key}.py"
+    with _loading:
+        # A folder that cannot be written is as good as any other as long as it holds the kernel.
+        path = preferred_folder(cache) / key / name
+        module = _find(path, key)
+        if module is None:
+            path = cache_folder(cache, key) / name
+            module = _find(path, key) or _derive(path, key, derive)
+    return Kernel(key, path, module, SignSymmetries(**getattr(module, SYMMETRIES)))
+
+
+def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:
+    """Return the kernel of all models of one structure, derived and written if it is not in the cache.
+
+    Functions are compiled by Numba on first call, and loaded from the cache afterwards.
 
     Parameters
     ----------
-    chosen
-        A folder to use; otherwise the environment variable ATTENTION_PHASE_CACHE, otherwise the platform's
-        user cache folder.
+    structure
+        What the equations depend on; a model's own is ``model.structure``. Its numeric parameters are arguments
+        of the kernel.
+    cache
+        Folder for kernels; see :func:`saddle.cache_folder.cache_folder`.
 
     Raises
     ------
     ValueError
-        If the folder was chosen (here or by the variable) and cannot be written. The platform's default,
-        when it cannot be written, is replaced by a temporary folder with a warning.
+        If ``cache`` is given, holds no such kernel and cannot be written, or the structure's equations cannot
+        be derived.
     """
-    explicit = chosen if chosen is not None else os.environ.get(CACHE_VARIABLE) or None
-    folder = Path(explicit) if explicit is not None else Path(platformdirs.user_cache_dir("attention-phase"))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        if explicit is not None:
-            raise ValueError(f"cannot write the cache folder {str(folder)!r}: {error.strerror}") from None
-        fallback = Path(tempfile.mkdtemp(prefix="attention-phase-"))
-        warnings.warn(
-            f"cannot write {folder} ({error.strerror}); compiled kernels go to {fallback} and will not be kept",
-            stacklevel=2,
-        )
-        return fallback
-    return folder
+    return _kernel(structure_key(structure), cache, lambda: _derived_text(structure))
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that no reader ever sees half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _import_from(path: Path, name: str) -> ModuleType:
-    specification = importlib.util.spec_from_file_location(name, path)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"cannot import the generated kernel {path}")
-    module = importlib.util.module_from_spec(specification)
-    # Numba's cache looks the module up by name when it loads a compiled function.
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-@functools.lru_cache(maxsize=16)
-def _load(source: str, folder: Path, symmetries: SignSymmetries) -> Kernel:
-    digest = hashlib.sha256((numba.__version__ + source).encode()).hexdigest()[:16]
-    path = folder / digest / f"kernel_{digest}.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A file that is not exactly what we would write (truncated, edited) is replaced, never trusted.
-    if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != source:
-        write_atomically(path, source)
-    return Kernel(digest, path, _import_from(path, f"kernel_{digest}"), symmetries)
-
-
-@functools.lru_cache(maxsize=1)
-def _default_system() -> tuple[str, SignSymmetries]:
-    from saddle.kernel_text import kernel_source
-
-    system = derive_saddle_system()
-    return kernel_source(system), find_sign_symmetries(system.free_entropy)
-
-
-def load_kernel(system: SaddleSystem | None = None, cache: str | os.PathLike[str] | None = None) -> Kernel:
-    """Return the kernel of a saddle-point system, written and imported if need be.
-
-    Functions are compiled by Numba on first call, and loaded from its cache afterwards.
-
-    Parameters
-    ----------
-    system
-        What to evaluate; by default the paper's model. Model parameters are arguments of the kernel.
-    cache
-        Folder for generated modules; see :func:`cache_folder`.
-    """
-    if system is None:
-        source, symmetries = _default_system()
-    else:
-        from saddle.kernel_text import kernel_source
-
-        source, symmetries = kernel_source(system), find_sign_symmetries(system.free_entropy)
-    return _load(source, cache_folder(cache), symmetries)
+def kernel_of_system(system: SaddleSystem, cache: str | os.PathLike[str] | None = None) -> Kernel:
+    """Return the kernel of a saddle-point system that was derived by hand; for parameters see :func:`load_kernel`."""
+    text = _text_of(system)
+    return _kernel(text_key(text), cache, lambda: text)

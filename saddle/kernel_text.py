@@ -19,9 +19,10 @@ import math
 import numba
 import numpy as np
 
+from saddle.compiled_code import entry_point
+
 generated = numba.njit(error_model="numpy", nogil=True)
 compiled = generated
-entry_point = numba.njit(error_model="numpy", nogil=True, cache=True)
 
 '''
 

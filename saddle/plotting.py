@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replica.symbols import ORDER_PARAMETERS
+from replica.names import ORDER_PARAMETERS
 from saddle.branch import Branch
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from replica.equation_report import Heading, Paragraph, Table, equation_blocks, render_latex, render_markdown
 from replica.saddle_equations import derive_saddle_system
-from saddle.kernel import write_atomically
+from saddle.cache_folder import write_atomically
 
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram

@@ -14,8 +14,8 @@ import xarray as xr
 
 from baselines import linear_positional
 from replica.model import AttentionModel
+from replica.names import CONJUGATES, ORDER_PARAMETERS
 from replica.sectors import Sector
-from replica.symbols import CONJUGATES, ORDER_PARAMETERS
 from saddle.branch import Branch
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineRule
@@ -63,7 +63,7 @@ def prepare_output(path: str | os.PathLike[str]) -> Path:
 def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     """Return a diagram as a Dataset with dimensions (branch, alpha[, order_parameter, eigenvalue]).
 
-    Variables are named after ``replica.symbols``; ``outcome`` holds the outcomes' names. Model, transitions,
+    Variables are named after ``replica.names``; ``outcome`` holds the outcomes' names. Model, transitions,
     rule and reasons are JSON attributes.
     """
     branches = list(diagram.branches.values())

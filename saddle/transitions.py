@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import root_scalar
 
-from replica.symbols import ORDER_PARAMETERS
+from replica.names import ORDER_PARAMETERS
 from saddle.branch import Branch, SolvedPoint, solve_point
 from saddle.outcomes import SolverError
 from saddle.state_evolution import StateEvolution

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from saddle import PhaseDiagram
+from saddle.cache_folder import CACHE_VARIABLE
 from saddle.cli import main
-from saddle.kernel import CACHE_VARIABLE, cache_folder, load_kernel
 
 QUICK = ["--alpha", "1.0", "1.6", "--points", "5", "--quiet"]
 
@@ -123,23 +123,3 @@ def test_simulate_refuses_an_impossible_alpha():
     result = run("simulate", "--alpha", "-1", "--quiet")
     assert result.exit_code == 2
     assert "-1" in result.output
-
-
-def test_default_cache_that_cannot_be_written_falls_back_with_a_warning(tmp_path, monkeypatch):
-    obstacle = tmp_path / "file"
-    obstacle.write_text("in the way")
-    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
-    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(obstacle / "cache"))
-    with pytest.warns(UserWarning, match="cannot write"):
-        folder = cache_folder()
-    assert folder.is_dir()
-
-
-def test_a_damaged_kernel_file_is_rebuilt(tmp_path):
-    path = load_kernel(cache=tmp_path / "cache").path
-    intact = path.read_text()
-    path.write_text(intact[: len(intact) // 2])
-    from saddle import kernel
-
-    kernel._load.cache_clear()
-    assert load_kernel(cache=tmp_path / "cache").path.read_text() == intact

@@ -11,7 +11,7 @@ from replica import derive_saddle_system, symbols
 from replica.attention import SoftmaxWeight, attention_matrix, with_exponentials
 from replica.free_energy import build_free_entropy
 from replica.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
-from replica.sectors import find_sign_symmetries
+from replica.symmetries import find_sign_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)

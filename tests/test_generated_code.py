@@ -15,7 +15,7 @@ from replica.attention import with_exponentials
 from replica.code_generation import FunctionSpecification, function_specifications, generate_source
 from replica.free_energy import build_free_entropy
 from saddle.channel import parameter_vector
-from saddle.kernel import load_kernel
+from saddle.kernel import kernel_of_system
 
 SPECIFICATIONS = function_specifications(derive_saddle_system())
 MODEL = AttentionModel(0.35, 0.6, 0.02, ((0.3, 0.7), (0.8, 0.2)), (1.0, -0.7))
@@ -82,7 +82,7 @@ def test_a_changed_term_of_phi_changes_the_compiled_residual(kernel):
     phi = build_free_entropy()
     q_hat, V_hat = symbols.CONJUGATES[0].symbol, symbols.CONJUGATES[2].symbol
     extra = q_hat * V_hat / 3
-    changed = load_kernel(derive_saddle_system(dataclasses.replace(phi, prior_term=phi.prior_term + extra)))
+    changed = kernel_of_system(derive_saddle_system(dataclasses.replace(phi, prior_term=phi.prior_term + extra)))
     assert changed.digest != kernel.digest
     parameters = parameter_vector(MODEL)
     conjugates = (0.3, 0.2, 0.1, 0.05)

@@ -1,0 +1,81 @@
+"""Where kernels are kept, and how files get there whole."""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["CACHE_VARIABLE", "cache_folder", "preferred_folder", "warn_unwritable", "write_atomically"]
+
+CACHE_VARIABLE = "ATTENTION_PHASE_CACHE"
+
+_has_warned = False
+
+
+def preferred_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder that kernels are looked up in, whether or not it exists or can be written."""
+    named = chosen if chosen is not None else os.environ.get(CACHE_VARIABLE)
+    return Path(named or platformdirs.user_cache_dir("attention-phase")).absolute()
+
+
+def warn_unwritable(folder: Path, reason: str) -> None:
+    """Warn that kernels will not be kept, once in a process: every folder and function would say the same."""
+    global _has_warned
+    if not _has_warned:
+        _has_warned = True
+        warnings.warn(f"cannot write {folder} ({reason}); compiled kernels will not be kept", stacklevel=3)
+
+
+@functools.cache
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="attention-phase-", ignore_cleanup_errors=True)
+
+
+def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") -> Path:
+    """Return a writable folder for kernels, or for the kernel of one key.
+
+    Parameters
+    ----------
+    chosen
+        A folder to use; otherwise the environment variable ATTENTION_PHASE_CACHE, otherwise the platform's
+        user cache folder.
+    key
+        Name of a folder in it.
+
+    Raises
+    ------
+    ValueError
+        If ``chosen`` is given and cannot be written. A folder that comes from the variable or the platform
+        is replaced by a temporary one, which lives as long as the process, with one warning per process.
+    """
+    folder = preferred_folder(chosen) / key
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if chosen is not None:
+            raise ValueError(f"cannot write the cache folder {str(folder)!r}: {reason}") from None
+        warn_unwritable(folder, reason)
+        folder = Path(_temporary_folder().name) / key
+        folder.mkdir(exist_ok=True)
+    return folder
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that no reader ever sees half of it."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
