@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import shutil
 import tempfile
+import uuid
 import warnings
 from pathlib import Path
 
@@ -32,8 +35,10 @@ def warn_unwritable(folder: Path, reason: str) -> None:
 
 
 @functools.cache
-def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="attention-phase-", ignore_cleanup_errors=True)
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="attention-phase-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") -> Path:
@@ -63,7 +68,7 @@ def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") ->
         if chosen is not None:
             raise ValueError(f"cannot write the cache folder {str(folder)!r}: {reason}") from None
         warn_unwritable(folder, reason)
-        folder = Path(_temporary_folder().name) / key
+        folder = _temporary_folder() / key
         folder.mkdir(exist_ok=True)
     return folder
 
@@ -71,11 +76,12 @@ def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") ->
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that no reader ever sees half of it."""
     data = content.encode() if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    # NOTE: not by ``tempfile``, whose files no other user may read: a cache may be filled by one for many.
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
