@@ -49,6 +49,10 @@ class FreeEntropy:
         The target's entries in terms of h*.
     law
         Joint Gaussian law of (w, h*).
+    points
+        Symbols of the proximal point z.
+    target_symbols
+        Symbols that stand for the target's entries in ``loss``, row by row.
     """
 
     trace_term: sp.Expr
@@ -58,6 +62,18 @@ class FreeEntropy:
     loss: sp.Expr
     target: sp.Matrix
     law: GaussianLaw
+    points: tuple[sp.Symbol, ...]
+    target_symbols: tuple[sp.Symbol, ...]
+
+    @property
+    def fields(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the local fields w."""
+        return self.law.variables[: len(self.points)]
+
+    @property
+    def teacher_fields(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the teacher fields h*."""
+        return self.law.variables[len(self.points) :]
 
     @cached_property
     def average_envelope(self) -> GaussianAverage:
@@ -136,4 +152,6 @@ def build_free_entropy() -> FreeEntropy:
         loss=loss,
         target=target_matrix(h),
         law=GaussianLaw((*w, *h), mean, covariance),
+        points=z,
+        target_symbols=tuple(symbols.target_entries()),
     )

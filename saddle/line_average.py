@@ -1,45 +1,73 @@
 """The jump-resolving line rule: Gaussian averages over a proximal point that jumps.
 
-This file is compiled as part of a generated kernel (see ``saddle.kernel``): its text follows the functions
-that SymPy wrote, whose signatures stand in ``saddle/_generated.pyi``. It contains numerics only: no equation
-of the model.
+This file is compiled as part of a generated kernel (see ``saddle.kernel_text``): its text follows the functions
+that SymPy wrote and the loops over lanes, which ``saddle/_generated.pyi`` documents. It contains numerics only:
+no equation of the model, and nothing that depends on the number of fields.
 
-For fixed teacher fields h* and common mode a, the local fields run along the line w(s). The proximal point
+For fixed teacher fields h* and common modes a, the local fields run along the line w(s). The proximal point
 z*(s), the *global* minimiser of the Moreau objective, is smooth in s but for isolated jumps. A line is done in
-three steps:
+four steps, each of which minimises in many lanes at once:
 
-1. scan: the global minimiser on a coarse grid of s, by multi-start;
-2. jumps: where continuing the minimiser from one scan point to the next leads to another minimum than the
-   global one, follow both minima and find where their energies tie (Newton safeguarded by bisection);
-3. integrate: Gauss-Legendre on each panel between jumps. The derivative of the average is the average of the
-   derivative plus, per jump, the integrand's drop times the jump's velocity (Leibniz).
+1. scan: minima on a coarse grid of s, by multi-start and by continuation from either neighbour; the lowest is
+   the minimiser, the next lowest its rival;
+2. jumps: between scan points that continuation does not connect, or whose rivals may cross unseen in between,
+   follow both minima and find where their energies tie (Newton safeguarded by bisection);
+3. a line without jumps is broken where its minimiser moves fastest instead;
+4. integrate: Gauss-Legendre on the panels between breaks, graded towards the breaks. The derivative of the
+   average is the average of the derivative plus, per jump, the integrand's drop times the jump's velocity
+   (Leibniz).
 """
 
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from saddle._generated import (
-        channel_derivatives,
-        channel_integrands,
+        FIRST_TARGET,
+        LANES,
+        N_CONSTANTS,
+        N_FIELDS,
+        N_TARGETS,
+        ROW_DESCENT,
+        ROW_DONE,
+        ROW_GUESS,
+        ROW_OUT,
+        ROW_S,
+        ROW_SCALE,
+        ROW_STEP,
+        ROW_T,
+        ROW_VALUE,
+        ROW_W,
+        ROW_WEIGHT,
+        ROW_Z,
+        WORK_SIZE,
+        along_line,
         compiled,
         entry_point,
-        envelope_slopes,
+        fill_constants,
+        jump_parameter_terms,
+        jump_terms,
         local_fields,
-        moreau_objective,
-        target_matrix,
+        newton_sweep,
+        node_averages,
+        node_parameter_averages,
     )
 
 N_STATE = 4
-N_INTEGRANDS = 9
-N_COLUMNS = N_INTEGRANDS + N_STATE * N_STATE + 2  # averages, Jacobian, number of jumps, number of failures
+N_PARAMETERS = 9
+N_AVERAGES = 9
+# What a row holds after its averages: number of jumps, of failures, and of proximal points integrated over.
+N_COUNTS = 3
 MAX_JUMPS = 16
-NEWTON_STEPS = 80
-GOLDEN_STEPS = 10
+WIDTH = 8  # lanes that one instruction may take
+CHUNK = 32  # lanes that are minimised until all are done
+NEWTON_SWEEPS = 100
+SOFT_ROUNDS = 3
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
 GRADING = 3
 # Farther from its break than this, in standard deviations, a panel is plain.
@@ -47,404 +75,784 @@ GRADED_REACH = 7.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
 SMOOTH = 2.0
-LARGE_FIELD = 0.5  # square of a local field
+# Squared local fields beyond which the field itself is one more start, and beyond which attention is so
+# saturated that minima lie where one token's attention changes sides (measured: docs/performance.md).
+LARGE_FIELD = 0.5
+SATURATED_FIELD = 2.0
+# A warm start is a linear prediction, which is not trusted farther than this; a minimiser that moved farther
+# from it is looked for globally.
+LARGEST_PREDICTION = 0.2
+LARGEST_SURPRISE = 0.25
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
-
-@compiled
-def descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters):
-    """Minimise the Moreau objective from a start: damped Newton; return z, value, Hessian, success."""
-    value, g_1, g_2, h_11, h_12, h_22 = moreau_objective(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-    floor = 1e-5 / V  # the quadratic term alone contributes 1/V to every curvature
-    success = False
-    for _ in range(NEWTON_STEPS):
-        lowest = lowest_curvature(h_11, h_12, h_22)
-        convex = lowest > floor
-        shift = 0.0 if convex else 0.1 / V - 2.0 * min(lowest, 0.0)
-        a_11, a_22 = h_11 + shift, h_22 + shift
-        determinant = a_11 * a_22 - h_12 * h_12
-        step_1 = (h_12 * g_2 - a_22 * g_1) / determinant
-        step_2 = (h_12 * g_1 - a_11 * g_2) / determinant
-        length = math.sqrt(step_1 * step_1 + step_2 * step_2)
-        if convex and length * length < 1e-14 * min(1.0, lowest * V) * (1.0 + z_1 * z_1 + z_2 * z_2):
-            # Quadratic convergence: after this step the error is of order length^2 / (softness * V).
-            z_1 += step_1
-            z_2 += step_2
-            value += 0.5 * (g_1 * step_1 + g_2 * step_2)
-            success = True
-            break
-        if length > 1.0:
-            step_1 /= length
-            step_2 /= length
-        slope = g_1 * step_1 + g_2 * step_2
-        scale = 1.0
-        for _ in range(40):
-            trial_1, trial_2 = z_1 + scale * step_1, z_2 + scale * step_2
-            new, n_1, n_2, n_11, n_12, n_22 = moreau_objective(
-                trial_1, trial_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-            )
-            if new <= value + 1e-4 * scale * slope + 1e-15 * abs(value):
-                break
-            scale *= 0.4
-        z_1, z_2, value = trial_1, trial_2, new
-        g_1, g_2, h_11, h_12, h_22 = n_1, n_2, n_11, n_12, n_22
-    return z_1, z_2, value, h_11, h_12, h_22, success
+# What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use.
+Problem = namedtuple("Problem", "work spare line state parameters starts")
+# Minima on the scan grid. ``from_left`` is the minimum reached from the left neighbour's, and so on.
+Scan = namedtuple("Scan", "s z tangent energy slope speed rival rival_energy rival_slope from_left from_right owner")
+# Where a line is broken, with the minimum on either side and its derivative along the line.
+Breaks = namedtuple("Breaks", "s left right left_tangent right_tangent")
+# Orders of a graded and a plain piece; Gauss-Legendre tables.
+Pieces = namedtuple("Pieces", "orders nodes weights")
 
 
 @compiled
-def minimise_globally(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters):
-    """Lowest minimum reached from a warm start and from every row of ``starts``: z, value, success, Hessian."""
-    best_1, best_2, best, b_11, b_12, b_22, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-    # Where the field itself is large, attention is saturated: minima may lie next to the field, or where one
-    # token's attention changes sides.
-    n_given = starts.shape[0]
-    n_starts = n_given + (5 if w_1 * w_1 + w_2 * w_2 > LARGE_FIELD else 0)
-    for k in range(n_starts):
-        if k < n_given:
-            s_1, s_2 = starts[k, 0], starts[k, 1]
-        else:
-            s_1 = 0.0 if k == n_given + 1 else (-0.3 * w_1 if k == n_given + 3 else w_1)
-            s_2 = 0.0 if k == n_given + 2 else (-0.3 * w_2 if k == n_given + 4 else w_2)
-        y_1, y_2, value, h_11, h_12, h_22, _ = descend(s_1, s_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        if value < best - 1e-14 * abs(best):
-            best_1, best_2, best = y_1, y_2, value
-            b_11, b_12, b_22 = h_11, h_12, h_22
-    return best_1, best_2, best, success, b_11, b_12, b_22
-
-
-@compiled
-def apart(x_1, x_2, y_1, y_2):
+def apart(x, y):
     """Distance of two points."""
-    return math.sqrt((x_1 - y_1) ** 2 + (x_2 - y_2) ** 2)
+    total = 0.0
+    for j in range(N_FIELDS):
+        total += (x[j] - y[j]) ** 2
+    return math.sqrt(total)
 
 
 @compiled
-def lowest_curvature(h_11, h_12, h_22):
-    """Lowest eigenvalue of a symmetric 2 x 2 matrix."""
-    return 0.5 * (h_11 + h_22) - math.sqrt(0.25 * (h_11 - h_22) ** 2 + h_12 * h_12)
+def put(work, lane, s, z):
+    """Let a lane start at the point z, at s on the line."""
+    work[ROW_S + lane] = s
+    for j in range(N_FIELDS):
+        work[ROW_Z + j * LANES + lane] = z[j]
+        work[ROW_GUESS + j * LANES + lane] = z[j]
 
 
 @compiled
-def excess(distance, field_step, V, softness_x, softness_y):
-    """How many times farther a minimiser has moved than its lower speed at either end allows.
+def take(work, lane, z):
+    """Copy a lane's point to z."""
+    for j in range(N_FIELDS):
+        z[j] = work[ROW_Z + j * LANES + lane]
 
-    The speed is at most |dw| / (V times the lowest curvature). Up to SMOOTH the minimiser may have moved without
-    a jump. Beyond, the interval must be halved, until it is smooth or a jump is pinned down.
+
+@compiled
+def padded(work, count):
+    """Fill up with copies of the last lane to whole vectors; return the number of lanes."""
+    total = (count + WIDTH - 1) // WIDTH * WIDTH
+    for lane in range(count, total):
+        work[ROW_WEIGHT + lane] = 0.0
+        work[ROW_S + lane] = work[ROW_S + count - 1]
+        for j in range(N_FIELDS):
+            work[ROW_Z + j * LANES + lane] = work[ROW_Z + j * LANES + count - 1]
+            work[ROW_W + j * LANES + lane] = work[ROW_W + j * LANES + count - 1]
+        for j in range(N_TARGETS):
+            work[ROW_T + j * LANES + lane] = work[ROW_T + j * LANES + count - 1]
+    return total
+
+
+@compiled
+def minimise(work, count, state, parameters):
+    """Minimise the Moreau objective in the first ``count`` lanes (whole vectors) from where they stand."""
+    for lane in range(count):
+        work[ROW_SCALE + lane] = 0.0
+        work[ROW_DESCENT + lane] = 0.0
+        work[ROW_DONE + lane] = 0.0
+        work[ROW_VALUE + lane] = math.inf
+        for j in range(N_FIELDS):
+            work[ROW_STEP + j * LANES + lane] = 0.0
+    for first in range(0, count, CHUNK):
+        last = min(first + CHUNK, count)
+        for _ in range(NEWTON_SWEEPS):
+            if newton_sweep(last - first, work[first:], state, parameters) == 0:
+                break
+
+
+@compiled
+def solve(work, count, problem):
+    """Place lanes on the line and minimise; return the number of lanes, padded to whole vectors."""
+    total = padded(work, count)
+    local_fields(total, work, problem.line, problem.state, problem.parameters)
+    minimise(work, total, problem.state, problem.parameters)
+    return total
+
+
+@compiled
+def number_of_starts(work, lane, starts):
+    """How many starts a global search from a lane's field needs."""
+    squared = 0.0
+    for j in range(N_FIELDS):
+        squared += work[ROW_W + j * LANES + lane] ** 2
+    if squared > SATURATED_FIELD:
+        return starts.shape[0] + 2 * N_FIELDS + 1
+    return starts.shape[0] + (1 if squared > LARGE_FIELD else 0)
+
+
+@compiled
+def fill_start(k, starts, field, z):
+    """Write the k-th start of a global search.
+
+    After the given starts, for large fields, where attention is saturated: minima may lie next to the field, or
+    where one token's attention changes sides.
     """
-    return max(0.0, distance - SAME_POINT) * V * max(softness_x, softness_y) / field_step
+    given = starts.shape[0]
+    for j in range(N_FIELDS):
+        z[j] = starts[k, j] if k < given else field[j]
+    if given < k <= given + N_FIELDS:
+        z[k - given - 1] = 0.0
+    elif k > given + N_FIELDS:
+        z[k - given - N_FIELDS - 1] *= -0.3
 
 
 @compiled
-def tie(
-    low, x_1, x_2, soft_x, high, y_1, y_2, soft_y, spread,
-    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-):  # fmt: skip
-    """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
-
-    ``spread`` is |dw/ds|. Returns s, the two minima there, the value, and whether the minimiser really jumps
-    in between (it may only have moved fast).
-    """
-    # Start from the middle; afterwards from Newton on the energy difference.
-    s = 0.5 * (low + high)
-    value = 0.0
-    u_1, u_2, v_1, v_2 = x_1, x_2, y_1, y_2
-    for _ in range(200):
-        # Each minimum is followed from where it was last, or from its end of the bracket.
-        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        u_1, u_2, e_x, h_11, h_12, h_22, _ = descend(u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        soft_u = lowest_curvature(h_11, h_12, h_22)
-        v_1, v_2, e_y, h_11, h_12, h_22, _ = descend(v_1, v_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        soft_v = lowest_curvature(h_11, h_12, h_22)
-        value = min(e_x, e_y)
-        if apart(u_1, u_2, v_1, v_2) < SAME_POINT:
-            # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
-            left = excess(apart(u_1, u_2, x_1, x_2), spread * (s - low), V, soft_x, soft_u)
-            right = excess(apart(v_1, v_2, y_1, y_2), spread * (high - s), V, soft_v, soft_y)
-            if max(left, right) <= SMOOTH or high - low < 1e-13:
-                return s, u_1, u_2, v_1, v_2, value, False
-            if left > right:
-                high, y_1, y_2, soft_y = s, v_1, v_2, soft_v
-            else:
-                low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
-            s = 0.5 * (low + high)
-            u_1, u_2, v_1, v_2 = x_1, x_2, y_1, y_2
-            continue
-        slope_x, _, _, _, _ = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
-        slope_y, _, _, _, _ = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)
-        difference, slope = e_x - e_y, slope_x - slope_y
-        if difference < 0.0:
-            low, x_1, x_2, soft_x = s, u_1, u_2, soft_u
-        else:
-            high, y_1, y_2, soft_y = s, v_1, v_2, soft_v
-        step = -difference / slope if slope > 0.0 else math.inf
-        if abs(step) < 1e-13 or high - low < 1e-13:
-            return s, u_1, u_2, v_1, v_2, value, True
-        proposal = s + step
-        s = proposal if low < proposal < high else 0.5 * (low + high)
-    return s, x_1, x_2, y_1, y_2, value, True
+def search(problem, s, z):
+    """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success."""
+    work = problem.spare
+    put(work, 0, s, z)
+    local_fields(1, work, problem.line, problem.state, problem.parameters)
+    field, start = np.empty(N_FIELDS), np.empty(N_FIELDS)
+    for j in range(N_FIELDS):
+        field[j] = work[ROW_W + j * LANES]
+    count = 1
+    for k in range(number_of_starts(work, 0, problem.starts)):
+        fill_start(k, problem.starts, field, start)
+        put(work, count, s, start)
+        count += 1
+    solve(work, count, problem)
+    best, value = -1, math.inf
+    for lane in range(count):
+        if work[ROW_DONE + lane] == 1.0 and work[ROW_VALUE + lane] < value - 1e-14 * abs(value):
+            best, value = lane, work[ROW_VALUE + lane]
+    if best >= 0:
+        take(work, best, z)
+    return value, best >= 0
 
 
 @compiled
-def softest_point(
-    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, scan, z_scan, softness
-):  # fmt: skip
-    """Where the objective's lowest curvature is least along a line without jumps: there z* moves fastest."""
-    centre = 1
-    for i in range(2, scan.size - 1):
-        if softness[i] < softness[centre]:
-            centre = i
-    low, high = scan[centre - 1], scan[centre + 1]
-    golden = 0.6180339887498949
-    left, right = high - golden * (high - low), low + golden * (high - low)
-    value_left, value_right = math.inf, math.inf
-    for step in range(GOLDEN_STEPS):
-        for side in range(2):
-            if step > 0 and ((side == 0) != (value_left == math.inf)):
-                continue
-            s = left if side == 0 else right
-            w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-            _, _, _, h_11, h_12, h_22, _ = descend(
-                z_scan[centre, 0], z_scan[centre, 1], w_1, w_2, V, t_11, t_12, t_21, t_22, parameters
-            )
-            if side == 0:
-                value_left = lowest_curvature(h_11, h_12, h_22)
-            else:
-                value_right = lowest_curvature(h_11, h_12, h_22)
-        if value_left < value_right:
-            high, right, value_right = right, left, value_left
-            left, value_left = high - golden * (high - low), math.inf
-        else:
-            low, left, value_left = left, right, value_right
-            right, value_right = low + golden * (high - low), math.inf
-    return 0.5 * (low + high)
+def offer(scan, point, z, value):
+    """Let a minimum compete at a scan point; return whether it is the lowest so far."""
+    if value < scan.energy[point] - 1e-14 * abs(value):
+        if apart(z, scan.z[point]) > SAME_POINT:
+            scan.rival[point] = scan.z[point]
+            scan.rival_energy[point] = scan.energy[point]
+        scan.z[point] = z
+        scan.energy[point] = value
+        return True
+    if value < scan.rival_energy[point] and apart(z, scan.z[point]) > SAME_POINT:
+        scan.rival[point] = z
+        scan.rival_energy[point] = value
+    return False
 
 
 @compiled
-def find_jumps(
-    i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-    scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
-):  # fmt: skip
-    """Find the jumps between scan points i - 1 and i; fill ``jumps`` from ``n_jumps`` on.
+def scan_starts(problem, scan):
+    """Multi-start at every scan point."""
+    work = problem.work
+    n_scan = scan.s.size
+    fields, counts = np.empty((n_scan, N_FIELDS)), np.empty(n_scan, np.int64)
+    point = np.empty(N_FIELDS)
+    for first in range(0, n_scan, LANES):
+        last = min(first + LANES, n_scan)
+        for k in range(first, last):
+            work[ROW_S + k - first] = scan.s[k]
+        local_fields(last - first, work, problem.line, problem.state, problem.parameters)
+        for k in range(first, last):
+            counts[k] = number_of_starts(work, k - first, problem.starts)
+            for j in range(N_FIELDS):
+                fields[k, j] = work[ROW_W + j * LANES + k - first]
+    scan.energy[:] = math.inf
+    scan.rival_energy[:] = math.inf
+    scan.z[:] = 0.0
+    scan.rival[:] = 0.0
+    lane = 0
+    for k in range(n_scan):
+        for start in range(counts[k]):
+            fill_start(start, problem.starts, fields[k], point)
+            put(work, lane, scan.s[k], point)
+            scan.owner[lane] = k
+            lane += 1
+            if lane == LANES or (k == n_scan - 1 and start == counts[k] - 1):
+                solve(work, lane, problem)
+                for i in range(lane):
+                    if work[ROW_DONE + i] == 1.0:
+                        take(work, i, point)
+                        offer(scan, scan.owner[i], point, work[ROW_VALUE + i])
+                lane = 0
 
-    Returns the number of jumps so far, and whether the search was completed.
-    """
-    # Brackets still to be searched: s, z and lowest curvature at either end.
-    stack = np.empty((2 * MAX_JUMPS, 8))
-    stack[0, 0], stack[0, 1], stack[0, 2] = scan[i - 1], z_scan[i - 1, 0], z_scan[i - 1, 1]
-    stack[0, 3], stack[0, 4], stack[0, 5] = softness[i - 1], scan[i], z_scan[i, 0]
-    stack[0, 6], stack[0, 7] = z_scan[i, 1], softness[i]
-    depth, first, complete = 1, n_jumps, True
-    for _ in range(4 * MAX_JUMPS):
-        if depth == 0:
+
+@compiled
+def continue_scan(problem, scan):
+    """Continue every scan point's minimiser to its neighbours; return whether a lower minimum was found."""
+    work, n_scan = problem.work, scan.s.size
+    point = np.empty(N_FIELDS)
+    improved, lane = False, 0
+    for k in range(1, n_scan):
+        # Even owner: point k from the left; odd: point k - 1 from the right.
+        put(work, lane, scan.s[k], scan.z[k - 1])
+        put(work, lane + 1, scan.s[k - 1], scan.z[k])
+        scan.owner[lane], scan.owner[lane + 1] = 2 * k, 2 * k - 1
+        lane += 2
+        if lane + 2 > LANES or k == n_scan - 1:
+            solve(work, lane, problem)
+            for i in range(lane):
+                take(work, i, point)
+                target = scan.owner[i] // 2
+                if scan.owner[i] % 2 == 0:
+                    scan.from_left[target] = point
+                else:
+                    scan.from_right[target] = point
+                if work[ROW_DONE + i] == 1.0 and offer(scan, target, point, work[ROW_VALUE + i]):
+                    improved = True
+            lane = 0
+    return improved
+
+
+@compiled
+def differentiate_scan(problem, scan):
+    """Fill the derivatives along the line of the minimiser and of both energies."""
+    work, n_scan = problem.work, scan.s.size
+    lane = 0
+    for k in range(n_scan):
+        put(work, lane, scan.s[k], scan.z[k])
+        put(work, lane + 1, scan.s[k], scan.rival[k] if scan.rival_energy[k] < math.inf else scan.z[k])
+        scan.owner[lane] = k
+        lane += 2
+        if lane + 2 > LANES or k == n_scan - 1:
+            total = solve(work, lane, problem)
+            along_line(total, work, problem.line, problem.state, problem.parameters)
+            for i in range(0, lane, 2):
+                point = scan.owner[i]
+                for j in range(N_FIELDS):
+                    scan.tangent[point, j] = work[ROW_OUT + j * LANES + i]
+                scan.slope[point] = work[ROW_OUT + N_FIELDS * LANES + i]
+                scan.speed[point] = work[ROW_OUT + (N_FIELDS + 1) * LANES + i]
+                scan.rival_slope[point] = work[ROW_OUT + N_FIELDS * LANES + i + 1]
+            lane = 0
+
+
+@compiled
+def scan_line(problem, scan):
+    """Find the minimiser at every scan point; return the number of points where that failed."""
+    scan_starts(problem, scan)
+    for _ in range(3):
+        if not continue_scan(problem, scan):
             break
-        depth -= 1
-        low, x_1, x_2, soft_x = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
-        high, y_1, y_2, soft_y = stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7]
-        s, u_1, u_2, v_1, v_2, value, real = tie(
-            low, x_1, x_2, soft_x, high, y_1, y_2, soft_y, spread,
-            a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-        )  # fmt: skip
-        if not real:
-            continue
-        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        b_1, b_2, best, _, h_11, h_12, h_22 = minimise_globally(
-            u_1, u_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
-        )
-        third = apart(b_1, b_2, u_1, u_2) > SAME_POINT and apart(b_1, b_2, v_1, v_2) > SAME_POINT
-        if third and best < value - 1e-11 * (1e-3 + abs(value)) and depth + 2 <= stack.shape[0]:
-            # A third minimum lies below the tie: two jumps, one on either side.
-            soft_b = lowest_curvature(h_11, h_12, h_22)
-            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = low, x_1, x_2, soft_x
-            stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7] = s, b_1, b_2, soft_b
-            depth += 1
-            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = s, b_1, b_2, soft_b
-            stack[depth, 4], stack[depth, 5], stack[depth, 6], stack[depth, 7] = high, y_1, y_2, soft_y
-            depth += 1
-        elif n_jumps < MAX_JUMPS:
-            jumps[n_jumps] = s
-            n_jumps += 1
-            if with_derivatives:
-                add_jump_terms(
-                    s,
-                    u_1,
-                    u_2,
-                    v_1,
-                    v_2,
-                    a,
-                    h_1,
-                    h_2,
-                    t_11,
-                    t_12,
-                    t_21,
-                    t_22,
-                    q,
-                    m,
-                    V,
-                    theta,
-                    parameters,
-                    row,
-                )
-        else:
-            complete = False
-    jumps[first:n_jumps].sort()
-    return n_jumps, complete and depth == 0
-
-
-@compiled
-def integrate_piece(
-    at, far, start, end, grading, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-    scan, z_scan, starts, orders, nodes, weights, with_derivatives, row,
-):  # fmt: skip
-    """Add to ``row`` the integrals from ``start`` to ``end``, a piece of the panel from the break ``at`` to ``far``.
-
-    Nodes are spaced as s - start ~ x**grading. Returns the number of minimisations that failed.
-    """
-    length = abs(end - start)
-    if length <= 0.0:
-        return 0
+    differentiate_scan(problem, scan)
     failures = 0
-    spacing = scan[1] - scan[0]
-    order = orders[0] if grading > 1 else orders[1]
-    # Scan points inside the panel, from which its nodes may start warm. One that lies on the break itself may
-    # belong to the other side.
-    if far < at:
-        inside_first = math.ceil((far - scan[0]) / spacing - 1e-6)
-        inside_last = math.floor((at - scan[0]) / spacing - 1e-6)
-    else:
-        inside_first = math.ceil((at - scan[0]) / spacing + 1e-6)
-        inside_last = math.floor((far - scan[0]) / spacing + 1e-6)
-    s_previous, z_1, z_2 = math.inf, 0.0, 0.0
-    for k in range(order - 1, -1, -1):
-        # Towards the break, so that the warm start never crosses a jump.
-        fraction = 0.5 * (1.0 + nodes[order, k])
-        s = start + (end - start) * fraction**grading
-        w_1, w_2 = local_fields(a, s, h_1, h_2, q, m, V, theta, parameters)
-        nearest = max(inside_first, min(inside_last, math.floor((s - scan[0]) / spacing + 0.5)))
-        if inside_first <= inside_last and abs(scan[nearest] - s) < abs(s_previous - s):
-            z_1, z_2 = z_scan[nearest, 0], z_scan[nearest, 1]
-        elif k == order - 1:
-            z_1, z_2, _, _, _, _, _ = minimise_globally(
-                w_1, w_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
-            )
-        s_previous = s
-        z_1, z_2, _, h_11, h_12, h_22, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        if not success:
-            failures += 1
-        weight = 0.5 * weights[order, k] * length * grading * fraction ** (grading - 1)
-        weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
-        f = channel_integrands(z_1, z_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
-        for j in range(N_INTEGRANDS):
-            row[j] += weight * f[j]
-        if with_derivatives:
-            d = channel_derivatives(z_1, z_2, h_11, h_12, h_22, a, s, h_1, h_2, q, m, V, theta, parameters)
-            for j in range(N_STATE * N_STATE):
-                row[N_INTEGRANDS + j] += weight * d[j]
+    for k in range(scan.s.size):
+        failures += 0 if scan.energy[k] < math.inf else 1
     return failures
 
 
 @compiled
-def average_line(
-    a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-    scan, starts, orders, nodes, weights, with_derivatives, row,
-):  # fmt: skip
-    """Average every integrand (and its derivatives) along one line; fill ``row``."""
-    row[:] = 0.0
-    n_scan = scan.size
-    z_scan, softness = np.empty((n_scan, 2)), np.empty(n_scan)
-    jumps = np.empty(MAX_JUMPS)
-    n_jumps, failures = 0, 0
-    w_1, w_2 = local_fields(a, 0.0, h_1, h_2, q, m, V, theta, parameters)
-    y_1, y_2 = local_fields(a, 1.0, h_1, h_2, q, m, V, theta, parameters)
-    spread = apart(w_1, w_2, y_1, y_2)
+def excess(distance, step, speed_x, speed_y):
+    """How many times farther a minimiser has moved than the lower of its largest possible speeds at either end.
 
-    for i in range(n_scan):
-        w_1, w_2 = local_fields(a, scan[i], h_1, h_2, q, m, V, theta, parameters)
-        z_1, z_2 = (w_1, w_2) if i == 0 else (z_scan[i - 1, 0], z_scan[i - 1, 1])
-        c_1, c_2, _, _, _, _, success = descend(z_1, z_2, w_1, w_2, V, t_11, t_12, t_21, t_22, parameters)
-        b_1, b_2, _, _, h_11, h_12, h_22 = minimise_globally(
-            c_1, c_2, w_1, w_2, V, t_11, t_12, t_21, t_22, starts, parameters
-        )
-        z_scan[i, 0], z_scan[i, 1], softness[i] = b_1, b_2, lowest_curvature(h_11, h_12, h_22)
-        failures += 0 if success else 1
-        # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch on the way.
-        if i == 0 or (
-            apart(b_1, b_2, c_1, c_2) < SAME_POINT
-            and excess(apart(b_1, b_2, z_1, z_2), spread * (scan[i] - scan[i - 1]), V, softness[i - 1], softness[i])
-            <= SMOOTH
-        ):
-            continue
-        n_jumps, complete = find_jumps(
-            i, spread, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-            scan, z_scan, softness, starts, with_derivatives, row, jumps, n_jumps,
-        )  # fmt: skip
-        failures += 0 if complete else 1
-
-    if n_jumps == 0:
-        # No jump: still grade the nodes towards the point where the minimiser moves fastest.
-        jumps[0] = softest_point(
-            a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, scan, z_scan, softness
-        )
-    n_breaks = max(1, n_jumps)
-    # Two panels per break, one on either side; between two breaks they meet in the middle. Each is graded next
-    # to its break and plain beyond.
-    for panel in range(2 * n_breaks):
-        at = jumps[panel // 2]
-        if panel % 2 == 0:
-            far = scan[0] if panel == 0 else 0.5 * (jumps[panel // 2 - 1] + at)
-        else:
-            far = scan[n_scan - 1] if panel == 2 * n_breaks - 1 else 0.5 * (at + jumps[panel // 2 + 1])
-        edge = far if abs(far - at) <= GRADED_REACH else at + math.copysign(GRADED_REACH, far - at)
-        for piece in range(2):
-            start, end, grading = (at, edge, GRADING) if piece == 0 else (edge, far, 1)
-            failures += integrate_piece(
-                at, far, start, end, grading, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-                scan, z_scan, starts, orders, nodes, weights, with_derivatives, row,
-            )  # fmt: skip
-    row[N_COLUMNS - 2] = n_jumps
-    row[N_COLUMNS - 1] = failures
+    Up to SMOOTH the minimiser may have moved without a jump. Beyond, the interval must be halved, until it is
+    smooth or a jump is pinned down.
+    """
+    return max(0.0, distance - SAME_POINT) / (step * min(speed_x, speed_y))
 
 
 @compiled
-def add_jump_terms(
-    s, u_1, u_2, v_1, v_2, a, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters, row
-):  # fmt: skip
-    """Add to the Jacobian what a moving jump contributes: integrand's drop times velocity times density."""
-    left = channel_integrands(u_1, u_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
-    right = channel_integrands(v_1, v_2, a, s, h_1, h_2, t_11, t_12, t_21, t_22, q, m, V, theta, parameters)
-    slopes_left = envelope_slopes(u_1, u_2, a, s, h_1, h_2, q, m, V, theta, parameters)
-    slopes_right = envelope_slopes(v_1, v_2, a, s, h_1, h_2, q, m, V, theta, parameters)
+def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
+    """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
+
+    Writes the two minima there to u and v. Returns s, their energy, and whether the minimiser really jumps in
+    between (it may only have moved fast).
+    """
+    work = problem.work
+    s = guess if low < guess < high else 0.5 * (low + high)
+    value = 0.0
+    x, y = x.copy(), y.copy()
+    u[:] = x
+    v[:] = y
+    for _ in range(200):
+        # Each minimum is followed from where it was last, or from its end of the bracket.
+        put(work, 0, s, u)
+        put(work, 1, s, v)
+        total = solve(work, 2, problem)
+        along_line(total, work, problem.line, problem.state, problem.parameters)
+        take(work, 0, u)
+        take(work, 1, v)
+        e_u, e_v = work[ROW_VALUE], work[ROW_VALUE + 1]
+        speed = ROW_OUT + (N_FIELDS + 1) * LANES
+        value = min(e_u, e_v)
+        if apart(u, v) < SAME_POINT:
+            # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
+            left = excess(apart(u, x), s - low, speed_x, work[speed])
+            right = excess(apart(v, y), high - s, work[speed + 1], speed_y)
+            if max(left, right) <= SMOOTH or high - low < 1e-13:
+                return s, value, False
+            if left > right:
+                high, speed_y = s, work[speed + 1]
+                y[:] = v
+            else:
+                low, speed_x = s, work[speed]
+                x[:] = u
+            s = 0.5 * (low + high)
+            u[:] = x
+            v[:] = y
+            continue
+        difference = e_u - e_v
+        slope = work[ROW_OUT + N_FIELDS * LANES] - work[ROW_OUT + N_FIELDS * LANES + 1]
+        if difference < 0.0:
+            low, speed_x = s, work[speed]
+            x[:] = u
+        else:
+            high, speed_y = s, work[speed + 1]
+            y[:] = v
+        step = -difference / slope if slope > 0.0 else math.inf
+        if abs(step) < 1e-13 or high - low < 1e-13:
+            return s, value, True
+        proposal = s + step
+        if low < proposal < high:
+            if abs(step) < 1e-6:
+                # Newton's last step: what it leaves is of second order. The minima move along.
+                for j in range(N_FIELDS):
+                    u[j] += step * work[ROW_OUT + j * LANES]
+                    v[j] += step * work[ROW_OUT + j * LANES + 1]
+                return proposal, value, True
+            s = proposal
+        else:
+            s = 0.5 * (low + high)
+    return s, value, True
+
+
+@compiled
+def add_break(problem, s, u, v, breaks, n_breaks):
+    """Record a break, keeping breaks in order, with the derivatives on either side; leave both in lanes 0 and 1."""
+    work = problem.work
+    put(work, 0, s, u)
+    put(work, 1, s, v)
+    total = solve(work, 2, problem)
+    along_line(total, work, problem.line, problem.state, problem.parameters)
+    k = n_breaks
+    while k > 0 and breaks.s[k - 1] > s:
+        breaks.s[k] = breaks.s[k - 1]
+        breaks.left[k] = breaks.left[k - 1]
+        breaks.right[k] = breaks.right[k - 1]
+        breaks.left_tangent[k] = breaks.left_tangent[k - 1]
+        breaks.right_tangent[k] = breaks.right_tangent[k - 1]
+        k -= 1
+    breaks.s[k] = s
+    breaks.left[k] = u
+    breaks.right[k] = v
+    for j in range(N_FIELDS):
+        breaks.left_tangent[k, j] = work[ROW_OUT + j * LANES]
+        breaks.right_tangent[k, j] = work[ROW_OUT + j * LANES + 1]
+
+
+@compiled
+def add_jump_terms(problem, s, jump_function, n_variables, row, first):
+    """Add to the derivatives what a moving jump contributes: the integrand's drop times velocity times density.
+
+    The minima on either side stand in lanes 0 and 1.
+    """
+    work = problem.work
+    jump_function(WIDTH, work, problem.line, problem.state, problem.parameters)
     # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
-    crossing = slopes_left[0] - slopes_right[0]
+    slope = ROW_OUT + N_STATE * LANES
+    crossing = work[slope] - work[slope + 1]
     if crossing == 0.0:
         return
     density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
-    for k in range(N_STATE):
-        velocity = -(slopes_left[1 + k] - slopes_right[1 + k]) / crossing
+    for k in range(n_variables):
+        at = slope + (1 + k) * LANES
+        velocity = -(work[at] - work[at + 1]) / crossing
         for j in range(N_STATE):
-            row[N_INTEGRANDS + N_STATE * j + k] += density * velocity * (left[j] - right[j])
+            drop = work[ROW_OUT + j * LANES] - work[ROW_OUT + j * LANES + 1]
+            row[first + n_variables * j + k] += density * velocity * drop
 
 
-@entry_point
-def average_lines(
-    first, last, h_1, h_2, common, state, parameters,
-    scan, starts, orders, nodes, weights, with_derivatives, rows,
+@compiled
+def find_jumps(
+    problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, jump_function, n_variables, row, first
+):
+    """Find the jumps between ``low`` and ``high``; return the number of breaks so far and success."""
+    # Brackets still to be searched: s, speed and z at either end.
+    size = 2 + N_FIELDS
+    stack = np.empty((2 * MAX_JUMPS, 2 * size))
+    u, v, third = np.empty(N_FIELDS), np.empty(N_FIELDS), np.empty(N_FIELDS)
+    stack[0, 0], stack[0, 1], stack[0, size], stack[0, size + 1] = low, speed_x, high, speed_y
+    stack[0, 2:size] = x
+    stack[0, size + 2 :] = y
+    depth, complete = 1, True
+    for _ in range(4 * MAX_JUMPS):
+        if depth == 0:
+            break
+        depth -= 1
+        left, right = stack[depth, :size].copy(), stack[depth, size:].copy()
+        s, value, real = tie(
+            problem, left[0], left[2:], left[1], right[0], right[2:], right[1], guess, u, v
+        )  # fmt: skip
+        guess = math.nan
+        if not real:
+            continue
+        third[:] = u
+        best, found = search(problem, s, third)
+        if (
+            found
+            and best < value - 1e-11 * (1e-3 + abs(value))
+            and apart(third, u) > SAME_POINT
+            and apart(third, v) > SAME_POINT
+            and depth + 2 <= stack.shape[0]
+        ):
+            # A third minimum lies below the tie: two jumps, one on either side.
+            put(problem.spare, 0, s, third)
+            solve(problem.spare, 1, problem)
+            along_line(1, problem.spare, problem.line, problem.state, problem.parameters)
+            speed = problem.spare[ROW_OUT + (N_FIELDS + 1) * LANES]
+            stack[depth, :size] = left
+            stack[depth, size], stack[depth, size + 1] = s, speed
+            stack[depth, size + 2 :] = third
+            depth += 1
+            stack[depth, 0], stack[depth, 1] = s, speed
+            stack[depth, 2:size] = third
+            stack[depth, size:] = right
+            depth += 1
+        elif n_breaks < MAX_JUMPS:
+            add_break(problem, s, u, v, breaks, n_breaks)
+            n_breaks += 1
+            add_jump_terms(problem, s, jump_function, n_variables, row, first)
+        else:
+            complete = False
+    return n_breaks, complete and depth == 0
+
+
+@compiled
+def where_rivals_may_cross(scan, k):
+    """Where a rival may undercut the minimiser between scan points k - 1 and k, though at neither; or nan.
+
+    The gap between rival and minimiser is followed along its tangent from either end. Where the gap is convex, as
+    next to a crossing and back, it lies above both.
+    """
+    if scan.rival_energy[k - 1] == math.inf or scan.rival_energy[k] == math.inf:
+        return math.nan
+    gap_low = scan.rival_energy[k - 1] - scan.energy[k - 1]
+    gap_high = scan.rival_energy[k] - scan.energy[k]
+    down = scan.rival_slope[k - 1] - scan.slope[k - 1]
+    up = scan.rival_slope[k] - scan.slope[k]
+    length = scan.s[k] - scan.s[k - 1]
+    if down >= 0.0 or up <= 0.0:
+        return math.nan
+    # Intersection of the two tangents.
+    t = (gap_high - gap_low - up * length) / (down - up)
+    if not 0.0 < t < length or gap_low + down * t > 0.0:
+        return math.nan
+    return scan.s[k - 1] + t
+
+
+@compiled
+def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
+    """Find all jumps of a line; return their number and the number of intervals where the search failed."""
+    n_breaks, failures = 0, 0
+    point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
+    for k in range(1, scan.s.size):
+        low, high = scan.s[k - 1], scan.s[k]
+        moved = apart(scan.z[k], scan.z[k - 1])
+        connected = (
+            apart(scan.from_left[k], scan.z[k]) < SAME_POINT
+            and apart(scan.from_right[k - 1], scan.z[k - 1]) < SAME_POINT
+            # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch.
+            and excess(moved, high - low, scan.speed[k - 1], scan.speed[k]) <= SMOOTH
+        )
+        if connected:
+            s = where_rivals_may_cross(scan, k)
+            if math.isnan(s):
+                continue
+            # Is the minimiser continued from the left still the global one there?
+            put(problem.work, 0, s, scan.z[k - 1])
+            solve(problem.work, 1, problem)
+            take(problem.work, 0, point)
+            probe[:] = point
+            _, found = search(problem, s, probe)
+            if not found or apart(point, probe) < SAME_POINT:
+                continue
+            put(problem.work, 0, s, probe)
+            total = solve(problem.work, 1, problem)
+            along_line(total, problem.work, problem.line, problem.state, problem.parameters)
+            speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
+            n_breaks, complete = find_jumps(
+                problem, low, scan.z[k - 1], scan.speed[k - 1], s, probe, speed, math.nan,
+                breaks, n_breaks, jump_function, n_variables, row, first,
+            )  # fmt: skip
+            failures += 0 if complete else 1
+            low, point[:], speed_low = s, probe, speed
+        else:
+            point[:] = scan.z[k - 1]
+            speed_low = scan.speed[k - 1]
+        n_breaks, complete = find_jumps(
+            problem, low, point, speed_low, high, scan.z[k], scan.speed[k], math.nan,
+            breaks, n_breaks, jump_function, n_variables, row, first,
+        )  # fmt: skip
+        failures += 0 if complete else 1
+    return n_breaks, failures
+
+
+@compiled
+def add_softest_point(problem, scan, breaks):
+    """Break a line without jumps where its minimiser may move fastest."""
+    work, n_scan = problem.work, scan.s.size
+    centre = 1
+    for k in range(2, n_scan - 1):
+        if scan.speed[k] > scan.speed[centre]:
+            centre = k
+    low, high = scan.s[centre - 1], scan.s[centre + 1]
+    point = np.empty(N_FIELDS)
+    speed = ROW_OUT + (N_FIELDS + 1) * LANES
+    best = 0
+    for _ in range(SOFT_ROUNDS):
+        spacing = (high - low) / (WIDTH + 1)
+        for lane in range(WIDTH):
+            s = low + (lane + 1) * spacing
+            nearest = centre - 1 if s < 0.5 * (scan.s[centre - 1] + scan.s[centre]) else centre
+            nearest = centre + 1 if s > 0.5 * (scan.s[centre] + scan.s[centre + 1]) else nearest
+            predict(s, scan.s[nearest], scan.z[nearest], scan.tangent[nearest], point)
+            put(work, lane, s, point)
+        solve(work, WIDTH, problem)
+        along_line(WIDTH, work, problem.line, problem.state, problem.parameters)
+        best = 0
+        for lane in range(1, WIDTH):
+            if work[speed + lane] > work[speed + best]:
+                best = lane
+        low, high = work[ROW_S + best] - spacing, work[ROW_S + best] + spacing
+    s = 0.5 * (low + high)
+    if 0 < best < WIDTH - 1:
+        # Vertex of the parabola through the three highest points, so that the break moves smoothly.
+        left, middle, right = work[speed + best - 1], work[speed + best], work[speed + best + 1]
+        bend = left - 2.0 * middle + right
+        if bend < 0.0:
+            s += 0.25 * (high - low) * (left - right) / bend
+    take(work, best, point)
+    add_break(problem, s, point, point, breaks, 0)
+    # The minimum moved from the best lane's s to the vertex.
+    take(work, 0, point)
+    breaks.left[0] = point
+    breaks.right[0] = point
+
+
+@compiled
+def predict(s, at, z, tangent, point):
+    """Continue a minimum linearly, not farther than a prediction is worth."""
+    length = 0.0
+    for j in range(N_FIELDS):
+        length += tangent[j] ** 2
+    length = math.sqrt(length) * abs(s - at)
+    factor = (s - at) * (1.0 if length <= LARGEST_PREDICTION else LARGEST_PREDICTION / length)
+    for j in range(N_FIELDS):
+        point[j] = z[j] + factor * tangent[j]
+
+
+@compiled
+def finish_nodes(problem, count, node_function, n_values, row):
+    """Minimise at the nodes in the first lanes, and add their integrands to ``row``; return the failures."""
+    work = problem.work
+    total = solve(work, count, problem)
+    failures = 0
+    point = np.empty(N_FIELDS)
+    for lane in range(count):
+        moved = 0.0
+        for j in range(N_FIELDS):
+            moved += (work[ROW_Z + j * LANES + lane] - work[ROW_GUESS + j * LANES + lane]) ** 2
+        if work[ROW_DONE + lane] == 1.0 and moved < LARGEST_SURPRISE**2:
+            continue
+        # The warm start was poor, so it may have led to another minimum.
+        take(work, lane, point)
+        _, found = search(problem, work[ROW_S + lane], point)
+        failures += 0 if found else 1
+        put(work, lane, work[ROW_S + lane], point)
+        work[ROW_DONE + lane] = 0.0
+    restart = False
+    for lane in range(count):
+        restart = restart or work[ROW_DONE + lane] == 0.0
+    if restart:
+        minimise(work, total, problem.state, problem.parameters)
+    node_function(total, work, problem.line, problem.state, problem.parameters)
+    for j in range(n_values):
+        # Eight partial sums: the order is fixed, and a vector's width.
+        s_0 = s_1 = s_2 = s_3 = s_4 = s_5 = s_6 = s_7 = 0.0
+        at = ROW_OUT + j * LANES
+        for lane in range(0, total, WIDTH):
+            s_0 += work[ROW_WEIGHT + lane] * work[at + lane]
+            s_1 += work[ROW_WEIGHT + lane + 1] * work[at + lane + 1]
+            s_2 += work[ROW_WEIGHT + lane + 2] * work[at + lane + 2]
+            s_3 += work[ROW_WEIGHT + lane + 3] * work[at + lane + 3]
+            s_4 += work[ROW_WEIGHT + lane + 4] * work[at + lane + 4]
+            s_5 += work[ROW_WEIGHT + lane + 5] * work[at + lane + 5]
+            s_6 += work[ROW_WEIGHT + lane + 6] * work[at + lane + 6]
+            s_7 += work[ROW_WEIGHT + lane + 7] * work[at + lane + 7]
+        row[j] += ((s_0 + s_1) + (s_2 + s_3)) + ((s_4 + s_5) + (s_6 + s_7))
+    return failures
+
+
+@compiled
+def integrate(problem, pieces, scan, breaks, n_breaks, node_function, n_values, row):
+    """Integrate along a line; return the number of failures and of nodes."""
+    work, n_scan = problem.work, scan.s.size
+    spacing = scan.s[1] - scan.s[0]
+    point = np.empty(N_FIELDS)
+    lane, failures, n_nodes = 0, 0, 0
+    # Two panels per break, one on either side; between two breaks they meet in the middle. Each is graded next
+    # to its break and plain beyond.
+    for panel in range(2 * n_breaks):
+        k = panel // 2
+        at, left = breaks.s[k], panel % 2 == 0
+        if left:
+            far = scan.s[0] if k == 0 else 0.5 * (breaks.s[k - 1] + at)
+        else:
+            far = scan.s[n_scan - 1] if k == n_breaks - 1 else 0.5 * (at + breaks.s[k + 1])
+        # Scan points inside the panel, from which its nodes may start warm. One that lies on the break itself may
+        # belong to the other side.
+        inside_first = math.ceil((min(at, far) - scan.s[0]) / spacing + (-1e-6 if left else 1e-6))
+        inside_last = math.floor((max(at, far) - scan.s[0]) / spacing + (-1e-6 if left else 1e-6))
+        inside_first, inside_last = max(0, inside_first), min(n_scan - 1, inside_last)
+        edge = far if abs(far - at) <= GRADED_REACH else at + math.copysign(GRADED_REACH, far - at)
+        for piece in range(2):
+            start, end, grading = (at, edge, GRADING) if piece == 0 else (edge, far, 1)
+            length = abs(end - start)
+            if length <= 0.0:
+                continue
+            order = pieces.orders[piece]
+            for i in range(order):
+                fraction = 0.5 * (1.0 + pieces.nodes[order, i])
+                s = start + (end - start) * fraction**grading
+                weight = 0.5 * pieces.weights[order, i] * length * grading * fraction ** (grading - 1)
+                weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+                nearest = max(inside_first, min(inside_last, math.floor((s - scan.s[0]) / spacing + 0.5)))
+                if inside_first <= inside_last and abs(scan.s[nearest] - s) < abs(at - s):
+                    predict(s, scan.s[nearest], scan.z[nearest], scan.tangent[nearest], point)
+                elif left:
+                    predict(s, at, breaks.left[k], breaks.left_tangent[k], point)
+                else:
+                    predict(s, at, breaks.right[k], breaks.right_tangent[k], point)
+                put(work, lane, s, point)
+                work[ROW_WEIGHT + lane] = weight
+                lane += 1
+                n_nodes += 1
+                if lane == LANES:
+                    failures += finish_nodes(problem, lane, node_function, n_values, row)
+                    lane = 0
+    if lane > 0:
+        failures += finish_nodes(problem, lane, node_function, n_values, row)
+    return failures, n_nodes
+
+
+@compiled
+def average_line(problem, scan, breaks, pieces, node_function, jump_function, n_values, n_variables, first, row):
+    """Average every integrand (and its derivatives) along one line; fill ``row``."""
+    row[:] = 0.0
+    failures = scan_line(problem, scan)
+    n_jumps, missed = break_line(problem, scan, breaks, jump_function, n_variables, row, first)
+    if n_jumps == 0:
+        add_softest_point(problem, scan, breaks)
+    failed, n_nodes = integrate(problem, pieces, scan, breaks, max(1, n_jumps), node_function, n_values, row)
+    row[n_values] = n_jumps
+    row[n_values + 1] = failures + missed + failed
+    row[n_values + 2] = n_nodes
+
+
+@compiled
+def new_scan(s):
+    """Tables of a line's scan, to be filled line after line."""
+    n = s.size
+    return Scan(
+        s,
+        np.empty((n, N_FIELDS)),
+        np.empty((n, N_FIELDS)),
+        np.empty(n),
+        np.empty(n),
+        np.empty(n),
+        np.empty((n, N_FIELDS)),
+        np.empty(n),
+        np.empty(n),
+        np.empty((n, N_FIELDS)),
+        np.empty((n, N_FIELDS)),
+        np.empty(LANES, np.int64),
+    )
+
+
+@compiled
+def new_breaks():
+    """Tables of a line's breaks."""
+    return Breaks(
+        np.empty(MAX_JUMPS),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+    )
+
+
+@compiled
+def average_all(
+    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
+    node_function, jump_function, n_values, n_variables, first_derivative,
 ):  # fmt: skip
-    """Average lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else."""
-    q, m, V, theta = state[0], state[1], state[2], state[3]
+    """Average lines ``first`` to ``last``; line k fills ``rows[k]`` and nothing else."""
+    problem = Problem(np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS), state, parameters, starts)
+    scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(orders, nodes, weights)
     for k in range(first, last):
-        t_11, t_12, t_21, t_22 = target_matrix(h_1[k], h_2[k], parameters)
+        fill_constants(outer[k], parameters, problem.line)
+        for j in range(N_TARGETS):
+            for lane in range(LANES):
+                problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
+                problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
         average_line(
-            common[k], h_1[k], h_2[k], t_11, t_12, t_21, t_22, q, m, V, theta, parameters,
-            scan, starts, orders, nodes, weights, with_derivatives, rows[k],
+            problem, scan, breaks, pieces, node_function, jump_function,
+            n_values, n_variables, first_derivative, rows[k],
         )  # fmt: skip
 
 
 @entry_point
-def proximal_points(first, last, fields, targets, V, starts, parameters, out):
-    """Global minimisers for given fields (n, 2) and target entries (n, 4): z and the envelope into ``out`` (n, 3)."""
-    for k in range(first, last):
-        z_1, z_2, value, _, _, _, _ = minimise_globally(
-            fields[k, 0], fields[k, 1], fields[k, 0], fields[k, 1], V,
-            targets[k, 0], targets[k, 1], targets[k, 2], targets[k, 3], starts, parameters,
-        )  # fmt: skip
-        out[k, 0], out[k, 1], out[k, 2] = z_1, z_2, value
+def average_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
+    """Averages along lines ``first`` to ``last`` of the outer rule, and their derivatives in the state.
+
+    ``outer[k]`` holds the common modes and the teacher fields of line k. Row k: averages, derivatives of the
+    first four in the state, and N_COUNTS counts.
+    """
+    average_all(
+        first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
+        node_averages, jump_terms, N_AVERAGES + N_STATE * N_STATE, N_STATE, N_AVERAGES,
+    )  # fmt: skip
+
+
+@entry_point
+def differentiate_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
+    """Derivatives in the model's parameters of the first four averages and of the envelope, and counts."""
+    average_all(
+        first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
+        node_parameter_averages, jump_parameter_terms, (N_STATE + 1) * N_PARAMETERS, N_PARAMETERS, 0,
+    )  # fmt: skip
+
+
+@entry_point
+def proximal_points(first, last, fields, targets, guesses, state, parameters, out):
+    """Minima from a start each: fields, guesses (n, N_FIELDS), targets (n, N_TARGETS); z, value, success in ``out``.
+
+    Only the susceptibility of ``state`` matters.
+    """
+    work = np.zeros(WORK_SIZE)
+    for begin in range(first, last, LANES):
+        count = min(LANES, last - begin)
+        for lane in range(count):
+            for j in range(N_FIELDS):
+                work[ROW_W + j * LANES + lane] = fields[begin + lane, j]
+                work[ROW_Z + j * LANES + lane] = guesses[begin + lane, j]
+            for j in range(N_TARGETS):
+                work[ROW_T + j * LANES + lane] = targets[begin + lane, j]
+        minimise(work, padded(work, count), state, parameters)
+        for lane in range(count):
+            for j in range(N_FIELDS):
+                out[begin + lane, j] = work[ROW_Z + j * LANES + lane]
+            out[begin + lane, N_FIELDS] = work[ROW_VALUE + lane]
+            out[begin + lane, N_FIELDS + 1] = work[ROW_DONE + lane]
+
+
+@entry_point
+def global_minima(first, last, fields, targets, starts, state, parameters, out):
+    """Lowest minima found by multi-start: fields (n, N_FIELDS), targets (n, N_TARGETS); z, value, success in ``out``."""
+    work, point = np.zeros(WORK_SIZE), np.empty(N_FIELDS)
+    for i in range(first, last):
+        for j in range(N_FIELDS):
+            work[ROW_W + j * LANES] = fields[i, j]
+        count = number_of_starts(work, 0, starts)
+        for lane in range(count):
+            fill_start(lane, starts, fields[i], point)
+            put(work, lane, 0.0, point)
+            for j in range(N_FIELDS):
+                work[ROW_W + j * LANES + lane] = fields[i, j]
+            for j in range(N_TARGETS):
+                work[ROW_T + j * LANES + lane] = targets[i, j]
+        minimise(work, padded(work, count), state, parameters)
+        out[i, N_FIELDS], out[i, N_FIELDS + 1] = math.inf, 0.0
+        for lane in range(count):
+            value = work[ROW_VALUE + lane]
+            if work[ROW_DONE + lane] == 1.0 and value < out[i, N_FIELDS] - 1e-14 * abs(value):
+                for j in range(N_FIELDS):
+                    out[i, j] = work[ROW_Z + j * LANES + lane]
+                out[i, N_FIELDS], out[i, N_FIELDS + 1] = value, 1.0

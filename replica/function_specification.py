@@ -1,0 +1,50 @@
+"""A function of the kernel, as SymPy expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sympy as sp
+
+__all__ = ["FunctionSpecification", "Stage"]
+
+Stage = tuple[tuple[sp.Symbol, sp.Expr], ...]
+"""Intermediate quantities that later stages and the outputs may use: (symbol, value) pairs."""
+
+
+@dataclass(frozen=True)
+class FunctionSpecification:
+    """A function of scalars and the parameter vector, returning one value or a flat tuple of values.
+
+    Attributes
+    ----------
+    name, purpose
+        Name in the kernel, and one line for its docstring.
+    arguments
+        Its scalar arguments; model parameters are known besides.
+    outputs
+        The values.
+    stages
+        Intermediates, in order of computation.
+    many_nodes
+        Whether it is evaluated at many nodes at once, in a loop.
+    """
+
+    name: str
+    purpose: str
+    arguments: tuple[sp.Symbol, ...]
+    outputs: tuple[sp.Expr, ...]
+    stages: tuple[Stage, ...] = ()
+    many_nodes: bool = False
+
+    @property
+    def expressions(self) -> tuple[sp.Expr, ...]:
+        """Every expression, intermediates included."""
+        return (*(value for stage in self.stages for _, value in stage), *self.outputs)
+
+    def expanded(self) -> tuple[sp.Expr, ...]:
+        """Return the outputs in terms of the arguments alone."""
+        outputs = list(self.outputs)
+        for stage in reversed(self.stages):
+            outputs = [value.xreplace(dict(stage)) for value in outputs]
+        return tuple(outputs)
