@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from replica import symbols
+from replica.layer import attention_entries, target_entries
 
 __all__ = ["SoftmaxWeight", "attention_matrix", "sample_loss", "target_matrix", "with_exponentials"]
 
@@ -57,34 +58,34 @@ def with_exponentials(expression: sp.Expr) -> sp.Expr:
     return expression.xreplace({weight: weight.explicit() for weight in expression.atoms(SoftmaxWeight)})
 
 
-def attention_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:
+def _softmax(logits: Sequence[sp.Expr]) -> list[sp.Expr]:
+    return [SoftmaxWeight(j, *logits) for j in range(len(logits))]
+
+
+def attention_matrix(preactivations: Sequence[sp.Expr] | sp.MatrixBase) -> sp.Matrix:
     r"""Return :math:`S(h) = \mathrm{softmax}(h h^\top)`, row by row (section 2 of arXiv:2402.03902).
 
     Parameters
     ----------
     preactivations
-        The L entries of h (rank one).
+        The L entries of h (rank one), or an L x r matrix.
 
     Returns
     -------
     sympy.Matrix
         L x L, rows summing to one.
     """
-    length = len(preactivations)
-
-    def weight(i: int, j: int) -> sp.Expr:
-        return SoftmaxWeight(j, *(preactivations[i] * preactivations[k] for k in range(length)))
-
-    return sp.Matrix(length, length, weight)
+    return sp.Matrix(attention_entries(sp.Matrix(preactivations).tolist(), _softmax))
 
 
 def target_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:
     r"""Return :math:`T(h) = (1-\omega) S(h) + \omega A`, L x L."""
-    omega = symbols.parameter("omega")
-    return (1 - omega) * attention_matrix(preactivations) + omega * symbols.positional_matrix()
+    attention = attention_matrix(preactivations)
+    positional = symbols.positional_matrix(attention.rows)
+    return sp.Matrix(target_entries(attention.tolist(), symbols.parameter("omega"), positional.tolist()))
 
 
-def sample_loss(preactivations: Sequence[sp.Expr], target: sp.Matrix) -> sp.Expr:
+def sample_loss(preactivations: Sequence[sp.Expr] | sp.MatrixBase, target: sp.Matrix) -> sp.Expr:
     r"""Return :math:`\frac12\mathrm{Tr}[(S(h)-T)R(S(h)-T)^\top]` with :math:`R = \sigma^2 1` (theory notes, section 1).
 
     ``target`` is the L x L matrix T(h*), as expressions or as opaque symbols.

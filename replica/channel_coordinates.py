@@ -1,9 +1,10 @@
 r"""Coordinates of the Gaussian integral: teacher fields, a common mode a, and the line s along (1, -1).
 
 Conditioned on h*, the local fields are Gaussian with independent noise of equal variance. For two tokens its
-directions are rotated to :math:`w = \mathbb{E}[w|h^\star] + \sqrt{v}\,\big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a and
-s standard normal; for more there are more common modes a. The proximal point jumps across a curve that every line along s crosses transversally (theory notes,
-section 8), so s is the direction to integrate first and exactly.
+directions are rotated to :math:`w = \mathbb{E}[w|h^\star] + \sqrt{v}\,\big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a
+and s standard normal; for more there are more common modes a. For two tokens the proximal point jumps across a curve
+that every line along s crosses transversally (theory notes, section 8), so s is the direction to integrate first and
+exactly.
 """
 
 from __future__ import annotations

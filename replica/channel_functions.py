@@ -6,6 +6,7 @@ the line, the order parameters and the model's parameters (implicit differentiat
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from replica.channel_coordinates import LineCoordinates, line_coordinates
 from replica.free_energy import FreeEntropy
 from replica.function_specification import FunctionSpecification, Stage
 from replica.gaussian_average import GaussianAverage
+from replica.moreau import MoreauProblem
 from replica.saddle_equations import SaddleSystem
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
 
@@ -32,16 +34,15 @@ def _upper_triangle(size: int) -> list[tuple[int, int]]:
     return [(i, j) for i in range(size) for j in range(i, size)]
 
 
-def objective_function(free_entropy: FreeEntropy) -> FunctionSpecification:
+def objective_function(problem: MoreauProblem) -> FunctionSpecification:
     r"""Return value, gradient and upper Hessian in z of the Moreau objective, by the chain rule through the logits.
 
     The loss depends on z through the logits X of the softmax weights (and directly, if it does):
-    :math:`\partial_a\ell = \sum_k A_k \partial_a X_k` and
-    :math:`\partial_a\partial_b\ell = \sum_{kl} B_{kl}\,\partial_a X_k\partial_b X_l + \sum_k A_k\partial_a\partial_b X_k`.
+    :math:`\partial_a\ell = \sum_k A_k \partial_a X_k` and :math:`\partial_a\partial_b\ell =
+    \sum_{kl} B_{kl}\,\partial_a X_k\partial_b X_l + \sum_k A_k\partial_a\partial_b X_k`.
     Kept as stages, so that every exponential is computed once and derivatives stay short for any length and rank.
     """
-    z = free_entropy.points
-    loss, objective = free_entropy.loss, free_entropy.objective
+    z, loss, objective = problem.points, problem.loss, problem.objective
     logits: dict[sp.Expr, sp.Symbol] = {}
     weights: dict[sp.Expr, sp.Symbol] = {}
     for weight in sorted(loss.atoms(SoftmaxWeight), key=sp.default_sort_key):
@@ -56,7 +57,7 @@ def objective_function(free_entropy: FreeEntropy) -> FunctionSpecification:
     variables = [*logits.values(), *direct]
     values = [*logits, *direct]
     first = _gradient(inner, variables)
-    second = {(k, l): sp.diff(first[k], variables[l]) for k, l in _upper_triangle(len(variables))}
+    second = {(k, n): sp.diff(first[k], variables[n]) for k, n in _upper_triangle(len(variables))}
     slopes = [sp.Symbol(f"A_{k}_", real=True) for k in range(len(variables))]
     curvatures = {key: sp.Symbol(f"B_{key[0]}_{key[1]}_", real=True) for key, value in second.items() if value != 0}
 
@@ -72,10 +73,10 @@ def objective_function(free_entropy: FreeEntropy) -> FunctionSpecification:
     hessian = []
     for a, b in _upper_triangle(len(z)):
         entry = sp.diff(quadratic, z[a], z[b])
-        for (k, l), symbol in curvatures.items():
-            product = sp.diff(values[k], z[a]) * sp.diff(values[l], z[b])
-            if k != l:
-                product += sp.diff(values[l], z[a]) * sp.diff(values[k], z[b])
+        for (k, n), symbol in curvatures.items():
+            product = sp.diff(values[k], z[a]) * sp.diff(values[n], z[b])
+            if k != n:
+                product += sp.diff(values[n], z[a]) * sp.diff(values[k], z[b])
             entry += symbol * product
         entry += sp.Add(*(s * sp.diff(value, z[a], z[b]) for s, value in zip(slopes, values, strict=True)))
         hessian.append(entry)
@@ -91,9 +92,10 @@ def objective_function(free_entropy: FreeEntropy) -> FunctionSpecification:
     return FunctionSpecification(
         "moreau_objective",
         "Value, gradient and upper Hessian in z of what the Moreau envelope minimises.",
-        (*z, *free_entropy.fields, V, *free_entropy.target_symbols),
+        (*z, *problem.fields, V, *problem.target_symbols),
         ((objective - loss) + inner.xreplace(weights), *gradient, *hessian),
         tuple(stage for stage in stages if stage),
+        tuple(x.symbol for x in problem.parameters),
         many_nodes=True,
     )
 
@@ -115,7 +117,7 @@ class _Channel:
 
     @cached_property
     def parameters(self) -> tuple[sp.Symbol, ...]:
-        return tuple(x.symbol for x in symbols.MODEL_PARAMETERS)
+        return tuple(x.symbol for x in self.free_entropy.parameters)
 
     @cached_property
     def at_node(self) -> tuple[sp.Symbol, ...]:
@@ -233,25 +235,26 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     squared = sp.Add(*(channel.inverse[i, j] ** 2 for i in range(len(z)) for j in range(len(z))))
     spread = sp.Add(*(sp.diff(field, line) ** 2 for field in channel.line.fields.values()))
     envelope = channel.objective
+    specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
-        FunctionSpecification(
+        specification(
             "target_matrix", "Entries of the target T(h*), row by row.", phi.teacher_fields, tuple(phi.target)
         ),
-        FunctionSpecification(
+        specification(
             "target_parameter_derivatives",
             "Derivatives of the target's entries in the parameters they depend on, node fixed.",
             phi.teacher_fields,
             tuple(on_slopes),
         ),
         objective_function(phi),
-        FunctionSpecification(
+        specification(
             "local_fields",
             "Local fields w at a node of the Gaussian integral.",
             (*common, line, *phi.teacher_fields, *state),
             tuple(channel.line.fields[x] for x in phi.fields),
             many_nodes=True,
         ),
-        FunctionSpecification(
+        specification(
             "along_line",
             "Derivatives along the line of z* and of the Moreau envelope, and a bound of the former's length.",
             dynamic,
@@ -259,7 +262,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             channel.inverse_stages,
             many_nodes=True,
         ),
-        FunctionSpecification(
+        specification(
             "node_averages",
             "Integrands: four conjugates per alpha; envelope; loss at z*; test error; two odd blocks; and the "
             "derivatives of the first four in (q, m, V, theta), z* following, node fixed.",
@@ -268,14 +271,14 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             channel.inverse_stages,
             many_nodes=True,
         ),
-        FunctionSpecification(
+        specification(
             "jump_terms",
             "Four conjugates per alpha, and the envelope's slopes along the line and in (q, m, V, theta).",
             (*z, *channel.at_node),
             (*channel.conjugates, *_gradient(envelope, (line, *state))),
             many_nodes=True,
         ),
-        FunctionSpecification(
+        specification(
             "node_parameter_averages",
             "Derivatives in the model's parameters of the four conjugates per alpha and of the envelope, z* "
             "following, node fixed.",
@@ -284,7 +287,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             channel.inverse_stages,
             many_nodes=True,
         ),
-        FunctionSpecification(
+        specification(
             "jump_parameter_terms",
             "Four conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
             (*z, *channel.at_node, *slopes),

@@ -14,6 +14,7 @@ The text knows nothing of how it will be compiled: every function carries the de
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def print_function(specification: FunctionSpecification) -> PrintedFunction:
     ValueError
         If an expression uses a symbol that is neither an argument, a model parameter nor an intermediate.
     """
-    parameters = [quantity.symbol for quantity in symbols.MODEL_PARAMETERS]
+    parameters = specification.parameters
     known = {*specification.arguments, *parameters}
     printer = _KernelPrinter()
     names = sp.numbered_symbols("x")
@@ -143,7 +144,7 @@ def _weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     phi = system.free_entropy
     state = tuple(x.symbol for x in symbols.ORDER_PARAMETERS)
     conjugates = tuple(x.symbol for x in symbols.CONJUGATES)
-    parameters = [x.symbol for x in symbols.MODEL_PARAMETERS]
+    parameters = tuple(x.symbol for x in phi.parameters)
     overlaps = [system.overlap_equations[x] for x in state]
     average = symbols.AVERAGE_ENVELOPE.symbol
     average_loss = sp.Symbol("average_loss", real=True)
@@ -151,41 +152,42 @@ def _weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     (loss_average,) = training_loss.atoms(GaussianAverage)
     explicit = phi.trace_term + phi.prior_term
     precision = sp.denom(sp.together(overlaps[2]))
+    specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
-        FunctionSpecification(
+        specification(
             "weight_precision",
             "What must stay positive for the weights' measure to exist.",
             conjugates,
             (precision,),
         ),
-        FunctionSpecification(
+        specification(
             "overlaps", "Order parameters (q, m, V, theta) from the conjugates.", conjugates, tuple(overlaps)
         ),
-        FunctionSpecification(
+        specification(
             "overlap_derivatives",
             "Derivatives of the four overlaps in the four conjugates, row by row.",
             conjugates,
             tuple(derivative for overlap in overlaps for derivative in _gradient(overlap, conjugates)),
         ),
-        FunctionSpecification(
+        specification(
             "overlap_parameter_derivatives",
             "Derivatives of the four overlaps in the model's parameters at fixed conjugates, row by row.",
             conjugates,
             tuple(derivative for overlap in overlaps for derivative in _gradient(overlap, parameters)),
         ),
-        FunctionSpecification(
+        specification(
             "free_entropy",
             "Phi at given order parameters, conjugates and average envelope.",
             (*state, *conjugates, average, symbols.ALPHA.symbol),
             (phi.expression.xreplace({phi.average_envelope: average}),),
         ),
-        FunctionSpecification(
+        specification(
             "free_entropy_parameter_derivatives",
             "Derivatives in the model's parameters of Phi without its channel term.",
             (*state, *conjugates),
             tuple(_gradient(explicit, parameters)),
         ),
-        FunctionSpecification(
+        specification(
             "training_loss",
             "Training loss from the average loss at z* and the weights' norm, without the envelope.",
             (*conjugates, average_loss, symbols.ALPHA.symbol),

@@ -15,7 +15,8 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
 from replica import symbols
-from replica.attention import attention_matrix, sample_loss, with_exponentials
+from replica.attention import attention_matrix, with_exponentials
+from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
 
@@ -93,10 +94,8 @@ def _average_lines(printer: LatexPrinter, expression: sp.Expr) -> tuple[str, ...
     return tuple(lines)
 
 
-def _parameter_rows(values: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (quantity.meaning, f"${quantity.latex}$", f"{values[quantity.name]:g}") for quantity in symbols.MODEL_PARAMETERS
-    )
+def _parameter_rows(quantities: Sequence[symbols.Quantity], values: Mapping[str, float]) -> tuple[tuple[str, ...], ...]:
+    return tuple((x.meaning, f"${x.latex}$", f"{values[x.name]:g}") for x in quantities)
 
 
 def equation_blocks(system: SaddleSystem, parameter_values: Mapping[str, float]) -> list[Block]:
@@ -110,15 +109,16 @@ def equation_blocks(system: SaddleSystem, parameter_values: Mapping[str, float])
         Values of the model's parameters by name.
     """
     phi = system.free_entropy
-    names = symbols.latex_names()
+    names = symbols.latex_names(phi.structure)
+    length = phi.structure.sequence_length
     printer = _ReportPrinter(names)
-    running = _ReportPrinter({**names, **{z: f"z_{{{i}}}" for i, z in enumerate(symbols.proximal_points(), 1)}})
-    target_symbols = symbols.target_entries()
-    loss_entries = sample_loss(symbols.proximal_points(), target_symbols)
+    running = _ReportPrinter({**names, **{z: f"z_{{{i}}}" for i, z in enumerate(phi.points, 1)}})
+    target_symbols = sp.Matrix(length, length, phi.target_symbols)
     blocks: list[Block] = [
         Heading("Model"),
         Paragraph(
-            r"Sequences of $L = 2$ tokens $x \in \mathbb{R}^{L \times d}$ with independent entries of variance "
+            rf"Sequences of $L = {length}$ tokens "
+            r"$x \in \mathbb{R}^{L \times d}$ with independent entries of variance "
             r"$\sigma^2$ and encodings $p_l = c_l 1_d/\sqrt{d}$. The student "
             r"$f_Q(x) = S[(x+p)Q/\sqrt{d}]\,(x+p)$, with $S(h)$ the row softmax of $h h^\top$, learns "
             r"$y(x) = T[x Q_\star/\sqrt{d}]\,x$ from $n = \alpha d$ samples by minimising "
@@ -132,7 +132,7 @@ def equation_blocks(system: SaddleSystem, parameter_values: Mapping[str, float])
             blocks.append(Equation(f"target-{i + 1}{j + 1}", printer.doprint(target_symbols[i, j]), tuple(printed)))
     blocks += [
         Paragraph("One sample's loss depends on the pre-activations alone:"),
-        Equation("loss", r"\ell(z, h^{\star})", tuple(_loss_lines(running, loss_entries))),
+        Equation("loss", r"\ell(z, h^{\star})", tuple(_loss_lines(running, phi, target_symbols))),
         Heading("Order parameters"),
         Table(
             ("order parameter", "meaning", "conjugate"),
@@ -193,7 +193,7 @@ def equation_blocks(system: SaddleSystem, parameter_values: Mapping[str, float])
         Paragraph("Test error per token:"),
         Equation("test-error", r"\epsilon_g", (_test_error(printer, system),)),
         Heading("Parameters"),
-        Table(("parameter", "symbol", "value"), _parameter_rows(parameter_values)),
+        Table(("parameter", "symbol", "value"), _parameter_rows(phi.parameters, parameter_values)),
     ]
     return blocks
 
@@ -210,20 +210,14 @@ def _test_error(printer: LatexPrinter, system: SaddleSystem) -> str:
     return shown + r"\mathbb{E}[\ell(w, h^{\star})]"
 
 
-def _loss_lines(printer: LatexPrinter, loss: sp.Expr) -> list[str]:
+def _loss_lines(printer: LatexPrinter, phi: FreeEntropy, target: sp.Matrix) -> list[str]:
     """Print the sample loss with attention weights S_ij(z) instead of their exponentials."""
-    weights = attention_matrix(symbols.proximal_points())
+    weights = attention_matrix(phi.points)
     length = weights.rows
-    squares = sp.Add(
-        *(
-            (sp.Symbol(f"S_{{{i + 1}{j + 1}}}(z)") - symbols.target_entries()[i, j]) ** 2
-            for i in range(length)
-            for j in range(length)
-        )
-    )
+    pairs = [(i, j) for i in range(length) for j in range(length)]
+    squares = sp.Add(*((sp.Symbol(f"S_{{{i + 1}{j + 1}}}(z)") - target[i, j]) ** 2 for i, j in pairs))
     # The prefactor is read off the expression itself, not typed.
-    entries = [weights[i, j] - symbols.target_entries()[i, j] for i in range(length) for j in range(length)]
-    prefactor = sp.simplify(loss / sp.Add(*(entry**2 for entry in entries)))
+    prefactor = sp.simplify(phi.loss / sp.Add(*((weights[i, j] - target[i, j]) ** 2 for i, j in pairs)))
     lines = _sum_lines(printer, squares, length)
     lines[0] = rf"{printer.doprint(prefactor)} \Big[ {lines[0]}"
     lines[-1] += r" \Big]"
@@ -233,7 +227,7 @@ def _loss_lines(printer: LatexPrinter, loss: sp.Expr) -> list[str]:
 def _law_equations(printer: LatexPrinter, system: SaddleSystem) -> list[Block]:
     law = system.free_entropy.law
     blocks: list[Block] = []
-    length = len(symbols.local_fields())
+    length = system.free_entropy.structure.sequence_length
     for token in range(length):
         w, h = law.variables[token], law.variables[length + token]
         pairs = [(token, token), (token, length + token), (length + token, length + token)]

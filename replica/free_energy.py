@@ -6,7 +6,7 @@ r"""The replica-symmetric free entropy Phi at zero temperature, as a SymPy expre
 
 It is first written with one set of order parameters per token and then reduced to the single set of the
 isotropic model: equal covariances share q, V and theta, and the encodings lie along one direction, so that
-:math:`m_l = c_l m`.
+:math:`m_l = c_l m`, for any number of tokens.
 """
 
 from __future__ import annotations
@@ -17,22 +17,16 @@ from functools import cached_property
 import sympy as sp
 
 from replica import symbols
-from replica.attention import sample_loss, target_matrix
+from replica.attention import target_matrix
 from replica.gaussian_average import GaussianAverage, GaussianLaw
+from replica.model import ModelStructure
+from replica.moreau import MoreauProblem, moreau_problem
 
-__all__ = ["FreeEntropy", "build_free_entropy", "moreau_objective"]
-
-
-def moreau_objective(
-    points: tuple[sp.Symbol, ...], fields: tuple[sp.Symbol, ...], susceptibility: sp.Expr, loss: sp.Expr
-) -> sp.Expr:
-    r"""Return :math:`\tfrac1{2V}\sum_l (z_l-w_l)^2 + \ell(z, h^\star)`, whose minimum over z is the Moreau envelope."""
-    quadratic = sp.Add(*((z - w) ** 2 for z, w in zip(points, fields, strict=True)))
-    return quadratic / (2 * susceptibility) + loss
+__all__ = ["FreeEntropy", "build_free_entropy"]
 
 
-@dataclass(frozen=True)
-class FreeEntropy:
+@dataclass(frozen=True, kw_only=True)
+class FreeEntropy(MoreauProblem):
     """Phi with its three terms, and what the channel term averages.
 
     Attributes
@@ -41,39 +35,22 @@ class FreeEntropy:
         Explicit expressions in the order parameters and conjugates.
     envelope
         The Moreau envelope as an unevaluated function of (w, V, h*).
-    objective
-        What the envelope minimises, with z at its minimiser.
-    loss
-        The sample loss in (z, target entries).
     target
         The target's entries in terms of h*.
     law
         Joint Gaussian law of (w, h*).
-    points
-        Symbols of the proximal point z.
-    target_symbols
-        Symbols that stand for the target's entries in ``loss``, row by row.
     """
 
     trace_term: sp.Expr
     prior_term: sp.Expr
     envelope: sp.Expr
-    objective: sp.Expr
-    loss: sp.Expr
     target: sp.Matrix
     law: GaussianLaw
-    points: tuple[sp.Symbol, ...]
-    target_symbols: tuple[sp.Symbol, ...]
-
-    @property
-    def fields(self) -> tuple[sp.Symbol, ...]:
-        """Symbols of the local fields w."""
-        return self.law.variables[: len(self.points)]
 
     @property
     def teacher_fields(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the teacher fields h*."""
-        return self.law.variables[len(self.points) :]
+        return self.law.variables[len(self.fields) :]
 
     @cached_property
     def average_envelope(self) -> GaussianAverage:
@@ -86,10 +63,9 @@ class FreeEntropy:
         return self.trace_term + self.prior_term - symbols.ALPHA.symbol * self.average_envelope
 
 
-def _per_token_terms() -> tuple[sp.Expr, sp.Expr, dict[sp.Symbol, sp.Expr]]:
+def _per_token_terms(length: int) -> tuple[sp.Expr, sp.Expr, dict[sp.Symbol, sp.Expr]]:
     """Return trace and prior term with one set of order parameters per token, and their reduction to one set."""
-    length = len(symbols.local_fields())
-    encoding = symbols.positional_encoding()
+    encoding = symbols.positional_encoding(length)
     sigma, ridge = symbols.parameter("sigma"), symbols.parameter("regularization")
     eigenvalue = sigma**2
     shared = {quantity.name: quantity.symbol for quantity in (*symbols.ORDER_PARAMETERS, *symbols.CONJUGATES)}
@@ -125,33 +101,46 @@ def _per_token_terms() -> tuple[sp.Expr, sp.Expr, dict[sp.Symbol, sp.Expr]]:
     return trace, prior, reduction
 
 
-def build_free_entropy() -> FreeEntropy:
+def build_free_entropy(structure: ModelStructure = symbols.PAPER) -> FreeEntropy:
     """Derive Phi of the isotropic rank-one model from its per-token form.
+
+    Parameters
+    ----------
+    structure
+        Number of tokens; by default the paper's two.
 
     Returns
     -------
     FreeEntropy
         With symbols from ``replica.symbols``; no numerical value enters.
+
+    Raises
+    ------
+    ValueError
+        If the rank is not one.
     """
-    trace, prior, reduction = _per_token_terms()
-    w, h, z = symbols.local_fields(), symbols.teacher_fields(), symbols.proximal_points()
-    length = len(w)
+    if structure.rank != 1:
+        raise ValueError(f"equations are derived for rank one, got rank {structure.rank!r}")
+    length = structure.sequence_length
+    trace, prior, reduction = _per_token_terms(length)
+    problem, h = moreau_problem(structure), symbols.teacher_fields(length)
     q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
     teacher_variance = symbols.parameter("sigma") ** 2
     identity = sp.eye(length)
     covariance = sp.ImmutableMatrix(
         sp.BlockMatrix([[q * identity, theta * identity], [theta * identity, teacher_variance * identity]])
     )
-    mean = (*(c * m for c in symbols.positional_encoding()), *(sp.S.Zero for _ in h))
-    loss = sample_loss(z, symbols.target_entries())
+    mean = (*(c * m for c in symbols.positional_encoding(length)), *(sp.S.Zero for _ in h))
     return FreeEntropy(
+        structure=structure,
+        points=problem.points,
+        fields=problem.fields,
+        target_symbols=problem.target_symbols,
+        loss=problem.loss,
+        objective=problem.objective,
         trace_term=sp.simplify(trace.xreplace(reduction)),
         prior_term=sp.simplify(prior.xreplace(reduction)),
-        envelope=sp.Function("M")(*w, V, *h),
-        objective=moreau_objective(z, w, V, loss),
-        loss=loss,
+        envelope=sp.Function("M")(*problem.fields, V, *h),
         target=target_matrix(h),
-        law=GaussianLaw((*w, *h), mean, covariance),
-        points=z,
-        target_symbols=tuple(symbols.target_entries()),
+        law=GaussianLaw((*problem.fields, *h), mean, covariance),
     )

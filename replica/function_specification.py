@@ -21,11 +21,13 @@ class FunctionSpecification:
     name, purpose
         Name in the kernel, and one line for its docstring.
     arguments
-        Its scalar arguments; model parameters are known besides.
+        Its scalar arguments.
     outputs
         The values.
     stages
         Intermediates, in order of computation.
+    parameters
+        The model's parameters, known besides, in the order of the parameter vector.
     many_nodes
         Whether it is evaluated at many nodes at once, in a loop.
     """
@@ -35,6 +37,7 @@ class FunctionSpecification:
     arguments: tuple[sp.Symbol, ...]
     outputs: tuple[sp.Expr, ...]
     stages: tuple[Stage, ...] = ()
+    parameters: tuple[sp.Symbol, ...] = ()
     many_nodes: bool = False
 
     @property

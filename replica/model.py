@@ -11,7 +11,9 @@ from typing import Any
 
 __all__ = ["AttentionModel", "ModelStructure"]
 
-SEQUENCE_LENGTH = 2
+PAPER_LENGTH = 2
+# Names of entries carry one digit per index: A_111 would not say which of its digits is the row.
+LARGEST = 9
 
 
 def _finite_number(name: str, value: Any) -> float:
@@ -25,28 +27,47 @@ def _finite_number(name: str, value: Any) -> float:
     return number
 
 
-def _square_matrix(name: str, rows: Any, size: int) -> tuple[tuple[float, ...], ...]:
-    """Return ``rows`` as a ``size`` x ``size`` tuple of tuples of finite floats."""
-    advice = f"{name} must be a {size} x {size} matrix, one row per token, got {rows!r}"
+def _square_matrix(name: str, rows: Any) -> tuple[tuple[float, ...], ...]:
+    """Return ``rows`` as a square tuple of tuples of finite floats, one row per token."""
     try:
         listed = [list(row) for row in rows]
     except TypeError:
-        raise ValueError(advice) from None
-    if len(listed) != size or any(len(row) != size for row in listed):
-        raise ValueError(advice)
+        raise ValueError(f"{name} must be a square matrix, one row per token, got {rows!r}") from None
+    size = len(listed)
+    if not PAPER_LENGTH <= size <= LARGEST:
+        raise ValueError(f"{name} must have {PAPER_LENGTH} to {LARGEST} rows, one per token, got {rows!r}")
+    if any(len(row) != size for row in listed):
+        raise ValueError(f"{name} must be a {size} x {size} matrix, as wide as it has rows, got {rows!r}")
     return tuple(
         tuple(_finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)) for i, row in enumerate(listed)
     )
 
 
+def _coefficients(name: str, values: Any, size: int) -> tuple[float, ...]:
+    """Return ``values`` as a tuple of ``size`` finite floats, not all zero."""
+    try:
+        listed = [*values]
+    except TypeError:
+        listed = []
+    if len(listed) != size:
+        raise ValueError(
+            f"{name} must hold {size} coefficients, one per token of the {size} x {size} positional_matrix, "
+            f"got {values!r}"
+        )
+    coefficients = tuple(_finite_number(f"{name}[{i}]", value) for i, value in enumerate(listed))
+    if not any(coefficients):
+        raise ValueError(f"{name} must not vanish: got only zeros, so position is invisible")
+    return coefficients
+
+
 def _count(name: str, value: Any, least: int) -> int:
-    """Return ``value`` as an integer of at least ``least``, or say what is wrong with it."""
+    """Return ``value`` as an integer from ``least`` to the largest allowed, or say what is wrong with it."""
     try:
         number = operator.index(value)
     except TypeError:
         raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, got {number!r}")
+    if not least <= number <= LARGEST:
+        raise ValueError(f"{name} must lie between {least} and {LARGEST}, got {number!r}")
     return number
 
 
@@ -57,28 +78,28 @@ class ModelStructure:
     Parameters
     ----------
     sequence_length
-        Number of tokens L, at least 2.
+        Number of tokens L, 2 to 9.
     rank
-        Number of columns of Q, at least 1.
+        Number of columns of Q, 1 to 9.
 
     Raises
     ------
     ValueError
-        If a value is not an integer or too small; the message quotes it.
+        If a value is not an integer or out of range; the message quotes it.
     """
 
-    sequence_length: int = SEQUENCE_LENGTH
+    sequence_length: int = PAPER_LENGTH
     rank: int = 1
 
     def __post_init__(self) -> None:
         """Convert to plain integers and validate."""
-        object.__setattr__(self, "sequence_length", _count("sequence_length", self.sequence_length, 2))
+        object.__setattr__(self, "sequence_length", _count("sequence_length", self.sequence_length, PAPER_LENGTH))
         object.__setattr__(self, "rank", _count("rank", self.rank, 1))
 
 
 @dataclass(frozen=True)
 class AttentionModel:
-    r"""Teacher-student model of tied, rank-one dot-product attention on two tokens.
+    r"""Teacher-student model of tied, rank-one dot-product attention.
 
     The student :math:`S[(x+p)Q/\sqrt d](x+p)` with :math:`S` the row softmax of :math:`h h^T` learns the
     target :math:`T[xQ_*/\sqrt d]\,x`, where :math:`T(h) = (1-\omega) S(h) + \omega A`.
@@ -92,9 +113,10 @@ class AttentionModel:
     regularization
         Ridge penalty lambda on Q, > 0.
     positional_matrix
-        The 2 x 2 matrix A; any finite entries (rows need not sum to one).
+        The L x L matrix A, which sets the number of tokens, 2 <= L <= 9; any finite entries (rows need not sum
+        to one).
     positional_encoding
-        Coefficients c_l of the encodings along one direction, :math:`p_l = c_l 1_d/\sqrt d`; not all zero.
+        The L coefficients c_l of the encodings along one direction, :math:`p_l = c_l 1_d/\sqrt d`; not all zero.
 
     Raises
     ------
@@ -124,19 +146,8 @@ class AttentionModel:
             raise ValueError(f"sigma must be positive, got {sigma!r}")
         if regularization <= 0.0:
             raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
-        matrix = _square_matrix("positional_matrix", self.positional_matrix, SEQUENCE_LENGTH)
-        try:
-            encoding = [*self.positional_encoding]
-        except TypeError:
-            encoding = []
-        if len(encoding) != SEQUENCE_LENGTH:
-            raise ValueError(
-                f"positional_encoding must hold {SEQUENCE_LENGTH} coefficients, "
-                f"one per token, got {self.positional_encoding!r}"
-            )
-        coefficients = tuple(_finite_number(f"positional_encoding[{i}]", value) for i, value in enumerate(encoding))
-        if not any(coefficients):
-            raise ValueError("positional_encoding must not vanish: got only zeros, so position is invisible")
+        matrix = _square_matrix("positional_matrix", self.positional_matrix)
+        coefficients = _coefficients("positional_encoding", self.positional_encoding, len(matrix))
         for name, value in (
             ("omega", omega),
             ("sigma", sigma),
@@ -154,7 +165,7 @@ class AttentionModel:
     @property
     def sequence_length(self) -> int:
         """Number of tokens L."""
-        return SEQUENCE_LENGTH
+        return len(self.positional_matrix)
 
     @property
     def rank(self) -> int:
@@ -172,11 +183,10 @@ class AttentionModel:
         return self.sigma**2
 
     def token_exchanged(self) -> AttentionModel:
-        """Return the same model with its two tokens renamed: p and A permuted together."""
-        (a, b), (c, d) = self.positional_matrix
+        """Return the same model with its tokens renamed in reverse order: p and A permuted together."""
         return dataclasses.replace(
             self,
-            positional_matrix=((d, c), (b, a)),
+            positional_matrix=tuple(tuple(reversed(row)) for row in reversed(self.positional_matrix)),
             positional_encoding=tuple(reversed(self.positional_encoding)),
         )
 

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from replica.model import SEQUENCE_LENGTH
+from replica.model import ModelStructure
 
-__all__ = ["ALPHA", "AVERAGE_ENVELOPE", "CONJUGATES", "MODEL_PARAMETERS", "ORDER_PARAMETERS", "Quantity"]
+__all__ = [
+    "ALPHA",
+    "AVERAGE_ENVELOPE",
+    "CONJUGATES",
+    "MODEL_PARAMETERS",
+    "ORDER_PARAMETERS",
+    "Quantity",
+    "model_parameters",
+]
 
 
 @dataclass(frozen=True)
@@ -51,26 +59,29 @@ ALPHA = Quantity("alpha", "alpha", r"\alpha", "samples per dimension $n/d$", pos
 AVERAGE_ENVELOPE = Quantity("average_envelope", "average_envelope", r"\mathbb{E}[\mathcal{M}]", "its average")
 
 
-_TOKENS = range(1, SEQUENCE_LENGTH + 1)
+def model_parameters(structure: ModelStructure) -> tuple[Quantity, ...]:
+    """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
+    tokens = range(1, structure.sequence_length + 1)
+    return (
+        Quantity("omega", "omega", r"\omega", "weight of the positional matrix in the target"),
+        Quantity("sigma", "sigma", r"\sigma", "standard deviation of a token component", positive=True),
+        Quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True),
+        *(
+            Quantity(
+                f"positional_matrix_{i}{j}",
+                f"A_{i}{j}",
+                f"A_{{{i}{j}}}",
+                "entry of the target's positional matrix",
+            )
+            for i in tokens
+            for j in tokens
+        ),
+        *(
+            Quantity(f"positional_encoding_{i}", f"c_{i}", f"c_{{{i}}}", f"coefficient of token {i}'s encoding")
+            for i in tokens
+        ),
+    )
 
 
-MODEL_PARAMETERS: tuple[Quantity, ...] = (
-    Quantity("omega", "omega", r"\omega", "weight of the positional matrix in the target"),
-    Quantity("sigma", "sigma", r"\sigma", "standard deviation of a token component", positive=True),
-    Quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True),
-    *(
-        Quantity(
-            f"positional_matrix_{i}{j}",
-            f"A_{i}{j}",
-            f"A_{{{i}{j}}}",
-            "entry of the target's positional matrix",
-        )
-        for i in _TOKENS
-        for j in _TOKENS
-    ),
-    *(
-        Quantity(f"positional_encoding_{i}", f"c_{i}", f"c_{{{i}}}", f"coefficient of token {i}'s encoding")
-        for i in _TOKENS
-    ),
-)
-"""Numeric parameters of the model, in the order of the kernel's parameter vector."""
+MODEL_PARAMETERS = model_parameters(ModelStructure())
+"""Numeric parameters of models of two tokens, the paper's."""

@@ -64,9 +64,9 @@ class SaddleSystem:
 
         The sample loss carries a factor 1/2 that the test error does not.
         """
-        phi, w = self.free_entropy, symbols.local_fields()
-        at_fields = phi.loss.xreplace(dict(zip(symbols.proximal_points(), w, strict=True)))
-        return sp.Rational(2, len(w)) * GaussianAverage(at_fields, phi.law)
+        phi = self.free_entropy
+        at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
+        return sp.Rational(2, phi.structure.sequence_length) * GaussianAverage(at_fields, phi.law)
 
 
 def _solve_linear(equation: sp.Expr, unknown: sp.Symbol) -> sp.Expr:
@@ -81,7 +81,7 @@ def _explicit(expression: sp.Expr, free_entropy: FreeEntropy) -> sp.Expr:
     """Apply Stein's lemma and the envelope theorem to every average of an expression."""
     rules = {}
     for average in expression.atoms(GaussianAverage):
-        lowered = integrate_by_parts(average, free_entropy.envelope, symbols.local_fields())
+        lowered = integrate_by_parts(average, free_entropy.envelope, free_entropy.fields)
         rules[average] = use_envelope_theorem(lowered, free_entropy.envelope, free_entropy.objective)
     return expression.xreplace(rules)
 

@@ -1,6 +1,7 @@
 """The SymPy symbols of the named quantities (``replica.names``), and those of the fields.
 
-Field symbols carry their token's number, counted from one.
+Field symbols carry their token's number, counted from one, and their column's in a student of higher rank. What
+depends on a model's structure is given for the paper's by default: two tokens, rank one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica import names
-from replica.model import SEQUENCE_LENGTH
+from replica.model import PAPER_LENGTH, ModelStructure
 
 __all__ = [
     "ALPHA",
@@ -23,6 +24,7 @@ __all__ = [
     "Quantity",
     "latex_names",
     "local_fields",
+    "model_parameters",
     "parameter",
     "positional_encoding",
     "positional_matrix",
@@ -50,74 +52,86 @@ def _with_symbol(entry: names.Quantity) -> Quantity:
 
 ORDER_PARAMETERS = tuple(map(_with_symbol, names.ORDER_PARAMETERS))
 CONJUGATES = tuple(map(_with_symbol, names.CONJUGATES))
-MODEL_PARAMETERS = tuple(map(_with_symbol, names.MODEL_PARAMETERS))
 ALPHA = _with_symbol(names.ALPHA)
 AVERAGE_ENVELOPE = _with_symbol(names.AVERAGE_ENVELOPE)
+
+PAPER = ModelStructure()
 
 CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)}
 
 
-def _tokens() -> range:
-    return range(1, SEQUENCE_LENGTH + 1)
+def model_parameters(structure: ModelStructure = PAPER) -> tuple[Quantity, ...]:
+    """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
+    return tuple(map(_with_symbol, names.model_parameters(structure)))
 
 
-def parameter(name: str) -> sp.Symbol:
-    """Return the symbol of a model parameter.
+MODEL_PARAMETERS = model_parameters()
+
+
+def parameter(name: str, length: int = PAPER_LENGTH) -> sp.Symbol:
+    """Return the symbol of a parameter of models of ``length`` tokens.
 
     Raises
     ------
     KeyError
         If the name is not in the table.
     """
-    for quantity in MODEL_PARAMETERS:
+    for quantity in model_parameters(ModelStructure(length)):
         if quantity.name == name:
             return quantity.symbol
     raise KeyError(f"no model parameter is called {name!r}")
 
 
-def positional_matrix() -> sp.Matrix:
+def positional_matrix(length: int = PAPER_LENGTH) -> sp.Matrix:
     """Return the matrix A of the target, L x L."""
-    return sp.Matrix(SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: parameter(f"positional_matrix_{i + 1}{j + 1}"))
+    return sp.Matrix(length, length, lambda i, j: parameter(f"positional_matrix_{i + 1}{j + 1}", length))
 
 
-def positional_encoding() -> tuple[sp.Symbol, ...]:
+def positional_encoding(length: int = PAPER_LENGTH) -> tuple[sp.Symbol, ...]:
     """Return the coefficients c_l of the encodings."""
-    return tuple(parameter(f"positional_encoding_{i}") for i in _tokens())
+    return tuple(parameter(f"positional_encoding_{i}", length) for i in range(1, length + 1))
 
 
-def _fields(stem: str) -> tuple[sp.Symbol, ...]:
-    return tuple(sp.Symbol(f"{stem}_{i}", real=True) for i in _tokens())
+def _fields(stem: str, length: int, rank: int = 1) -> tuple[sp.Symbol, ...]:
+    structure = ModelStructure(length, rank)
+    tokens, columns = range(1, structure.sequence_length + 1), range(1, structure.rank + 1)
+    indices = map(str, tokens) if rank == 1 else (f"{i}{a}" for i in tokens for a in columns)
+    return tuple(sp.Symbol(f"{stem}_{index}", real=True) for index in indices)
 
 
-def local_fields() -> tuple[sp.Symbol, ...]:
-    """Return w_l, the Gaussian local fields of the student."""
-    return _fields("w")
+def local_fields(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, ...]:
+    """Return w_l, the Gaussian local fields of the student; for a higher rank, w_la token by token."""
+    return _fields("w", length, rank)
 
 
-def teacher_fields() -> tuple[sp.Symbol, ...]:
+def teacher_fields(length: int = PAPER_LENGTH) -> tuple[sp.Symbol, ...]:
     """Return h*_l, the Gaussian pre-activations of the teacher."""
-    return _fields("h")
+    return _fields("h", length)
 
 
-def proximal_points() -> tuple[sp.Symbol, ...]:
-    """Return z_l, the argument minimised over in the Moreau envelope; at the minimum, the proximal point."""
-    return _fields("z")
+def proximal_points(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, ...]:
+    """Return z_l (z_la), the argument minimised over in the Moreau envelope; at the minimum, the proximal point."""
+    return _fields("z", length, rank)
 
 
-def target_entries() -> sp.Matrix:
+def target_entries(length: int = PAPER_LENGTH) -> sp.Matrix:
     """Return symbols for the entries of T(h*), which do not depend on the order parameters."""
-    return sp.Matrix(SEQUENCE_LENGTH, SEQUENCE_LENGTH, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True))
+    length = ModelStructure(length).sequence_length
+    return sp.Matrix(length, length, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True))
 
 
-def latex_names(extra: Sequence[Quantity] = ()) -> dict[sp.Symbol, str]:
+def latex_names(structure: ModelStructure = PAPER, extra: Sequence[Quantity] = ()) -> dict[sp.Symbol, str]:
     """Return the LaTeX of every symbol, for SymPy's printer."""
+    parameters = model_parameters(structure)
     latex = {
         quantity.symbol: quantity.latex
-        for quantity in (*ORDER_PARAMETERS, *CONJUGATES, ALPHA, AVERAGE_ENVELOPE, *MODEL_PARAMETERS, *extra)
+        for quantity in (*ORDER_PARAMETERS, *CONJUGATES, ALPHA, AVERAGE_ENVELOPE, *parameters, *extra)
     }
-    for i, (w, h, z) in enumerate(zip(local_fields(), teacher_fields(), proximal_points(), strict=True), 1):
-        latex |= {w: f"w_{{{i}}}", h: rf"h^{{\star}}_{{{i}}}", z: rf"z^{{\star}}_{{{i}}}"}
-    for i, entry in enumerate(target_entries(), start=0):
-        row, column = divmod(i, SEQUENCE_LENGTH)
-        latex[entry] = rf"T_{{{row + 1}{column + 1}}}"
-    return latex
+    length, rank = structure.sequence_length, structure.rank
+    for stem, mark, fields in (
+        ("w", "", local_fields(length, rank)),
+        ("h", r"^{\star}", teacher_fields(length)),
+        ("z", r"^{\star}", proximal_points(length, rank)),
+    ):
+        latex |= {x: f"{stem}{mark}_{{{x.name.removeprefix(f'{stem}_')}}}" for x in fields}
+    return latex | {entry: f"T_{{{entry.name.removeprefix('T_')}}}" for entry in target_entries(length)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
+
 import sympy as sp
 
 from replica import symbols
-from replica.attention import with_exponentials
+from replica.attention import SoftmaxWeight
 from replica.free_energy import FreeEntropy
 from replica.sectors import SignSymmetries
 
@@ -13,29 +16,55 @@ __all__ = ["find_sign_symmetries"]
 
 
 def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
-    """Test the two reversals on the free entropy's own expressions."""
-    flip_student = {x: -x for x in (*symbols.proximal_points(), *symbols.local_fields())}
-    flip_teacher = {x: -x for x in symbols.teacher_fields()}
-    objective_change = free_entropy.objective.subs(flip_student, simultaneous=True) - free_entropy.objective
-    target_change = free_entropy.target.subs(flip_teacher, simultaneous=True) - free_entropy.target
+    """Test the two reversals and the exchange of tokens on the free entropy's own expressions."""
+    flip_student = {x: -x for x in (*free_entropy.points, *free_entropy.fields)}
+    flip_teacher = {x: -x for x in free_entropy.teacher_fields}
+    objective, target = free_entropy.objective, free_entropy.target
     return SignSymmetries(
-        student=sp.simplify(objective_change) == 0,
-        teacher=sp.simplify(target_change).is_zero_matrix is True,
+        student=_equal([objective.subs(flip_student, simultaneous=True)], [objective]),
+        teacher=_equal(target.subs(flip_teacher, simultaneous=True), target),
         exchange=_exchange_is_renaming(free_entropy),
     )
 
 
 def _exchange_is_renaming(free_entropy: FreeEntropy) -> bool:
     """Rename the tokens in reverse order everywhere and compare."""
-    vectors = (symbols.proximal_points(), symbols.local_fields(), symbols.teacher_fields())
+    length = free_entropy.structure.sequence_length
+    vectors = (free_entropy.points, free_entropy.fields, free_entropy.teacher_fields)
     renaming: dict[sp.Expr, sp.Expr] = {}
-    for vector in (*vectors, symbols.positional_encoding()):
+    for vector in (*vectors, symbols.positional_encoding(length)):
         renaming |= dict(zip(vector, reversed(vector), strict=True))
-    for matrix in (symbols.target_entries(), symbols.positional_matrix()):
+    for matrix in (free_entropy.target_symbols, symbols.positional_matrix(length)):
         renaming |= dict(zip(matrix, reversed(list(matrix)), strict=True))
     objective = free_entropy.objective.subs(renaming, simultaneous=True)
     target = free_entropy.target.subs(renaming, simultaneous=True)
-    reversed_target = sp.Matrix(target.rows, target.cols, list(reversed(list(target))))
-    same_objective = sp.simplify(with_exponentials(objective - free_entropy.objective)) == 0
-    same_target = sp.simplify(with_exponentials(reversed_target - free_entropy.target)).is_zero_matrix is True
-    return same_objective and same_target
+    return _equal([objective], [free_entropy.objective]) and _equal(reversed(list(target)), free_entropy.target)
+
+
+def _equal(first: Iterable[sp.Expr], second: Iterable[sp.Expr]) -> bool:
+    return all(
+        sp.expand(_with_free_weights(x) - _with_free_weights(y)) == 0 for x, y in zip(first, second, strict=True)
+    )
+
+
+@functools.cache
+def _free_weight(chosen: sp.Expr, centred: tuple[sp.Expr, ...]) -> sp.Expr:
+    """Return the weight of one of a row's logits: a symbol of its own, or one minus the others for the row's last."""
+    if chosen == centred[-1]:
+        others = [_free_weight(x, centred) for x in centred if x != chosen]
+        return (1 - sp.Add(*others)) / centred.count(chosen)
+    return sp.Dummy("weight")
+
+
+def _with_free_weights(expression: sp.Expr) -> sp.Expr:
+    """Replace softmax weights by independent symbols that do not depend on the order or origin of the logits.
+
+    Then equality needs no more than expansion; simplifying exponentials would take minutes for four tokens.
+    """
+    weights = {}
+    for weight in expression.atoms(SoftmaxWeight):
+        index, *logits = weight.args
+        mean = sp.Add(*logits) / len(logits)
+        centred = [sp.expand(x - mean) for x in logits]
+        weights[weight] = _free_weight(centred[int(index)], tuple(sorted(centred, key=sp.default_sort_key)))
+    return expression.xreplace(weights)

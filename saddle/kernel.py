@@ -50,11 +50,10 @@ class Kernel:
 
 def _derived_text(structure: ModelStructure) -> str:
     """Derive the equations of a structure and return its kernel's text: the one step that takes SymPy."""
+    from replica.free_energy import build_free_entropy
     from replica.saddle_equations import derive_saddle_system
 
-    if structure != PAPER_STRUCTURE:
-        raise ValueError(f"equations are derived for {PAPER_STRUCTURE} only, got {structure}")
-    return _text_of(derive_saddle_system())
+    return _text_of(derive_saddle_system(build_free_entropy(structure)))
 
 
 def _text_of(system: SaddleSystem) -> str:
