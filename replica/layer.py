@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 __all__ = ["attention_entries", "target_entries"]
 
 
 def attention_entries(
-    preactivations: Sequence[Sequence[Any]], softmax: Callable[[Sequence[Any]], Sequence[Any]]
+    preactivations: Sequence[Sequence[Any]], softmax: Callable[[Sequence[Any]], Iterable[Any]]
 ) -> list[list[Any]]:
     r"""Return :math:`S(h) = \mathrm{softmax}(h h^\top)`, row by row (section 2 of arXiv:2402.03902).
 

@@ -1,14 +1,19 @@
 """The linear positional baseline: reference value, other routes, symmetries and limits."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
+import sympy as sp
 from scipy.integrate import dblquad
 from scipy.special import expit
 
 from baselines import linear_positional
-from replica import AttentionModel
+from baselines.linear_positional import _target
+from replica import AttentionModel, symbols
+from replica.attention import target_matrix, with_exponentials
 
 STANDARD = ((0.6, 0.4), (0.4, 0.6))
 SKEWED = ((0.3, 0.7), (0.8, 0.2))
@@ -116,3 +121,46 @@ def test_depends_on_the_target_alone_and_is_read_only():
     np.testing.assert_allclose(baseline.matrix.sum(axis=1), 1.0, rtol=1e-13)
     with pytest.raises(ValueError, match="read-only"):
         baseline.matrix[0, 0] = 0.0
+
+
+def three_tokens(omega, sigma):
+    rows = [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [1.0, 0.0, -1.0]]
+    return AttentionModel(omega, sigma, positional_matrix=rows, positional_encoding=(1, 0, -1))
+
+
+def test_three_tokens_agree_with_monte_carlo():
+    model = three_tokens(0.3, 0.8)
+    baseline = linear_positional(model)
+    h = 0.8 * np.random.default_rng(2).standard_normal((3, 300_000))
+    powers = np.exp(h[:, None] * h[None])
+    target = 0.7 * powers / powers.sum(axis=1, keepdims=True) + 0.3 * np.array(model.positional_matrix)[:, :, None]
+    spread = target.std(axis=2) / np.sqrt(target.shape[2])
+    assert np.all(np.abs(target.mean(axis=2) - baseline.matrix) < 5 * spread)
+    squares = 0.8**2 / 3 * np.sum((target - baseline.matrix[:, :, None]) ** 2, axis=(0, 1))
+    assert abs(squares.mean() - baseline.test_error) < 5 * squares.std() / np.sqrt(squares.size)
+    assert baseline.error < 1e-12 * baseline.test_error
+
+
+def test_a_sequence_too_long_for_a_grid_is_refused():
+    model = AttentionModel(0.3, positional_matrix=np.eye(6), positional_encoding=[1.0] * 6)
+    with pytest.raises(ValueError, match="at most 5 tokens, got 6"):
+        linear_positional(model)
+
+
+@pytest.mark.parametrize("model", [AttentionModel.paper(positional_matrix=SKEWED), three_tokens(0.4, 1.1)])
+def test_target_is_that_of_the_equations(model):
+    length = model.sequence_length
+    fields = 1.5 * np.random.default_rng(3).standard_normal((length, 4))
+    numbers = {x.symbol: model.parameter_values()[x.name] for x in symbols.model_parameters(model.structure)}
+    target = with_exponentials(target_matrix(symbols.teacher_fields(length))).xreplace(numbers)
+    expected = np.array(sp.lambdify(symbols.teacher_fields(length), target.tolist())(*fields))
+    np.testing.assert_allclose(_target(model, list(fields)), expected, rtol=1e-13)
+
+
+def test_needs_no_symbolic_algebra():
+    code = (
+        "import sys, replica, baselines; baselines.linear_positional(replica.AttentionModel(0.3)); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert "numpy" in loaded
+    assert "sympy" not in loaded
