@@ -7,6 +7,8 @@ import dataclasses
 import pytest
 
 from replica import AttentionModel
+from replica.model import ModelStructure
+from replica.names import model_parameters
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,10 @@ from replica import AttentionModel
         ({"positional_matrix": [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]}, "2 x 2"),
         ({"positional_matrix": [[1.0, float("inf")], [0.0, 0.0]]}, "positional_matrix[0][1]"),
         ({"positional_matrix": 3.0}, "3.0"),
+        ({"positional_matrix": [[1.0]]}, "[[1.0]]"),
+        ({"positional_matrix": [[0.0] * 10] * 10}, "9 rows"),
+        ({"positional_matrix": [[0.1, 0.2, 0.7]] * 3}, "(1.0, -1.0)"),
+        ({"positional_encoding": (1.0, 0.5, -1.0)}, "(1.0, 0.5, -1.0)"),
         ({"positional_encoding": (1.0,)}, "(1.0,)"),
         ({"positional_encoding": (0.0, 0.0)}, "zeros"),
         ({"positional_encoding": None}, "None"),
@@ -65,3 +71,23 @@ def test_token_exchange_permutes_both_axes_and_is_an_involution():
 def test_dictionary_round_trip():
     model = AttentionModel.paper(omega=0.1, positional_matrix=[[0.3, 0.7], [0.8, 0.2]])
     assert AttentionModel(**model.to_dict()) == model
+
+
+def test_the_positional_matrix_sets_the_number_of_tokens():
+    rows = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    model = AttentionModel.paper(positional_matrix=rows, positional_encoding=[1, 0, -1])
+    assert model.sequence_length == 3
+    assert model.structure == ModelStructure(3, 1)
+    values = list(model.parameter_values().items())
+    assert [name for name, _ in values] == [x.name for x in model_parameters(model.structure)]
+    assert values[3:] == [
+        *((f"positional_matrix_{i}{j}", 3.0 * (i - 1) + j) for i in (1, 2, 3) for j in (1, 2, 3)),
+        ("positional_encoding_1", 1.0),
+        ("positional_encoding_2", 0.0),
+        ("positional_encoding_3", -1.0),
+    ]
+    assert AttentionModel(**model.to_dict()) == model
+    exchanged = model.token_exchanged()
+    assert exchanged.positional_matrix == ((9.0, 8.0, 7.0), (6.0, 5.0, 4.0), (3.0, 2.0, 1.0))
+    assert exchanged.positional_encoding == (-1.0, 0.0, 1.0)
+    assert AttentionModel.paper().structure == ModelStructure()
