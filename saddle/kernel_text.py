@@ -26,6 +26,8 @@ from saddle.compiled_code import entry_point
 
 generated = numba.njit(error_model="numpy", nogil=True)
 compiled = generated
+# Called in one place: compiled as part of their caller, since every level of calls is optimised once more.
+inlined = numba.njit(error_model="numpy", nogil=True, inline="always")
 
 
 @numba.njit(error_model="numpy", forceinline=True)
@@ -97,4 +99,5 @@ def kernel_source(system: SaddleSystem) -> str:
     ]
     numerics = importlib.resources.files("saddle").joinpath("line_average.py").read_text(encoding="utf-8")
     numerics = numerics.replace("from __future__ import annotations\n\n", "", 1)
-    return PREAMBLE + layout.constants_text() + "\n\n" + "\n\n\n".join([text, *loops]) + "\n\n\n" + numerics
+    constants = f"{layout.constants_text()}N_PARAMETERS = {len(system.free_entropy.parameters)}\n"
+    return PREAMBLE + constants + "\n\n" + "\n\n\n".join([text, *loops]) + "\n\n\n" + numerics

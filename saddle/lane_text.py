@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from replica.code_generation import PrintedFunction
-from replica.free_energy import FreeEntropy
+if TYPE_CHECKING:
+    from replica.code_generation import PrintedFunction
+    from replica.free_energy import FreeEntropy
 
 __all__ = ["LANES", "LaneLayout", "lane_function", "newton_sweep"]
 

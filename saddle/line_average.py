@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         LANES,
         N_CONSTANTS,
         N_FIELDS,
+        N_PARAMETERS,
         N_TARGETS,
         ROW_DESCENT,
         ROW_DONE,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         compiled,
         entry_point,
         fill_constants,
+        inlined,
         jump_parameter_terms,
         jump_terms,
         local_fields,
@@ -59,10 +61,11 @@ if TYPE_CHECKING:
     )
 
 N_STATE = 4
-N_PARAMETERS = 9
+# Four conjugates per alpha, envelope, loss at z*, test error, two odd blocks.
 N_AVERAGES = 9
-# What a row holds after its averages: number of jumps, of failures, and of proximal points integrated over.
-N_COUNTS = 3
+# Conjugates per alpha and test error are differentiated in the state; these and the envelope in the parameters.
+# Three counts follow in a row: jumps, failures, proximal points integrated over.
+N_STATE_DERIVATIVES = (N_STATE + 1) * N_STATE
 MAX_JUMPS = 16
 WIDTH = 8  # lanes that one instruction may take
 CHUNK = 32  # lanes that are minimised until all are done
@@ -85,6 +88,9 @@ LARGEST_PREDICTION = 0.2
 LARGEST_SURPRISE = 0.25
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 
+# NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
+# function called with it would be compiled once more.
+
 # What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use.
 Problem = namedtuple("Problem", "work spare line state parameters starts")
 # Minima on the scan grid. ``from_left`` is the minimum reached from the left neighbour's, and so on.
@@ -102,6 +108,13 @@ def apart(x, y):
     for j in range(N_FIELDS):
         total += (x[j] - y[j]) ** 2
     return math.sqrt(total)
+
+
+@compiled
+def copy_point(table, k, z):
+    """Copy a point to a row of a table."""
+    for j in range(N_FIELDS):
+        table[k, j] = z[j]
 
 
 @compiled
@@ -192,12 +205,12 @@ def fill_start(k, starts, field, z):
 def search(problem, s, z):
     """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success."""
     work = problem.spare
-    put(work, 0, s, z)
-    local_fields(1, work, problem.line, problem.state, problem.parameters)
+    put(work, np.int64(0), s, z)
+    local_fields(np.int64(1), work, problem.line, problem.state, problem.parameters)
     field, start = np.empty(N_FIELDS), np.empty(N_FIELDS)
     for j in range(N_FIELDS):
         field[j] = work[ROW_W + j * LANES]
-    count = 1
+    count = np.int64(1)
     for k in range(number_of_starts(work, 0, problem.starts)):
         fill_start(k, problem.starts, field, start)
         put(work, count, s, start)
@@ -217,18 +230,18 @@ def offer(scan, point, z, value):
     """Let a minimum compete at a scan point; return whether it is the lowest so far."""
     if value < scan.energy[point] - 1e-14 * abs(value):
         if apart(z, scan.z[point]) > SAME_POINT:
-            scan.rival[point] = scan.z[point]
+            copy_point(scan.rival, point, scan.z[point])
             scan.rival_energy[point] = scan.energy[point]
-        scan.z[point] = z
+        copy_point(scan.z, point, z)
         scan.energy[point] = value
         return True
     if value < scan.rival_energy[point] and apart(z, scan.z[point]) > SAME_POINT:
-        scan.rival[point] = z
+        copy_point(scan.rival, point, z)
         scan.rival_energy[point] = value
     return False
 
 
-@compiled
+@inlined
 def scan_starts(problem, scan):
     """Multi-start at every scan point."""
     work = problem.work
@@ -248,7 +261,7 @@ def scan_starts(problem, scan):
     scan.rival_energy[:] = math.inf
     scan.z[:] = 0.0
     scan.rival[:] = 0.0
-    lane = 0
+    lane = np.int64(0)
     for k in range(n_scan):
         for start in range(counts[k]):
             fill_start(start, problem.starts, fields[k], point)
@@ -261,15 +274,15 @@ def scan_starts(problem, scan):
                     if work[ROW_DONE + i] == 1.0:
                         take(work, i, point)
                         offer(scan, scan.owner[i], point, work[ROW_VALUE + i])
-                lane = 0
+                lane = np.int64(0)
 
 
-@compiled
+@inlined
 def continue_scan(problem, scan):
     """Continue every scan point's minimiser to its neighbours; return whether a lower minimum was found."""
     work, n_scan = problem.work, scan.s.size
     point = np.empty(N_FIELDS)
-    improved, lane = False, 0
+    improved, lane = False, np.int64(0)
     for k in range(1, n_scan):
         # Even owner: point k from the left; odd: point k - 1 from the right.
         put(work, lane, scan.s[k], scan.z[k - 1])
@@ -282,20 +295,20 @@ def continue_scan(problem, scan):
                 take(work, i, point)
                 target = scan.owner[i] // 2
                 if scan.owner[i] % 2 == 0:
-                    scan.from_left[target] = point
+                    copy_point(scan.from_left, target, point)
                 else:
-                    scan.from_right[target] = point
+                    copy_point(scan.from_right, target, point)
                 if work[ROW_DONE + i] == 1.0 and offer(scan, target, point, work[ROW_VALUE + i]):
                     improved = True
-            lane = 0
+            lane = np.int64(0)
     return improved
 
 
-@compiled
+@inlined
 def differentiate_scan(problem, scan):
     """Fill the derivatives along the line of the minimiser and of both energies."""
     work, n_scan = problem.work, scan.s.size
-    lane = 0
+    lane = np.int64(0)
     for k in range(n_scan):
         put(work, lane, scan.s[k], scan.z[k])
         put(work, lane + 1, scan.s[k], scan.rival[k] if scan.rival_energy[k] < math.inf else scan.z[k])
@@ -311,10 +324,10 @@ def differentiate_scan(problem, scan):
                 scan.slope[point] = work[ROW_OUT + N_FIELDS * LANES + i]
                 scan.speed[point] = work[ROW_OUT + (N_FIELDS + 1) * LANES + i]
                 scan.rival_slope[point] = work[ROW_OUT + N_FIELDS * LANES + i + 1]
-            lane = 0
+            lane = np.int64(0)
 
 
-@compiled
+@inlined
 def scan_line(problem, scan):
     """Find the minimiser at every scan point; return the number of points where that failed."""
     scan_starts(problem, scan)
@@ -353,12 +366,12 @@ def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
     v[:] = y
     for _ in range(200):
         # Each minimum is followed from where it was last, or from its end of the bracket.
-        put(work, 0, s, u)
-        put(work, 1, s, v)
-        total = solve(work, 2, problem)
+        put(work, np.int64(0), s, u)
+        put(work, np.int64(1), s, v)
+        total = solve(work, np.int64(2), problem)
         along_line(total, work, problem.line, problem.state, problem.parameters)
-        take(work, 0, u)
-        take(work, 1, v)
+        take(work, np.int64(0), u)
+        take(work, np.int64(1), v)
         e_u, e_v = work[ROW_VALUE], work[ROW_VALUE + 1]
         speed = ROW_OUT + (N_FIELDS + 1) * LANES
         value = min(e_u, e_v)
@@ -407,21 +420,21 @@ def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
 def add_break(problem, s, u, v, breaks, n_breaks):
     """Record a break, keeping breaks in order, with the derivatives on either side; leave both in lanes 0 and 1."""
     work = problem.work
-    put(work, 0, s, u)
-    put(work, 1, s, v)
-    total = solve(work, 2, problem)
+    put(work, np.int64(0), s, u)
+    put(work, np.int64(1), s, v)
+    total = solve(work, np.int64(2), problem)
     along_line(total, work, problem.line, problem.state, problem.parameters)
     k = n_breaks
     while k > 0 and breaks.s[k - 1] > s:
         breaks.s[k] = breaks.s[k - 1]
-        breaks.left[k] = breaks.left[k - 1]
-        breaks.right[k] = breaks.right[k - 1]
-        breaks.left_tangent[k] = breaks.left_tangent[k - 1]
-        breaks.right_tangent[k] = breaks.right_tangent[k - 1]
+        copy_point(breaks.left, k, breaks.left[k - 1])
+        copy_point(breaks.right, k, breaks.right[k - 1])
+        copy_point(breaks.left_tangent, k, breaks.left_tangent[k - 1])
+        copy_point(breaks.right_tangent, k, breaks.right_tangent[k - 1])
         k -= 1
     breaks.s[k] = s
-    breaks.left[k] = u
-    breaks.right[k] = v
+    copy_point(breaks.left, k, u)
+    copy_point(breaks.right, k, v)
     for j in range(N_FIELDS):
         breaks.left_tangent[k, j] = work[ROW_OUT + j * LANES]
         breaks.right_tangent[k, j] = work[ROW_OUT + j * LANES + 1]
@@ -434,7 +447,7 @@ def add_jump_terms(problem, s, jump_function, n_variables, row, first):
     The minima on either side stand in lanes 0 and 1.
     """
     work = problem.work
-    jump_function(WIDTH, work, problem.line, problem.state, problem.parameters)
+    jump_function(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
     # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
     slope = ROW_OUT + N_STATE * LANES
     crossing = work[slope] - work[slope + 1]
@@ -483,9 +496,9 @@ def find_jumps(
             and depth + 2 <= stack.shape[0]
         ):
             # A third minimum lies below the tie: two jumps, one on either side.
-            put(problem.spare, 0, s, third)
-            solve(problem.spare, 1, problem)
-            along_line(1, problem.spare, problem.line, problem.state, problem.parameters)
+            put(problem.spare, np.int64(0), s, third)
+            solve(problem.spare, np.int64(1), problem)
+            along_line(np.int64(1), problem.spare, problem.line, problem.state, problem.parameters)
             speed = problem.spare[ROW_OUT + (N_FIELDS + 1) * LANES]
             stack[depth, :size] = left
             stack[depth, size], stack[depth, size + 1] = s, speed
@@ -527,10 +540,10 @@ def where_rivals_may_cross(scan, k):
     return scan.s[k - 1] + t
 
 
-@compiled
+@inlined
 def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
     """Find all jumps of a line; return their number and the number of intervals where the search failed."""
-    n_breaks, failures = 0, 0
+    n_breaks, failures = np.int64(0), 0
     point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
     for k in range(1, scan.s.size):
         low, high = scan.s[k - 1], scan.s[k]
@@ -546,15 +559,15 @@ def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
             if math.isnan(s):
                 continue
             # Is the minimiser continued from the left still the global one there?
-            put(problem.work, 0, s, scan.z[k - 1])
-            solve(problem.work, 1, problem)
-            take(problem.work, 0, point)
+            put(problem.work, np.int64(0), s, scan.z[k - 1])
+            solve(problem.work, np.int64(1), problem)
+            take(problem.work, np.int64(0), point)
             probe[:] = point
             _, found = search(problem, s, probe)
             if not found or apart(point, probe) < SAME_POINT:
                 continue
-            put(problem.work, 0, s, probe)
-            total = solve(problem.work, 1, problem)
+            put(problem.work, np.int64(0), s, probe)
+            total = solve(problem.work, np.int64(1), problem)
             along_line(total, problem.work, problem.line, problem.state, problem.parameters)
             speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
             n_breaks, complete = find_jumps(
@@ -574,7 +587,7 @@ def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
     return n_breaks, failures
 
 
-@compiled
+@inlined
 def add_softest_point(problem, scan, breaks):
     """Break a line without jumps where its minimiser may move fastest."""
     work, n_scan = problem.work, scan.s.size
@@ -594,8 +607,8 @@ def add_softest_point(problem, scan, breaks):
             nearest = centre + 1 if s > 0.5 * (scan.s[centre] + scan.s[centre + 1]) else nearest
             predict(s, scan.s[nearest], scan.z[nearest], scan.tangent[nearest], point)
             put(work, lane, s, point)
-        solve(work, WIDTH, problem)
-        along_line(WIDTH, work, problem.line, problem.state, problem.parameters)
+        solve(work, np.int64(WIDTH), problem)
+        along_line(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
         best = 0
         for lane in range(1, WIDTH):
             if work[speed + lane] > work[speed + best]:
@@ -609,11 +622,11 @@ def add_softest_point(problem, scan, breaks):
         if bend < 0.0:
             s += 0.25 * (high - low) * (left - right) / bend
     take(work, best, point)
-    add_break(problem, s, point, point, breaks, 0)
+    add_break(problem, s, point, point, breaks, np.int64(0))
     # The minimum moved from the best lane's s to the vertex.
-    take(work, 0, point)
-    breaks.left[0] = point
-    breaks.right[0] = point
+    take(work, np.int64(0), point)
+    copy_point(breaks.left, 0, point)
+    copy_point(breaks.right, 0, point)
 
 
 @compiled
@@ -670,13 +683,13 @@ def finish_nodes(problem, count, node_function, n_values, row):
     return failures
 
 
-@compiled
+@inlined
 def integrate(problem, pieces, scan, breaks, n_breaks, node_function, n_values, row):
     """Integrate along a line; return the number of failures and of nodes."""
     work, n_scan = problem.work, scan.s.size
     spacing = scan.s[1] - scan.s[0]
     point = np.empty(N_FIELDS)
-    lane, failures, n_nodes = 0, 0, 0
+    lane, failures, n_nodes = np.int64(0), 0, 0
     # Two panels per break, one on either side; between two breaks they meet in the middle. Each is graded next
     # to its break and plain beyond.
     for panel in range(2 * n_breaks):
@@ -716,13 +729,13 @@ def integrate(problem, pieces, scan, breaks, n_breaks, node_function, n_values, 
                 n_nodes += 1
                 if lane == LANES:
                     failures += finish_nodes(problem, lane, node_function, n_values, row)
-                    lane = 0
+                    lane = np.int64(0)
     if lane > 0:
         failures += finish_nodes(problem, lane, node_function, n_values, row)
     return failures, n_nodes
 
 
-@compiled
+@inlined
 def average_line(problem, scan, breaks, pieces, node_function, jump_function, n_values, n_variables, first, row):
     """Average every integrand (and its derivatives) along one line; fill ``row``."""
     row[:] = 0.0
@@ -736,7 +749,7 @@ def average_line(problem, scan, breaks, pieces, node_function, jump_function, n_
     row[n_values + 2] = n_nodes
 
 
-@compiled
+@inlined
 def new_scan(s):
     """Tables of a line's scan, to be filled line after line."""
     n = s.size
@@ -756,7 +769,7 @@ def new_scan(s):
     )
 
 
-@compiled
+@inlined
 def new_breaks():
     """Tables of a line's breaks."""
     return Breaks(
@@ -768,7 +781,7 @@ def new_breaks():
     )
 
 
-@compiled
+@inlined
 def average_all(
     first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
     node_function, jump_function, n_values, n_variables, first_derivative,
@@ -790,23 +803,27 @@ def average_all(
 
 @entry_point
 def average_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
-    """Averages along lines ``first`` to ``last`` of the outer rule, and their derivatives in the state.
+    """Average along lines ``first`` to ``last`` of the outer rule, and differentiate in the state.
 
     ``outer[k]`` holds the common modes and the teacher fields of line k. Row k: averages, derivatives of the
-    first four in the state, and N_COUNTS counts.
+    first four and of the test error in the state, and three counts.
     """
     average_all(
         first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
-        node_averages, jump_terms, N_AVERAGES + N_STATE * N_STATE, N_STATE, N_AVERAGES,
+        node_averages, jump_terms, np.int64(N_AVERAGES + N_STATE_DERIVATIVES), np.int64(N_STATE), np.int64(N_AVERAGES),
     )  # fmt: skip
 
 
 @entry_point
 def differentiate_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
-    """Derivatives in the model's parameters of the first four averages and of the envelope, and counts."""
+    """Differentiate the first four averages, the test error and the envelope in the model's parameters.
+
+    Row k: derivatives, average after average, and three counts.
+    """
     average_all(
         first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
-        node_parameter_averages, jump_parameter_terms, (N_STATE + 1) * N_PARAMETERS, N_PARAMETERS, 0,
+        node_parameter_averages, jump_parameter_terms,
+        np.int64((N_STATE + 2) * N_PARAMETERS), np.int64(N_PARAMETERS), np.int64(0),
     )  # fmt: skip
 
 
@@ -835,7 +852,10 @@ def proximal_points(first, last, fields, targets, guesses, state, parameters, ou
 
 @entry_point
 def global_minima(first, last, fields, targets, starts, state, parameters, out):
-    """Lowest minima found by multi-start: fields (n, N_FIELDS), targets (n, N_TARGETS); z, value, success in ``out``."""
+    """Find the lowest minimum by multi-start: fields (n, N_FIELDS), targets (n, N_TARGETS).
+
+    Row i of ``out``: z, value, success.
+    """
     work, point = np.zeros(WORK_SIZE), np.empty(N_FIELDS)
     for i in range(first, last):
         for j in range(N_FIELDS):

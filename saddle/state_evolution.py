@@ -14,14 +14,33 @@ import numpy as np
 
 from replica.model import AttentionModel
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
-from saddle.channel import Channel, ChannelAverages, parameter_vector
+from saddle.channel import TEST_ERROR, Channel, ChannelAverages, parameter_vector
 from saddle.kernel import load_kernel
 from saddle.newton import OutsideDomain
-from saddle.quadrature import LineRule
+from saddle.quadrature import LineRule, OuterRule
 
-__all__ = ["SectorLinearization", "StateEvaluation", "StateEvolution"]
+__all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]
 
 N_STATE = 4
+
+
+@dataclass(frozen=True)
+class ResidualParameterSlopes:
+    """Derivatives at fixed order parameters and alpha in the model's parameters, in ``parameter_vector``'s order.
+
+    Attributes
+    ----------
+    residual
+        Of F, (4, n).
+    free_entropy
+        Of Phi, (n,). At a solution it is also the total derivative along a branch, since Phi is stationary.
+    test_error
+        Of the test error per token, (n,).
+    """
+
+    residual: np.ndarray
+    free_entropy: np.ndarray
+    test_error: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class StateEvaluation:
         F (4,) and dF/du (4, 4) in the full space.
     alpha_derivative
         dF/dalpha, (4,).
+    overlap_slopes
+        Derivatives of the order parameters G in the conjugates, (4, 4).
     full_scales
         Natural unit of each unknown: (q, sqrt(q), V, sqrt(q rho)).
     free_entropy, train_loss, test_error
@@ -54,11 +75,50 @@ class StateEvaluation:
     full_residual: np.ndarray
     full_jacobian: np.ndarray
     alpha_derivative: np.ndarray
+    overlap_slopes: np.ndarray
     full_scales: np.ndarray
     free_entropy: float
     train_loss: float
     test_error: float
     averages: ChannelAverages
+
+    @property
+    def free_entropy_error(self) -> float:
+        """Error of Phi at a solution: that of alpha E[M] alone, since Phi is stationary in everything else."""
+        return self.alpha * self.averages.envelope_error
+
+    @property
+    def residual_differences(self) -> np.ndarray:
+        """What embedded rules give for F minus what the rule gives, to first order, (k, 4)."""
+        return -self.alpha * self.averages.differences[:, :N_STATE] @ self.overlap_slopes.T
+
+    def solution_shifts(self, free: tuple[int, ...]) -> np.ndarray:
+        """Return by how much embedded rules move a solution in a sector's unknowns, (k, 4), to first order."""
+        shifts = np.zeros((len(self.averages.differences), N_STATE))
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        shifts[:, unknowns] = -np.linalg.solve(jacobian, self.residual_differences[:, unknowns].T).T
+        return shifts
+
+    def order_parameter_errors(self, free: tuple[int, ...]) -> np.ndarray:
+        """Return errors of the order parameters at a solution of a sector, (4,), by first-order propagation."""
+        return self.averages.outer.error(self.solution_shifts(free))
+
+    def solution_test_error_error(self, free: tuple[int, ...]) -> float:
+        """Return the test error's error at a solution: its own, and the order parameters' through its slopes."""
+        through_state = self.solution_shifts(free) @ self.averages.test_error_derivatives
+        return float(self.averages.outer.error(self.averages.differences[:, TEST_ERROR] + through_state))
+
+    def newton_corrected(self, free: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        """Return state (4,) and test error after one Newton step in a sector's unknowns.
+
+        For a solution of a coarser rule evaluated on this one, both are correct to second order in its error.
+        """
+        step = np.zeros(N_STATE)
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        step[unknowns] = -np.linalg.solve(jacobian, self.full_residual[unknowns])
+        return self.state + step, float(self.test_error + self.averages.test_error_derivatives @ step)
 
     @property
     def stability_eigenvalues(self) -> np.ndarray:
@@ -99,15 +159,15 @@ class StateEvolution:
     """The saddle-point equations of one model on one quadrature rule."""
 
     model: AttentionModel
-    rule: LineRule = LineRule()
+    rule: OuterRule = LineRule()
     threads: int = 0
 
     @cached_property
     def channel(self) -> Channel:
         """The channel on this rule; loads (first time: compiles) the kernel."""
-        return Channel(load_kernel(), self.model, self.rule, self.threads)
+        return Channel(load_kernel(self.model.structure), self.model, self.rule, self.threads)
 
-    def with_rule(self, rule: LineRule) -> StateEvolution:
+    def with_rule(self, rule: OuterRule) -> StateEvolution:
         """Return the same equations on another rule."""
         return replace(self, rule=rule)
 
@@ -116,7 +176,7 @@ class StateEvolution:
         q, V = float(state[0]), float(state[2])
         return np.array([q, np.sqrt(q), V, np.sqrt(q * self.model.token_variance)])
 
-    def evaluate(self, state: np.ndarray, alpha: float, *, derivatives: bool = True) -> StateEvaluation:
+    def evaluate(self, state: np.ndarray, alpha: float) -> StateEvaluation:
         """Evaluate residual, Jacobian and observables at a state (4,).
 
         Raises
@@ -129,7 +189,7 @@ class StateEvolution:
         if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
             raise OutsideDomain(f"order parameters outside their domain: {state}")
         module, parameters = self.channel.kernel.module, parameter_vector(self.model)
-        averages = self.channel.averages(state, derivatives=derivatives)
+        averages = self.channel.averages(state)
         conjugates = alpha * averages.conjugates
         if not module.weight_precision(*conjugates, parameters) > 0:
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
@@ -148,11 +208,28 @@ class StateEvolution:
             full_residual=state - overlaps,
             full_jacobian=np.eye(N_STATE) - alpha * slopes @ channel_slopes,
             alpha_derivative=-slopes @ averages.conjugates,
+            overlap_slopes=slopes,
             full_scales=self.scales(state),
             free_entropy=float(module.free_entropy(*state, *conjugates, averages.envelope, alpha, parameters)),
             train_loss=float(module.training_loss(*conjugates, averages.loss, alpha, parameters)),
             test_error=averages.test_error,
             averages=averages,
+        )
+
+    def parameter_slopes(self, state: np.ndarray, alpha: float) -> ResidualParameterSlopes:
+        """Differentiate F, Phi and the test error at a state (4,) in every parameter of the model.
+
+        Includes the moving jumps and the response of the proximal point. Raises as :meth:`evaluate` does.
+        """
+        here = self.evaluate(state, alpha)
+        module, parameters = self.channel.kernel.module, parameter_vector(self.model)
+        channel = self.channel.parameter_slopes(here.state)
+        explicit = np.array(module.overlap_parameter_derivatives(*here.conjugates, parameters)).reshape(N_STATE, -1)
+        outside = np.array(module.free_entropy_parameter_derivatives(*here.state, *here.conjugates, parameters))
+        return ResidualParameterSlopes(
+            residual=-(alpha * here.overlap_slopes @ channel.conjugates + explicit),
+            free_entropy=outside - alpha * channel.envelope,
+            test_error=channel.test_error,
         )
 
     def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
@@ -171,7 +248,7 @@ class StateEvolution:
         """
         state = np.array(state, dtype=float)
         for _ in range(steps):
-            evaluation = self.evaluate(state, alpha, derivatives=False)
+            evaluation = self.evaluate(state, alpha)
             target = state - evaluation.full_residual
             change = self.embed((target - state)[list(sector.free)], sector)
             state = state + damping * change
