@@ -40,8 +40,19 @@ class SolvedPoint:
 
     alpha: float
     sector: Sector
+    evolution: StateEvolution
     evaluation: StateEvaluation
     residual_norm: float
+
+    @property
+    def error(self) -> Mapping[str, float]:
+        """Errors of order parameters, free entropy and test error by name."""
+        names = (quantity.name for quantity in ORDER_PARAMETERS)
+        values = self.evaluation.order_parameter_errors(self.sector.free)
+        errors = dict(zip(names, map(float, values), strict=True))
+        errors["free_entropy"] = self.evaluation.free_entropy_error
+        errors["test_error"] = self.evaluation.solution_test_error_error(self.sector.free)
+        return MappingProxyType(errors)
 
     @property
     def order_parameters(self) -> Mapping[str, float]:
@@ -91,7 +102,7 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     if vanished(evaluation, sector):
         outcome = Outcome.MERGED
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
-    return SolvedPoint(alpha, sector, evaluation, result.residual_norm)
+    return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
 def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> SolvedPoint:
@@ -110,7 +121,7 @@ def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> Solve
     if result is None:
         outcome = Outcome.ABSENT
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
-    return SolvedPoint(alpha, sector, evaluation_of(result), result.residual_norm)
+    return SolvedPoint(alpha, sector, evolution, evaluation_of(result), result.residual_norm)
 
 
 @dataclass(frozen=True)
@@ -132,8 +143,8 @@ class Branch:
     outcome
         Named outcome at each, a tuple of n.
     states, conjugate_states, errors
-        (q, m, V, theta), their conjugates, and the error of the former (difference from a coarser
-        rule), (n, 4).
+        (q, m, V, theta), their conjugates, and the error of the former (from embedded rules, by first-order
+        propagation), (n, 4).
     free_entropy, free_entropy_error, train_loss, test_error, test_error_error, average_envelope
         Phi and its error, training loss per dimension (independent route), test error per token and its
         error, and E[M] = -dPhi/dalpha, (n,).

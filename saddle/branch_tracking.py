@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ import numpy as np
 from replica.sectors import Sector
 from saddle.branch import Branch
 from saddle.continuation import BranchPoint, follow
-from saddle.newton import OutsideDomain
 from saddle.outcomes import Outcome
 from saddle.sector_solver import (
     Result,
@@ -35,9 +35,10 @@ Point = BranchPoint[SectorLinearization]
 
 @dataclass(frozen=True)
 class TrackedBranch:
-    """Outcomes and results over the grid, in the grid's order, before errors are estimated."""
+    """Outcomes and results over the grid, in the grid's order, before branches are compared."""
 
     sector: Sector
+    evolution: StateEvolution
     points: tuple[Point, ...]
     interrupted: bool = False
 
@@ -126,7 +127,7 @@ def track_branch(
         interrupted = True
     missing = Outcome.INTERRUPTED if interrupted else Outcome.ABSENT
     complete = [points.get(k) or BranchPoint(float(grid[k]), missing, None) for k in range(grid.size)]
-    return TrackedBranch(sector, tuple(complete), interrupted)
+    return TrackedBranch(sector, evolution, tuple(complete), interrupted)
 
 
 def _follow_indices(
@@ -189,21 +190,13 @@ def _mark_merged(tracked: TrackedBranch, assembled: Mapping[Sector, Branch]) -> 
     return outcomes, parents
 
 
-def assemble_branch(
-    evolution: StateEvolution,
-    tracked: TrackedBranch,
-    grid: np.ndarray,
-    assembled: Mapping[Sector, Branch],
-    report: Callable[[], object] = lambda: None,
-) -> Branch:
-    """Turn tracked points into a branch with errors from one evaluation per point on a coarser rule.
+def assemble_branch(tracked: TrackedBranch, grid: np.ndarray, assembled: Mapping[Sector, Branch]) -> Branch:
+    """Turn tracked points into a branch, with the errors that their own evaluations estimate.
 
-    First-order propagation: with the other rule's residual F at the stored state, the state moves by -J^{-1} F.
-    Phi is stationary, so its change at fixed state is its change to second order. The coarser rule's error is
-    several times that of the stored values, so the difference is a cautious estimate of theirs.
+    Differences of embedded rules are propagated to first order: with a difference dF of the residual the state
+    moves by -J^{-1} dF. Phi is stationary, so only the envelope's own difference changes it.
     """
     n = grid.size
-    other = evolution.with_rule(evolution.rule.comparison())
     columns = {name: np.full((n, 4), np.nan) for name in ("states", "conjugate_states", "errors", "jacobian_diagonal")}
     columns |= {
         name: np.full(n, np.nan)
@@ -222,17 +215,10 @@ def assemble_branch(
         if outcomes[k] is not Outcome.CONVERGED or point.result is None:
             continue
         here = evaluation_of(point.result)
-        try:
-            there = other.evaluate(here.state, here.alpha, derivatives=False)
-            free = list(tracked.sector.free)
-            shift = np.zeros(4)
-            jacobian = here.full_jacobian[np.ix_(free, free)]
-            shift[free] = np.linalg.solve(jacobian, there.full_residual[free])
-            columns["errors"][k] = np.abs(shift)
-            columns["free_entropy_error"][k] = abs(there.free_entropy - here.free_entropy)
-            columns["test_error_error"][k] = abs(there.test_error - here.test_error)
-        except (OutsideDomain, np.linalg.LinAlgError):
-            pass  # the error stays nan: not known
+        with contextlib.suppress(np.linalg.LinAlgError):  # at a singular Jacobian the errors stay nan: not known
+            columns["errors"][k] = here.order_parameter_errors(tracked.sector.free)
+            columns["test_error_error"][k] = here.solution_test_error_error(tracked.sector.free)
+        columns["free_entropy_error"][k] = here.free_entropy_error
         columns["states"][k] = here.state
         columns["conjugate_states"][k] = here.conjugates
         columns["jacobian_diagonal"][k] = np.diag(here.full_jacobian)
@@ -242,10 +228,9 @@ def assemble_branch(
         columns["average_envelope"][k] = here.averages.envelope
         columns["residual_norm"][k] = point.result.residual_norm
         eigenvalues[k] = here.stability_eigenvalues
-        report()
     return Branch(
         sector=tracked.sector,
-        evolution=evolution,
+        evolution=tracked.evolution,
         alpha=grid.copy(),
         outcome=tuple(outcomes),
         eigenvalues=eigenvalues,

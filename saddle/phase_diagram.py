@@ -16,7 +16,8 @@ from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.branch import Branch
 from saddle.branch_tracking import TrackedBranch, assemble_branch, track_branch
-from saddle.quadrature import LineRule
+from saddle.quadrature import OuterRule
+from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition, find_alpha_c, find_alpha_l, find_pitchforks, global_branch
 
@@ -63,7 +64,7 @@ class PhaseDiagram:
     bifurcations: tuple[Transition, ...]
     linear_baseline: LinearPositional
     reasons: Mapping[str, str]
-    rule: LineRule
+    rule: OuterRule
     complete: bool = True
 
     @property
@@ -159,7 +160,8 @@ def solve_phase_diagram(
     *,
     points: int = 48,
     sweep: str = "down",
-    rule: LineRule | None = None,
+    tolerance: float = 1e-3,
+    rule: OuterRule | None = None,
     threads: int = 0,
     progress: bool = False,
 ) -> PhaseDiagram:
@@ -175,9 +177,11 @@ def solve_phase_diagram(
         Number of grid points, spaced evenly in the square root of alpha.
     sweep
         "down" or "up": from which end of the range each branch is looked for.
+    tolerance
+        Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
+        which is cautious, is about this. Transitions are located to better, on a finer rule.
     rule
-        Quadrature rule of the stored points; their errors are differences from a coarser rule, and transitions
-        are compared on two finer ones.
+        Quadrature rule of the stored points, instead of one chosen for the tolerance.
     threads
         Threads of the channel average; 0 for one per core. Results do not depend on it.
     progress
@@ -192,7 +196,7 @@ def solve_phase_diagram(
     Raises
     ------
     ValueError
-        If the range, the number of points or the sweep's direction is invalid.
+        If the range, the number of points, the sweep's direction or the tolerance is invalid.
 
     Notes
     -----
@@ -202,18 +206,14 @@ def solve_phase_diagram(
     if sweep not in ("down", "up"):
         raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")
     baseline = linear_positional(model)
-    evolution = StateEvolution(model, rule or LineRule(), threads)
-    with tqdm(total=2 * len(Sector) * points + 4, disable=not progress, desc="solving", unit="pt") as bar:
+    if rule is None:
+        rule = choose_rule(model, float(grid[-1]), tolerance, threads)
+    evolution = StateEvolution(model, rule, threads)
+    with tqdm(total=len(Sector) * points + 4, disable=not progress, desc="solving", unit="pt") as bar:
         tracked, interrupted = _track_all(evolution, grid, sweep == "up", bar)
         branches: dict[Sector, Branch] = {}
-        try:
-            for sector, found in tracked.items():
-                bar.set_description(f"{sector.value} errors")
-                before = bar.n
-                branches[sector] = assemble_branch(evolution, found, grid, branches, bar.update)
-                bar.update(points - (bar.n - before))
-        except KeyboardInterrupt:
-            interrupted = True
+        for sector, found in tracked.items():
+            branches[sector] = assemble_branch(found, grid, branches)
         named = {sector.value: branch for sector, branch in branches.items()}
         located = _Located(None, None, (), {})
         if not interrupted:

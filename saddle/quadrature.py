@@ -165,6 +165,18 @@ class OuterRule(Protocol):
         """Orders along the line."""
         ...
 
+    def refined(self, factor: float = 10.0) -> OuterRule:
+        """Return a rule whose errors are expected to be smaller by a factor."""
+        ...
+
+    def coarsened(self) -> OuterRule:
+        """Return a rule ten times less accurate."""
+        ...
+
+    def sibling(self) -> OuterRule:
+        """Return a rule of the same accuracy whose lines are scanned at other points."""
+        ...
+
     def outer(self, teacher_fields: int, common_modes: int, generators: tuple[SignedPermutation, ...]) -> OuterNodes:
         """Return outer nodes for so many directions, equivalent ones under the generators only once."""
         ...
@@ -270,7 +282,7 @@ class LineRule:
         """Return the rule expected to give every conjugate to a relative tolerance, by the law that errors follow.
 
         Measured on the paper's model (docs/performance.md): the errors fall by ten when the teacher fields'
-        spacing falls by 1.6 and the common mode's by 1.4. What an evaluation actually attains is its own error
+        spacing falls by 1.6 and the common mode's by 1.25. What an evaluation actually attains is its own error
         estimate; see ``saddle.rule_choice``.
 
         Raises
@@ -283,7 +295,7 @@ class LineRule:
         decades = math.log10(1e-4 / tolerance)
         return cls(
             teacher_spacing=0.4 / 1.6**decades,
-            common_spacing=0.7 / 1.4**decades,
+            common_spacing=0.6 / 1.25**decades,
             reach=4.4 + 0.4 * decades,
             line=LineOrders.for_tolerance(tolerance),
         )
@@ -293,7 +305,7 @@ class LineRule:
         decades = math.log10(factor)
         return LineRule(
             teacher_spacing=self.teacher_spacing / 1.6**decades,
-            common_spacing=self.common_spacing / 1.4**decades,
+            common_spacing=self.common_spacing / 1.25**decades,
             reach=self.reach + 0.4 * decades,
             line=replace(
                 self.line,
@@ -302,6 +314,10 @@ class LineRule:
                 extent=max(5.0, self.line.extent + 0.4 * decades),
             ),
         )
+
+    def sibling(self) -> LineRule:
+        """Return a rule of the same accuracy whose lines are scanned at other points."""
+        return replace(self, line=replace(self.line, scan_points=self.line.scan_points + 1))
 
     def coarsened(self) -> LineRule:
         """Return a rule ten times less accurate, for warming up."""
@@ -374,6 +390,10 @@ class SobolRule:
     def refined(self, factor: float = 10.0) -> SobolRule:
         """Return a rule whose standard error is expected to be smaller by a factor: errors fall about as 1/points."""
         return replace(self, points=max(2, 2 ** round(math.log2(self.points * factor))))
+
+    def sibling(self) -> SobolRule:
+        """Return a rule of the same accuracy whose lines are scanned at other points."""
+        return replace(self, line=replace(self.line, scan_points=self.line.scan_points + 1))
 
     def coarsened(self) -> SobolRule:
         """Return a rule with fewer points, for warming up."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replica.equation_report import Heading, Paragraph, Table, equation_blocks, render_latex, render_markdown
+from replica.free_energy import build_free_entropy
 from replica.saddle_equations import derive_saddle_system
 from saddle.cache_folder import write_atomically
 
@@ -70,13 +71,13 @@ def write_report(diagram: PhaseDiagram, folder: str | os.PathLike[str]) -> list[
         If the folder cannot be written.
     """
     target = prepare_folder(folder)
-    blocks = equation_blocks(derive_saddle_system(), diagram.model.parameter_values())
+    blocks = equation_blocks(derive_saddle_system(build_free_entropy(diagram.model.structure)), diagram.model.parameter_values())
     low, high = diagram.alpha[0], diagram.alpha[-1]
     blocks += [
         Heading("Transitions"),
         Paragraph(
-            rf"Found for ${low:g} \le \alpha \le {high:g}$, each on three quadrature rules; "
-            "the error is the largest difference. "
+            rf"Found for ${low:g} \le \alpha \le {high:g}$, on a quadrature rule ten times finer than the "
+            "branches'; errors are from embedded rules, propagated to first order. "
             f"The linear positional baseline has test error {diagram.linear_baseline.test_error:.6g} per token."
         ),
         Table(("transition", "kind", r"$\alpha$", "error", "between"), _report_rows(diagram)),

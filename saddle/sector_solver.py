@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +15,7 @@ __all__ = [
     "canonical_signs",
     "evaluation_of",
     "informed_solution",
+    "informed_states",
     "solve_in_sector",
     "solve_state",
     "vanished",
@@ -52,7 +52,7 @@ def solve_in_sector(
 
     result = newton(problem_on(evolution), start, tolerance=TOLERANCE, max_evaluations=max_evaluations)
     if result.outcome is Outcome.MAX_STEPS and result.residual_norm < STALLED:
-        other = evolution.with_rule(replace(evolution.rule, scan_points=evolution.rule.scan_points + 1))
+        other = evolution.with_rule(evolution.rule.sibling())
         result = newton(problem_on(other), result.x, tolerance=TOLERANCE, max_evaluations=max_evaluations)
     return result
 
@@ -89,7 +89,7 @@ def canonical_signs(state: np.ndarray) -> np.ndarray:
     return state
 
 
-def _informed_states(evolution: StateEvolution, sector: Sector) -> Iterator[np.ndarray]:
+def informed_states(evolution: StateEvolution, sector: Sector) -> Iterator[np.ndarray]:
     """Yield states with large overlaps in the sector's directions, in units that the model sets."""
     rho, ridge = evolution.model.token_variance, evolution.model.regularization
     largest_susceptibility = rho / ridge
@@ -116,7 +116,7 @@ def informed_solution(evolution: StateEvolution, sector: Sector, alpha: float) -
         proves no absence.
     """
     coarse = evolution.with_rule(evolution.rule.coarsened())
-    for state in _informed_states(evolution, sector):
+    for state in informed_states(evolution, sector):
         try:
             state = canonical_signs(coarse.iterate(state, alpha, sector, WARM_UP_STEPS, WARM_UP_DAMPING))
         except OutsideDomain:

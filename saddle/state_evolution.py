@@ -120,6 +120,13 @@ class StateEvaluation:
         step[unknowns] = -np.linalg.solve(jacobian, self.full_residual[unknowns])
         return self.state + step, float(self.test_error + self.averages.test_error_derivatives @ step)
 
+    def test_error_slope(self, free: tuple[int, ...]) -> float:
+        """Return the test error's derivative in alpha along a branch of a sector."""
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        velocity = -np.linalg.solve(jacobian, self.alpha_derivative[unknowns])
+        return float(self.averages.test_error_derivatives[unknowns] @ velocity)
+
     @property
     def stability_eigenvalues(self) -> np.ndarray:
         """Eigenvalues of dF/du in the full space; damped state evolution is stable if all real parts are positive."""

@@ -18,7 +18,7 @@ from replica.names import CONJUGATES, ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.branch import Branch
 from saddle.outcomes import Outcome
-from saddle.quadrature import LineRule
+from saddle.quadrature import LineOrders, LineRule, OuterRule, SobolRule
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "prepare_output", "save", "to_dataset"]
 
-FORMAT = "attention-phase diagram 1"
+FORMAT = "attention-phase diagram 2"
+RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
 SCALARS = (
     "free_entropy",
     "free_entropy_error",
@@ -100,7 +101,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     attributes = {
         "format": FORMAT,
         "model": json.dumps(diagram.model.to_dict()),
-        "rule": json.dumps(asdict(diagram.rule)),
+        "rule": json.dumps(_rule_to_dict(diagram.rule)),
         "alpha_c": json.dumps(None if diagram.alpha_c is None else asdict(diagram.alpha_c)),
         "alpha_l": json.dumps(None if diagram.alpha_l is None else asdict(diagram.alpha_l)),
         "bifurcations": json.dumps([asdict(transition) for transition in diagram.bifurcations]),
@@ -134,6 +135,17 @@ def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def _rule_to_dict(rule: OuterRule) -> dict[str, Any]:
+    if not isinstance(rule, tuple(RULES.values())):
+        raise ValueError(f"only diagrams on a LineRule or a SobolRule can be stored, got {rule!r}")
+    return {"kind": type(rule).__name__, **asdict(rule)}
+
+
+def _rule_from_dict(values: dict[str, Any]) -> OuterRule:
+    others = {name: value for name, value in values.items() if name not in ("kind", "line")}
+    return RULES[values["kind"]](**others, line=LineOrders(**values["line"]))
+
+
 def _transition(value: dict[str, Any] | None) -> Transition | None:
     return None if value is None else Transition(**{**value, "between": tuple(value["between"])})
 
@@ -160,8 +172,8 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
         for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")
     }
     try:
-        model, rule = AttentionModel(**attributes["model"]), LineRule(**attributes["rule"])
-    except TypeError as error:
+        model, rule = AttentionModel(**attributes["model"]), _rule_from_dict(attributes["rule"])
+    except (KeyError, TypeError) as error:
         raise ValueError(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
     evolution = StateEvolution(model, rule)
     alpha = np.array(data["alpha"].values)

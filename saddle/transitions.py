@@ -1,15 +1,17 @@
-"""Locate transitions by root-finding on polished solutions, on several quadrature rules."""
+"""Locate transitions by root-finding on polished solutions, and move them to a finer quadrature rule."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import root_scalar
 
 from replica.names import ORDER_PARAMETERS
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
 from saddle.branch import Branch, SolvedPoint, solve_point
+from saddle.channel import ENVELOPE
 from saddle.outcomes import SolverError
 from saddle.state_evolution import StateEvolution
 
@@ -27,9 +29,10 @@ class Transition:
     Attributes
     ----------
     alpha
-        Sample complexity, from the finest of the quadrature rules compared.
+        Sample complexity, on a rule ten times finer than the branches'.
     error
-        Largest difference from the location on two other rules (at least 1e-6).
+        From embedded rules, propagated to alpha to first order; at least a tenth of the difference from the
+        location on the branches' own rule, and at least 1e-6.
     kind
         "first-order", "baseline-crossing" or "pitchfork".
     between
@@ -57,55 +60,30 @@ class _Polisher:
         self.evolution = evolution
         self.solved: list[SolvedPoint] = []
 
-    def __call__(self, alpha: float) -> SolvedPoint:
-        if not self.solved:
-            start = self.branch.at(alpha).evaluation.state
-        elif len(self.solved) == 1:
-            start = self.solved[-1].evaluation.state
-        else:
-            a, b = sorted(self.solved, key=lambda point: abs(point.alpha - alpha))[:2]
-            slope = (b.evaluation.state - a.evaluation.state) / (b.alpha - a.alpha)
-            start = a.evaluation.state + (alpha - a.alpha) * slope
+    def __call__(self, alpha: float, start: np.ndarray | None = None) -> SolvedPoint:
+        if start is None:
+            start = self._start(alpha)
         point = solve_point(self.evolution, self.branch.sector, start, alpha)
         if all(abs(point.alpha - other.alpha) > 1e-12 for other in self.solved):
             self.solved.append(point)
         return point
 
+    def _start(self, alpha: float) -> np.ndarray:
+        if not self.solved:
+            return self.branch.at(alpha).evaluation.state
+        if len(self.solved) == 1:
+            return self.solved[-1].evaluation.state
+        a, b = sorted(self.solved, key=lambda point: abs(point.alpha - alpha))[:2]
+        slope = (b.evaluation.state - a.evaluation.state) / (b.alpha - a.alpha)
+        return a.evaluation.state + (alpha - a.alpha) * slope
 
-def _on_several_rules(
-    locate: Callable[[StateEvolution, float | None], float], evolution: StateEvolution
-) -> tuple[float, float]:
-    """Return location and error of a root: ``locate(evolution, guess)`` on the default and on the finer rule.
 
-    Two rules may agree by chance (the error oscillates with the order), so a third one, almost as fine but with
-    other nodes, has a say: the error is the larger difference.
+def _error(estimate: float, fine: float, coarse: float) -> float:
+    """Return a location's error: what embedded rules say, and a tenth of what the finer rule has changed.
+
+    The finer rule is expected to be ten times as accurate. One of the two may be small by chance.
     """
-    coarse = locate(evolution, None)
-    fine = locate(evolution.with_rule(evolution.rule.refined()), coarse)
-    other = locate(evolution.with_rule(evolution.rule.refined().neighbour()), fine)
-    return fine, max(abs(fine - coarse), abs(fine - other), FLOOR)
-
-
-def _secant(function: Callable[[float], float], first: float, width: float) -> float:
-    """Refine a root near ``first`` by the secant method, starting with a step of ``width``."""
-    a, b = first, first + width
-    f_a, f_b = function(a), function(b)
-    for _ in range(12):
-        if f_b == f_a:
-            break
-        c = b - f_b * (b - a) / (f_b - f_a)
-        a, f_a, b = b, f_b, c
-        if abs(b - a) < ALPHA_TOLERANCE * max(1.0, abs(b)):
-            break
-        f_b = function(b)
-    return b
-
-
-def _locate_root(function: Callable[[float], float], bracket: tuple[float, float], guess: float | None) -> float:
-    """Find a root in a bracket, or next to a guess that a coarser rule has given."""
-    if guess is not None:
-        return _secant(function, guess, 1e-4 * (bracket[1] - bracket[0]) + 1e-6)
-    return float(root_scalar(function, bracket=bracket, method="brentq", xtol=ALPHA_TOLERANCE, rtol=1e-9).root)
+    return max(estimate, 0.1 * abs(fine - coarse), FLOOR)
 
 
 def _sign_changes(values: np.ndarray, usable: np.ndarray) -> list[int]:
@@ -123,29 +101,45 @@ def find_pitchforks(branch: Branch) -> list[Transition]:
     found = []
     for index in branch.sector.transverse:
         partner = branch.sector.broken_further(index)
-
-        def odd_block(evolution: StateEvolution, i: int = index) -> Callable[[float], float]:
-            polish = _Polisher(branch, evolution)
-
-            def value(at: float) -> float:
-                return float(polish(at).evaluation.full_jacobian[i, i])
-
-            return value
-
         for k in _sign_changes(branch.jacobian_diagonal[:, index], branch.distinct):
             bracket = (float(branch.alpha[k]), float(branch.alpha[k + 1]))
             try:
-                alpha, error = _on_several_rules(
-                    lambda evolution, guess, bracket=bracket, block=odd_block: _locate_root(
-                        block(evolution), bracket, guess
-                    ),
-                    branch.evolution,
-                )
+                alpha, error = _pitchfork(branch, index, bracket)
             except (SolverError, ValueError):
                 continue  # a sign change that no pitchfork explains, or one that cannot be polished
             name = ORDER_PARAMETERS[index].name
             found.append(Transition(alpha, error, "pitchfork", (branch.name, partner.value), name))
     return sorted(found, key=lambda transition: transition.alpha)
+
+
+def _pitchfork(branch: Branch, index: int, bracket: tuple[float, float]) -> tuple[float, float]:
+    """Locate the zero of an odd block on the branch's rule, then move it to a finer one by the secant method."""
+    polish = _Polisher(branch, branch.evolution)
+
+    def odd_block(point: SolvedPoint) -> float:
+        return float(point.evaluation.full_jacobian[index, index])
+
+    coarse = float(
+        root_scalar(lambda at: odd_block(polish(at)), bracket=bracket, method="brentq", xtol=1e-7, rtol=1e-9).root
+    )
+    nearest = sorted(polish.solved, key=lambda point: abs(point.alpha - coarse))[:2]
+    slope = (odd_block(nearest[1]) - odd_block(nearest[0])) / (nearest[1].alpha - nearest[0].alpha)
+    refined = _Polisher(branch, branch.evolution.with_rule(branch.evolution.rule.refined()))
+    start, alpha = nearest[0].evaluation.state, coarse
+    for _ in range(4):
+        point = refined(alpha, start)
+        start, step = point.evaluation.state, -odd_block(point) / slope
+        alpha += step
+        if abs(step) < 1e-3 * abs(alpha - coarse) + 1e-7:
+            break
+    return alpha, _error(_odd_block_error(point, index) / abs(slope), alpha, coarse)
+
+
+def _odd_block_error(point: SolvedPoint, index: int) -> float:
+    """Return the error of an odd block of dF/du: that of the channel's odd block, all else at its value."""
+    here = point.evaluation
+    position = (POSITIONAL_INDEX, SEMANTIC_INDEX).index(index)
+    return float(here.alpha * abs(here.overlap_slopes[index, index]) * here.averages.odd_block_errors[position])
 
 
 def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
@@ -156,14 +150,15 @@ def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
 
 
 def _first_order_root(
-    first: Branch, second: Branch, evolution: StateEvolution, start: float, bracket: tuple[float, float]
-) -> float:
+    first: Branch, second: Branch, start: float, bracket: tuple[float, float]
+) -> tuple[float, tuple[SolvedPoint, SolvedPoint]]:
     """Solve Phi_first = Phi_second by Newton's method in alpha, with dPhi/dalpha = -E[M] on each branch.
 
-    Safeguarded: a step that leaves the bracket is replaced by bisection.
+    Safeguarded: a step that leaves the bracket is replaced by bisection. Returns alpha and the two solutions next
+    to it.
     """
     low, high = bracket
-    polish = _Polisher(first, evolution), _Polisher(second, evolution)
+    polish = _Polisher(first, first.evolution), _Polisher(second, second.evolution)
     alpha, sign_low = start, None
     for _ in range(30):
         a, b = polish[0](alpha), polish[1](alpha)
@@ -178,7 +173,7 @@ def _first_order_root(
             high = min(high, alpha)
         step = -difference / slope
         if abs(step) < ALPHA_TOLERANCE:
-            return alpha + step
+            return alpha + step, (a, b)
         alpha = alpha + step if low <= alpha + step <= high else 0.5 * (low + high)
     raise ValueError(f"equal free entropies of {first.name} and {second.name} not located near alpha = {alpha:.6g}")
 
@@ -203,25 +198,31 @@ def find_alpha_c(positional: Branch, semantic: Branch) -> tuple[Transition | Non
         return None, f"the {ahead} branch has the larger free entropy wherever both exist in this range"
     k = changes[0]
     bracket = (float(positional.alpha[k]), float(positional.alpha[k + 1]))
-    # On another rule the root moves, perhaps out of the bracket.
-    width = bracket[1] - bracket[0]
-    wide = (max(bracket[0] - width, 0.5 * bracket[0]), bracket[1] + width)
     # The secant through the bracket's ends; Newton then needs two or three steps.
     start = bracket[0] - difference[k] * (bracket[1] - bracket[0]) / (difference[k + 1] - difference[k])
     try:
-        alpha, error = _on_several_rules(
-            lambda evolution, guess: _first_order_root(
-                positional,
-                semantic,
-                evolution,
-                float(start) if guess is None else guess,
-                bracket if guess is None else wide,
-            ),
-            positional.evolution,
-        )
+        alpha, points = _first_order_root(positional, semantic, float(start), bracket)
     except (SolverError, ValueError) as failure:
         return None, f"equal free entropies bracketed by {bracket} but not located: {failure}"
-    return Transition(alpha, error, "first-order", (positional.name, semantic.name)), ""
+    return Transition(*_sharpened(alpha, points), "first-order", (positional.name, semantic.name)), ""
+
+
+def _sharpened(alpha: float, points: tuple[SolvedPoint, SolvedPoint]) -> tuple[float, float]:
+    """Move a first-order transition to a finer rule, and return it with its error.
+
+    Phi is stationary at a solution, so on the finer rule its value at a coarser rule's solution is correct to
+    second order in the coarser rule's error: nothing needs to be solved again.
+    """
+    first, second = (
+        point.evolution.with_rule(point.evolution.rule.refined()).evaluate(point.evaluation.state, alpha)
+        for point in points
+    )
+    slope = second.averages.envelope - first.averages.envelope
+    fine = alpha - (first.free_entropy - second.free_entropy) / slope
+    # Both states are integrated on the same lattice, so the differences of its embedded rules go together.
+    differences = alpha * (first.averages.differences - second.averages.differences)[:, ENVELOPE]
+    estimate = float(first.averages.outer.error(differences)) / abs(slope)
+    return fine, _error(estimate, fine, alpha)
 
 
 def find_alpha_l(
@@ -270,14 +271,25 @@ def find_alpha_l(
             return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", (after.name, "linear")), ""
         low = alpha_c.alpha
     try:
-        alpha, error = _on_several_rules(
-            lambda evolution, guess: _locate_root(_excess(_Polisher(branch, evolution), baseline), (low, high), guess),
-            branch.evolution,
-        )
+        alpha, error = _baseline_crossing(branch, baseline, (low, high))
     except (SolverError, ValueError) as failure:
         return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
     return Transition(alpha, error, "baseline-crossing", (branch.name, "linear")), ""
 
 
-def _excess(polish: _Polisher, baseline: float) -> Callable[[float], float]:
-    return lambda alpha: polish(alpha).test_error - baseline
+def _baseline_crossing(branch: Branch, baseline: float, bracket: tuple[float, float]) -> tuple[float, float]:
+    """Locate where a branch's test error equals a baseline's; return it, moved to a finer rule, with its error."""
+    polish = _Polisher(branch, branch.evolution)
+    coarse = float(
+        root_scalar(
+            lambda at: polish(at).test_error - baseline, bracket=bracket, method="brentq", xtol=1e-7, rtol=1e-9
+        ).root
+    )
+    free = branch.sector.free
+    state = min(polish.solved, key=lambda point: abs(point.alpha - coarse)).evaluation.state
+    there = branch.evolution.with_rule(branch.evolution.rule.refined()).evaluate(state, coarse)
+    # One Newton step from the coarser rule's solution leaves an error of second order.
+    _, test_error = there.newton_corrected(free)
+    slope = there.test_error_slope(free)
+    fine = coarse - (test_error - baseline) / slope
+    return fine, _error(there.solution_test_error_error(free) / abs(slope), fine, coarse)
