@@ -158,6 +158,12 @@ class _Channel:
     def conjugates(self) -> list[sp.Expr]:
         return [self.on_line(self.system.conjugate_integrand(x.symbol)) for x in symbols.CONJUGATES]
 
+    @cached_property
+    def test_error(self) -> sp.Expr:
+        """The test error's integrand: a function of w, not of z*, so that it follows no jump."""
+        (average,) = self.system.test_error.atoms(GaussianAverage)
+        return self.on_line(self.system.test_error.xreplace({average: average.integrand}))
+
     def integrands(self) -> list[sp.Expr]:
         """Return what is averaged: conjugates per alpha, envelope, loss at z*, test error, odd blocks.
 
@@ -165,15 +171,14 @@ class _Channel:
         vanish (their zeros are pitchforks), by the route that needs no jumps.
         """
         phi = self.free_entropy
-        (error_average,) = self.system.test_error.atoms(GaussianAverage)
-        test_error = self.system.test_error.xreplace({error_average: error_average.integrand})
         odd_blocks = [
             GaussianAverage(self.system.conjugate_integrand(symbols.CONJUGATES[index].symbol), phi.law)
             .derivative_by_density(symbols.ORDER_PARAMETERS[index].symbol)
             .integrand
             for index in (POSITIONAL_INDEX, SEMANTIC_INDEX)
         ]
-        return [*self.conjugates, *map(self.on_line, (phi.objective, phi.loss, test_error, *odd_blocks))]
+        odd_blocks = map(self.on_line, odd_blocks)
+        return [*self.conjugates, self.objective, self.on_line(phi.loss), self.test_error, *odd_blocks]
 
     def response(self, variables: Sequence[sp.Symbol]) -> sp.Matrix:
         """Return dz*/d(variables) by implicit differentiation of the stationarity of z*, node fixed."""
@@ -265,9 +270,13 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         specification(
             "node_averages",
             "Integrands: four conjugates per alpha; envelope; loss at z*; test error; two odd blocks; and the "
-            "derivatives of the first four in (q, m, V, theta), z* following, node fixed.",
+            "derivatives of the first four and of the test error in (q, m, V, theta), z* following, node fixed.",
             dynamic,
-            (*channel.integrands(), *channel.following(channel.conjugates, state)),
+            (
+                *channel.integrands(),
+                *channel.following(channel.conjugates, state),
+                *(channel.total(channel.test_error, x) for x in state),
+            ),
             channel.inverse_stages,
             many_nodes=True,
         ),
@@ -280,10 +289,14 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_parameter_averages",
-            "Derivatives in the model's parameters of the four conjugates per alpha and of the envelope, z* "
-            "following, node fixed.",
+            "Derivatives in the model's parameters of the four conjugates per alpha, of the test error and of the "
+            "envelope, z* following, node fixed.",
             (*dynamic, *slopes),
-            (*channel.following(channel.conjugates, parameters), *(channel.total(envelope, x) for x in parameters)),
+            (
+                *channel.following(channel.conjugates, parameters),
+                *(channel.total(channel.test_error, x) for x in parameters),
+                *(channel.total(envelope, x) for x in parameters),
+            ),
             channel.inverse_stages,
             many_nodes=True,
         ),

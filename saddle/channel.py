@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -181,8 +180,8 @@ class Channel:
         length = self.model.sequence_length
         return self.rule.outer(length, length - 1, generators)
 
-    def _rows(self, entry: Callable[..., None], state: np.ndarray, outer: OuterNodes, columns: int) -> np.ndarray:
-        """Evaluate an entry point of the kernel on all lines."""
+    def _rows(self, state: np.ndarray, outer: OuterNodes, columns: int, by_parameters: bool) -> np.ndarray:
+        """Average along all lines, or differentiate the averages in the model's parameters."""
         length = self.model.sequence_length
         line = self.rule.line.for_field_scale(float(np.sqrt(state[0])))
         nodes, weights = legendre_tables()
@@ -192,7 +191,7 @@ class Channel:
         parameters, starts = parameter_vector(self.model), minimiser_starts(length)
 
         def task(first: int) -> None:
-            entry(
+            self.kernel.module.average_lines(
                 first,
                 min(first + LINES_PER_TASK, len(rows)),
                 coordinates,
@@ -203,6 +202,7 @@ class Channel:
                 line.piece_orders,
                 nodes,
                 weights,
+                by_parameters,
                 rows,
             )
 
@@ -223,7 +223,7 @@ class Channel:
         """
         state = np.ascontiguousarray(state, dtype=float)
         outer = self.outer(state)
-        rows = self._rows(self.kernel.module.average_lines, state, outer, N_COLUMNS + N_COUNTS)
+        rows = self._rows(state, outer, N_COLUMNS + N_COUNTS, False)
         # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :N_COLUMNS])
         embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :N_AVERAGES])
@@ -258,7 +258,7 @@ class Channel:
         outer = self.outer(state)
         n_parameters = len(parameter_vector(self.model))
         columns = (N_STATE + 2) * n_parameters
-        rows = self._rows(self.kernel.module.differentiate_lines, state, outer, columns + N_COUNTS)
+        rows = self._rows(state, outer, columns + N_COUNTS, True)
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(N_STATE + 2, n_parameters)
         for index, vanishes in zip((SEMANTIC_INDEX, POSITIONAL_INDEX), self._vanishing(state), strict=True):
             if vanishes:

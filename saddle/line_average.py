@@ -441,13 +441,19 @@ def add_break(problem, s, u, v, breaks, n_breaks):
 
 
 @compiled
-def add_jump_terms(problem, s, jump_function, n_variables, row, first):
+def add_jump_terms(problem, s, by_parameters, row):
     """Add to the derivatives what a moving jump contributes: the integrand's drop times velocity times density.
 
     The minima on either side stand in lanes 0 and 1.
     """
     work = problem.work
-    jump_function(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
+    count = np.int64(WIDTH)
+    if by_parameters:
+        n_variables, first = N_PARAMETERS, 0
+        jump_parameter_terms(count, work, problem.line, problem.state, problem.parameters)
+    else:
+        n_variables, first = N_STATE, N_AVERAGES
+        jump_terms(count, work, problem.line, problem.state, problem.parameters)
     # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
     slope = ROW_OUT + N_STATE * LANES
     crossing = work[slope] - work[slope + 1]
@@ -463,9 +469,7 @@ def add_jump_terms(problem, s, jump_function, n_variables, row, first):
 
 
 @compiled
-def find_jumps(
-    problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, jump_function, n_variables, row, first
-):
+def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, by_parameters, row):
     """Find the jumps between ``low`` and ``high``; return the number of breaks so far and success."""
     # Brackets still to be searched: s, speed and z at either end.
     size = 2 + N_FIELDS
@@ -511,7 +515,7 @@ def find_jumps(
         elif n_breaks < MAX_JUMPS:
             add_break(problem, s, u, v, breaks, n_breaks)
             n_breaks += 1
-            add_jump_terms(problem, s, jump_function, n_variables, row, first)
+            add_jump_terms(problem, s, by_parameters, row)
         else:
             complete = False
     return n_breaks, complete and depth == 0
@@ -541,7 +545,7 @@ def where_rivals_may_cross(scan, k):
 
 
 @inlined
-def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
+def break_line(problem, scan, breaks, by_parameters, row):
     """Find all jumps of a line; return their number and the number of intervals where the search failed."""
     n_breaks, failures = np.int64(0), 0
     point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
@@ -572,7 +576,7 @@ def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
             speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
             n_breaks, complete = find_jumps(
                 problem, low, scan.z[k - 1], scan.speed[k - 1], s, probe, speed, math.nan,
-                breaks, n_breaks, jump_function, n_variables, row, first,
+                breaks, n_breaks, by_parameters, row,
             )  # fmt: skip
             failures += 0 if complete else 1
             low, point[:], speed_low = s, probe, speed
@@ -581,7 +585,7 @@ def break_line(problem, scan, breaks, jump_function, n_variables, row, first):
             speed_low = scan.speed[k - 1]
         n_breaks, complete = find_jumps(
             problem, low, point, speed_low, high, scan.z[k], scan.speed[k], math.nan,
-            breaks, n_breaks, jump_function, n_variables, row, first,
+            breaks, n_breaks, by_parameters, row,
         )  # fmt: skip
         failures += 0 if complete else 1
     return n_breaks, failures
@@ -642,7 +646,7 @@ def predict(s, at, z, tangent, point):
 
 
 @compiled
-def finish_nodes(problem, count, node_function, n_values, row):
+def finish_nodes(problem, count, by_parameters, row):
     """Minimise at the nodes in the first lanes, and add their integrands to ``row``; return the failures."""
     work = problem.work
     total = solve(work, count, problem)
@@ -665,7 +669,12 @@ def finish_nodes(problem, count, node_function, n_values, row):
         restart = restart or work[ROW_DONE + lane] == 0.0
     if restart:
         minimise(work, total, problem.state, problem.parameters)
-    node_function(total, work, problem.line, problem.state, problem.parameters)
+    if by_parameters:
+        n_values = (N_STATE + 2) * N_PARAMETERS
+        node_parameter_averages(total, work, problem.line, problem.state, problem.parameters)
+    else:
+        n_values = N_AVERAGES + N_STATE_DERIVATIVES
+        node_averages(total, work, problem.line, problem.state, problem.parameters)
     for j in range(n_values):
         # Eight partial sums: the order is fixed, and a vector's width.
         s_0 = s_1 = s_2 = s_3 = s_4 = s_5 = s_6 = s_7 = 0.0
@@ -684,7 +693,7 @@ def finish_nodes(problem, count, node_function, n_values, row):
 
 
 @inlined
-def integrate(problem, pieces, scan, breaks, n_breaks, node_function, n_values, row):
+def integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row):
     """Integrate along a line; return the number of failures and of nodes."""
     work, n_scan = problem.work, scan.s.size
     spacing = scan.s[1] - scan.s[0]
@@ -728,25 +737,25 @@ def integrate(problem, pieces, scan, breaks, n_breaks, node_function, n_values, 
                 lane += 1
                 n_nodes += 1
                 if lane == LANES:
-                    failures += finish_nodes(problem, lane, node_function, n_values, row)
+                    failures += finish_nodes(problem, lane, by_parameters, row)
                     lane = np.int64(0)
     if lane > 0:
-        failures += finish_nodes(problem, lane, node_function, n_values, row)
+        failures += finish_nodes(problem, lane, by_parameters, row)
     return failures, n_nodes
 
 
 @inlined
-def average_line(problem, scan, breaks, pieces, node_function, jump_function, n_values, n_variables, first, row):
-    """Average every integrand (and its derivatives) along one line; fill ``row``."""
+def average_line(problem, scan, breaks, pieces, by_parameters, row):
+    """Average along one line; fill ``row``: averages (or derivatives in the parameters), then three counts."""
     row[:] = 0.0
     failures = scan_line(problem, scan)
-    n_jumps, missed = break_line(problem, scan, breaks, jump_function, n_variables, row, first)
+    n_jumps, missed = break_line(problem, scan, breaks, by_parameters, row)
     if n_jumps == 0:
         add_softest_point(problem, scan, breaks)
-    failed, n_nodes = integrate(problem, pieces, scan, breaks, max(1, n_jumps), node_function, n_values, row)
-    row[n_values] = n_jumps
-    row[n_values + 1] = failures + missed + failed
-    row[n_values + 2] = n_nodes
+    failed, n_nodes = integrate(problem, pieces, scan, breaks, max(1, n_jumps), by_parameters, row)
+    row[row.size - 3] = n_jumps
+    row[row.size - 2] = failures + missed + failed
+    row[row.size - 1] = n_nodes
 
 
 @inlined
@@ -781,12 +790,17 @@ def new_breaks():
     )
 
 
-@inlined
-def average_all(
-    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
-    node_function, jump_function, n_values, n_variables, first_derivative,
+@entry_point
+def average_lines(
+    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, by_parameters, rows
 ):  # fmt: skip
-    """Average lines ``first`` to ``last``; line k fills ``rows[k]`` and nothing else."""
+    """Average along lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else.
+
+    ``outer[k]`` holds the common modes and the teacher fields of line k. A row holds the averages and the
+    derivatives of the first four and of the test error in the state; or, ``by_parameters``, the derivatives of the
+    first four, of the test error and of the envelope in the model's parameters, average after average. Three counts
+    follow: jumps, failures, proximal points integrated over.
+    """
     problem = Problem(np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS), state, parameters, starts)
     scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(orders, nodes, weights)
     for k in range(first, last):
@@ -795,36 +809,7 @@ def average_all(
             for lane in range(LANES):
                 problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
                 problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-        average_line(
-            problem, scan, breaks, pieces, node_function, jump_function,
-            n_values, n_variables, first_derivative, rows[k],
-        )  # fmt: skip
-
-
-@entry_point
-def average_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
-    """Average along lines ``first`` to ``last`` of the outer rule, and differentiate in the state.
-
-    ``outer[k]`` holds the common modes and the teacher fields of line k. Row k: averages, derivatives of the
-    first four and of the test error in the state, and three counts.
-    """
-    average_all(
-        first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
-        node_averages, jump_terms, np.int64(N_AVERAGES + N_STATE_DERIVATIVES), np.int64(N_STATE), np.int64(N_AVERAGES),
-    )  # fmt: skip
-
-
-@entry_point
-def differentiate_lines(first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows):
-    """Differentiate the first four averages, the test error and the envelope in the model's parameters.
-
-    Row k: derivatives, average after average, and three counts.
-    """
-    average_all(
-        first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, rows,
-        node_parameter_averages, jump_parameter_terms,
-        np.int64((N_STATE + 2) * N_PARAMETERS), np.int64(N_PARAMETERS), np.int64(0),
-    )  # fmt: skip
+        average_line(problem, scan, breaks, pieces, by_parameters, rows[k])
 
 
 @entry_point

@@ -71,7 +71,9 @@ def write_report(diagram: PhaseDiagram, folder: str | os.PathLike[str]) -> list[
         If the folder cannot be written.
     """
     target = prepare_folder(folder)
-    blocks = equation_blocks(derive_saddle_system(build_free_entropy(diagram.model.structure)), diagram.model.parameter_values())
+    blocks = equation_blocks(
+        derive_saddle_system(build_free_entropy(diagram.model.structure)), diagram.model.parameter_values()
+    )
     low, high = diagram.alpha[0], diagram.alpha[-1]
     blocks += [
         Heading("Transitions"),
