@@ -26,30 +26,52 @@ def sample_loss(model: AttentionModel, z: np.ndarray, matrix: np.ndarray) -> np.
     return model.token_variance / 2 * np.sum((attention_weights(z) - matrix) ** 2, axis=(-2, -1))
 
 
+def _objective(model: AttentionModel, z: np.ndarray, w: np.ndarray, V: float, matrix: np.ndarray) -> np.ndarray:
+    return np.sum((z - w) ** 2, axis=-1) / (2 * V) + sample_loss(model, z, matrix)
+
+
 def _polish(model: AttentionModel, z: np.ndarray, w: np.ndarray, V: float, matrix: np.ndarray) -> np.ndarray:
     """Refine minimisers z (n, 2) by shrinking pattern search: slow, derivative-free, hard to get wrong."""
     step = 0.05
     offsets = np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1), (1, -1), (-1, 1)], float)
-    while step > 1e-9:
-        candidates = z[:, None, :] + step * offsets
-        values = np.sum((candidates - w[:, None, :]) ** 2, axis=-1) / (2 * V)
-        values = values + sample_loss(model, candidates, matrix)
-        best = np.argmin(values, axis=1)
-        z = candidates[np.arange(len(z)), best]
-        if np.all(best == 0):
-            step *= 0.5
+    z = z.copy()
+    while step > 1e-8:
+        moving = np.arange(len(z))
+        while len(moving):
+            candidates = z[moving, None, :] + step * offsets
+            best = np.argmin(_objective(model, candidates, w[moving, None, :], V, matrix), axis=1)
+            z[moving] = candidates[np.arange(len(moving)), best]
+            moving = moving[best != 0]
+        step *= 0.25
     return z
 
 
 def envelope_on_line(
     model: AttentionModel, w: np.ndarray, V: float, matrix: np.ndarray, reach: float = 2.6, nodes: int = 131
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Global minimisers (n, 2) and envelopes (n,) for fields w (n, 2), by a dense grid and a pattern search."""
+    """Global minimisers (n, 2) and envelopes (n,) for fields w (n, 2), by a dense grid and a pattern search.
+
+    Minima tie across z_1 = z_2 or in opposite quadrants, so the best point of every quadrant is refined whose
+    energy on the grid may still turn out lowest.
+    """
     axis = np.linspace(-reach, reach, nodes)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
-    losses = sample_loss(model, grid, matrix)
-    starts = np.empty_like(w)
-    for k, field in enumerate(w):
-        starts[k] = grid[np.argmin(np.sum((grid - field) ** 2, axis=1) / (2 * V) + losses)]
-    z = _polish(model, starts, w, V, matrix)
-    return z, np.sum((z - w) ** 2, axis=1) / (2 * V) + sample_loss(model, z, matrix)
+    quadrant = 2 * (grid[:, 0] >= 0) + (grid[:, 1] >= 0)
+    best, value = w.copy(), np.full(len(w), np.inf)
+    for chosen in range(4):
+        points = grid[quadrant == chosen]
+        constant = np.sum(points**2, axis=1) / (2 * V) + sample_loss(model, points, matrix)
+        nearest = np.concatenate([np.argmin(constant - part @ points.T / V, axis=1) for part in _parts(w)])
+        z = points[nearest]
+        here = _objective(model, z, w, V, matrix)
+        # On a grid this fine, energies lie above their minimum by at most the curvature times half the squared step.
+        hopeful = here < value + (axis[1] - axis[0]) ** 2 * (1 / V + model.token_variance)
+        z[hopeful] = _polish(model, z[hopeful], w[hopeful], V, matrix)
+        here[hopeful] = _objective(model, z[hopeful], w[hopeful], V, matrix)
+        better = here < value
+        best[better], value[better] = z[better], here[better]
+    return best, value
+
+
+def _parts(w: np.ndarray, size: int = 500) -> list[np.ndarray]:
+    return [w[k : k + size] for k in range(0, len(w), size)]

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.channel import STARTS, Channel, parameter_vector
+from saddle.channel import Channel
+from tests.kernel_calls import EXACT_LINE, average_line, global_minima
 from tests.oracles import attention_weights, envelope_on_line, sample_loss, target
 
 PAPER = AttentionModel.paper()
 CROSSED = AttentionModel.paper(positional_matrix=((0.3, 0.7), (0.8, 0.2)))
-N_COLUMNS = 27
-
-
-def one_line(kernel, model, state, h, common, rule):
-    """Average along one line: the row of averages, Jacobian, jumps and failures."""
-    rows = np.zeros((1, N_COLUMNS))
-    nodes, weights = rule.legendre
-    kernel.module.average_lines(
-        0, 1, np.array([h[0]]), np.array([h[1]]), np.array([common]), np.asarray(state, float),
-        parameter_vector(model), rule.scan, STARTS, rule.piece_orders, nodes, weights, True, rows,
-    )  # fmt: skip
-    return rows[0]
+JUMPS, FAILURES = -3, -2
 
 
 def brute_line(model, state, h, common, points=6001, extent=5.5):
@@ -58,10 +50,10 @@ LINES = [
 
 @pytest.mark.parametrize(("model", "state", "h", "common"), LINES)
 def test_line_average_against_brute_force(kernel, model, state, h, common):
-    row = one_line(kernel, model, state, h, common, LineRule())
+    row = average_line(kernel, model, state, h, common, EXACT_LINE)
     expected, jumps = brute_line(model, state, h, common)
-    assert row[-2] == jumps
-    assert row[-1] == 0
+    assert row[JUMPS] == jumps
+    assert row[FAILURES] == 0
     # The envelope is continuous, so the dense grid is accurate; g jumps, which costs the grid a step of its own.
     assert row[4] == pytest.approx(expected[2], rel=2e-6)
     assert row[0] == pytest.approx(expected[0], rel=3e-3)
@@ -70,11 +62,10 @@ def test_line_average_against_brute_force(kernel, model, state, h, common):
 
 @pytest.mark.parametrize(("model", "state", "h", "common"), LINES)
 def test_line_average_does_not_depend_on_its_own_orders(kernel, model, state, h, common):
-    row = one_line(kernel, model, state, h, common, LineRule())
-    fine = one_line(
-        kernel, model, state, h, common, LineRule(scan_points=60, graded_nodes=48, plain_nodes=40, extent=6.0)
-    )
-    assert row[-2] == fine[-2]
+    row = average_line(kernel, model, state, h, common)
+    fine = average_line(kernel, model, state, h, common, EXACT_LINE)
+    assert row[JUMPS] == fine[JUMPS]
+    assert row[FAILURES] == fine[FAILURES] == 0
     np.testing.assert_allclose(row[:7], fine[:7], rtol=1e-4, atol=1e-8)
     # Odd blocks weight the line's ends with s^2 and s^4, where nodes are few if the jump is far from the centre.
     np.testing.assert_allclose(row[7:9], fine[7:9], rtol=1e-3, atol=1e-8)
@@ -88,9 +79,8 @@ def test_global_minimiser_against_dense_grid(kernel, model, susceptibility):
         w = generator.normal(size=(300, 2)) * generator.choice([0.1, 0.3, 0.6], size=(300, 1))
         matrix = target(model, h)
         _, envelope = envelope_on_line(model, w, susceptibility, matrix)
-        out = np.zeros((300, 3))
-        targets = np.tile(matrix.ravel(), (300, 1))
-        kernel.module.proximal_points(0, 300, w, targets, susceptibility, STARTS, parameter_vector(model), out)
+        out = global_minima(kernel, model, w, np.tile(matrix, (300, 1, 1)), susceptibility)
+        assert np.all(out[:, 3] == 1.0)
         assert np.max(out[:, 2] - envelope) < 1e-12
         np.testing.assert_allclose(out[:, 2], envelope, atol=1e-12)
 
@@ -99,7 +89,7 @@ def test_published_accuracy_study(kernel):
     # Theory notes, section 8: converged values at (q, m, V, theta) = (0.05001, 0.25857, 11.036, 0).
     state = np.array([0.05001, 0.25857, 11.036, 0.0])
     coarse = Channel(kernel, PAPER, LineRule()).averages(state)
-    fine = Channel(kernel, PAPER, LineRule(40, 12)).averages(state)
+    fine = Channel(kernel, PAPER, LineRule.for_tolerance(1e-5)).averages(state)
     assert fine.conjugates[0] == pytest.approx(1.34429e-4, rel=5e-5)
     assert fine.conjugates[1] == pytest.approx(2.92584e-3, rel=2e-5)
     assert fine.conjugates[2] == pytest.approx(2.43240e-2, rel=2e-5)
@@ -110,19 +100,20 @@ def test_published_accuracy_study(kernel):
 
 def test_default_rule_is_good_to_a_thousandth_in_every_conjugate(kernel):
     for state in ((0.0817, 0.0, 18.3, 0.118), (0.0765, 0.0, 28.03, 0.0), (0.0706, 0.1318, 22.24, 0.0582)):
-        coarse = Channel(kernel, PAPER, LineRule()).averages(np.array(state), derivatives=False)
-        fine = Channel(kernel, PAPER, LineRule(48, 24)).averages(np.array(state), derivatives=False)
+        coarse = Channel(kernel, PAPER, LineRule()).averages(np.array(state))
+        fine = Channel(kernel, PAPER, LineRule.for_tolerance(1e-5)).averages(np.array(state))
         used = fine.conjugates != 0.0
         np.testing.assert_allclose(coarse.conjugates[used], fine.conjugates[used], rtol=1e-3)
 
 
 @pytest.mark.parametrize("state", [(0.08, 0.0, 20.0, 0.0), (0.08, 0.1, 20.0, 0.0), (0.08, 0.0, 20.0, 0.06)])
 def test_skipping_equivalent_nodes_changes_nothing(kernel, coarse_rule, state):
-    reduced = Channel(kernel, PAPER, coarse_rule).averages(np.array(state))
-    # A perturbation too small to matter, but not zero, switches the reduction off. Mirror images may grade
-    # their nodes towards different, equally soft points, hence the tolerance of a line.
+    # Mirror images may grade their nodes towards different, equally soft points, so lines are done exactly.
+    rule = replace(coarse_rule, line=EXACT_LINE)
+    reduced = Channel(kernel, PAPER, rule).averages(np.array(state))
+    # A perturbation too small to matter, but not zero, switches the reduction off.
     nudged = np.array([x if x else 1e-13 for x in state])
-    full = Channel(kernel, PAPER, coarse_rule).averages(nudged)
+    full = Channel(kernel, PAPER, rule).averages(nudged)
     np.testing.assert_allclose(reduced.conjugates, full.conjugates, rtol=1e-5, atol=1e-9)
     np.testing.assert_allclose(reduced.derivatives, full.derivatives, rtol=1e-6, atol=1e-8)
     assert reduced.envelope == pytest.approx(full.envelope, rel=1e-8)
@@ -146,14 +137,20 @@ def test_result_does_not_depend_on_the_number_of_threads(kernel, coarse_rule):
     one, two = (Channel(kernel, PAPER, coarse_rule, threads).averages(state) for threads in (1, 2))
     assert np.array_equal(one.conjugates, two.conjugates)
     assert np.array_equal(one.derivatives, two.derivatives)
+    assert np.array_equal(one.test_error_derivatives, two.test_error_derivatives)
+    assert np.array_equal(one.odd_blocks, two.odd_blocks)
+    assert np.array_equal(one.differences, two.differences)
+    one_slopes, two_slopes = (Channel(kernel, PAPER, coarse_rule, n).parameter_slopes(state) for n in (1, 2))
+    assert np.array_equal(one_slopes.conjugates, two_slopes.conjugates)
+    assert np.array_equal(one_slopes.envelope, two_slopes.envelope)
     assert (one.envelope, one.test_error) == (two.envelope, two.test_error)
 
 
 def test_odd_blocks_agree_by_both_routes(kernel):
     # Derivative of m_hat in m where m = 0: moving jumps on one side, the density's derivative on the other.
-    averages = Channel(kernel, PAPER, LineRule(48, 16)).averages(np.array([0.1148, 0.0, 12.67, 0.158]))
+    averages = Channel(kernel, PAPER, LineRule.for_tolerance(1e-5)).averages(np.array([0.1148, 0.0, 12.67, 0.158]))
     assert averages.derivatives[1, 1] == pytest.approx(averages.odd_blocks[0], rel=2e-3)
-    averages = Channel(kernel, PAPER, LineRule(48, 16)).averages(np.array([0.05, 0.2586, 11.0, 0.0]))
+    averages = Channel(kernel, PAPER, LineRule.for_tolerance(1e-5)).averages(np.array([0.05, 0.2586, 11.0, 0.0]))
     assert averages.derivatives[3, 3] == pytest.approx(averages.odd_blocks[1], rel=2e-3)
 
 
@@ -166,28 +163,5 @@ def test_test_error_by_monte_carlo(kernel):
     w += np.sqrt(q - theta**2 / rho) * generator.normal(size=(n, 2))
     errors = sample_loss(PAPER, w, (1 - PAPER.omega) * attention_weights(h) + PAPER.omega * np.array(
         PAPER.positional_matrix))  # fmt: skip
-    got = Channel(kernel, PAPER, LineRule()).averages(np.array(state), derivatives=False).test_error
+    got = Channel(kernel, PAPER, LineRule()).averages(np.array(state)).test_error
     assert abs(got - errors.mean()) < 4 * errors.std() / np.sqrt(n)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"teacher_order": 7},
-        {"common_order": 0},
-        {"teacher_order": 400},
-        {"scan_points": 2},
-        {"graded_nodes": 90},
-    ],
-)
-def test_impossible_rules_are_refused(changes):
-    with pytest.raises(ValueError, match=str(next(iter(changes.values())))):
-        LineRule(**changes)
-
-
-def test_outer_rule_integrates_gaussian_moments():
-    nodes, weights = LineRule().outer
-    assert weights.sum() == pytest.approx(1.0, abs=1e-7)
-    for column in range(3):
-        assert weights @ nodes[:, column] ** 2 == pytest.approx(1.0, abs=1e-6)
-        assert weights @ nodes[:, column] ** 4 == pytest.approx(3.0, abs=1e-5)

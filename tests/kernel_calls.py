@@ -1,0 +1,62 @@
+"""Calls of a kernel's entry points with everything filled in that a test does not care about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from replica import AttentionModel
+from saddle.channel import N_COLUMNS, N_COUNTS, parameter_vector
+from saddle.kernel import Kernel
+from saddle.minimiser_starts import minimiser_starts
+from saddle.quadrature import LineOrders, legendre_tables
+
+__all__ = ["EXACT_LINE", "average_line", "average_lines", "global_minima", "line_fields"]
+
+EXACT_LINE = LineOrders(scan_points=40, graded_nodes=48, plain_nodes=40, extent=7.0)
+"""Orders whose own error along a line is negligible."""
+
+
+def average_lines(
+    kernel: Kernel, model: AttentionModel, state, h, common, line: LineOrders | None = None
+) -> np.ndarray:
+    """Average along lines h (n, L), common (n, L - 1): averages, derivatives, jumps, failures and points, (n, 32).
+
+    The orders adapt to the size of the fields, as they do in a channel's average.
+    """
+    h, common = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float)
+    outer = np.concatenate([common.reshape(len(h), -1), h], axis=1)
+    rows = np.zeros((len(outer), N_COLUMNS + N_COUNTS))
+    line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
+    kernel.module.average_lines(
+        0, len(outer), outer, np.asarray(state, float), parameter_vector(model), line.scan,
+        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), False, rows,
+    )  # fmt: skip
+    return rows
+
+
+def average_line(kernel: Kernel, model: AttentionModel, state, h, common, line: LineOrders | None = None) -> np.ndarray:
+    """Average along one line, (32,)."""
+    return average_lines(kernel, model, state, [h], [common], line)[0]
+
+
+def global_minima(
+    kernel: Kernel, model: AttentionModel, fields: np.ndarray, targets: np.ndarray, susceptibility: float, starts=None
+) -> np.ndarray:
+    """Search from the kernel's own starts, or from others: z, value and success, (n, L + 2)."""
+    starts = minimiser_starts(model.sequence_length) if starts is None else starts
+    state = np.array([np.nan, np.nan, susceptibility, np.nan])
+    out = np.zeros((len(fields), fields.shape[1] + 2))
+    kernel.module.global_minima(
+        0, len(fields), np.ascontiguousarray(fields), np.ascontiguousarray(targets.reshape(len(fields), -1)),
+        np.ascontiguousarray(starts), state, parameter_vector(model), out,
+    )  # fmt: skip
+    return out
+
+
+def line_fields(model: AttentionModel, state, h, common, s: np.ndarray) -> np.ndarray:
+    """Local fields w along a line of two tokens, (len(s), 2), written without any generated expression."""
+    q, m, _, theta = state
+    rho = model.token_variance
+    spread = np.sqrt((q - theta**2 / rho) / 2)
+    w = np.stack([common + s, common - s], axis=1) * spread
+    return w + m * np.array(model.positional_encoding) + theta / rho * np.asarray(h)
