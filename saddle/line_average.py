@@ -82,6 +82,7 @@ SMOOTH = 2.0
 # saturated that minima lie where one token's attention changes sides (measured: docs/performance.md).
 LARGE_FIELD = 0.5
 SATURATED_FIELD = 2.0
+FAR_OUT = 4.0
 # A warm start is a linear prediction, which is not trusted farther than this; a minimiser that moved farther
 # from it is looked for globally.
 LARGEST_PREDICTION = 0.2
@@ -127,6 +128,40 @@ def put(work, lane, s, z):
 
 
 @compiled
+def put_row(work, lane, s, table, k):
+    """Let a lane start at row k of a table of points; a view of it would cost more than the copy."""
+    work[ROW_S + lane] = s
+    for j in range(N_FIELDS):
+        work[ROW_Z + j * LANES + lane] = table[k, j]
+        work[ROW_GUESS + j * LANES + lane] = table[k, j]
+
+
+@compiled
+def apart_from_row(table, k, z):
+    """Distance of a point from row k of a table."""
+    total = 0.0
+    for j in range(N_FIELDS):
+        total += (table[k, j] - z[j]) ** 2
+    return math.sqrt(total)
+
+
+@compiled
+def rows_apart(table, k, other, i):
+    """Distance of row k of a table from row i of another."""
+    total = 0.0
+    for j in range(N_FIELDS):
+        total += (table[k, j] - other[i, j]) ** 2
+    return math.sqrt(total)
+
+
+@compiled
+def copy_row(target, i, table, k):
+    """Copy row k of one table to row i of another."""
+    for j in range(N_FIELDS):
+        target[i, j] = table[k, j]
+
+
+@compiled
 def take(work, lane, z):
     """Copy a lane's point to z."""
     for j in range(N_FIELDS):
@@ -159,9 +194,9 @@ def minimise(work, count, state, parameters):
         for j in range(N_FIELDS):
             work[ROW_STEP + j * LANES + lane] = 0.0
     for first in range(0, count, CHUNK):
-        last = min(first + CHUNK, count)
+        lanes, chunk = min(CHUNK, count - first), work[first:]
         for _ in range(NEWTON_SWEEPS):
-            if newton_sweep(last - first, work[first:], state, parameters) == 0:
+            if newton_sweep(lanes, chunk, state, parameters) == 0:
                 break
 
 
@@ -176,25 +211,28 @@ def solve(work, count, problem):
 
 @compiled
 def number_of_starts(work, lane, starts):
-    """How many starts a global search from a lane's field needs."""
+    """How many starts a global search from a lane's field needs.
+
+    Far out on a line, where next to no weight lies, the field itself is enough besides the given starts.
+    """
     squared = 0.0
     for j in range(N_FIELDS):
         squared += work[ROW_W + j * LANES + lane] ** 2
-    if squared > SATURATED_FIELD:
+    if squared > SATURATED_FIELD and abs(work[ROW_S + lane]) < FAR_OUT:
         return starts.shape[0] + 2 * N_FIELDS + 1
     return starts.shape[0] + (1 if squared > LARGE_FIELD else 0)
 
 
 @compiled
-def fill_start(k, starts, field, z):
-    """Write the k-th start of a global search.
+def fill_start(k, starts, fields, i, z):
+    """Write the k-th start of a global search at the field in row i of a table.
 
     After the given starts, for large fields, where attention is saturated: minima may lie next to the field, or
     where one token's attention changes sides.
     """
     given = starts.shape[0]
     for j in range(N_FIELDS):
-        z[j] = starts[k, j] if k < given else field[j]
+        z[j] = starts[k, j] if k < given else fields[i, j]
     if given < k <= given + N_FIELDS:
         z[k - given - 1] = 0.0
     elif k > given + N_FIELDS:
@@ -207,12 +245,12 @@ def search(problem, s, z):
     work = problem.spare
     put(work, np.int64(0), s, z)
     local_fields(np.int64(1), work, problem.line, problem.state, problem.parameters)
-    field, start = np.empty(N_FIELDS), np.empty(N_FIELDS)
+    field, start = np.empty((1, N_FIELDS)), np.empty(N_FIELDS)
     for j in range(N_FIELDS):
-        field[j] = work[ROW_W + j * LANES]
+        field[0, j] = work[ROW_W + j * LANES]
     count = np.int64(1)
     for k in range(number_of_starts(work, 0, problem.starts)):
-        fill_start(k, problem.starts, field, start)
+        fill_start(k, problem.starts, field, 0, start)
         put(work, count, s, start)
         count += 1
     solve(work, count, problem)
@@ -229,13 +267,13 @@ def search(problem, s, z):
 def offer(scan, point, z, value):
     """Let a minimum compete at a scan point; return whether it is the lowest so far."""
     if value < scan.energy[point] - 1e-14 * abs(value):
-        if apart(z, scan.z[point]) > SAME_POINT:
-            copy_point(scan.rival, point, scan.z[point])
+        if apart_from_row(scan.z, point, z) > SAME_POINT:
+            copy_row(scan.rival, point, scan.z, point)
             scan.rival_energy[point] = scan.energy[point]
         copy_point(scan.z, point, z)
         scan.energy[point] = value
         return True
-    if value < scan.rival_energy[point] and apart(z, scan.z[point]) > SAME_POINT:
+    if value < scan.rival_energy[point] and apart_from_row(scan.z, point, z) > SAME_POINT:
         copy_point(scan.rival, point, z)
         scan.rival_energy[point] = value
     return False
@@ -264,7 +302,7 @@ def scan_starts(problem, scan):
     lane = np.int64(0)
     for k in range(n_scan):
         for start in range(counts[k]):
-            fill_start(start, problem.starts, fields[k], point)
+            fill_start(start, problem.starts, fields, k, point)
             put(work, lane, scan.s[k], point)
             scan.owner[lane] = k
             lane += 1
@@ -285,8 +323,8 @@ def continue_scan(problem, scan):
     improved, lane = False, np.int64(0)
     for k in range(1, n_scan):
         # Even owner: point k from the left; odd: point k - 1 from the right.
-        put(work, lane, scan.s[k], scan.z[k - 1])
-        put(work, lane + 1, scan.s[k - 1], scan.z[k])
+        put_row(work, lane, scan.s[k], scan.z, k - 1)
+        put_row(work, lane + 1, scan.s[k - 1], scan.z, k)
         scan.owner[lane], scan.owner[lane + 1] = 2 * k, 2 * k - 1
         lane += 2
         if lane + 2 > LANES or k == n_scan - 1:
@@ -310,8 +348,11 @@ def differentiate_scan(problem, scan):
     work, n_scan = problem.work, scan.s.size
     lane = np.int64(0)
     for k in range(n_scan):
-        put(work, lane, scan.s[k], scan.z[k])
-        put(work, lane + 1, scan.s[k], scan.rival[k] if scan.rival_energy[k] < math.inf else scan.z[k])
+        put_row(work, lane, scan.s[k], scan.z, k)
+        if scan.rival_energy[k] < math.inf:
+            put_row(work, lane + 1, scan.s[k], scan.rival, k)
+        else:
+            put_row(work, lane + 1, scan.s[k], scan.z, k)
         scan.owner[lane] = k
         lane += 2
         if lane + 2 > LANES or k == n_scan - 1:
@@ -427,10 +468,10 @@ def add_break(problem, s, u, v, breaks, n_breaks):
     k = n_breaks
     while k > 0 and breaks.s[k - 1] > s:
         breaks.s[k] = breaks.s[k - 1]
-        copy_point(breaks.left, k, breaks.left[k - 1])
-        copy_point(breaks.right, k, breaks.right[k - 1])
-        copy_point(breaks.left_tangent, k, breaks.left_tangent[k - 1])
-        copy_point(breaks.right_tangent, k, breaks.right_tangent[k - 1])
+        copy_row(breaks.left, k, breaks.left, k - 1)
+        copy_row(breaks.right, k, breaks.right, k - 1)
+        copy_row(breaks.left_tangent, k, breaks.left_tangent, k - 1)
+        copy_row(breaks.right_tangent, k, breaks.right_tangent, k - 1)
         k -= 1
     breaks.s[k] = s
     copy_point(breaks.left, k, u)
@@ -544,6 +585,16 @@ def where_rivals_may_cross(scan, k):
     return scan.s[k - 1] + t
 
 
+@compiled
+def guess_of_tie(scan, k):
+    """Where minimiser and rival would change places between scan points k - 1 and k if their gap were linear."""
+    gap_low = scan.rival_energy[k - 1] - scan.energy[k - 1]
+    gap_high = scan.rival_energy[k] - scan.energy[k]
+    if not gap_low + gap_high < math.inf:
+        return math.nan
+    return scan.s[k - 1] + (scan.s[k] - scan.s[k - 1]) * gap_low / (gap_low + gap_high + 1e-300)
+
+
 @inlined
 def break_line(problem, scan, breaks, by_parameters, row):
     """Find all jumps of a line; return their number and the number of intervals where the search failed."""
@@ -551,10 +602,10 @@ def break_line(problem, scan, breaks, by_parameters, row):
     point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
     for k in range(1, scan.s.size):
         low, high = scan.s[k - 1], scan.s[k]
-        moved = apart(scan.z[k], scan.z[k - 1])
+        moved = rows_apart(scan.z, k, scan.z, k - 1)
         connected = (
-            apart(scan.from_left[k], scan.z[k]) < SAME_POINT
-            and apart(scan.from_right[k - 1], scan.z[k - 1]) < SAME_POINT
+            rows_apart(scan.from_left, k, scan.z, k) < SAME_POINT
+            and rows_apart(scan.from_right, k - 1, scan.z, k - 1) < SAME_POINT
             # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch.
             and excess(moved, high - low, scan.speed[k - 1], scan.speed[k]) <= SMOOTH
         )
@@ -579,12 +630,13 @@ def break_line(problem, scan, breaks, by_parameters, row):
                 breaks, n_breaks, by_parameters, row,
             )  # fmt: skip
             failures += 0 if complete else 1
-            low, point[:], speed_low = s, probe, speed
+            low, point[:], speed_low, guess = s, probe, speed, math.nan
         else:
             point[:] = scan.z[k - 1]
             speed_low = scan.speed[k - 1]
+            guess = guess_of_tie(scan, k)
         n_breaks, complete = find_jumps(
-            problem, low, point, speed_low, high, scan.z[k], scan.speed[k], math.nan,
+            problem, low, point, speed_low, high, scan.z[k], scan.speed[k], guess,
             breaks, n_breaks, by_parameters, row,
         )  # fmt: skip
         failures += 0 if complete else 1
@@ -609,7 +661,7 @@ def add_softest_point(problem, scan, breaks):
             s = low + (lane + 1) * spacing
             nearest = centre - 1 if s < 0.5 * (scan.s[centre - 1] + scan.s[centre]) else centre
             nearest = centre + 1 if s > 0.5 * (scan.s[centre] + scan.s[centre + 1]) else nearest
-            predict(s, scan.s[nearest], scan.z[nearest], scan.tangent[nearest], point)
+            predict(s, scan.s[nearest], scan.z, scan.tangent, nearest, point)
             put(work, lane, s, point)
         solve(work, np.int64(WIDTH), problem)
         along_line(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
@@ -634,15 +686,15 @@ def add_softest_point(problem, scan, breaks):
 
 
 @compiled
-def predict(s, at, z, tangent, point):
-    """Continue a minimum linearly, not farther than a prediction is worth."""
+def predict(s, at, z, tangent, k, point):
+    """Continue row k of a table of minima linearly, not farther than a prediction is worth."""
     length = 0.0
     for j in range(N_FIELDS):
-        length += tangent[j] ** 2
+        length += tangent[k, j] ** 2
     length = math.sqrt(length) * abs(s - at)
     factor = (s - at) * (1.0 if length <= LARGEST_PREDICTION else LARGEST_PREDICTION / length)
     for j in range(N_FIELDS):
-        point[j] = z[j] + factor * tangent[j]
+        point[j] = z[k, j] + factor * tangent[k, j]
 
 
 @compiled
@@ -727,11 +779,11 @@ def integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row):
                 weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
                 nearest = max(inside_first, min(inside_last, math.floor((s - scan.s[0]) / spacing + 0.5)))
                 if inside_first <= inside_last and abs(scan.s[nearest] - s) < abs(at - s):
-                    predict(s, scan.s[nearest], scan.z[nearest], scan.tangent[nearest], point)
+                    predict(s, scan.s[nearest], scan.z, scan.tangent, nearest, point)
                 elif left:
-                    predict(s, at, breaks.left[k], breaks.left_tangent[k], point)
+                    predict(s, at, breaks.left, breaks.left_tangent, k, point)
                 else:
-                    predict(s, at, breaks.right[k], breaks.right_tangent[k], point)
+                    predict(s, at, breaks.right, breaks.right_tangent, k, point)
                 put(work, lane, s, point)
                 work[ROW_WEIGHT + lane] = weight
                 lane += 1
@@ -847,7 +899,7 @@ def global_minima(first, last, fields, targets, starts, state, parameters, out):
             work[ROW_W + j * LANES] = fields[i, j]
         count = number_of_starts(work, 0, starts)
         for lane in range(count):
-            fill_start(lane, starts, fields[i], point)
+            fill_start(lane, starts, fields, i, point)
             put(work, lane, 0.0, point)
             for j in range(N_FIELDS):
                 work[ROW_W + j * LANES + lane] = fields[i, j]

@@ -198,13 +198,14 @@ def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
 
 
 # Coordinates are x = t + STRETCH t^3 with t on a lattice: finest where jumps are born, wider in the tails.
-STRETCH = 0.03
+STRETCH = np.array([0.05, 0.05, 0.03])
+STRETCH.setflags(write=False)
 # Embedded rules: every second node in the teacher fields (a checkerboard, sqrt(2) times the spacing) and in the
 # common mode (twice the spacing), and the lattice without its outermost shell. The differences from the lattice
 # overestimate its error; factors measured on random models and states (docs/trust.md), for which the estimate
 # covers the true error in 19 of 20 cases and exceeds it about tenfold in the median.
 FACTORS = (0.25, 0.03, 0.15)
-SHELL = 0.35
+SHELL = 0.4
 
 
 @functools.lru_cache(maxsize=64)
@@ -220,8 +221,10 @@ def _lattice(
     ]
     codes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     t = 0.5 * spacing * codes
-    radius = np.sqrt(np.sum(t**2, axis=1))
-    codes, t, radius = codes[radius <= reach], t[radius <= reach], radius[radius <= reach]
+    x = t + STRETCH * t**3
+    radius = np.sqrt(np.sum(x**2, axis=1))
+    inside = radius <= reach
+    codes, t, x, radius = codes[inside], t[inside], x[inside], radius[inside]
 
     size = 4 * max(largest) + 5
 
@@ -233,7 +236,6 @@ def _lattice(
     multiplicity = 1 + np.sum(np.diff(images, axis=0) > 0, axis=0)
     chosen = images[0] == label(codes)
 
-    x = t + STRETCH * t**3
     density = np.exp(-0.5 * np.sum(x**2, axis=1)) / (2.0 * np.pi) ** 1.5
     weights = density * np.prod(spacing) * np.prod(1.0 + 3.0 * STRETCH * t**2, axis=1) * multiplicity
     embedded = [
@@ -257,16 +259,16 @@ class LineRule:
     ----------
     teacher_spacing, common_spacing
         Spacing of the lattice at the origin, in standard deviations, in the teacher fields and in the common
-        mode. The error sits almost entirely in the teacher fields.
+        mode; it widens outwards. The error sits almost entirely in the teacher fields.
     reach
-        Radius within which nodes are kept, in the lattice's own coordinate t (x = t + 0.03 t^3).
+        Radius within which nodes are kept, in standard deviations.
     line
         Orders along the line.
     """
 
-    teacher_spacing: float = 0.45
-    common_spacing: float = 0.75
-    reach: float = 4.3
+    teacher_spacing: float = 0.38
+    common_spacing: float = 0.58
+    reach: float = 5.5
     line: LineOrders = LineOrders()
 
     def __post_init__(self) -> None:
@@ -274,8 +276,8 @@ class LineRule:
         for name in ("teacher_spacing", "common_spacing"):
             if not 0.02 <= getattr(self, name) <= 2.5:
                 raise ValueError(f"{name} must lie in [0.02, 2.5] standard deviations, got {getattr(self, name)!r}")
-        if not 1.0 <= self.reach <= 8.0:
-            raise ValueError(f"reach must lie in [1, 8], got {self.reach!r}")
+        if not 1.0 <= self.reach <= 9.0:
+            raise ValueError(f"reach must lie in [1, 9] standard deviations, got {self.reach!r}")
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineRule:
@@ -294,9 +296,9 @@ class LineRule:
             raise ValueError(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
         decades = math.log10(1e-4 / tolerance)
         return cls(
-            teacher_spacing=0.4 / 1.6**decades,
-            common_spacing=0.6 / 1.25**decades,
-            reach=4.4 + 0.4 * decades,
+            teacher_spacing=0.38 / 1.6**decades,
+            common_spacing=0.58 / 1.25**decades,
+            reach=5.5 + 0.5 * decades,
             line=LineOrders.for_tolerance(tolerance),
         )
 
@@ -306,7 +308,7 @@ class LineRule:
         return LineRule(
             teacher_spacing=self.teacher_spacing / 1.6**decades,
             common_spacing=self.common_spacing / 1.25**decades,
-            reach=self.reach + 0.4 * decades,
+            reach=min(9.0, max(3.5, self.reach + 0.5 * decades)),
             line=replace(
                 self.line,
                 graded_nodes=max(8, min(LARGEST_ORDER, round(self.line.graded_nodes + 5 * decades))),
