@@ -216,10 +216,13 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         "accepted = (new_value <= value + 1e-4*scale*descent + 1e-15*abs(value)) & (done == 0.0)",
         *_factorisation(size),
         f"convex = {' & '.join(f'(raw_{k} > floor)' for k in every)}",
+        f"nearly_convex = {' & '.join(f'(raw_{k} > -floor)' for k in every)}",
         f"squared = {norm}",
         f"room = 1.0 + {' + '.join(f'{name}*{name}' for name in layout.points)}",
-        # Quadratic convergence: after this step the error is of order length^2 / (softness * V).
+        # Quadratic convergence: after this step the error is of order length^2 / (softness * V). At a cusp there is
+        # no softness left, and only linear convergence: there a step that no longer matters must do.
         f"finished = accepted & convex & (squared < 1e-14*min(1.0, V*{least})*room)",
+        "finished = finished | (accepted & nearly_convex & (squared < 1e-18*room))",
         # No field moves by more than one: softmax attention varies over fields of order one.
         f"shrink = 1.0/{longest}",
         *(f"new_step_{k} = new_step_{k}*shrink" for k in every),
