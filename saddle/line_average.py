@@ -77,7 +77,7 @@ GRADING = 3
 GRADED_REACH = 7.0
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
-SMOOTH = 2.0
+SMOOTH = 1.2
 # Squared local fields beyond which the field itself is one more start, and beyond which attention is so
 # saturated that minima lie where one token's attention changes sides (measured: docs/performance.md).
 LARGE_FIELD = 0.5
@@ -256,8 +256,9 @@ def search(problem, s, z):
     solve(work, count, problem)
     best, value = -1, math.inf
     for lane in range(count):
-        if work[ROW_DONE + lane] == 1.0 and work[ROW_VALUE + lane] < value - 1e-14 * abs(value):
-            best, value = lane, work[ROW_VALUE + lane]
+        candidate = work[ROW_VALUE + lane]
+        if work[ROW_DONE + lane] == 1.0 and candidate < value - 1e-14 * abs(candidate):
+            best, value = lane, candidate
     if best >= 0:
         take(work, best, z)
     return value, best >= 0
