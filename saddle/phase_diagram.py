@@ -160,7 +160,7 @@ def solve_phase_diagram(
     *,
     points: int = 48,
     sweep: str = "down",
-    tolerance: float = 1e-3,
+    tolerance: float = 2e-4,
     rule: OuterRule | None = None,
     threads: int = 0,
     progress: bool = False,
