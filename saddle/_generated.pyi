@@ -1,7 +1,14 @@
-"""The functions that ``replica.code_generation`` writes, as the hand-written numerics see them.
+"""What a kernel module defines before the hand-written numerics, as these see it.
 
-There is no module of this name at run time: the text of ``saddle/line_average.py`` is appended to the
-generated functions, so that one self-contained module is compiled and cached.
+There is no module of this name at run time: ``saddle.kernel_text`` writes the functions that SymPy derived, wraps
+those of many nodes in loops over lanes, and appends the text of ``saddle/line_average.py``, so that one
+self-contained module is compiled and cached.
+
+A function over lanes reads and writes rows of the workspace ``work``: what differs from lane to lane; from
+``line``, what a line's nodes share (common modes, teacher fields, target entries and their slopes); ``state`` is
+(q, m, V, theta). Rows start at the constants ROW_*: point z, field w, target T, line coordinate s, the guess a lane
+started from, value and upper Hessian of the objective, Newton's step, how much of it is tried, its slope, whether
+the lane is done, a quadrature weight, and output.
 """
 
 from collections.abc import Callable
@@ -9,77 +16,38 @@ from collections.abc import Callable
 import numpy as np
 
 Floats = np.ndarray
-Quad = tuple[float, float, float, float]
+Count = int | np.integer
+
+LANES: int
+N_FIELDS: int
+N_TARGETS: int
+N_PARAMETERS: int
+N_CONSTANTS: int
+FIRST_TARGET: int
+WORK_SIZE: int
+ROW_Z: int
+ROW_W: int
+ROW_T: int
+ROW_S: int
+ROW_GUESS: int
+ROW_VALUE: int
+ROW_HESSIAN: int
+ROW_STEP: int
+ROW_SCALE: int
+ROW_DESCENT: int
+ROW_DONE: int
+ROW_WEIGHT: int
+ROW_OUT: int
 
 def compiled(function: Callable) -> Callable: ...
+def inlined(function: Callable) -> Callable: ...
 def entry_point(function: Callable) -> Callable: ...
-def target_matrix(h_1: float, h_2: float, parameters: Floats) -> Quad: ...
-def moreau_objective(
-    z_1: float,
-    z_2: float,
-    w_1: float,
-    w_2: float,
-    V: float,
-    T_11: float,
-    T_12: float,
-    T_21: float,
-    T_22: float,
-    parameters: Floats,
-) -> tuple[float, float, float, float, float, float]: ...
-def local_fields(
-    common_mode: float,
-    line_coordinate: float,
-    h_1: float,
-    h_2: float,
-    q: float,
-    m: float,
-    V: float,
-    theta: float,
-    parameters: Floats,
-) -> tuple[float, float]: ...
-def channel_integrands(
-    z_1: float,
-    z_2: float,
-    common_mode: float,
-    line_coordinate: float,
-    h_1: float,
-    h_2: float,
-    T_11: float,
-    T_12: float,
-    T_21: float,
-    T_22: float,
-    q: float,
-    m: float,
-    V: float,
-    theta: float,
-    parameters: Floats,
-) -> tuple[float, ...]: ...
-def channel_derivatives(
-    z_1: float,
-    z_2: float,
-    H_11: float,
-    H_12: float,
-    H_22: float,
-    common_mode: float,
-    line_coordinate: float,
-    h_1: float,
-    h_2: float,
-    q: float,
-    m: float,
-    V: float,
-    theta: float,
-    parameters: Floats,
-) -> tuple[float, ...]: ...
-def envelope_slopes(
-    z_1: float,
-    z_2: float,
-    common_mode: float,
-    line_coordinate: float,
-    h_1: float,
-    h_2: float,
-    q: float,
-    m: float,
-    V: float,
-    theta: float,
-    parameters: Floats,
-) -> tuple[float, float, float, float, float]: ...
+def exponential(x: float) -> float: ...
+def fill_constants(outer: Floats, parameters: Floats, line: Floats) -> None: ...
+def newton_sweep(count: Count, work: Floats, state: Floats, parameters: Floats) -> int: ...
+def local_fields(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...
+def along_line(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...
+def node_averages(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...
+def jump_terms(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...
+def node_parameter_averages(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...
+def jump_parameter_terms(count: Count, work: Floats, line: Floats, state: Floats, parameters: Floats) -> None: ...

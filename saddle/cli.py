@@ -105,12 +105,13 @@ def main() -> None:
 @_model_options
 @click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Lowest and highest n/d.")
 @click.option("--points", type=int, default=48, show_default=True, help="Grid points.")
+@click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_one_line_errors
 def solve(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    alpha: tuple[float, float], points: int, output: str, quiet: bool,
+    alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from saddle.phase_diagram import solve_phase_diagram
@@ -119,7 +120,7 @@ def solve(
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
     folder = prepare_folder(output)
-    diagram = solve_phase_diagram(model, alpha, points=points, threads=threads, progress=not quiet)
+    diagram = solve_phase_diagram(model, alpha, points=points, tolerance=tolerance, threads=threads, progress=not quiet)
     results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
     diagram.save(results)
     _write_figure(diagram, figure)

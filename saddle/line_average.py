@@ -68,7 +68,7 @@ N_AVERAGES = 9
 N_STATE_DERIVATIVES = (N_STATE + 1) * N_STATE
 MAX_JUMPS = 16
 WIDTH = 8  # lanes that one instruction may take
-CHUNK = 32  # lanes that are minimised until all are done
+CHUNK = 40  # lanes that are minimised until all are done
 NEWTON_SWEEPS = 100
 SOFT_ROUNDS = 3
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
@@ -134,15 +134,6 @@ def put_row(work, lane, s, table, k):
     for j in range(N_FIELDS):
         work[ROW_Z + j * LANES + lane] = table[k, j]
         work[ROW_GUESS + j * LANES + lane] = table[k, j]
-
-
-@compiled
-def apart_from_row(table, k, z):
-    """Distance of a point from row k of a table."""
-    total = 0.0
-    for j in range(N_FIELDS):
-        total += (table[k, j] - z[j]) ** 2
-    return math.sqrt(total)
 
 
 @compiled
@@ -264,20 +255,30 @@ def search(problem, s, z):
     return value, best >= 0
 
 
-@compiled
-def offer(scan, point, z, value):
-    """Let a minimum compete at a scan point; return whether it is the lowest so far."""
-    if value < scan.energy[point] - 1e-14 * abs(value):
-        if apart_from_row(scan.z, point, z) > SAME_POINT:
-            copy_row(scan.rival, point, scan.z, point)
-            scan.rival_energy[point] = scan.energy[point]
-        copy_point(scan.z, point, z)
-        scan.energy[point] = value
-        return True
-    if value < scan.rival_energy[point] and apart_from_row(scan.z, point, z) > SAME_POINT:
-        copy_point(scan.rival, point, z)
-        scan.rival_energy[point] = value
-    return False
+@inlined
+def offer(work, lane, scan, point):
+    """Let a lane's minimum compete at a scan point; return whether it is the lowest so far."""
+    value = work[ROW_VALUE + lane]
+    improved = False
+    if work[ROW_DONE + lane] == 1.0 and value < scan.rival_energy[point]:
+        distance = 0.0
+        for j in range(N_FIELDS):
+            distance += (work[ROW_Z + j * LANES + lane] - scan.z[point, j]) ** 2
+        other = distance > SAME_POINT * SAME_POINT
+        if value < scan.energy[point] - 1e-14 * abs(value):
+            improved = True
+            if other:
+                scan.rival_energy[point] = scan.energy[point]
+                for j in range(N_FIELDS):
+                    scan.rival[point, j] = scan.z[point, j]
+            scan.energy[point] = value
+            for j in range(N_FIELDS):
+                scan.z[point, j] = work[ROW_Z + j * LANES + lane]
+        elif other:
+            scan.rival_energy[point] = value
+            for j in range(N_FIELDS):
+                scan.rival[point, j] = work[ROW_Z + j * LANES + lane]
+    return improved
 
 
 @inlined
@@ -310,9 +311,7 @@ def scan_starts(problem, scan):
             if lane == LANES or (k == n_scan - 1 and start == counts[k] - 1):
                 solve(work, lane, problem)
                 for i in range(lane):
-                    if work[ROW_DONE + i] == 1.0:
-                        take(work, i, point)
-                        offer(scan, scan.owner[i], point, work[ROW_VALUE + i])
+                    offer(work, i, scan, scan.owner[i])
                 lane = np.int64(0)
 
 
@@ -320,7 +319,6 @@ def scan_starts(problem, scan):
 def continue_scan(problem, scan):
     """Continue every scan point's minimiser to its neighbours; return whether a lower minimum was found."""
     work, n_scan = problem.work, scan.s.size
-    point = np.empty(N_FIELDS)
     improved, lane = False, np.int64(0)
     for k in range(1, n_scan):
         # Even owner: point k from the left; odd: point k - 1 from the right.
@@ -331,14 +329,14 @@ def continue_scan(problem, scan):
         if lane + 2 > LANES or k == n_scan - 1:
             solve(work, lane, problem)
             for i in range(lane):
-                take(work, i, point)
                 target = scan.owner[i] // 2
-                if scan.owner[i] % 2 == 0:
-                    copy_point(scan.from_left, target, point)
-                else:
-                    copy_point(scan.from_right, target, point)
-                if work[ROW_DONE + i] == 1.0 and offer(scan, target, point, work[ROW_VALUE + i]):
-                    improved = True
+                for j in range(N_FIELDS):
+                    if scan.owner[i] % 2 == 0:
+                        scan.from_left[target, j] = work[ROW_Z + j * LANES + i]
+                    else:
+                        scan.from_right[target, j] = work[ROW_Z + j * LANES + i]
+                better = offer(work, i, scan, target)
+                improved = improved or better
             lane = np.int64(0)
     return improved
 
