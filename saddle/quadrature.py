@@ -34,6 +34,7 @@ __all__ = [
 
 LARGEST_ORDER = 64
 FIELD_SCALE = 0.5
+LARGEST_SOBOL = 2**16
 
 SignedPermutation = tuple[tuple[int, int], ...]
 """A map of coordinates: for each new coordinate, the old one's index and a sign."""
@@ -391,7 +392,8 @@ class SobolRule:
 
     def refined(self, factor: float = 10.0) -> SobolRule:
         """Return a rule whose standard error is expected to be smaller by a factor: errors fall about as 1/points."""
-        return replace(self, points=max(2, 2 ** round(math.log2(self.points * factor))))
+        wanted = max(2, 2 ** round(math.log2(self.points * factor)))
+        return replace(self, points=min(wanted, LARGEST_SOBOL))
 
     def sibling(self) -> SobolRule:
         """Return a rule of the same accuracy whose lines are scanned at other points."""

@@ -7,7 +7,7 @@ import numpy as np
 from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.newton import OutsideDomain
-from saddle.quadrature import LineRule
+from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import informed_states
 from saddle.state_evolution import StateEvolution
 
@@ -33,21 +33,25 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
     return states
 
 
-def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: int = 0) -> LineRule:
+def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: int = 0) -> OuterRule:
     """Return a rule whose estimated relative error of every conjugate is about a tolerance.
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
-    agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice.
+    agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens get a
+    lattice; more get Sobol points, whose number is limited, so that the tolerance may not be reached.
 
     Raises
     ------
     ValueError
         If the tolerance does not lie between 1e-6 and 0.3.
     """
-    rule = LineRule.for_tolerance(min(max(tolerance, FINEST), COARSEST))
     if not FINEST <= tolerance <= 0.3:
         raise ValueError(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
-    states = _sample_states(StateEvolution(model, LineRule.for_tolerance(COARSEST), threads), alpha)
+    rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
+    coarse: OuterRule = LineRule.for_tolerance(COARSEST)
+    if model.sequence_length != 2:
+        rule, coarse = SobolRule(), SobolRule(points=64)
+    states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)
         errors = [evolution.channel.averages(state).relative_error for state in states]
