@@ -10,7 +10,7 @@ from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.quadrature import LineOrders, legendre_tables
 
-__all__ = ["EXACT_LINE", "average_line", "average_lines", "global_minima", "line_fields"]
+__all__ = ["EXACT_LINE", "average_line", "average_lines", "global_minima", "line_fields", "many_starts"]
 
 EXACT_LINE = LineOrders(scan_points=40, graded_nodes=48, plain_nodes=40, extent=7.0)
 """Orders whose own error along a line is negligible."""
@@ -37,6 +37,12 @@ def average_lines(
 def average_line(kernel: Kernel, model: AttentionModel, state, h, common, line: LineOrders | None = None) -> np.ndarray:
     """Average along one line, (32,)."""
     return average_lines(kernel, model, state, [h], [common], line)[0]
+
+
+def many_starts(reach: float = 1.6, per_axis: int = 7) -> np.ndarray:
+    """Starts on a grid for two tokens, far more than the kernel's own; a workspace holds 64 lanes, (49, 2)."""
+    axis = np.linspace(-reach, reach, per_axis)
+    return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def global_minima(

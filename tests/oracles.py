@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from replica import AttentionModel
 
-__all__ = ["attention_weights", "envelope_on_line", "sample_loss"]
+__all__ = ["attention_weights", "envelope_on_line", "jumps_by_search", "sample_loss", "target"]
 
 
 def attention_weights(h: np.ndarray) -> np.ndarray:
@@ -75,3 +77,26 @@ def envelope_on_line(
 
 def _parts(w: np.ndarray, size: int = 500) -> list[np.ndarray]:
     return [w[k : k + size] for k in range(0, len(w), size)]
+
+
+def jumps_by_search(minimiser: Callable[[np.ndarray], np.ndarray], s: np.ndarray, height: float) -> np.ndarray:
+    """Jumps of a minimiser z(s) along a line: position, and z on either side, (n, 1 + 2 L).
+
+    Every interval in which the minimiser moves by ``height`` or more is divided until it is too short for
+    anything but a jump. Only a pair of jumps that cancel between two neighbours in ``s`` can escape.
+    """
+    z = minimiser(s)
+    low, high, left, right = s[:-1], s[1:], z[:-1], z[1:]
+    while len(low):
+        moving = np.linalg.norm(right - left, axis=1) >= height
+        low, high, left, right = low[moving], high[moving], left[moving], right[moving]
+        if len(low) == 0 or np.max(high - low) < 1e-9:
+            break
+        parts = low[:, None] + (high - low)[:, None] * np.arange(1, 8) / 8
+        inner = minimiser(parts.ravel()).reshape(*parts.shape, -1)
+        points = np.concatenate([low[:, None], parts, high[:, None]], axis=1)
+        z = np.concatenate([left[:, None], inner, right[:, None]], axis=1)
+        low, high = points[:, :-1].ravel(), points[:, 1:].ravel()
+        left, right = z[:, :-1].reshape(len(low), -1), z[:, 1:].reshape(len(low), -1)
+    order = np.argsort(low)
+    return np.concatenate([low[order, None], left[order], right[order]], axis=1)

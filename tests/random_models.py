@@ -1,0 +1,30 @@
+"""Random models and states of two tokens, as wide as the property tests draw them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from replica import AttentionModel
+
+__all__ = ["random_model", "random_state"]
+
+
+def random_model(generator: np.random.Generator, largest_sigma: float = 1.2) -> AttentionModel:
+    """Any model of reasonable size: A need not be stochastic, the encodings need not be opposite."""
+    return AttentionModel(
+        omega=generator.uniform(0, 1),
+        sigma=generator.uniform(0.25, largest_sigma),
+        regularization=generator.uniform(0.003, 0.3),
+        positional_matrix=generator.uniform(-0.5, 1.5, size=(2, 2)),
+        positional_encoding=(generator.choice([-1, 1]) * generator.uniform(0.3, 1.5), generator.uniform(-1.5, 1.5)),
+    )
+
+
+def random_state(generator: np.random.Generator, model: AttentionModel) -> np.ndarray:
+    """Any state in the domain of a model's equations, none of its overlaps zero."""
+    rho = model.token_variance
+    q = rho * generator.uniform(0.05, 1)
+    m = np.sqrt(q) * generator.uniform(0.1, 1.5) * generator.choice([-1, 1])
+    V = rho / model.regularization * generator.uniform(0.1, 0.9)
+    theta = np.sqrt(q * rho) * generator.uniform(0.05, 0.9) * generator.choice([-1, 1])
+    return np.array([q, m, V, theta])
