@@ -219,10 +219,12 @@ def simulate(
         sector = Sector.SEMANTIC if name == "semantic" else Sector.POSITIONAL
         point = find_point(evolution, sector, alpha)
         theory = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
+        # The training loss is -Phi, and so is its error.
+        theory_errors = {**point.error, "train_loss": point.error["free_entropy"]}
         with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
             comparison = compare_at(
                 model, theory, name, alpha, dimension, range(seed, seed + seeds),
                 steps=steps, learning_rate=learning_rate, polish=polish, spherical_teacher=spherical_teacher,
-                progress=_advance(bar),
+                theory_errors=theory_errors, progress=_advance(bar),
             )  # fmt: skip
         click.echo(comparison_table(comparison))

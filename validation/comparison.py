@@ -43,6 +43,8 @@ class ComparedQuantity:
         Over the seeds.
     theory
         The prediction for d to infinity (its magnitude, unless ``signed``).
+    theory_error
+        Numerical error of the prediction; nan if none was stated.
     allowance
         How far from theory the mean may lie because d is finite.
     """
@@ -53,6 +55,7 @@ class ComparedQuantity:
     mean: float
     standard_error: float
     theory: float
+    theory_error: float
     allowance: float
 
     @property
@@ -151,6 +154,7 @@ def compare_at(
     gradient_tolerance: float = 0.0,
     polish: bool = False,
     test_samples: int = 20_000,
+    theory_errors: Mapping[str, float] | None = None,
     allowance_coefficients: Mapping[str, float] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
@@ -175,6 +179,8 @@ def compare_at(
         See :func:`~validation.teacher.draw_teacher_data`; off as published, on for a sharper comparison.
     learning_rate, steps, gradient_tolerance, polish, test_samples
         See :func:`~validation.gradient_descent.train_student`.
+    theory_errors
+        Numerical errors of some predictions, by name; shown, and negligible beside standard errors.
     allowance_coefficients
         For some names, the coefficient c >= 0 of the allowance c/d; zero for the others.
     progress
@@ -208,7 +214,14 @@ def compare_at(
         if progress is not None:
             progress(len(runs))
     quantities = tuple(
-        _compare(name, runs, float(theory[name]), coefficients.get(name, 0.0) / dimension) for name in COMPARED
+        _compare(
+            name,
+            runs,
+            float(theory[name]),
+            float((theory_errors or {}).get(name, math.nan)),
+            coefficients.get(name, 0.0) / dimension,
+        )
+        for name in COMPARED
     )
     return Comparison(model, start, alpha, dimension, quantities, tuple(runs))
 
@@ -219,29 +232,34 @@ def comparison_table(comparison: Comparison) -> str:
         f"start {comparison.start}, alpha = {comparison.sample_complexity:g}, d = {comparison.dimension}, "
         f"{len(comparison.runs)} seeds"
     )
-    columns = ("quantity", "mean", "standard error", "theory", "allowance", "deviation", "beyond allowance")
+    columns = (
+        "quantity", "mean", "standard error", "theory", "theory error", "allowance", "deviation", "beyond allowance",
+    )  # fmt: skip
     lines = [heading, f"{columns[0]:<22}" + "".join(f"{column:>17}" for column in columns[1:])]
     for quantity in comparison.quantities:
         magnitude = quantity.name in SIGN_AMBIGUOUS and not quantity.signed
         label = f"|{quantity.name}|" if magnitude else quantity.name
-        numbers = (quantity.mean, quantity.standard_error, quantity.theory, quantity.allowance)
+        numbers = (quantity.mean, quantity.standard_error, quantity.theory)
         deviations = (quantity.deviation, quantity.deviation_beyond_allowance)
         lines.append(
             f"{label:<22}"
             + "".join(f"{number:>17.6g}" for number in numbers)
+            + f"{quantity.theory_error:>17.1e}{quantity.allowance:>17.6g}"
             + "".join(f"{deviation:>+17.2f}" for deviation in deviations)
         )
     return "\n".join(lines)
 
 
-def _compare(name: str, runs: list[TrainingRun], theory: float, allowance: float) -> ComparedQuantity:
+def _compare(
+    name: str, runs: list[TrainingRun], theory: float, theory_error: float, allowance: float
+) -> ComparedQuantity:
     values = np.array([getattr(run, name) for run in runs], dtype=np.float64)
     signed = name not in SIGN_AMBIGUOUS or abs(theory) < VANISHING
     if not signed:
         values, theory = np.abs(values), abs(theory)
     values.setflags(write=False)
     spread = float(values.std(ddof=1)) / math.sqrt(values.size)
-    return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, allowance)
+    return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, theory_error, allowance)
 
 
 def _check_comparison(
