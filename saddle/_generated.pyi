@@ -1,7 +1,7 @@
 """What a kernel module defines before the hand-written numerics, as these see it.
 
 There is no module of this name at run time: ``saddle.kernel_text`` writes the functions that SymPy derived, wraps
-those of many nodes in loops over lanes, and appends the text of ``saddle/line_average.py``, so that one
+those of many nodes in loops over lanes, and appends the texts of ``saddle/line_*.py``, so that one
 self-contained module is compiled and cached.
 
 A function over lanes reads and writes rows of the workspace ``work``: what differs from lane to lane; from

@@ -1,6 +1,6 @@
 """Find the kernel of a model's structure in the cache, or derive, write and import it.
 
-A kernel is one Python module: the functions that SymPy wrote, the text of ``saddle/line_average.py``, and the sign
+A kernel is one Python module: the functions that SymPy wrote, the texts of ``saddle/line_*.py``, and the sign
 symmetries of what it evaluates. It is kept as ``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it.
 The key (``saddle.kernel_key``) is known without deriving anything, so a cached kernel starts without SymPy. The
 text ends with its own checksum; one that fails it is derived again.

@@ -22,7 +22,7 @@ from replica.model import ModelStructure
 
 __all__ = ["TEXT_SOURCES", "structure_key", "text_key"]
 
-TEXT_SOURCES = ("compiled_code.py", "kernel*.py", "*_text.py", "line_average.py")
+TEXT_SOURCES = ("compiled_code.py", "kernel*.py", "*_text.py", "line_*.py")
 """Patterns of the solver's files that decide what a kernel and its code hold, besides all of ``replica``."""
 
 KEY_LENGTH = 16

@@ -47,6 +47,9 @@ def exponential(x):
 
 '''
 
+NUMERICS = ("line_minima.py", "line_scan.py", "line_jumps.py", "line_average.py")
+"""The files of hand-written numerics, in order."""
+
 # Called from Python, so they are entry points with a disk cache of their own.
 WEIGHT_FUNCTIONS = (
     "weight_precision",
@@ -97,7 +100,8 @@ def kernel_source(system: SaddleSystem) -> str:
             for name, function in printed.items()
         ),
     ]
-    numerics = importlib.resources.files("saddle").joinpath("line_average.py").read_text(encoding="utf-8")
-    numerics = numerics.replace("from __future__ import annotations\n\n", "", 1)
+    folder = importlib.resources.files("saddle")
+    numerics = [folder.joinpath(name).read_text(encoding="utf-8") for name in NUMERICS]
+    numerics = [part.replace("from __future__ import annotations\n\n", "", 1) for part in numerics]
     constants = f"{layout.constants_text()}N_PARAMETERS = {len(system.free_entropy.parameters)}\n"
-    return PREAMBLE + constants + "\n\n" + "\n\n\n".join([text, *loops]) + "\n\n\n" + numerics
+    return PREAMBLE + constants + "\n\n" + "\n\n\n".join([text, *loops, *numerics])
