@@ -169,13 +169,16 @@ class Channel:
         without_position = state[POSITIONAL_INDEX] == 0.0 and symmetries.teacher and symmetries.student
         return bool(without_teacher), bool(without_position)
 
-    def outer(self, state: np.ndarray) -> OuterNodes:
-        """Return the outer nodes at a state; only inequivalent ones where m or theta vanishes."""
+    def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
+        """Return the outer nodes at a state; only inequivalent ones where m or theta vanishes.
+
+        ``exchange`` says whether nodes that the exchange of two tokens maps to each other are equivalent.
+        """
         without_teacher, without_position = self._vanishing(state)
         generators = (
             *((TEACHER_REVERSAL,) if without_teacher else ()),
             *((JOINT_REVERSAL,) if without_position else ()),
-            *self._token_exchange(),
+            *(self._token_exchange() if exchange else ()),
         )
         length = self.model.sequence_length
         return self.rule.outer(length, length - 1, generators)
@@ -255,7 +258,9 @@ class Channel:
     def parameter_slopes(self, state: np.ndarray) -> ParameterSlopes:
         """Differentiate the averages at a state (4,) in every parameter of the model."""
         state = np.ascontiguousarray(state, dtype=float)
-        outer = self.outer(state)
+        # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
+        # A_11 alone breaks it. The sign symmetries hold whatever the parameters.
+        outer = self.outer(state, exchange=False)
         n_parameters = len(parameter_vector(self.model))
         columns = (N_STATE + 2) * n_parameters
         rows = self._rows(state, outer, columns + N_COUNTS, True)

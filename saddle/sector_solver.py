@@ -38,9 +38,9 @@ def solve_in_sector(
 ) -> Result:
     """Solve the equations of a sector at fixed alpha; ``start`` holds the sector's unknowns.
 
-    Where a line's jump is just being born the residual may have a step of 1e-7, across which Newton's method
-    stalls. The step lies elsewhere for a rule whose lines are scanned at other points, so a stalled solve is
-    finished on one, whose accuracy is the same.
+    Where a line's jump is just being born, or is missed between two scan points, the residual may have a small step,
+    across which Newton's method stalls. The step lies elsewhere for a rule whose lines are scanned at other points,
+    so a stalled solve is finished on one, whose accuracy is the same.
     """
 
     def problem_on(equations: StateEvolution) -> Callable[[np.ndarray], SectorLinearization]:

@@ -235,7 +235,7 @@ def _sharpened(alpha: float, points: tuple[SolvedPoint, SolvedPoint]) -> tuple[f
     """
     first, second = (_settled(point, alpha) for point in points)
     slope = second.averages.envelope - first.averages.envelope
-    fine = alpha - (first.free_entropy - second.free_entropy) / slope
+    fine = float(alpha - (first.free_entropy - second.free_entropy) / slope)
     # Both states are integrated on the same lattice, so the differences of its embedded rules go together.
     differences = alpha * (first.averages.differences - second.averages.differences)[:, ENVELOPE]
     estimate = float(first.averages.outer.error(differences)) / abs(slope)
@@ -307,5 +307,5 @@ def _baseline_crossing(branch: Branch, baseline: float, bracket: tuple[float, fl
     there = _settled(min(polish.solved, key=lambda point: abs(point.alpha - coarse)), coarse)
     _, test_error = there.newton_corrected(free)
     slope = there.test_error_slope(free)
-    fine = coarse - (test_error - baseline) / slope
+    fine = float(coarse - (test_error - baseline) / slope)
     return fine, _error(there.solution_test_error_error(free) / abs(slope), 0.1 * abs(fine - coarse))
