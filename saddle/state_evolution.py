@@ -33,7 +33,8 @@ class ResidualParameterSlopes:
     residual
         Of F, (4, n).
     free_entropy
-        Of Phi, (n,). At a solution it is also the total derivative along a branch, since Phi is stationary.
+        Of Phi, conjugates fixed too, (n,). At a solution it is also the total derivative along a branch, since Phi
+        is stationary.
     test_error
         Of the test error per token, (n,).
     """
