@@ -1,0 +1,39 @@
+"""Kernels of which only the minimisation is there: any number of tokens, any rank, no equations of state."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from replica.channel_functions import objective_function
+from replica.code_generation import print_function
+from replica.model import ModelStructure
+from replica.moreau import moreau_problem
+from saddle.kernel_text import PREAMBLE
+from saddle.lane_text import LaneLayout, newton_sweep
+
+__all__ = ["minimiser_module"]
+
+
+@functools.cache
+def minimiser_module(structure: ModelStructure, folder: Path) -> ModuleType:
+    """Return a module with ``global_minima`` and ``proximal_points`` for a structure."""
+    problem = moreau_problem(structure)
+    points, fields, targets = (tuple(map(str, x)) for x in (problem.points, problem.fields, problem.target_symbols))
+    layout = LaneLayout(points, fields, targets, targets, 1)
+    numerics = importlib.resources.files("saddle").joinpath("line_minima.py").read_text(encoding="utf-8")
+    numerics = numerics.replace("from __future__ import annotations\n\n", "", 1)
+    constants = f"{layout.constants_text()}N_PARAMETERS = {len(problem.parameters)}\n"
+    sweep = newton_sweep(print_function(objective_function(problem)), layout)
+    text = "\n\n\n".join([PREAMBLE + constants, sweep, numerics])
+    name = f"minimiser_{structure.sequence_length}_{structure.rank}"
+    path = folder / f"{name}.py"
+    path.write_text(text)
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    exec(compile(text, str(path), "exec"), module.__dict__)
+    return module
