@@ -133,7 +133,8 @@ kernel = load_kernel()
 from replica.model import AttentionModel
 from saddle.quadrature import LineRule
 from saddle.state_evolution import StateEvolution
-StateEvolution(AttentionModel.paper(), LineRule.for_tolerance(0.1), 1).evaluate(numpy.array([0.08, 0.1, 20.0, 0.05]), 1.0)
+evolution = StateEvolution(AttentionModel.paper(), LineRule.for_tolerance(0.1), 1)
+evolution.evaluate(numpy.array([0.08, 0.1, 20.0, 0.05]), 1.0)
 print(time.perf_counter() - start)
 """
 
