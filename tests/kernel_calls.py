@@ -12,7 +12,7 @@ from saddle.quadrature import LineOrders, legendre_tables
 
 __all__ = ["EXACT_LINE", "average_line", "average_lines", "global_minima", "line_fields", "many_starts"]
 
-EXACT_LINE = LineOrders(scan_points=40, graded_nodes=48, plain_nodes=40, extent=7.0)
+EXACT_LINE = LineOrders(scan_points=40, graded_nodes=64, plain_nodes=64, extent=6.0)
 """Orders whose own error along a line is negligible."""
 
 
