@@ -8,17 +8,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from saddle import LineRule, StateEvolution
+from saddle.channel import parameter_vector
 from saddle.newton import OutsideDomain
 from saddle.state_evolution import StateEvaluation
+from tests.kernel_calls import EXACT_LINE
 from tests.properties.strategies import models, states
+from tests.test_parameter_derivatives import NAMES, with_parameter
 
 # Few outer nodes, which the laws do not see, and many along each line, so that line integrals are exact.
-RULE = LineRule(teacher_order=6, common_order=4, scan_points=24, graded_nodes=40, plain_nodes=30)
+RULE = LineRule(teacher_spacing=1.0, common_spacing=1.2, reach=3.0, line=EXACT_LINE)
 
 
-def evaluate(model, state, alpha, rule=RULE, derivatives=True) -> StateEvaluation:
+def evaluate(model, state, alpha, rule=RULE) -> StateEvaluation:
     try:
-        return StateEvolution(model, rule, 1).evaluate(state, alpha, derivatives=derivatives)
+        return StateEvolution(model, rule, 1).evaluate(state, alpha)
     except OutsideDomain:
         assume(False)
         raise
@@ -51,25 +54,69 @@ def test_exchanging_tokens_changes_nothing(data, model, alpha):
     assert there.test_error == pytest.approx(here.test_error, rel=1e-5, abs=1e-9)
 
 
-# NOTE: moderate fields only. With saturated attention nodes meet cusps, where the derivative along a line is
-# singular and a difference quotient of any step is not it.
-@settings(max_examples=15)
-@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
-def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
-    state = data.draw(states(model))
-    # A rule with many nodes along the line, so that the line integrals themselves are exact.
-    rule = LineRule(teacher_order=6, common_order=4, scan_points=20, graded_nodes=40, plain_nodes=30)
-    here = evaluate(model, state, alpha, rule)
-    differences = np.zeros((4, 4))
+# NOTE: with saturated attention a line that jumps may nearly jump once more. Nothing is graded towards that point, so
+# the rule's average there, smooth in the state, is not differentiated as it stands: 2 % of models with sigma up to 1.2
+# exceed 2 % of the largest entry, the worst of 120 by 7 %. Moderate fields: 4e-6.
+MODERATE, WIDE = 1e-3, 0.15
+
+
+def check_jacobian(model, state, alpha, tolerance):
+    here = evaluate(model, state, alpha)
+    differences, slopes = np.zeros((4, 4)), np.zeros(4)
     for j in range(4):
         step = 2e-6 * here.full_scales[j]
         shift = step * np.eye(4)[j]
-        up, down = (evaluate(model, state + sign * shift, alpha, rule, False) for sign in (1, -1))
+        up, down = (evaluate(model, state + sign * shift, alpha) for sign in (1, -1))
         differences[:, j] = (up.full_residual - down.full_residual) / (2 * step)
+        slopes[j] = (up.test_error - down.test_error) / (2 * step)
     units = here.full_scales[None, :] / here.full_scales[:, None]
     scaled, expected = here.full_jacobian * units, differences * units
     # A jump just born or about to vanish between the two states is all that may separate them.
-    np.testing.assert_allclose(scaled, expected, atol=2e-2 * max(1.0, np.abs(scaled).max()))
+    np.testing.assert_allclose(scaled, expected, atol=tolerance * max(1.0, np.abs(scaled).max()))
+    # The test error's integrand follows no jump.
+    got = here.averages.test_error_derivatives * here.full_scales
+    np.testing.assert_allclose(got, slopes * here.full_scales, rtol=1e-3, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
+def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
+    check_jacobian(model, data.draw(states(model)), alpha, MODERATE)
+
+
+@settings(max_examples=25)
+@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+def test_jacobian_where_attention_saturates(data, model, alpha):
+    check_jacobian(model, data.draw(states(model)), alpha, WIDE)
+
+
+def check_parameter_slopes(model, state, alpha, name, tolerance):
+    index = NAMES.index(name)
+    step = 2e-6 * max(0.02, abs(parameter_vector(model)[index]))
+    assume(name != "omega" or step < model.omega < 1.0 - step)
+    here = evaluate(model, state, alpha)
+    slopes = StateEvolution(model, RULE, 1).parameter_slopes(state, alpha)
+    up, down = (evaluate(with_parameter(model, name, sign * step), state, alpha) for sign in (1, -1))
+    expected = (up.full_residual - down.full_residual) / (2 * step) / here.full_scales
+    got = slopes.residual[:, index] / here.full_scales
+    np.testing.assert_allclose(got, expected, atol=tolerance * max(1.0, np.abs(got).max()))
+    slope = (up.test_error - down.test_error) / (2 * step)
+    assert slopes.test_error[index] == pytest.approx(slope, rel=1e-3, abs=1e-6)
+    envelope = StateEvolution(model, RULE, 1).channel.parameter_slopes(state).envelope[index]
+    slope = (up.averages.envelope - down.averages.envelope) / (2 * step)
+    assert envelope == pytest.approx(slope, rel=tolerance, abs=1e-4 * here.averages.envelope)
+
+
+@settings(max_examples=25)
+@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
+def test_parameter_slopes_are_derivatives(data, model, alpha, name):
+    check_parameter_slopes(model, data.draw(states(model)), alpha, name, MODERATE)
+
+
+@settings(max_examples=25)
+@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
+def test_parameter_slopes_where_attention_saturates(data, model, alpha, name):
+    check_parameter_slopes(model, data.draw(states(model)), alpha, name, WIDE)
 
 
 @settings(max_examples=15)
@@ -78,23 +125,24 @@ def test_derivative_in_alpha(data, model, alpha):
     state = data.draw(states(model))
     step = 1e-4 * alpha
     here = evaluate(model, state, alpha)
-    up, down = (evaluate(model, state, alpha + sign * step, derivatives=False) for sign in (1, -1))
+    up, down = (evaluate(model, state, alpha + sign * step) for sign in (1, -1))
     slope = (up.full_residual - down.full_residual) / (2 * step)
     np.testing.assert_allclose(here.alpha_derivative, slope, rtol=1e-4, atol=1e-5 * np.abs(slope).max())
 
 
 @settings(max_examples=15)
-@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
 def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
     # dPhi/du = 0 is what the conjugate equations say; check them through Phi's own averages: at any state,
     # dE[M]/dV = -E|z* - w|^2/(2 V^2) = -q_hat/(2 alpha), and dE[M]/dm = -m_hat/alpha.
     state = data.draw(states(model))
-    rule = LineRule(teacher_order=6, common_order=6, scan_points=20, graded_nodes=40, plain_nodes=30)
+    # The second is an identity of integration by parts, which only an outer rule that integrates well obeys.
+    rule = LineRule(teacher_spacing=1.0, common_spacing=0.8, reach=4.0, line=EXACT_LINE)
     here = evaluate(model, state, alpha, rule)
     for index, conjugate, factor in ((2, 0, 0.5), (1, 1, 1.0)):
         step = 1e-4 * here.full_scales[index]
         shift = step * np.eye(4)[index]
-        up, down = (evaluate(model, state + sign * shift, alpha, rule, False) for sign in (1, -1))
+        up, down = (evaluate(model, state + sign * shift, alpha, rule) for sign in (1, -1))
         slope = (up.averages.envelope - down.averages.envelope) / (2 * step)
         scale = here.averages.envelope / here.full_scales[index]
         assert slope == pytest.approx(-factor * here.averages.conjugates[conjugate], rel=1e-3, abs=1e-4 * scale)
