@@ -10,7 +10,7 @@ four steps, each of which minimises in many lanes at once:
    the minimiser, the next lowest its rival;
 2. jumps: between scan points that continuation does not connect, or whose rivals may cross unseen in between,
    follow both minima and find where their energies tie (Newton safeguarded by bisection);
-3. a line without jumps is broken where its minimiser moves fastest instead;
+3. a line without jumps near its centre is broken where its minimiser moves fastest there;
 4. integrate: Gauss-Legendre on the panels between breaks, graded towards the breaks. The derivative of the
    average is the average of the derivative plus, per jump, the integrand's drop times the jump's velocity
    (Leibniz).
@@ -48,7 +48,9 @@ if TYPE_CHECKING:
         node_parameter_averages,
     )
     from saddle.line_jumps import (
+        CORE,
         INVERSE_SQRT_TWO_PI,
+        MAX_JUMPS,
         N_AVERAGES,
         N_STATE,
         add_softest_point,
@@ -65,7 +67,7 @@ N_STATE_DERIVATIVES = (N_STATE + 1) * N_STATE
 # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
 GRADING = 3
 # Farther from its break than this, in standard deviations, a panel is plain.
-GRADED_REACH = 7.0
+GRADED_REACH = 5.5
 # A minimiser that moved farther from its prediction is looked for globally.
 LARGEST_SURPRISE = 0.25
 
@@ -178,9 +180,14 @@ def average_line(problem, scan, breaks, pieces, by_parameters, row):
     row[:] = 0.0
     failures = scan_line(problem, scan)
     n_jumps, missed = break_line(problem, scan, breaks, by_parameters, row)
-    if n_jumps == 0:
-        add_softest_point(problem, scan, breaks)
-    failed, n_nodes = integrate(problem, pieces, scan, breaks, max(1, n_jumps), by_parameters, row)
+    n_breaks = n_jumps
+    central = False
+    for k in range(n_jumps):
+        central = central or abs(breaks.s[k]) < CORE
+    if not central and n_jumps < MAX_JUMPS:
+        add_softest_point(problem, scan, breaks, n_jumps)
+        n_breaks += 1
+    failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row)
     row[row.size - 3] = n_jumps
     row[row.size - 2] = failures + missed + failed
     row[row.size - 1] = n_nodes

@@ -35,6 +35,8 @@ N_AVERAGES = 9
 MAX_JUMPS = 16
 SMOOTH = 1.2
 SOFT_ROUNDS = 3
+# A break farther out than this, where next to no weight lies, must not draw all nodes to itself.
+CORE = 4.0
 # A warm start is a linear prediction, which is not trusted farther than this.
 LARGEST_PREDICTION = 0.2
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -120,7 +122,7 @@ def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
 
 @compiled
 def add_break(problem, s, u, v, breaks, n_breaks):
-    """Record a break, keeping breaks in order, with the derivatives on either side; leave both in lanes 0 and 1."""
+    """Record a break in order, with the derivatives on either side; leave both in lanes 0 and 1; return its index."""
     work = problem.work
     put(work, np.int64(0), s, u)
     put(work, np.int64(1), s, v)
@@ -140,6 +142,7 @@ def add_break(problem, s, u, v, breaks, n_breaks):
     for j in range(N_FIELDS):
         breaks.left_tangent[k, j] = work[ROW_OUT + j * LANES]
         breaks.right_tangent[k, j] = work[ROW_OUT + j * LANES + 1]
+    return k
 
 
 @compiled
@@ -317,13 +320,23 @@ def predict(s, at, z, tangent, k, point):
 
 
 @inlined
-def add_softest_point(problem, scan, breaks):
-    """Break a line without jumps where its minimiser may move fastest."""
+def add_softest_point(problem, scan, breaks, n_breaks):
+    """Break a line without jumps near its centre where its minimiser may move fastest there.
+
+    With jumps farther out a scan point must do, one whose neighbourhood has no jump: between others the minimum
+    followed might not be the global one.
+    """
     work, n_scan = problem.work, scan.s.size
-    centre = 1
-    for k in range(2, n_scan - 1):
-        if scan.speed[k] > scan.speed[centre]:
+    centre = n_scan // 2
+    for k in range(1, n_scan - 1):
+        clear = abs(scan.s[k]) < CORE
+        for i in range(n_breaks):
+            clear = clear and abs(breaks.s[i] - scan.s[k]) > scan.s[1] - scan.s[0]
+        if clear and scan.speed[k] > scan.speed[centre]:
             centre = k
+    if n_breaks > 0:
+        add_break(problem, scan.s[centre], scan.z[centre], scan.z[centre], breaks, n_breaks)
+        return
     low, high = scan.s[centre - 1], scan.s[centre + 1]
     point = np.empty(N_FIELDS)
     speed = ROW_OUT + (N_FIELDS + 1) * LANES
@@ -351,11 +364,11 @@ def add_softest_point(problem, scan, breaks):
         if bend < 0.0:
             s += 0.25 * (high - low) * (left - right) / bend
     take(work, best, point)
-    add_break(problem, s, point, point, breaks, np.int64(0))
+    k = add_break(problem, s, point, point, breaks, n_breaks)
     # The minimum moved from the best lane's s to the vertex.
     take(work, np.int64(0), point)
-    copy_point(breaks.left, 0, point)
-    copy_point(breaks.right, 0, point)
+    copy_point(breaks.left, k, point)
+    copy_point(breaks.right, k, point)
 
 
 @inlined
