@@ -10,7 +10,7 @@ four steps, each of which minimises in many lanes at once:
    the minimiser, the next lowest its rival;
 2. jumps: between scan points that continuation does not connect, or whose rivals may cross unseen in between,
    follow both minima and find where their energies tie (Newton safeguarded by bisection);
-3. a line without jumps near its centre is broken where its minimiser moves fastest there;
+3. a line is also broken where its minimiser moves fastest without a jump, if it moves fast;
 4. integrate: Gauss-Legendre on the panels between breaks, graded towards the breaks. The derivative of the
    average is the average of the derivative plus, per jump, the integrand's drop times the jump's velocity
    (Leibniz).
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         node_parameter_averages,
     )
     from saddle.line_jumps import (
-        CORE,
         INVERSE_SQRT_TWO_PI,
         MAX_JUMPS,
         N_AVERAGES,
@@ -57,6 +56,7 @@ if TYPE_CHECKING:
         break_line,
         new_breaks,
         predict,
+        softest_scan_point,
     )
     from saddle.line_minima import WIDTH, Problem, minimise, put, search, solve, take
     from saddle.line_scan import new_scan, scan_line
@@ -181,11 +181,9 @@ def average_line(problem, scan, breaks, pieces, by_parameters, row):
     failures = scan_line(problem, scan)
     n_jumps, missed = break_line(problem, scan, breaks, by_parameters, row)
     n_breaks = n_jumps
-    central = False
-    for k in range(n_jumps):
-        central = central or abs(breaks.s[k]) < CORE
-    if not central and n_jumps < MAX_JUMPS:
-        add_softest_point(problem, scan, breaks, n_jumps)
+    centre = softest_scan_point(scan, breaks, n_jumps)
+    if centre >= 0 and n_jumps < MAX_JUMPS:
+        add_softest_point(problem, scan, breaks, n_jumps, centre)
         n_breaks += 1
     failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row)
     row[row.size - 3] = n_jumps

@@ -37,6 +37,8 @@ SMOOTH = 1.2
 SOFT_ROUNDS = 3
 # A break farther out than this, where next to no weight lies, must not draw all nodes to itself.
 CORE = 4.0
+# A line with jumps is broken once more where the minimiser may move this many times faster than where it is slowest.
+SHARP = 4.0
 # A warm start is a linear prediction, which is not trusted farther than this.
 LARGEST_PREDICTION = 0.2
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
@@ -319,24 +321,31 @@ def predict(s, at, z, tangent, k, point):
         point[j] = z[k, j] + factor * tangent[k, j]
 
 
-@inlined
-def add_softest_point(problem, scan, breaks, n_breaks):
-    """Break a line without jumps near its centre where its minimiser may move fastest there.
+@compiled
+def softest_scan_point(scan, breaks, n_breaks):
+    """Return the scan point near a line's centre, with no jump next to it, where the minimiser may move fastest.
 
-    With jumps farther out a scan point must do, one whose neighbourhood has no jump: between others the minimum
-    followed might not be the global one.
+    Returns -1 if there is none, or if there are jumps near the centre and the minimiser moves smoothly elsewhere.
     """
-    work, n_scan = problem.work, scan.s.size
-    centre = n_scan // 2
-    for k in range(1, n_scan - 1):
+    centre, central, slowest = -1, False, math.inf
+    for i in range(n_breaks):
+        central = central or abs(breaks.s[i]) < CORE
+    for k in range(1, scan.s.size - 1):
+        slowest = min(slowest, scan.speed[k])
         clear = abs(scan.s[k]) < CORE
         for i in range(n_breaks):
             clear = clear and abs(breaks.s[i] - scan.s[k]) > scan.s[1] - scan.s[0]
-        if clear and scan.speed[k] > scan.speed[centre]:
+        if clear and (centre < 0 or scan.speed[k] > scan.speed[centre]):
             centre = k
-    if n_breaks > 0:
-        add_break(problem, scan.s[centre], scan.z[centre], scan.z[centre], breaks, n_breaks)
-        return
+    if central and centre >= 0 and scan.speed[centre] < SHARP * slowest:
+        return -1
+    return centre
+
+
+@inlined
+def add_softest_point(problem, scan, breaks, n_breaks, centre):
+    """Break a line where its minimiser may move fastest, next to scan point ``centre``."""
+    work = problem.work
     low, high = scan.s[centre - 1], scan.s[centre + 1]
     point = np.empty(N_FIELDS)
     speed = ROW_OUT + (N_FIELDS + 1) * LANES
