@@ -6,7 +6,7 @@ import numpy as np
 
 from replica import AttentionModel
 
-__all__ = ["random_model", "random_state"]
+__all__ = ["paper_state", "random_model", "random_state"]
 
 
 def random_model(generator: np.random.Generator, largest_sigma: float = 1.2) -> AttentionModel:
@@ -28,3 +28,11 @@ def random_state(generator: np.random.Generator, model: AttentionModel) -> np.nd
     V = rho / model.regularization * generator.uniform(0.1, 0.9)
     theta = np.sqrt(q * rho) * generator.uniform(0.05, 0.9) * generator.choice([-1, 1])
     return np.array([q, m, V, theta])
+
+
+def paper_state(generator: np.random.Generator) -> np.ndarray:
+    """q, m, V and theta of the size that they have on the paper's branches, m and theta often zero."""
+    q = generator.uniform(0.03, 0.15)
+    m = generator.choice([0, 1]) * generator.uniform(0.02, 0.3)
+    theta = generator.choice([0, 1]) * generator.uniform(0.01, 0.95) * 0.5 * np.sqrt(q)
+    return np.array([q, m, generator.uniform(5, 35), theta])

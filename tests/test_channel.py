@@ -27,7 +27,7 @@ def brute_line(model, state, h, common, points=6001, extent=5.5):
     spread = np.sqrt((q - theta**2 / rho) / 2)
     w = np.stack([common + s, common - s], axis=1) * spread
     w += m * np.array(model.positional_encoding) + theta / rho * np.asarray(h)
-    z, envelope = envelope_on_line(model, w, V, target(model, np.asarray(h)))
+    z, envelope = envelope_on_line(model, w, V, target(model, np.asarray(h)), nodes=81)
     g = (z - w) / V
     weight = norm.pdf(s) * (s[1] - s[0])
     moves = np.linalg.norm(np.diff(z, axis=0), axis=1)

@@ -9,7 +9,7 @@ from replica import AttentionModel
 from saddle.quadrature import LineOrders
 from tests.kernel_calls import EXACT_LINE, average_line, average_lines, global_minima, line_fields, many_starts
 from tests.oracles import envelope_on_line, jumps_by_search, target
-from tests.random_models import random_model, random_state
+from tests.random_models import paper_state, random_model, random_state
 
 PAPER = AttentionModel.paper()
 CROSSED = AttentionModel.paper(positional_matrix=((0.3, 0.7), (0.8, 0.2)))
@@ -173,16 +173,8 @@ def count_missed(kernel, model, state, generator, lines: int) -> tuple[int, int,
     return total, missed, where
 
 
-def paper_state(generator: np.random.Generator) -> np.ndarray:
-    """q, m, V and theta of the size that they have on the paper's branches, m and theta often zero."""
-    q = generator.uniform(0.03, 0.15)
-    m = generator.choice([0, 1]) * generator.uniform(0.02, 0.3)
-    theta = generator.choice([0, 1]) * generator.uniform(0.01, 0.95) * 0.5 * np.sqrt(q)
-    return np.array([q, m, generator.uniform(5, 35), theta])
-
-
 @pytest.mark.parametrize("model", [PAPER, CROSSED], ids=["paper", "crossed"])
-@pytest.mark.parametrize("states", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("states", [5, pytest.param(200, marks=pytest.mark.slow)])
 def test_no_jump_is_missed_on_random_lines(kernel, model, states):
     generator = np.random.default_rng(states)
     counts = [count_missed(kernel, model, paper_state(generator), generator, 15) for _ in range(states)]
