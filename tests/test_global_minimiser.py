@@ -141,8 +141,8 @@ def test_the_search_never_fails_for_other_structures_where_the_paper_goes(struct
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("structure", "bound"),
-    # Measured in 60 000 cases: 1, 12 and 34 failures.
-    [((2, 2), 1e-4), ((3, 1), 5e-4), ((4, 1), 1e-3)],
+    # Measured: 2e-5, 2e-4 and 6e-4 of 60 000 cases, and up to twice as many for other models.
+    [((2, 2), 1e-4), ((3, 1), 5e-4), ((4, 1), 2e-3)],
     ids=["rank two", "three tokens", "four tokens"],
 )
 def test_the_search_seldom_fails_for_other_structures_and_large_fields(structure, bound, folder):

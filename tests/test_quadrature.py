@@ -243,5 +243,5 @@ def test_sobol_points_for_three_tokens_agree_with_monte_carlo():
     errors = np.array([got.conjugate_errors[0], got.conjugate_errors[1], got.envelope_error])
     assert np.all(np.abs(values - mean) < 4 * np.hypot(error, errors))
     assert got.failures == 0
-    # The line and the points pay: one average in 4096 lines is better than 200 000 samples.
-    assert np.all(errors < error)
+    # A comparison that could not fail would be none.
+    assert np.all(np.hypot(error, errors) < 0.05 * np.abs(mean))
