@@ -39,7 +39,7 @@ def excess_energy(kernel, model, w, targets, V: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
-@pytest.mark.parametrize("cases", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [20_000, pytest.param(1_000_000, marks=pytest.mark.measurement)])
 def test_the_search_never_fails_where_the_paper_goes(kernel, model, cases):
     generator = np.random.default_rng(cases)
     for _ in range(cases // 2_000):
@@ -47,7 +47,7 @@ def test_the_search_never_fails_where_the_paper_goes(kernel, model, cases):
         assert np.max(excess_energy(kernel, model, *draw(model, generator, 2_000), V)) < SAME
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_the_search_hardly_ever_fails_far_beyond(kernel):
     # Measured: 2 failures in 140 000 fields of this size: w = (-2.07, -0.17) has its minimum at (-1.99, 0.41).
     generator, failures = np.random.default_rng(7), 0
@@ -69,7 +69,7 @@ def test_many_starts_never_miss_what_a_dense_grid_finds(kernel, model):
         np.testing.assert_allclose(found[:, 2], envelope, atol=1e-11)
 
 
-@pytest.mark.parametrize("models", [20, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("models", [20, pytest.param(1000, marks=pytest.mark.measurement)])
 def test_the_search_hardly_ever_fails_for_any_model(kernel, models):
     # Measured: 4 failures in 300 000 cases, all of them with fields of several units (sigma above 1).
     generator, failures = np.random.default_rng(models), 0
@@ -125,8 +125,8 @@ def folder(tmp_path_factory):
 
 
 RANK_TWO = pytest.param((2, 2), id="rank two")
-THREE_TOKENS = pytest.param((3, 1), id="three tokens", marks=pytest.mark.slow)
-FOUR_TOKENS = pytest.param((4, 1), id="four tokens", marks=pytest.mark.slow)
+THREE_TOKENS = pytest.param((3, 1), id="three tokens", marks=pytest.mark.measurement)
+FOUR_TOKENS = pytest.param((4, 1), id="four tokens", marks=pytest.mark.measurement)
 
 
 @pytest.mark.parametrize("structure", [RANK_TWO, THREE_TOKENS, FOUR_TOKENS])
@@ -138,7 +138,7 @@ def test_the_search_never_fails_for_other_structures_where_the_paper_goes(struct
         assert minimiser.failures(generator, 500, V, 0.5, omega, matrix, (0.1, 0.2, 0.3, 0.5, 0.7)) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize(
     ("structure", "bound"),
     # Measured: 2e-5, 2e-4 and 6e-4 of 60 000 cases, and up to twice as many for other models.

@@ -137,7 +137,7 @@ def test_the_lines_are_what_they_are_said_to_be(kernel):
         assert len(near[name]) == 3
 
 
-@pytest.mark.parametrize("states", [15, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("states", [15, pytest.param(200, marks=pytest.mark.measurement)])
 def test_random_lines_are_integrated_as_accurately_as_they_are_paid_for(kernel, states):
     # A jump or soft point far out, where no weight lies, must not draw the nodes away from where it does: a finer
     # rule's lines are longer, and would be the worse the finer it is.
@@ -178,7 +178,7 @@ def count_missed(kernel, model, state, generator, lines: int) -> tuple[int, int,
 
 
 @pytest.mark.parametrize("model", [PAPER, CROSSED], ids=["paper", "crossed"])
-@pytest.mark.parametrize("states", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("states", [5, pytest.param(200, marks=pytest.mark.measurement)])
 def test_no_jump_is_missed_on_random_lines(kernel, model, states):
     generator = np.random.default_rng(states)
     counts = [count_missed(kernel, model, paper_state(generator), generator, 15) for _ in range(states)]
@@ -186,7 +186,7 @@ def test_no_jump_is_missed_on_random_lines(kernel, model, states):
     assert [x for *_, where in counts for x in where] == []
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_few_jumps_are_missed_where_fields_are_large(kernel):
     # Any sigma up to 1.2: attention saturates, and pairs of jumps that a scan does not resolve are possible.
     generator = np.random.default_rng(4)
