@@ -203,7 +203,8 @@ STRETCH = np.array([0.05, 0.05, 0.03])
 STRETCH.setflags(write=False)
 # Embedded rules: every second node in the teacher fields (a checkerboard, sqrt(2) times the spacing) and in the
 # common mode (twice the spacing), and the lattice without its outermost shell. The differences from the lattice
-# overestimate its error; factors measured on random models and states (docs/trust.md), for which the estimate
+# overestimate its error; factors measured on the paper's models at random states (docs/trust.md, which says how much
+# less it covers for others), for which the estimate
 # covers the true error in 19 of 20 cases and exceeds it five- to tenfold in the median.
 FACTORS = (0.25, 0.03, 0.15)
 SHELL = 0.4
