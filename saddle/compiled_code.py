@@ -62,7 +62,8 @@ class _CompiledCode:
 
     def save_overload(self, signature: Any, compiled: CompileResult) -> None:
         """Keep a compiled signature, if it can be kept."""
-        if compiled.library.has_dynamic_globals or compiled.lifted:
+        parts = compiled._asdict()
+        if parts["library"].has_dynamic_globals or parts["lifted"]:
             return
         path, identity = self._path_and_identity(signature, compiled.codegen)
         payload = dumps(compiled._reduce())

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from replica.names import ORDER_PARAMETERS
+
 if TYPE_CHECKING:
     from replica.code_generation import PrintedFunction
     from replica.free_energy import FreeEntropy
@@ -43,7 +45,9 @@ class LaneLayout:
     outputs: int
 
     @classmethod
-    def of(cls, free_entropy: FreeEntropy, common: Sequence[str], target_slopes: Sequence[str], outputs: int):
+    def of(
+        cls, free_entropy: FreeEntropy, common: Sequence[str], target_slopes: Sequence[str], outputs: int
+    ) -> LaneLayout:
         """Return the layout for a free entropy."""
         points, fields, teacher, targets = (
             tuple(map(str, x))
@@ -108,7 +112,7 @@ class LaneLayout:
         return inputs | {"line_coordinate": self.place("S")}
 
 
-STATE = ("q", "m", "V", "theta")
+STATE = tuple(quantity.letter for quantity in ORDER_PARAMETERS)
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 

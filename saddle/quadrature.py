@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 LARGEST_ORDER = 64
+# What the default rule is meant for; others follow from it by the law of its errors.
+REFERENCE_TOLERANCE = 1e-4
 FIELD_SCALE = 0.5
 LARGEST_SOBOL = 2**16
 
@@ -92,12 +94,20 @@ class LineOrders:
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineOrders:
-        """Return orders whose own error is below a tenth of a relative tolerance of the averages."""
-        decades = math.log10(1e-4 / tolerance)
-        return cls(
-            graded_nodes=max(8, min(LARGEST_ORDER, round(18 + 5 * decades))),
-            plain_nodes=max(6, min(LARGEST_ORDER, round(12 + 4 * decades))),
-            extent=max(5.0, min(9.0, 6.0 + 0.4 * decades)),
+        """Return orders whose own error is meant to be a tenth of a relative tolerance of the averages.
+
+        Met by the root mean square over the paper's lines; a line in a thousand may by itself be worse.
+        """
+        return cls().refined(REFERENCE_TOLERANCE / tolerance)
+
+    def refined(self, factor: float) -> LineOrders:
+        """Return orders whose errors are expected to be smaller by a factor (larger, if it is below one)."""
+        decades = math.log10(factor)
+        return replace(
+            self,
+            graded_nodes=max(8, min(LARGEST_ORDER, round(self.graded_nodes + 5 * decades))),
+            plain_nodes=max(6, min(LARGEST_ORDER, round(self.plain_nodes + 4 * decades))),
+            extent=max(5.0, min(9.0, self.extent + 0.4 * decades)),
         )
 
     def for_field_scale(self, scale: float) -> LineOrders:
@@ -296,13 +306,7 @@ class LineRule:
         """
         if not 1e-7 <= tolerance <= 0.3:
             raise ValueError(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
-        decades = math.log10(1e-4 / tolerance)
-        return cls(
-            teacher_spacing=0.38 / 1.6**decades,
-            common_spacing=0.58 / 1.25**decades,
-            reach=5.5 + 0.5 * decades,
-            line=LineOrders.for_tolerance(tolerance),
-        )
+        return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
     def refined(self, factor: float = 10.0) -> LineRule:
         """Return a rule whose errors are expected to be smaller by a factor (larger, if it is below one)."""
@@ -311,12 +315,7 @@ class LineRule:
             teacher_spacing=self.teacher_spacing / 1.6**decades,
             common_spacing=self.common_spacing / 1.25**decades,
             reach=min(9.0, max(3.5, self.reach + 0.5 * decades)),
-            line=replace(
-                self.line,
-                graded_nodes=max(8, min(LARGEST_ORDER, round(self.line.graded_nodes + 5 * decades))),
-                plain_nodes=max(6, min(LARGEST_ORDER, round(self.line.plain_nodes + 4 * decades))),
-                extent=max(5.0, self.line.extent + 0.4 * decades),
-            ),
+            line=self.line.refined(factor),
         )
 
     def sibling(self) -> LineRule:

@@ -30,7 +30,10 @@ FIGURE = Path(__file__).parent.parent / "_static" / "error_against_points.png"
 
 
 def plain_averages(state: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average the conjugates' integrands over standard normal nodes x (n, 4), jumps ignored."""
+    """Average the conjugates' integrands over standard normal nodes x (n, 4), jumps ignored.
+
+    A second route: the integrands are those of section 4 of the theory notes, written without the kernel's.
+    """
     module = StateEvolution(MODEL).channel.kernel.module
     q, m, V, theta = state
     rho, parameters = MODEL.token_variance, parameter_vector(MODEL)
@@ -38,9 +41,7 @@ def plain_averages(state: np.ndarray, x: np.ndarray, weights: np.ndarray) -> np.
     noise = np.sqrt(q - theta**2 / rho) * x[:, 2:]
     mean = m * np.array(MODEL.positional_encoding) + theta / rho * h
     w = np.ascontiguousarray(mean + noise)
-    attention = 1.0 / (1.0 + np.exp(-np.stack([h[:, 0] * (h[:, 0] - h[:, 1]), h[:, 1] * (h[:, 1] - h[:, 0])], axis=1)))
-    rows = np.stack([attention[:, 0], 1 - attention[:, 0], 1 - attention[:, 1], attention[:, 1]], axis=1)
-    targets = (1 - MODEL.omega) * rows + MODEL.omega * np.array(MODEL.positional_matrix).ravel()
+    targets = np.array([module.target_matrix(*fields, parameters) for fields in h])
     out = np.empty((len(w), 4))
     module.global_minima(0, len(w), w, targets, minimiser_starts(2), state, parameters, out)
     g = (out[:, :2] - w) / V
