@@ -10,7 +10,7 @@ import numpy as np
 
 from replica.sectors import Sector
 from saddle.branch import Branch
-from saddle.continuation import BranchPoint, follow
+from saddle.following import BranchPoint, follow
 from saddle.outcomes import Outcome
 from saddle.sector_solver import (
     Result,

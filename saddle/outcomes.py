@@ -8,7 +8,7 @@ __all__ = ["Outcome", "SolverError"]
 
 
 class Outcome(enum.Enum):
-    """Outcome of a Newton solve, or of following a branch to one value of alpha."""
+    """Outcome of a Newton solve, of following a branch to one value of alpha, or of a curve at its end."""
 
     CONVERGED = "converged"
     MERGED = "the branch has merged into the one with more symmetry at this alpha"
@@ -19,6 +19,12 @@ class Outcome(enum.Enum):
     NOT_FINITE = "the residual is not finite"
     LOST = "the branch could not be followed any further, however short the step"
     INTERRUPTED = "the computation was interrupted before this alpha"
+    STARTED = "the curve was started here"
+    AT_BOUND = "the curve reached the bound that was set"
+    STOPPED = "the curve met a declared stop condition"
+    CLOSED = "the curve came back to its first point"
+    STEP_TOO_SHORT = "the curve could not be followed any further, however short the step"
+    MAX_POINTS = "the curve has as many points as were allowed"
 
 
 class SolverError(ValueError):

@@ -6,7 +6,7 @@ import numpy as np
 
 from replica.model import AttentionModel
 from replica.sectors import Sector
-from saddle.newton import OutsideDomain
+from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import informed_states
 from saddle.state_evolution import StateEvolution

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
-from saddle.newton import NewtonResult, OutsideDomain, newton
+from saddle.continuation.newton import NewtonResult, OutsideDomain, newton
 from saddle.outcomes import Outcome
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
 

@@ -15,8 +15,8 @@ import numpy as np
 from replica.model import AttentionModel
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
 from saddle.channel import TEST_ERROR, Channel, ChannelAverages, parameter_vector
+from saddle.continuation.newton import OutsideDomain
 from saddle.kernel import load_kernel
-from saddle.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule
 
 __all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]

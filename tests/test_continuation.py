@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from saddle.continuation import follow
-from saddle.newton import OutsideDomain, newton
+from saddle.continuation.newton import OutsideDomain, newton
+from saddle.following import follow
 from saddle.outcomes import Outcome
 
 

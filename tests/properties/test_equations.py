@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saddle import LineRule, StateEvolution
 from saddle.channel import parameter_vector
-from saddle.newton import OutsideDomain
+from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution import StateEvaluation
 from tests.kernel_calls import EXACT_LINE
 from tests.properties.strategies import models, states

@@ -63,6 +63,11 @@ class NewtonResult(Generic[L]):
     evaluations: int
     linearization: L | None
 
+    @property
+    def converged(self) -> bool:
+        """Whether every residual is within the tolerance."""
+        return self.outcome is Outcome.CONVERGED
+
 
 def _norm(linearization: Linearization) -> float:
     return float(np.max(np.abs(linearization.residual / linearization.scales)))

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from saddle.newton import Linearization, NewtonResult
+from saddle.continuation.newton import Linearization, NewtonResult
 from saddle.outcomes import Outcome
 
 __all__ = ["BranchPoint", "follow"]

@@ -1,0 +1,280 @@
+"""From a branch point to the branches that start there; which solutions are the same; solutions from nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from saddle.continuation.curves import CurvePoint, correct, predict
+from saddle.continuation.events import Criticality, Event, EventKind
+from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.problem import Problem
+from saddle.continuation.sections import Section, group_elements, symmetry_blocks
+from saddle.continuation.tracing import Curve
+
+__all__ = ["NewBranch", "deflated_solutions", "equivalent", "runs_through", "switch"]
+
+# A quadratic law for the parameter against the amplitude quadruples when the amplitude doubles.
+QUADRATIC = (2.5, 6.0)
+
+
+@dataclass(frozen=True)
+class NewBranch:
+    """A first point on a branch that starts at a branch point.
+
+    Attributes
+    ----------
+    section
+        The invariant subspace it lives in.
+    start, away
+        The point, and the direction that leads away from the branch point, (m + 1,).
+    evaluations
+        Of the problem, to find it.
+    """
+
+    section: Section
+    start: np.ndarray
+    away: np.ndarray
+    evaluations: int
+
+
+def equivalent(problem: Problem, x: np.ndarray, other: np.ndarray, closeness: float) -> bool:
+    """Whether two solutions are equal, or one is the image of the other under a symmetry, in natural units."""
+    units = problem.units(x)
+    images = [other] + [element.on_unknowns @ other for element in group_elements(problem.symmetries)]
+    return any(bool(np.max(np.abs((image - x) / units)) < closeness) for image in images)
+
+
+def runs_through(section: Section, curve: Curve, x: np.ndarray, parameter: float, closeness: float = 0.01) -> bool:
+    """Whether a branch, interpolated between its points, or an image of it, passes a solution this closely."""
+    problem = section.problem
+    x_units, p_unit = problem.units(x), float(np.asarray(section.units(curve.points[0].y))[-1])
+    elements = group_elements(problem.symmetries)
+    images = [np.append(image / x_units, parameter / p_unit) for image in (x, *(e.on_unknowns @ x for e in elements))]
+
+    def distance(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, step: float) -> float:
+        y = predict(segment, units, step)
+        there = np.append(section.full(y)[0] / x_units, y[-1] / p_unit)
+        return min(float(np.linalg.norm(there - image)) for image in images)
+
+    for segment in pairwise(curve.extended):
+        units = np.asarray(section.units(segment[1].y), dtype=float)
+        direction = segment[1].tangent / units
+        length = float(direction @ ((segment[0].y - segment[1].y) / units)) / float(np.linalg.norm(direction))
+        ends = [distance(segment, units, step) for step in (length, 0.0)]
+        if min(ends) > 2.0 * abs(length) + closeness:
+            continue
+        nearest = minimize_scalar(
+            lambda step, s=segment, u=units: distance(s, u, step), bounds=sorted((length, 0.0)), method="bounded"
+        )
+        if min(*ends, float(nearest.fun)) < closeness:
+            return True
+    return False
+
+
+def _directions(event: Event, units: np.ndarray, attempts: int) -> Iterator[np.ndarray]:
+    """Yield directions in a kernel: its only one; or basis vectors, then random ones."""
+    rank = event.kernel.shape[1]
+    for index in range(rank):
+        yield event.kernel[:, index]
+    if rank > 1:
+        generator = np.random.default_rng(rank)
+        basis = np.linalg.qr(event.kernel / units[:, None])[0]
+        for _ in range(attempts):
+            yield units * (basis @ generator.standard_normal(rank))
+
+
+def switch(
+    section: Section, event: Event, *, amplitude: float = 0.05, attempts: int = 8, tolerance: float = 1e-10
+) -> tuple[Event, list[NewBranch]]:
+    """Find the branches that start at a branch point or pitchfork.
+
+    Parameters
+    ----------
+    section
+        The branch on which the event was found.
+    event
+        A resolved pitchfork or branch point.
+    amplitude
+        How far from the branch the first point is looked for, in natural units.
+    attempts
+        Directions tried in a kernel of several dimensions, beyond its basis.
+    tolerance
+        Of residuals.
+
+    Returns
+    -------
+    (Event, list of NewBranch)
+        The event with its criticality, and branches that are not images of each other. No completeness is claimed.
+    """
+    if not event.resolved or event.kind not in (EventKind.PITCHFORK, EventKind.BRANCH_POINT):
+        return event, []
+    problem, found = section.problem, []
+    units = np.asarray(problem.units(event.x), dtype=float)
+    for direction in _directions(event, units, attempts):
+        direction = direction / np.linalg.norm(direction / units)
+        # With a declared symmetry the two signs are images of each other; otherwise both are new.
+        new = _from_direction(section, event, direction, amplitude, tolerance)
+        if new is None:
+            continue
+        x = new.section.full(new.start)[0]
+        known = (other.section.full(other.start) for other in found)
+        if not any(equivalent(problem, x, other, 0.2 * amplitude) for other, _ in known):
+            found.append(new)
+    if event.kind is EventKind.PITCHFORK and event.kernel.shape[1] == 1 and found:
+        event = replace(event, criticality=_criticality(event, found[0], amplitude, tolerance))
+    return event, found
+
+
+def _from_direction(
+    section: Section, event: Event, direction: np.ndarray, amplitude: float, tolerance: float
+) -> NewBranch | None:
+    """Solve at a given distance from the branch point along a direction."""
+    problem = section.problem
+    child = section.on(symmetry_blocks(problem, event.x + amplitude * direction)[0])
+    base = child.coordinates(event.x, event.parameter)
+    units = np.asarray(child.units(base), dtype=float)
+    row = np.append(child.block.coordinates @ direction, 0.0) / units
+    if event.kind is EventKind.BRANCH_POINT:
+        row = _transverse(child, base, units)
+        if row is None:
+            return None
+    row = row / np.linalg.norm(row)
+    guess = base + amplitude * row * units
+    try:
+        y, result = correct(child, guess, row, tolerance=tolerance, max_evaluations=15)
+    except OutsideDomain:
+        return None
+    if not result.converged or np.linalg.norm((y - guess) / units) > amplitude:
+        return None
+    return NewBranch(child, y, row * units, result.evaluations)
+
+
+def _transverse(section: Section, base: np.ndarray, units: np.ndarray) -> np.ndarray | None:
+    """Return the direction, in natural units, of the other branch through a simple branch point.
+
+    The two tangents solve the algebraic branching equation, a quadratic form on the kernel of (dF/dx, dF/dp).
+    """
+    here = section.evaluate(base)
+    matrix = here.jacobian * units / here.scales[:, None]
+    left, _, right = np.linalg.svd(matrix)
+    psi, kernel = left[:, -1], right[-2:].T
+    step = max(1e-3, section.noise ** (1.0 / 3.0))
+    form = np.zeros((2, 2))
+    for index in range(2):
+        move = step * units * kernel[:, index]
+        ahead, behind = section.evaluate(base + move), section.evaluate(base - move)
+        slopes = (ahead.jacobian - behind.jacobian) * units / here.scales[:, None] / (2.0 * step)
+        form[index] = psi @ slopes @ kernel
+    form = 0.5 * (form + form.T)
+    if np.linalg.det(form) >= 0.0:
+        return None
+    # Zeros of a x^2 + 2 b x y + c y^2.
+    values, vectors = np.linalg.eigh(form)
+    mix = np.sqrt(-values[0] / values[1])
+    tangents = [kernel @ (vectors @ np.array([1.0, sign * mix])) for sign in (1.0, -1.0)]
+    tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
+    # The known branch's own tangent is the one along which the equations are solved already.
+    moved = [section.evaluate(base + 0.05 * units * t) for t in tangents]
+    sizes = [float(np.max(np.abs(m.residual / m.scales))) for m in moved]
+    return tangents[int(np.argmax(sizes))]
+
+
+def _criticality(event: Event, new: NewBranch, amplitude: float, tolerance: float) -> Criticality:
+    """Tell to which side of a pitchfork the new branch bends, from its points at one and half the amplitude."""
+    if event.unstable_side == 0:
+        return Criticality.UNKNOWN
+    base = new.section.coordinates(event.x, event.parameter)
+    units = np.asarray(new.section.units(base), dtype=float)
+    row = new.away / units
+    y, result = correct(
+        new.section, base + 0.5 * (new.start - base), row / np.linalg.norm(row), tolerance=tolerance, max_evaluations=15
+    )
+    if not result.converged:
+        return Criticality.UNKNOWN
+    whole, half = new.start[-1] - event.parameter, y[-1] - event.parameter
+    if half == 0.0 or not QUADRATIC[0] < whole / half < QUADRATIC[1]:
+        return Criticality.UNKNOWN
+    return Criticality.SUPERCRITICAL if whole * event.unstable_side > 0.0 else Criticality.SUBCRITICAL
+
+
+def deflated_solutions(
+    problem: Problem,
+    parameters: np.ndarray,
+    seeds: Sequence[np.ndarray],
+    known: Sequence[np.ndarray] = (),
+    *,
+    tolerance: float = 1e-10,
+    max_evaluations: int = 40,
+    closeness: float = 1e-4,
+) -> list[np.ndarray]:
+    """Look for solutions at fixed parameters that are not among the known ones, by deflated Newton's method.
+
+    The residual is multiplied by prod_i (1 + 1 / |x - x_i|^2) over the known solutions and their images, which
+    keeps Newton's method away from them. That nothing is found proves nothing.
+
+    Parameters
+    ----------
+    problem, parameters
+        F(x; p) = 0 at p (k,).
+    seeds
+        Starts, each (n,); each is used until it finds nothing new.
+    known
+        Solutions already known, each (n,).
+    tolerance, max_evaluations
+        Of residuals in their scales; per attempt.
+    closeness
+        Solutions nearer than this, in natural units, are the same.
+
+    Returns
+    -------
+    list of (n,) arrays
+        New solutions, none the image of another or of a known one.
+    """
+    found: list[np.ndarray] = []
+    for seed in seeds:
+        while True:
+            avoided = [*known, *found]
+            x = _deflated_newton(problem, parameters, np.array(seed, dtype=float), avoided, tolerance, max_evaluations)
+            if x is None or any(equivalent(problem, x, other, closeness) for other in avoided):
+                break
+            found.append(x)
+    return found
+
+
+def _deflated_newton(
+    problem: Problem,
+    parameters: np.ndarray,
+    x: np.ndarray,
+    known: Sequence[np.ndarray],
+    tolerance: float,
+    max_evaluations: int,
+) -> np.ndarray | None:
+    elements = group_elements(problem.symmetries)
+    images = [image for other in known for image in (other, *(e.on_unknowns @ other for e in elements))]
+    for _ in range(max_evaluations):
+        try:
+            here = problem.evaluate(x, parameters)
+            if np.max(np.abs(here.residual / here.scales)) <= max(tolerance, 3.0 * problem.noise):
+                return x
+            step = -np.linalg.solve(here.jacobian, here.residual)
+        except (OutsideDomain, np.linalg.LinAlgError):
+            return None
+        units = problem.units(x)
+        slope = 0.0
+        for image in images:
+            offset = (x - image) / units
+            square = float(offset @ offset)
+            if square == 0.0:
+                return None
+            # d log(1 + 1 / r^2) along the step.
+            slope -= 2.0 * float(offset @ (step / units)) / (square * (square + 1.0))
+        # Sherman and Morrison: deflation only rescales Newton's step.
+        factor = 1.0 / (1.0 - slope) if abs(1.0 - slope) > 1e-3 else 1e3
+        length = abs(factor) * float(np.linalg.norm(step / units))
+        x = x + step * factor * min(1.0, 2.0 / length if length > 0.0 else 1.0)
+    return None

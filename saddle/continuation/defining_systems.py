@@ -1,0 +1,261 @@
+"""Equations that define special points: with one active parameter a point, with two a curve of such points.
+
+Each appends one equation to those of a branch: the signed smallest singular value of a block of dF/dx vanishes
+(folds and pitchforks), a function of the solution vanishes, or two branches have equal potential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from saddle.continuation.curves import CurveEvaluation
+from saddle.continuation.problem import Evaluation, Problem
+from saddle.continuation.sections import Block
+
+__all__ = [
+    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "signed_singular_value",
+]  # fmt: skip
+
+
+def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return sign(det) times the smallest singular value s, and vectors with w . matrix v = s.
+
+    Unlike the singular value itself it is smooth through zero, and ds = w . d(matrix) v.
+    """
+    left, values, right = np.linalg.svd(matrix)
+    sign = np.linalg.slogdet(left)[0] * np.linalg.slogdet(right)[0]
+    # sign(det matrix) = sign times a positive number, unless it is singular; counted on all but the smallest value
+    # it stays defined there.
+    return float(sign * values[-1]), left[:, -1] * sign, right[-1]
+
+
+def _difference_step(problem: Problem) -> float:
+    """Return the step, in natural units, at which a central difference of dF/dx is most accurate."""
+    return max(1e-4, problem.noise ** (1.0 / 3.0))
+
+
+@dataclass(frozen=True)
+class _OnBlock:
+    """What defining systems on one branch share: y = (coordinates (m,), active parameters)."""
+
+    problem: Problem
+    block: Block
+    parameters: np.ndarray
+    active: tuple[int, ...]
+
+    @property
+    def noise(self) -> float:
+        """Of the problem."""
+        return self.problem.noise
+
+    def full(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return unknowns (n,) and parameters (k,)."""
+        m = self.block.size
+        parameters = np.array(self.parameters, dtype=float)
+        parameters[list(self.active)] = y[m:]
+        return self.block.basis @ y[:m], parameters
+
+    def join(self, x: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """Return y at unknowns (n,) and parameters (k,)."""
+        return np.concatenate([self.block.coordinates @ x, np.asarray(parameters, dtype=float)[list(self.active)]])
+
+    def units(self, y: np.ndarray) -> np.ndarray:
+        """Return natural sizes of coordinates and active parameters."""
+        x, parameters = self.full(y)
+        own = np.abs(self.block.coordinates) @ self.problem.units(x)
+        return np.append(own, self.problem.parameter_units(parameters)[list(self.active)])
+
+    def _branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return residual (m,), derivatives (m, m + k) and scales (m,) of the branch's equations."""
+        equations = self.block.equations
+        derivatives = np.hstack(
+            [
+                equations @ here.jacobian @ self.block.basis,
+                equations @ here.parameter_derivatives[:, list(self.active)],
+            ]
+        )
+        return equations @ here.residual, derivatives, np.abs(equations) @ here.scales
+
+    def _with_row(self, here: Evaluation, value: float, gradient: np.ndarray, scale: float) -> CurveEvaluation:
+        residual, derivatives, scales = self._branch_rows(here)
+        return CurveEvaluation(
+            np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
+        )
+
+
+@dataclass(frozen=True)
+class FoldPoints(_OnBlock):
+    """F = 0 and dF/dx singular: limit points, at which a branch turns back in the parameter."""
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        """Evaluate; two more evaluations of the problem give the second derivatives along the kernel."""
+        x, parameters = self.full(y)
+        here = self.problem.evaluate(x, parameters)
+        _, derivatives, scales = self._branch_rows(here)
+        m = self.block.size
+        units = self.units(y)
+        matrix = derivatives[:, :m] * units[:m] / scales[:, None]
+        value, left, right = signed_singular_value(matrix)
+        step = _difference_step(self.problem)
+        move = self.block.basis @ (units[:m] * right * step)
+        ahead, behind = (self._branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
+        gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
+        return self._with_row(here, value, gradient, 1.0)
+
+
+@dataclass(frozen=True)
+class SymmetryBreakingPoints(_OnBlock):
+    """F = 0 on a symmetric branch and an odd block of dF/dx singular: pitchforks.
+
+    Attributes
+    ----------
+    odd
+        The block of what breaks the symmetry.
+    """
+
+    odd: Block
+
+    def odd_matrix(self, x: np.ndarray, here: Evaluation) -> np.ndarray:
+        """Return the odd block of dF/dx in natural units."""
+        rows = np.abs(self.odd.equations) @ here.scales
+        columns = np.abs(self.odd.coordinates) @ self.problem.units(x)
+        return self.odd.equations @ here.jacobian @ self.odd.basis * columns / rows[:, None]
+
+    def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
+        """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
+        units, step = self.units(y), _difference_step(self.problem)
+        slopes = []
+        for index, unit in enumerate(units):
+            values = []
+            for sign in (1.0, -1.0):
+                there = y.copy()
+                there[index] += sign * step * unit
+                x, parameters = self.full(there)
+                values.append(self.odd_matrix(x, self.problem.evaluate(x, parameters)))
+            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
+        return np.array(slopes)
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        """Evaluate; the derivatives of the odd block take two more evaluations per coordinate and parameter."""
+        x, parameters = self.full(y)
+        here = self.problem.evaluate(x, parameters)
+        value, left, right = signed_singular_value(self.odd_matrix(x, here))
+        gradient = np.einsum("i,aij,j->a", left, self.odd_matrix_derivatives(y), right)
+        return self._with_row(here, value, gradient, 1.0)
+
+
+@dataclass(frozen=True)
+class FunctionZeros(_OnBlock):
+    """F = 0 and a function of the solution vanishes.
+
+    Attributes
+    ----------
+    function
+        Of (x (n,), parameters (k,), evaluation).
+    gradient
+        Its derivatives in x and all parameters, (n,) and (k,), of the same arguments; None for central differences.
+    scale
+        Natural size of its values.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray, Evaluation], float]
+    gradient: Callable[[np.ndarray, np.ndarray, Evaluation], tuple[np.ndarray, np.ndarray]] | None = None
+    scale: float = 1.0
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        """Evaluate the branch's equations and the function."""
+        x, parameters = self.full(y)
+        here = self.problem.evaluate(x, parameters)
+        if self.gradient is not None:
+            by_x, by_parameters = self.gradient(x, parameters, here)
+            row = np.concatenate([by_x @ self.block.basis, by_parameters[list(self.active)]])
+        else:
+            row = self._differences(y)
+        return self._with_row(here, self.function(x, parameters, here), row, self.scale)
+
+    def _differences(self, y: np.ndarray) -> np.ndarray:
+        units, step = self.units(y), _difference_step(self.problem)
+        slopes = []
+        for index, unit in enumerate(units):
+            values = []
+            for sign in (1.0, -1.0):
+                there = y.copy()
+                there[index] += sign * step * unit
+                x, parameters = self.full(there)
+                values.append(self.function(x, parameters, self.problem.evaluate(x, parameters)))
+            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
+        return np.array(slopes)
+
+
+@dataclass(frozen=True)
+class EqualPotentials:
+    """Two branches with equal potential: Maxwell points, with y = (first (m_1,), second (m_2,), active parameters).
+
+    The potential is stationary at solutions, so only its explicit derivatives enter the last row: what they leave
+    out is of second order in the distance from the solutions.
+    """
+
+    problem: Problem
+    first: Block
+    second: Block
+    parameters: np.ndarray
+    active: tuple[int, ...]
+    scale: float = 1.0
+
+    @property
+    def noise(self) -> float:
+        """Of the problem."""
+        return self.problem.noise
+
+    def full(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return both solutions (n,) and the parameters (k,)."""
+        a, b = self.first.size, self.second.size
+        parameters = np.array(self.parameters, dtype=float)
+        parameters[list(self.active)] = y[a + b :]
+        return self.first.basis @ y[:a], self.second.basis @ y[a : a + b], parameters
+
+    def join(self, first: np.ndarray, second: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """Return y at two solutions (n,) and parameters (k,)."""
+        active = np.asarray(parameters, dtype=float)[list(self.active)]
+        return np.concatenate([self.first.coordinates @ first, self.second.coordinates @ second, active])
+
+    def units(self, y: np.ndarray) -> np.ndarray:
+        """Return natural sizes."""
+        first, second, parameters = self.full(y)
+        return np.concatenate(
+            [
+                np.abs(self.first.coordinates) @ self.problem.units(first),
+                np.abs(self.second.coordinates) @ self.problem.units(second),
+                self.problem.parameter_units(parameters)[list(self.active)],
+            ]
+        )
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        """Evaluate both branches' equations and the difference of their potentials."""
+        first, second, parameters = self.full(y)
+        a, b = self.problem.evaluate(first, parameters), self.problem.evaluate(second, parameters)
+        m, n, active = self.first.size, self.second.size, list(self.active)
+        jacobian = np.zeros((m + n + 1, m + n + len(active)))
+        jacobian[:m, :m] = self.first.equations @ a.jacobian @ self.first.basis
+        jacobian[m : m + n, m : m + n] = self.second.equations @ b.jacobian @ self.second.basis
+        jacobian[:m, m + n :] = self.first.equations @ a.parameter_derivatives[:, active]
+        jacobian[m : m + n, m + n :] = self.second.equations @ b.parameter_derivatives[:, active]
+        jacobian[-1, m + n :] = (a.potential_derivatives - b.potential_derivatives)[active]
+        return CurveEvaluation(
+            residual=np.concatenate(
+                [self.first.equations @ a.residual, self.second.equations @ b.residual, [a.potential - b.potential]]
+            ),
+            jacobian=jacobian,
+            scales=np.concatenate(
+                [np.abs(self.first.equations) @ a.scales, np.abs(self.second.equations) @ b.scales, [self.scale]]
+            ),
+            detail=(a, b),
+        )
+
+    def distance(self, y: np.ndarray) -> float:
+        """Return how far apart the two solutions are, in natural units: zero where the line ends."""
+        first, second, _ = self.full(y)
+        return float(np.linalg.norm((first - second) / self.problem.units(0.5 * (first + second))))

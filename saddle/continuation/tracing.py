@@ -1,0 +1,332 @@
+"""Pseudo-arclength continuation of a curve, with step control and declared ends.
+
+The stages of a step: predict with the cubic through the last two points and their tangents; correct by Newton's
+method at a fixed coordinate along the last tangent; reject what looks like another branch (too far from the
+prediction, a chord or a tangent that turns too much); adapt the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from saddle.continuation.curves import CurvePoint, CurveSystem, correct, land, predict, start_point
+from saddle.outcomes import Outcome, SolverError
+
+__all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
+
+
+@dataclass(frozen=True)
+class StepControl:
+    """How a curve is stepped along; lengths are in the natural units of the unknowns.
+
+    Attributes
+    ----------
+    initial, smallest, largest
+        Steps.
+    angle
+        Largest accepted angle, in radians, between successive tangents, and between a tangent and the chord.
+    drift
+        Largest accepted distance between a point and its prediction, as a part of the step.
+    tolerance
+        Of residuals in their scales; never below three times the system's noise.
+    max_evaluations
+        Of the residual, per correction.
+    max_points
+        In one direction.
+    """
+
+    initial: float = 0.05
+    smallest: float = 1e-5
+    largest: float = 0.5
+    angle: float = 0.5
+    drift: float = 0.2
+    tolerance: float = 1e-10
+    max_evaluations: int = 7
+    max_points: int = 500
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Follow a curve only where one unknown lies in an interval; the ends are landed on."""
+
+    index: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop where a function of the last two points turns true; the last point is then dropped, or kept.
+
+    Attributes
+    ----------
+    name
+        Why, in a word or two, for the result.
+    reached
+        Function of (earlier point, later point).
+    keep
+        Whether the later point belongs to the curve.
+    """
+
+    name: str
+    reached: Callable[[CurvePoint, CurvePoint], bool]
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points along a curve, in order.
+
+    Attributes
+    ----------
+    points
+        The points; tangents point forwards.
+    endings
+        How the curve ended at its first and its last point.
+    stops
+        Names of the :class:`Stop` that ended it there, or "".
+    evaluations
+        Number of evaluations of the equations.
+    beyond
+        The points at which stop conditions were met, if they do not belong to the curve.
+    """
+
+    points: tuple[CurvePoint, ...]
+    endings: tuple[Outcome, Outcome]
+    stops: tuple[str, str] = ("", "")
+    evaluations: int = 0
+    beyond: tuple[CurvePoint | None, CurvePoint | None] = (None, None)
+
+    @property
+    def values(self) -> np.ndarray:
+        """All points, (m, N + 1)."""
+        return np.array([point.y for point in self.points])
+
+    @property
+    def extended(self) -> tuple[CurvePoint, ...]:
+        """The points, and those just beyond its ends where stop conditions were met."""
+        before, after = ([] if point is None else [point] for point in self.beyond)
+        return (*before, *self.points, *after)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the curve was not cut short by an interruption."""
+        return Outcome.INTERRUPTED not in self.endings
+
+    def landings(
+        self, system: CurveSystem, index: int, values: Sequence[float], tolerance: float = 1e-10
+    ) -> list[CurvePoint | None]:
+        """Solve wherever an unknown takes given values, in the curve's order; None where that fails."""
+        found: list[CurvePoint | None] = []
+        for before, after in pairwise(self.points):
+            low, high = sorted((before.y[index], after.y[index]))
+            inside = sorted((v for v in values if low < v < high), reverse=after.y[index] < before.y[index])
+            found += [land(system, (before, after), index, value, tolerance=tolerance) for value in inside]
+        return found
+
+
+@dataclass
+class _Way:
+    """One direction of a curve while it is being traced."""
+
+    points: list[CurvePoint]
+    ending: Outcome = Outcome.MAX_POINTS
+    stop: str = ""
+    evaluations: int = 0
+    beyond: CurvePoint | None = None
+
+
+def _angle(a: np.ndarray, b: np.ndarray) -> float:
+    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+def _step(
+    system: CurveSystem, way: _Way, step: float, control: StepControl
+) -> tuple[CurvePoint | None, float, np.ndarray]:
+    """Try one step; return the accepted point or None, how much of what is allowed it used, and the prediction."""
+    here = way.points[-1]
+    units = np.asarray(system.units(here.y), dtype=float)
+    guess = predict(tuple(way.points[-2:]), units, step)
+    row = here.tangent / units
+    row = row / np.linalg.norm(row)
+    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
+    way.evaluations += result.evaluations
+    if not result.converged or result.linearization is None:
+        return None, np.inf, guess
+    point = start_point(system, y, result.linearization.curve, here.tangent)
+    turned = _angle(point.tangent / units, row)
+    chord = _angle((y - here.y) / units, row)
+    away = float(np.linalg.norm((y - guess) / units)) / step
+    used = max(turned / control.angle, 2.0 * chord / control.angle, away / control.drift)
+    return (point if used <= 1.0 else None), used, guess
+
+
+def _meets_bounds(point: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
+    for bound in bounds:
+        value = point.y[bound.index]
+        if value < bound.low or value > bound.high:
+            return bound, bound.low if value < bound.low else bound.high
+    return None
+
+
+def _trace(
+    system: CurveSystem,
+    start: CurvePoint,
+    bounds: Sequence[Bounds],
+    stops: Sequence[Stop],
+    control: StepControl,
+    report: Callable[[CurvePoint], object],
+) -> _Way:
+    way = _Way([start])
+    step = control.initial
+    try:
+        while len(way.points) < control.max_points:
+            if step < control.smallest:
+                way.ending = Outcome.STEP_TOO_SHORT
+                break
+            point, used, _ = _step(system, way, step, control)
+            if point is None:
+                step *= 0.5 if not np.isfinite(used) else float(np.clip(0.8 / used, 0.1, 0.7))
+                continue
+            beyond = _meets_bounds(point, bounds)
+            if beyond is not None:
+                bound, value = beyond
+                landed = land(system, (way.points[-1], point), bound.index, value, tolerance=control.tolerance)
+                if landed is not None:
+                    way.points.append(landed)
+                    report(landed)
+                    way.ending = Outcome.AT_BOUND
+                    break
+                if step > 4.0 * control.smallest:
+                    step *= 0.5
+                    continue
+                way.ending = Outcome.AT_BOUND
+                break
+            stop = next((s for s in stops if s.reached(way.points[-1], point)), None)
+            if stop is not None:
+                if stop.keep:
+                    way.points.append(point)
+                else:
+                    way.beyond = point
+                way.ending, way.stop = Outcome.STOPPED, stop.name
+                break
+            if len(way.points) > 3 and _passes(way.points[0], way.points[-1], point):
+                way.points.append(way.points[0])
+                way.ending = Outcome.CLOSED
+                break
+            way.points.append(point)
+            report(point)
+            step = min(control.largest, step * float(np.clip(0.7 / max(used, 1e-3), 0.5, 2.0)))
+    except KeyboardInterrupt:
+        way.ending = Outcome.INTERRUPTED
+    return way
+
+
+def _passes(target: CurvePoint, before: CurvePoint, after: CurvePoint) -> bool:
+    """Whether the segment runs through a point: a loop has closed."""
+    chord, rest = after.y - before.y, target.y - before.y
+    length = float(np.linalg.norm(chord))
+    along = float(rest @ chord) / length**2
+    aside = float(np.linalg.norm(rest - along * chord))
+    return bool(0.0 < along <= 1.0 and aside < 0.05 * length)
+
+
+def trace(
+    system: CurveSystem,
+    start: np.ndarray,
+    *,
+    toward: np.ndarray | None = None,
+    bounds: Sequence[Bounds] = (),
+    stops: Sequence[Stop] = (),
+    control: StepControl = StepControl(),
+    report: Callable[[CurvePoint], object] = lambda point: None,
+) -> Curve:
+    """Follow a curve in one direction from a point near it.
+
+    Parameters
+    ----------
+    system
+        N equations in N + 1 unknowns.
+    start
+        Near the curve, (N + 1,).
+    toward
+        Direction with which the first tangent makes an acute angle, (N + 1,).
+    bounds, stops
+        Where to end.
+    control
+        Step control.
+    report
+        Called with every new point.
+
+    Returns
+    -------
+    Curve
+        With a named ending; after Ctrl-C, the points so far. A failed step keeps the points before it.
+
+    Raises
+    ------
+    SolverError
+        If no point of the curve is found near the start: there is nothing to follow.
+    """
+    first, evaluations = _first_point(system, start, toward, control)
+    way = _trace(system, first, bounds, stops, control, report)
+    return Curve(
+        tuple(way.points),
+        (Outcome.STARTED, way.ending),
+        ("", way.stop),
+        evaluations + way.evaluations,
+        (None, way.beyond),
+    )
+
+
+def trace_both_ways(
+    system: CurveSystem,
+    start: np.ndarray,
+    *,
+    toward: np.ndarray | None = None,
+    bounds: Sequence[Bounds] = (),
+    stops: Sequence[Stop] = (),
+    control: StepControl = StepControl(),
+    report: Callable[[CurvePoint], object] = lambda point: None,
+) -> Curve:
+    """Follow a curve in both directions; arguments as for :func:`trace`. Runs from backwards to forwards."""
+    first, evaluations = _first_point(system, start, toward, control)
+    forwards = _trace(system, first, bounds, stops, control, report)
+    if forwards.ending in (Outcome.CLOSED, Outcome.INTERRUPTED):
+        backwards = _Way([first], forwards.ending)
+    else:
+        turned = _reversed(first)
+        backwards = _trace(system, turned, bounds, stops, control, report)
+    points = [_reversed(point) for point in reversed(backwards.points[1:])] + forwards.points
+    return Curve(
+        tuple(points),
+        (backwards.ending, forwards.ending),
+        (backwards.stop, forwards.stop),
+        evaluations + forwards.evaluations + backwards.evaluations,
+        (None if backwards.beyond is None else _reversed(backwards.beyond), forwards.beyond),
+    )
+
+
+def _reversed(point: CurvePoint) -> CurvePoint:
+    return CurvePoint(point.y, -point.tangent, -point.orientation, point.evaluation, point.residual_norm)
+
+
+def _first_point(
+    system: CurveSystem, start: np.ndarray, toward: np.ndarray | None, control: StepControl
+) -> tuple[CurvePoint, int]:
+    """Move a guess onto the curve, at right angles to the curve's direction there."""
+    guess = np.asarray(start, dtype=float)
+    units = np.asarray(system.units(guess), dtype=float)
+    here = system.evaluate(guess)
+    rough = start_point(system, guess, here, toward)
+    row = rough.tangent / units
+    y, result = correct(system, guess, row / np.linalg.norm(row), tolerance=control.tolerance, max_evaluations=20)
+    evaluations = 1 + result.evaluations
+    if not result.converged or result.linearization is None:
+        raise SolverError(f"no point of the curve found near {guess}: {result.outcome.value}", result.outcome)
+    return start_point(system, y, result.linearization.curve, rough.tangent), evaluations
