@@ -128,6 +128,9 @@ def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> Solve
 class Branch:
     """One family of solutions on the diagram's grid; every array has the grid's length n.
 
+    A family that turns back at folds, or has several pieces, is stored as several branches, each with one solution
+    per alpha.
+
     Where ``outcome`` is MERGED the family coincides with one of higher symmetry, whose values are stored (so
     that, say, the semantic overlap is zero there). Where it is neither CONVERGED nor MERGED the values are
     nan: nothing is interpolated.
@@ -154,6 +157,12 @@ class Branch:
         Eigenvalues of dF/du, complex (n, 4).
     jacobian_diagonal
         Diagonal of dF/du, (n, 4): for an order parameter that vanishes here, its block under the symmetry.
+    jacobian_signs
+        Signs of the determinants of the blocks of dF/du, (n, 3): of the sector's own unknowns, of m, of theta; 0 for
+        m or theta where it is one of the sector's own, and where nothing is stored. One of them changes at every
+        bifurcation.
+    label
+        Name of the branch: the sector's, with a number from the second one of a sector on.
     """
 
     sector: Sector
@@ -172,6 +181,8 @@ class Branch:
     residual_norm: np.ndarray
     eigenvalues: np.ndarray
     jacobian_diagonal: np.ndarray
+    jacobian_signs: np.ndarray
+    label: str
 
     def __post_init__(self) -> None:
         """Make every array read-only."""
@@ -181,8 +192,8 @@ class Branch:
 
     @property
     def name(self) -> str:
-        """Name of the family."""
-        return self.sector.value
+        """Name of the branch."""
+        return self.label
 
     @property
     def order_parameters(self) -> Mapping[str, np.ndarray]:

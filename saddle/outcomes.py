@@ -17,6 +17,7 @@ class Outcome(enum.Enum):
     LEFT_DOMAIN = "Newton's method left the domain where the equations are defined"
     SINGULAR = "the Jacobian is singular"
     NOT_FINITE = "the residual is not finite"
+    FOLDED = "the branch has turned back at a fold before this alpha"
     LOST = "the branch could not be followed any further, however short the step"
     INTERRUPTED = "the computation was interrupted before this alpha"
     STARTED = "the curve was started here"

@@ -15,11 +15,12 @@ from baselines import LinearPositional, linear_positional
 from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.branch import Branch
-from saddle.branch_tracking import TrackedBranch, assemble_branch, track_branch
+from saddle.branch_assembly import Piece, assemble_branches, pieces_of
+from saddle.families import find_families
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, find_alpha_c, find_alpha_l, find_pitchforks, global_branch
+from saddle.transitions import Transition, find_alpha_c, find_alpha_l, find_bifurcations, global_branch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,13 +40,14 @@ class PhaseDiagram:
     alpha
         Grid of sample complexities n/d, increasing, (n,).
     branches
-        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branch.Branch`.
+        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branch.Branch`; further
+        pieces of a family, which folds or separate pitchforks give it, as "positional 2" and so on.
     alpha_c
         First-order transition between positional and semantic, or None (see ``reasons``).
     alpha_l
         Where the global minimum's test error falls below the linear baseline's, or None (see ``reasons``).
     bifurcations
-        Pitchforks, by increasing alpha.
+        Pitchforks and folds, by increasing alpha.
     linear_baseline
         The linear positional baseline.
     reasons
@@ -69,7 +71,7 @@ class PhaseDiagram:
 
     @property
     def transitions(self) -> dict[str, Transition]:
-        """Every located transition under a name: alpha_c, alpha_l, and the pitchforks by their branches."""
+        """Every located transition under a name: alpha_c, alpha_l, and the bifurcations by their branches."""
         named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
         counts: dict[str, int] = {}
         for transition in self.bifurcations:
@@ -209,47 +211,33 @@ def solve_phase_diagram(
     if rule is None:
         rule = choose_rule(model, float(grid[-1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
-    with tqdm(total=len(Sector) * points + 4, disable=not progress, desc="solving", unit="pt") as bar:
-        tracked, interrupted = _track_all(evolution, grid, sweep == "up", bar)
-        branches: dict[Sector, Branch] = {}
-        for sector, found in tracked.items():
-            branches[sector] = assemble_branch(found, grid, branches)
-        named = {sector.value: branch for sector, branch in branches.items()}
+    with tqdm(total=len(Sector) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
+        families = find_families(
+            evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
+        )
+        pieces = pieces_of(families)
+        bar.set_description("solving on the grid")
+        branches, finished = assemble_branches(families, pieces, grid, bar.update)
+        bar.update(max(0, len(Sector) * points - bar.n))
         located = _Located(None, None, (), {})
-        if not interrupted:
+        if finished:
             try:
-                located = _locate(named, baseline.test_error, lambda what: (bar.set_description(what), bar.update()))
+                located = _locate(evolution, branches, pieces, lambda what: (bar.set_description(what), bar.update()))
             except KeyboardInterrupt:
-                interrupted = True
-        bar.set_description("interrupted" if interrupted else "solved")
+                finished = False
+        bar.set_description("solved" if finished else "interrupted")
     return PhaseDiagram(
         model=model,
         alpha=grid,
-        branches=named,
+        branches=branches,
         alpha_c=located.alpha_c,
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
         linear_baseline=baseline,
-        reasons={"interrupted": "the computation was interrupted"} if interrupted else located.reasons,
+        reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
-        complete=not interrupted,
+        complete=finished,
     )
-
-
-def _track_all(
-    evolution: StateEvolution, grid: np.ndarray, upwards: bool, bar: tqdm
-) -> tuple[dict[Sector, TrackedBranch], bool]:
-    """Track every family; after an interruption the remaining ones are left out."""
-    tracked: dict[Sector, TrackedBranch] = {}
-    for sector in Sector:
-        bar.set_description(f"{sector.value} branch")
-        before = bar.n
-        found = track_branch(evolution, sector, grid, upwards=upwards, known=tracked, report=bar.update)
-        bar.update(grid.size - (bar.n - before))
-        tracked[sector] = found
-        if found.interrupted:
-            return tracked, True
-    return tracked, False
 
 
 @dataclass(frozen=True)
@@ -260,17 +248,20 @@ class _Located:
     reasons: Mapping[str, str]
 
 
-def _locate(branches: Mapping[str, Branch], baseline: float, report: Callable[[str], object]) -> _Located:
+def linear_baseline_error(model: AttentionModel) -> float:
+    """Return the linear positional baseline's test error per token, as a function of the model."""
+    return linear_positional(model).test_error
+
+
+def _locate(
+    evolution: StateEvolution, branches: Mapping[str, Branch], pieces: Sequence[Piece], report: Callable[[str], object]
+) -> _Located:
     """Locate all transitions on the assembled branches."""
     reasons = {}
     report("alpha_c")
     alpha_c, reasons["alpha_c"] = find_alpha_c(branches["positional"], branches["semantic"])
     report("alpha_l")
-    alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), baseline, alpha_c)
-    bifurcations: list[Transition] = []
-    report("pitchforks")
-    for branch in branches.values():
-        bifurcations += find_pitchforks(branch)
-    report("done")
-    bifurcations.sort(key=lambda transition: transition.alpha)
+    alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), linear_baseline_error, alpha_c)
+    report("pitchforks and folds")
+    bifurcations = find_bifurcations(evolution, pieces)
     return _Located(alpha_c, alpha_l, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason})

@@ -184,8 +184,16 @@ class StateEvolution:
         q, V = float(state[0]), float(state[2])
         return np.array([q, np.sqrt(q), V, np.sqrt(q * self.model.token_variance)])
 
-    def evaluate(self, state: np.ndarray, alpha: float) -> StateEvaluation:
+    def check_domain(self, state: np.ndarray) -> None:
+        """Raise OutsideDomain unless q and V are positive and theta^2 < q rho at a state (4,)."""
+        q, _, V, theta = state
+        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
+            raise OutsideDomain(f"order parameters outside their domain: {state}")
+
+    def evaluate(self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None) -> StateEvaluation:
         """Evaluate residual, Jacobian and observables at a state (4,).
+
+        ``averages`` are the channel's at this state, if they are known: they do not depend on alpha.
 
         Raises
         ------
@@ -193,11 +201,10 @@ class StateEvolution:
             If q or V is not positive, theta^2 >= q rho, or the weights' precision is not positive.
         """
         state = np.array(state, dtype=float)
-        q, _, V, theta = state
-        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
-            raise OutsideDomain(f"order parameters outside their domain: {state}")
+        self.check_domain(state)
         module, parameters = self.channel.kernel.module, parameter_vector(self.model)
-        averages = self.channel.averages(state)
+        if averages is None:
+            averages = self.channel.averages(state)
         conjugates = alpha * averages.conjugates
         if not module.weight_precision(*conjugates, parameters) > 0:
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
@@ -224,12 +231,15 @@ class StateEvolution:
             averages=averages,
         )
 
-    def parameter_slopes(self, state: np.ndarray, alpha: float) -> ResidualParameterSlopes:
+    def parameter_slopes(
+        self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None
+    ) -> ResidualParameterSlopes:
         """Differentiate F, Phi and the test error at a state (4,) in every parameter of the model.
 
-        Includes the moving jumps and the response of the proximal point. Raises as :meth:`evaluate` does.
+        Includes the moving jumps and the response of the proximal point. Arguments and errors as for
+        :meth:`evaluate`.
         """
-        here = self.evaluate(state, alpha)
+        here = self.evaluate(state, alpha, averages)
         module, parameters = self.channel.kernel.module, parameter_vector(self.model)
         channel = self.channel.parameter_slopes(here.state)
         explicit = np.array(module.overlap_parameter_derivatives(*here.conjugates, parameters)).reshape(N_STATE, -1)

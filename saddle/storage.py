@@ -15,19 +15,19 @@ import xarray as xr
 from baselines import linear_positional
 from replica.model import AttentionModel
 from replica.names import CONJUGATES, ORDER_PARAMETERS
-from replica.sectors import Sector
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
 from saddle.branch import Branch
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineOrders, LineRule, OuterRule, SobolRule
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition
+from saddle.transitions import Transition, TransitionPoint
 
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["load", "prepare_output", "save", "to_dataset"]
 
-FORMAT = "attention-phase diagram 2"
+FORMAT = "attention-phase diagram 3"
 RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
 SCALARS = (
     "free_entropy",
@@ -98,6 +98,8 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     variables["jacobian_diagonal"] = (
         ("branch", "alpha", "order_parameter"), stacked([b.jacobian_diagonal for b in branches], 4),
     )  # fmt: skip
+    variables["jacobian_signs"] = (("branch", "alpha", "block"), stacked([b.jacobian_signs for b in branches], 3))
+    variables["sector"] = (("branch",), np.array([b.sector.value for b in branches], dtype="U12"))
     attributes = {
         "format": FORMAT,
         "model": json.dumps(diagram.model.to_dict()),
@@ -113,6 +115,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
         "branch": [branch.name for branch in branches],
         "alpha": ("alpha", diagram.alpha, {"long_name": "sample complexity n/d"}),
         "order_parameter": NAMES,
+        "block": ["own", *(ORDER_PARAMETERS[i].name for i in (POSITIONAL_INDEX, SEMANTIC_INDEX))],
     }
     return xr.Dataset(variables, coordinates, attributes)
 
@@ -146,8 +149,21 @@ def _rule_from_dict(values: dict[str, Any]) -> OuterRule:
     return RULES[values["kind"]](**others, line=LineOrders(**values["line"]))
 
 
-def _transition(value: dict[str, Any] | None) -> Transition | None:
-    return None if value is None else Transition(**{**value, "between": tuple(value["between"])})
+def _transition(value: dict[str, Any]) -> Transition:
+    points = [
+        TransitionPoint(**{**point, "order_parameters": tuple(point["order_parameters"])}) for point in value["points"]
+    ]
+    bracket = value["bracket"]
+    changed = {
+        "between": tuple(value["between"]),
+        "points": tuple(points),
+        "bracket": None if bracket is None else tuple(bracket),
+    }
+    return Transition(**{**value, **changed})
+
+
+def _optional(value: dict[str, Any] | None) -> Transition | None:
+    return None if value is None else _transition(value)
 
 
 def load(path: str | os.PathLike[str]) -> PhaseDiagram:
@@ -182,7 +198,8 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     for name in map(str, data["branch"].values):
         chosen = data.sel(branch=name)
         branches[name] = Branch(
-            sector=Sector(name),
+            sector=Sector(str(chosen["sector"].values)),
+            label=name,
             evolution=evolution,
             alpha=alpha,
             outcome=tuple(Outcome[str(outcome)] for outcome in chosen["outcome"].values),
@@ -191,15 +208,16 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
             errors=np.stack([chosen[f"{x}_error"].values for x in NAMES], axis=-1),
             eigenvalues=chosen["eigenvalue_real"].values + 1j * chosen["eigenvalue_imag"].values,
             jacobian_diagonal=np.array(chosen["jacobian_diagonal"].values),
-            **{scalar: np.array(chosen[scalar].values) for scalar in SCALARS},
+            jacobian_signs=np.array(chosen["jacobian_signs"].values),
+            **{name: np.array(chosen[name].values) for name in SCALARS},
         )
     return PhaseDiagram(
         model=model,
         alpha=alpha,
         branches=branches,
-        alpha_c=_transition(attributes["alpha_c"]),
-        alpha_l=_transition(attributes["alpha_l"]),
-        bifurcations=tuple(Transition(**{**x, "between": tuple(x["between"])}) for x in attributes["bifurcations"]),
+        alpha_c=_optional(attributes["alpha_c"]),
+        alpha_l=_optional(attributes["alpha_l"]),
+        bifurcations=tuple(map(_transition, attributes["bifurcations"])),
         linear_baseline=linear_positional(model),
         reasons=attributes["reasons"],
         rule=rule,

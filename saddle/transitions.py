@@ -1,27 +1,53 @@
-"""Locate transitions by root-finding on polished solutions, and move them to a finer quadrature rule."""
+"""Transitions of a phase diagram: pitchforks and folds of its branches, alpha_c, alpha_l."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import root_scalar
 
-from replica.names import ORDER_PARAMETERS
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
-from saddle.branch import Branch, SolvedPoint, solve_point
-from saddle.channel import ENVELOPE
+from replica.model import AttentionModel
+from saddle.branch import Branch
+from saddle.branch_assembly import Piece
+from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
-from saddle.state_evolution import StateEvaluation, StateEvolution
+from saddle.sharpening import LocatedTransition, locate
+from saddle.state_evolution import StateEvolution
+from saddle.transition_equations import (
+    BaselineCrossing,
+    EqualFreeEntropies,
+    Fold,
+    Pitchfork,
+    TransitionEquations,
+)
 
-__all__ = ["Transition", "find_alpha_c", "find_alpha_l", "find_pitchforks", "global_branch"]
+__all__ = [
+    "Transition", "TransitionPoint", "find_alpha_c", "find_alpha_l", "find_bifurcations", "global_branch",
+]  # fmt: skip
 
-# Root-finding stops here, well below any quadrature error.
-ALPHA_TOLERANCE = 1e-8
-FLOOR = 1e-6
-# A Newton step shorter than this, in natural units, leaves errors of its square.
-SHORT = 1e-3
+CRITICALITY = {
+    Criticality.SUPERCRITICAL: "supercritical",
+    Criticality.SUBCRITICAL: "subcritical",
+    Criticality.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True)
+class TransitionPoint:
+    """One of the solutions at a transition.
+
+    Attributes
+    ----------
+    order_parameters
+        (q, m, V, theta).
+    free_entropy, test_error
+        Phi and the test error per token.
+    """
+
+    order_parameters: tuple[float, float, float, float]
+    free_entropy: float
+    test_error: float
 
 
 @dataclass(frozen=True)
@@ -34,13 +60,22 @@ class Transition:
         Sample complexity, on a rule ten times finer than the branches'.
     error
         From embedded rules, propagated to alpha to first order; at least a tenth of the difference from the
-        location on the branches' own rule (for pitchforks, all of it), and at least 1e-6.
+        location on the branches' own rule (for pitchforks and folds, all of it), and at least 1e-6.
     kind
-        "first-order", "baseline-crossing" or "pitchfork".
+        "first-order", "baseline-crossing", "pitchfork" or "fold".
     between
-        The two families, or the family and the baseline.
+        The two branches, or the branch and the baseline.
     unstable_to
         For a pitchfork, the order parameter whose fluctuations become critical.
+    criticality
+        For a pitchfork, "supercritical" (the new branch is where the old one has lost stability to the overlap
+        that breaks the symmetry), "subcritical" or "unknown".
+    resolved
+        False if a bifurcation was bracketed but its equations were not solved: alpha is then a guess.
+    bracket
+        For a bifurcation, values of alpha on both sides.
+    points
+        The solutions there: two at a first-order transition, otherwise one; none if it is not resolved.
     """
 
     alpha: float
@@ -48,118 +83,70 @@ class Transition:
     kind: str
     between: tuple[str, str]
     unstable_to: str = ""
+    criticality: str = ""
+    resolved: bool = True
+    bracket: tuple[float, float] | None = None
+    points: tuple[TransitionPoint, ...] = ()
 
     def __str__(self) -> str:
         names = " / ".join(self.between)
-        return f"{self.kind} ({names}) at alpha = {self.alpha:.5f} +- {self.error:.1e}"
+        what = f"{self.criticality} {self.kind}" if self.criticality not in ("", "unknown") else self.kind
+        doubt = "" if self.resolved else ", not resolved"
+        return f"{what} ({names}) at alpha = {self.alpha:.5f} +- {self.error:.1e}{doubt}"
 
 
-class _Polisher:
-    """Solves one branch at any alpha on a given rule, from its own last solution."""
-
-    def __init__(self, branch: Branch, evolution: StateEvolution) -> None:
-        self.branch = branch
-        self.evolution = evolution
-        self.solved: list[SolvedPoint] = []
-
-    def __call__(self, alpha: float, start: np.ndarray | None = None) -> SolvedPoint:
-        if start is None:
-            start = self._start(alpha)
-        point = solve_point(self.evolution, self.branch.sector, start, alpha)
-        if all(abs(point.alpha - other.alpha) > 1e-12 for other in self.solved):
-            self.solved.append(point)
-        return point
-
-    def _start(self, alpha: float) -> np.ndarray:
-        if not self.solved:
-            return self.branch.at(alpha).evaluation.state
-        if len(self.solved) == 1:
-            return self.solved[-1].evaluation.state
-        a, b = sorted(self.solved, key=lambda point: abs(point.alpha - alpha))[:2]
-        slope = (b.evaluation.state - a.evaluation.state) / (b.alpha - a.alpha)
-        return a.evaluation.state + (alpha - a.alpha) * slope
+def _points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
+    return tuple(
+        TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)  # pyright: ignore[reportArgumentType]
+        for here in located.evaluations
+    )
 
 
-def _error(estimate: float, change: float) -> float:
-    """Return a location's error: what embedded rules say, and what the finer rule's change of it says.
-
-    One of the two may be small by chance.
-    """
-    return max(estimate, change, FLOOR)
-
-
-def _settled(point: SolvedPoint, alpha: float) -> StateEvaluation:
-    """Evaluate on a finer rule at a coarser rule's solution, moved by Newton steps until they are short.
-
-    What is stationary at a solution, and what one more Newton step corrects, is then known to second order in a
-    short step.
-    """
-    evolution, state = point.evolution.with_rule(point.evolution.rule.refined()), point.evaluation.state
-    here = evolution.evaluate(state, alpha)
-    for _ in range(3):
-        moved, _ = here.newton_corrected(point.sector.free)
-        if np.max(np.abs(moved - state) / here.full_scales) < SHORT:
-            break
-        state = moved
-        here = evolution.evaluate(state, alpha)
-    return here
-
-
-def _sign_changes(values: np.ndarray, usable: np.ndarray) -> list[int]:
-    """Return k such that ``values`` changes sign between the usable neighbours k and k + 1."""
-    product = values[:-1] * values[1:]
-    return [int(k) for k in np.flatnonzero(usable[:-1] & usable[1:] & (product <= 0.0))]
-
-
-def find_pitchforks(branch: Branch) -> list[Transition]:
-    """Find where a branch becomes unstable to an order parameter that vanishes on it.
-
-    The Jacobian splits into blocks under the sign symmetries; m and theta each have a block of one entry,
-    whose zero is a pitchfork at which a branch of lower symmetry is born.
-    """
-    found = []
-    for index in branch.sector.transverse:
-        partner = branch.sector.broken_further(index)
-        for k in _sign_changes(branch.jacobian_diagonal[:, index], branch.distinct):
-            bracket = (float(branch.alpha[k]), float(branch.alpha[k + 1]))
-            try:
-                alpha, error = _pitchfork(branch, index, bracket)
-            except (SolverError, ValueError):
-                continue  # a sign change that no pitchfork explains, or one that cannot be polished
-            name = ORDER_PARAMETERS[index].name
-            found.append(Transition(alpha, error, "pitchfork", (branch.name, partner.value), name))
+def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
+    """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
+    found, seen = [], []
+    for piece in pieces:
+        for event in piece.traced.events:
+            low, high = piece.bounds
+            mine = low <= event.parameter <= high or any(event is met for met in piece.meets)
+            if not mine or any(event is other for other in seen):
+                continue
+            seen.append(event)
+            transition = _bifurcation(evolution, piece, event, pieces)
+            if transition is not None:
+                found.append(transition)
     return sorted(found, key=lambda transition: transition.alpha)
 
 
-def _pitchfork(branch: Branch, index: int, bracket: tuple[float, float]) -> tuple[float, float]:
-    """Locate the zero of an odd block on the branch's rule, then move it to a finer one by the secant method."""
-    polish = _Polisher(branch, branch.evolution)
-
-    def odd_block(point: SolvedPoint) -> float:
-        return float(point.evaluation.full_jacobian[index, index])
-
-    coarse = float(
-        root_scalar(lambda at: odd_block(polish(at)), bracket=bracket, method="brentq", xtol=1e-7, rtol=1e-9).root
+def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: Sequence[Piece]) -> Transition | None:
+    equations: TransitionEquations
+    unstable_to, criticality = "", ""
+    partners = [other.name for other in pieces if other is not piece and any(event is met for met in other.meets)]
+    if event.kind is EventKind.PITCHFORK and event.block is not None:
+        index = int(np.argmax(np.abs(event.block.basis[:, 0])))
+        equations = Pitchfork(piece.sector, index)
+        partner = partners[0] if partners else piece.sector.broken_further(index).value
+        unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
+    elif event.kind is EventKind.FOLD:
+        equations = Fold(piece.sector)
+        partner = partners[0] if partners else piece.name
+    else:
+        # A sign change of the determinant that no fold and no symmetry explains.
+        return Transition(
+            event.parameter, event.error, event.kind.value, (piece.name, piece.name),
+            resolved=event.resolved, bracket=event.bracket,
+        )  # fmt: skip
+    between = (piece.name, partner)
+    bracket = (min(event.bracket), max(event.bracket))
+    start = piece.traced.section.coordinates(event.x, event.parameter)
+    try:
+        located = locate(equations, evolution, start)
+    except SolverError:
+        error = max(event.error, bracket[1] - bracket[0])
+        return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
+    return Transition(
+        located.alpha, located.error, equations.kind, between, unstable_to, criticality, True, bracket, _points(located)
     )
-    nearest = sorted(polish.solved, key=lambda point: abs(point.alpha - coarse))[:2]
-    slope = (odd_block(nearest[1]) - odd_block(nearest[0])) / (nearest[1].alpha - nearest[0].alpha)
-    refined = _Polisher(branch, branch.evolution.with_rule(branch.evolution.rule.refined()))
-    start, alpha = nearest[0].evaluation.state, coarse
-    for _ in range(4):
-        point = refined(alpha, start)
-        start, step = point.evaluation.state, -odd_block(point) / slope
-        alpha += step
-        if abs(step) < 1e-3 * abs(alpha - coarse) + 1e-7:
-            break
-    # Measured: odd blocks do not always follow the law by which averages converge, so all of the change counts.
-    return alpha, _error(_odd_block_error(point, index) / abs(slope), abs(alpha - coarse))
-
-
-def _odd_block_error(point: SolvedPoint, index: int) -> float:
-    """Return the error of an odd block of dF/du: that of the channel's odd block, all else at its value."""
-    here = point.evaluation
-    position = (POSITIONAL_INDEX, SEMANTIC_INDEX).index(index)
-    return float(here.alpha * abs(here.overlap_slopes[index, index]) * here.averages.odd_block_errors[position])
 
 
 def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
@@ -167,35 +154,6 @@ def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
     phi = np.array([np.where(branch.distinct, branch.free_entropy, -np.inf) for branch in branches])
     best = np.argmax(phi, axis=0)
     return [branches[b] if np.isfinite(phi[b, k]) else None for k, b in enumerate(best)]
-
-
-def _first_order_root(
-    first: Branch, second: Branch, start: float, bracket: tuple[float, float]
-) -> tuple[float, tuple[SolvedPoint, SolvedPoint]]:
-    """Solve Phi_first = Phi_second by Newton's method in alpha, with dPhi/dalpha = -E[M] on each branch.
-
-    Safeguarded: a step that leaves the bracket is replaced by bisection. Returns alpha and the two solutions next
-    to it.
-    """
-    low, high = bracket
-    polish = _Polisher(first, first.evolution), _Polisher(second, second.evolution)
-    alpha, sign_low = start, None
-    for _ in range(30):
-        a, b = polish[0](alpha), polish[1](alpha)
-        difference = a.free_entropy - b.free_entropy
-        slope = b.evaluation.averages.envelope - a.evaluation.averages.envelope
-        if sign_low is None:
-            # Which side of the root is the lower end of the bracket on? Phi's difference is monotone near it.
-            sign_low = -np.sign(slope)
-        if np.sign(difference) == sign_low:
-            low = max(low, alpha)
-        else:
-            high = min(high, alpha)
-        step = -difference / slope
-        if abs(step) < ALPHA_TOLERANCE:
-            return alpha + step, (a, b)
-        alpha = alpha + step if low <= alpha + step <= high else 0.5 * (low + high)
-    raise ValueError(f"equal free entropies of {first.name} and {second.name} not located near alpha = {alpha:.6g}")
 
 
 def find_alpha_c(positional: Branch, semantic: Branch) -> tuple[Transition | None, str]:
@@ -212,39 +170,32 @@ def find_alpha_c(positional: Branch, semantic: Branch) -> tuple[Transition | Non
         what = f"no {' and no '.join(missing)} branch" if missing else "no alpha at which both branches exist"
         return None, f"{what} in {positional.alpha[0]:g} <= alpha <= {positional.alpha[-1]:g}"
     difference = semantic.free_entropy - positional.free_entropy
-    changes = _sign_changes(difference, both)
-    if not changes:
+    changes = np.flatnonzero(both[:-1] & both[1:] & (difference[:-1] * difference[1:] <= 0.0))
+    if not changes.size:
         ahead = "semantic" if difference[np.flatnonzero(both)[-1]] > 0 else "positional"
         return None, f"the {ahead} branch has the larger free entropy wherever both exist in this range"
-    k = changes[0]
+    k = int(changes[0])
     bracket = (float(positional.alpha[k]), float(positional.alpha[k + 1]))
-    # The secant through the bracket's ends; Newton then needs two or three steps.
-    start = bracket[0] - difference[k] * (bracket[1] - bracket[0]) / (difference[k + 1] - difference[k])
+    fraction = float(difference[k] / (difference[k] - difference[k + 1]))
+    states = [
+        branch.states[k] + fraction * (branch.states[k + 1] - branch.states[k]) for branch in (positional, semantic)
+    ]
+    free = [state[list(branch.sector.free)] for state, branch in zip(states, (positional, semantic), strict=True)]
+    start = np.concatenate([*free, [bracket[0] + fraction * (bracket[1] - bracket[0])]])
     try:
-        alpha, error = _sharpened(*_first_order_root(positional, semantic, float(start), bracket))
-    except (SolverError, ValueError) as failure:
+        located = locate(EqualFreeEntropies(positional.sector, semantic.sector), positional.evolution, start)
+    except SolverError as failure:
         return None, f"equal free entropies bracketed by {bracket} but not located: {failure}"
-    return Transition(alpha, error, "first-order", (positional.name, semantic.name)), ""
-
-
-def _sharpened(alpha: float, points: tuple[SolvedPoint, SolvedPoint]) -> tuple[float, float]:
-    """Move a first-order transition to a finer rule, and return it with its error.
-
-    Phi is stationary at a solution, so on the finer rule its value at a coarser rule's solution is correct to
-    second order in the coarser rule's error: nothing needs to be solved again.
-    """
-    first, second = (_settled(point, alpha) for point in points)
-    slope = second.averages.envelope - first.averages.envelope
-    fine = float(alpha - (first.free_entropy - second.free_entropy) / slope)
-    # Both states are integrated on the same lattice, so the differences of its embedded rules go together.
-    differences = alpha * (first.averages.differences - second.averages.differences)[:, ENVELOPE]
-    estimate = float(first.averages.outer.error(differences)) / abs(slope)
-    # The finer rule is expected to be ten times as accurate.
-    return fine, _error(estimate, 0.1 * abs(fine - alpha))
+    between = (positional.name, semantic.name)
+    return Transition(
+        located.alpha, located.error, "first-order", between, bracket=bracket, points=_points(located)
+    ), ""
 
 
 def find_alpha_l(
-    branches: Sequence[Branch], baseline: float, alpha_c: Transition | None
+    branches: Sequence[Branch],
+    baseline: Callable[[AttentionModel], float],
+    alpha_c: Transition | None,
 ) -> tuple[Transition | None, str]:
     """Find where the test error of the global minimum first falls below a baseline's.
 
@@ -253,7 +204,7 @@ def find_alpha_l(
     branches
         The families that compete for the global minimum.
     baseline
-        Test error per token of the baseline.
+        Test error per token of the baseline, for any model.
     alpha_c
         The first-order transition, where the global minimum changes branch and its test error jumps.
 
@@ -262,50 +213,44 @@ def find_alpha_l(
     (Transition or None, str)
         The crossing, and a reason in words where there is none.
     """
-    grid = branches[0].alpha
+    grid, level = branches[0].alpha, baseline(branches[0].evolution.model)
     names = global_branch(branches)
-    excess = np.array([np.nan if branch is None else branch.test_error[k] - baseline for k, branch in enumerate(names)])
+    excess = np.array([np.nan if branch is None else branch.test_error[k] - level for k, branch in enumerate(names)])
     below = np.flatnonzero(excess < 0.0)
     if below.size == 0:
-        return None, f"the global minimum never beats the linear baseline ({baseline:.6g}) in this range"
+        return None, f"the global minimum never beats the linear baseline ({level:.6g}) in this range"
     k = int(below[0]) - 1
     if k < 0:
-        return (
-            None,
-            f"the global minimum beats the linear baseline ({baseline:.6g}) from the range's lower end",
-        )
+        return None, f"the global minimum beats the linear baseline ({level:.6g}) from the range's lower end"
     before, after = names[k], names[k + 1]
     if before is None or after is None:
         return None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}"
-    low, high, branch = float(grid[k]), float(grid[k + 1]), after
+    low, high = float(grid[k]), float(grid[k + 1])
+    start = after.states[k + 1]
     if before is not after:
-        if alpha_c is None or not low <= alpha_c.alpha <= high:
-            return (
-                None,
-                f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way",
-            )
-        if after.at(alpha_c.alpha).test_error <= baseline:
+        if alpha_c is None or not low <= alpha_c.alpha <= high or after.name not in alpha_c.between:
+            return None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+        there = alpha_c.points[alpha_c.between.index(after.name)]
+        if there.test_error <= level:
             # The test error jumps across the baseline at the first-order transition itself.
-            return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", (after.name, "linear")), ""
+            between = (after.name, "linear")
+            return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,)), ""
         low = alpha_c.alpha
     try:
-        alpha, error = _baseline_crossing(branch, baseline, (low, high))
-    except (SolverError, ValueError) as failure:
+        first = np.append(start[list(after.sector.free)], high)
+        located = locate(BaselineCrossing(after.sector, baseline), after.evolution, first)
+    except SolverError as failure:
         return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
-    return Transition(alpha, error, "baseline-crossing", (branch.name, "linear")), ""
+    if not low - located.error <= located.alpha <= high + located.error:
+        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.alpha:.6g}, on another branch"
+    between, bracket = (after.name, "linear"), (low, high)
+    return Transition(
+        located.alpha, located.error, "baseline-crossing", between, bracket=bracket, points=_points(located)
+    ), ""
 
 
-def _baseline_crossing(branch: Branch, baseline: float, bracket: tuple[float, float]) -> tuple[float, float]:
-    """Locate where a branch's test error equals a baseline's; return it, moved to a finer rule, with its error."""
-    polish = _Polisher(branch, branch.evolution)
-    coarse = float(
-        root_scalar(
-            lambda at: polish(at).test_error - baseline, bracket=bracket, method="brentq", xtol=1e-7, rtol=1e-9
-        ).root
-    )
-    free = branch.sector.free
-    there = _settled(min(polish.solved, key=lambda point: abs(point.alpha - coarse)), coarse)
-    _, test_error = there.newton_corrected(free)
-    slope = there.test_error_slope(free)
-    fine = float(coarse - (test_error - baseline) / slope)
-    return fine, _error(there.solution_test_error_error(free) / abs(slope), 0.1 * abs(fine - coarse))
+def missing_symmetries(evolution: StateEvolution) -> str:
+    """Say in words which of the sign symmetries a model lacks, on which sectors rest; "" if it has them."""
+    known: Mapping[str, bool] = vars(evolution.channel.kernel.symmetries)
+    lost = [name for name in ("student", "teacher") if not known[name]]
+    return f"the model lacks the {' and the '.join(lost)} reversal symmetry" if lost else ""

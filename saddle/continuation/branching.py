@@ -163,7 +163,7 @@ def _transverse(section: Section, base: np.ndarray, units: np.ndarray) -> np.nda
     matrix = here.jacobian * units / here.scales[:, None]
     left, _, right = np.linalg.svd(matrix)
     psi, kernel = left[:, -1], right[-2:].T
-    step = max(1e-3, section.noise ** (1.0 / 3.0))
+    step = section.problem.difference_step
     form = np.zeros((2, 2))
     for index in range(2):
         move = step * units * kernel[:, index]

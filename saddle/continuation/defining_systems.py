@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddle.continuation.curves import CurveEvaluation
+from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Evaluation, Problem
 from saddle.continuation.sections import Block
 
@@ -32,9 +33,30 @@ def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.nda
     return float(sign * values[-1]), left[:, -1] * sign, right[-1]
 
 
-def _difference_step(problem: Problem) -> float:
-    """Return the step, in natural units, at which a central difference of dF/dx is most accurate."""
-    return max(1e-4, problem.noise ** (1.0 / 3.0))
+def differences(function: Callable[[np.ndarray], np.ndarray], y: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Differentiate a function along every axis, (len(y), ...), to second order in the steps.
+
+    Central differences, or one-sided ones at the edge of the function's domain.
+    """
+    slopes = []
+    for index, step in enumerate(steps):
+        move = np.zeros(len(y))
+        move[index] = step
+        sides: list[np.ndarray | None] = []
+        for sign in (1.0, -1.0):
+            try:
+                sides.append(function(y + sign * move))
+            except OutsideDomain:
+                sides.append(None)
+        ahead, behind = sides
+        if ahead is not None and behind is not None:
+            slopes.append((ahead - behind) / (2.0 * step))
+            continue
+        sign, near = (1.0, ahead) if behind is None else (-1.0, behind)
+        if near is None:
+            raise OutsideDomain(f"undefined on both sides of {y} along unknown {index}")
+        slopes.append(sign * (4.0 * near - 3.0 * function(y) - function(y + 2.0 * sign * move)) / (2.0 * step))
+    return np.array(slopes)
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,14 @@ class _OnBlock:
             np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
         )
 
+    def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
+        raise NotImplementedError
+
+    def values(self, y: np.ndarray) -> tuple[np.ndarray, Evaluation]:
+        """Return the residuals alone, (m + 1,), and the problem's evaluation: one evaluation of the problem."""
+        here = self.problem.evaluate(*self.full(y))
+        return np.append(self.block.equations @ here.residual, self._last_value(y, here)), here
+
 
 @dataclass(frozen=True)
 class FoldPoints(_OnBlock):
@@ -99,11 +129,17 @@ class FoldPoints(_OnBlock):
         units = self.units(y)
         matrix = derivatives[:, :m] * units[:m] / scales[:, None]
         value, left, right = signed_singular_value(matrix)
-        step = _difference_step(self.problem)
+        step = self.problem.difference_step
         move = self.block.basis @ (units[:m] * right * step)
         ahead, behind = (self._branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
         gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
         return self._with_row(here, value, gradient, 1.0)
+
+    def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
+        units, m = self.units(y), self.block.size
+        scales = np.abs(self.block.equations) @ here.scales
+        matrix = self.block.equations @ here.jacobian @ self.block.basis * units[:m] / scales[:, None]
+        return signed_singular_value(matrix)[0]
 
 
 @dataclass(frozen=True)
@@ -126,17 +162,12 @@ class SymmetryBreakingPoints(_OnBlock):
 
     def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
-        units, step = self.units(y), _difference_step(self.problem)
-        slopes = []
-        for index, unit in enumerate(units):
-            values = []
-            for sign in (1.0, -1.0):
-                there = y.copy()
-                there[index] += sign * step * unit
-                x, parameters = self.full(there)
-                values.append(self.odd_matrix(x, self.problem.evaluate(x, parameters)))
-            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
-        return np.array(slopes)
+
+        def odd(there: np.ndarray) -> np.ndarray:
+            x, parameters = self.full(there)
+            return self.odd_matrix(x, self.problem.evaluate(x, parameters))
+
+        return differences(odd, y, self.units(y) * self.problem.difference_step)
 
     def evaluate(self, y: np.ndarray) -> CurveEvaluation:
         """Evaluate; the derivatives of the odd block take two more evaluations per coordinate and parameter."""
@@ -145,6 +176,9 @@ class SymmetryBreakingPoints(_OnBlock):
         value, left, right = signed_singular_value(self.odd_matrix(x, here))
         gradient = np.einsum("i,aij,j->a", left, self.odd_matrix_derivatives(y), right)
         return self._with_row(here, value, gradient, 1.0)
+
+    def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
+        return signed_singular_value(self.odd_matrix(self.full(y)[0], here))[0]
 
 
 @dataclass(frozen=True)
@@ -176,18 +210,16 @@ class FunctionZeros(_OnBlock):
             row = self._differences(y)
         return self._with_row(here, self.function(x, parameters, here), row, self.scale)
 
+    def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
+        return self.function(*self.full(y), here)
+
     def _differences(self, y: np.ndarray) -> np.ndarray:
-        units, step = self.units(y), _difference_step(self.problem)
-        slopes = []
-        for index, unit in enumerate(units):
-            values = []
-            for sign in (1.0, -1.0):
-                there = y.copy()
-                there[index] += sign * step * unit
-                x, parameters = self.full(there)
-                values.append(self.function(x, parameters, self.problem.evaluate(x, parameters)))
-            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
-        return np.array(slopes)
+
+        def value(there: np.ndarray) -> np.ndarray:
+            x, parameters = self.full(there)
+            return np.array(self.function(x, parameters, self.problem.evaluate(x, parameters)))
+
+        return differences(value, y, self.units(y) * self.problem.difference_step)
 
 
 @dataclass(frozen=True)
@@ -254,6 +286,13 @@ class EqualPotentials:
             ),
             detail=(a, b),
         )
+
+    def values(self, y: np.ndarray) -> tuple[np.ndarray, tuple[Evaluation, Evaluation]]:
+        """Return the residuals alone, (m_1 + m_2 + 1,), and the evaluations of both solutions."""
+        first, second, parameters = self.full(y)
+        a, b = self.problem.evaluate(first, parameters), self.problem.evaluate(second, parameters)
+        rows = [self.first.equations @ a.residual, self.second.equations @ b.residual, [a.potential - b.potential]]
+        return np.concatenate(rows), (a, b)
 
     def distance(self, y: np.ndarray) -> float:
         """Return how far apart the two solutions are, in natural units: zero where the line ends."""

@@ -291,7 +291,8 @@ def _kernel(section: Section, here: Evaluation, x: np.ndarray, block: Block) -> 
     rank = max(1, int(np.sum(values < max(KERNEL, 30.0 * section.noise))))
     columns = np.abs(block.coordinates) @ section.problem.units(x)
     vectors = block.basis @ (columns[:, None] * right[-rank:].T)
-    return vectors / np.linalg.norm(vectors, axis=0)
+    largest = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(rank)]
+    return vectors * np.sign(largest) / np.linalg.norm(vectors, axis=0)
 
 
 def _event(
@@ -407,7 +408,7 @@ def _branch_point(
     units = np.asarray(section.units(guess), dtype=float)
     left = np.linalg.svd(here.jacobian * units / here.scales[:, None])[0]
     start = np.concatenate([guess / units, [0.0], left[:, -1]])
-    step = max(1e-4, section.noise ** (1.0 / 3.0))
+    step = section.problem.difference_step
     count = 0
 
     def scaled(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, CurveEvaluation]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from saddle.continuation.branching import runs_through, switch
-from saddle.continuation.curves import CurvePoint
+from saddle.continuation.branching import NewBranch, runs_through, switch
+from saddle.continuation.curves import CurvePoint, predict
 from saddle.continuation.events import Event, EventFunction, EventKind, find_events
 from saddle.continuation.newton import newton
 from saddle.continuation.problem import Problem
 from saddle.continuation.sections import Section, group_elements, isotropy, symmetry_blocks
-from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Exploration", "TracedBranch", "explore"]
@@ -23,12 +23,22 @@ MORE_SYMMETRIC = "meets a branch of higher symmetry"
 
 @dataclass(frozen=True)
 class TracedBranch:
-    """A branch, its special points, and the event on another branch from which it was reached, if any."""
+    """A branch and its special points.
+
+    Attributes
+    ----------
+    section, curve
+        The invariant subspace it lives in, and its points.
+    events
+        In the curve's order.
+    meets
+        The branch points on other branches where it starts and ends, or None: there it ended for another reason.
+    """
 
     section: Section
     curve: Curve
     events: tuple[Event, ...]
-    origin: Event | None = None
+    meets: tuple[Event | None, Event | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,7 @@ def explore(
     control: StepControl = StepControl(),
     amplitude: float = 0.05,
     max_branches: int = 50,
+    known: Exploration | None = None,
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Exploration:
     """Trace branches from seeds, locate their special points, and go on through branch points.
@@ -98,6 +109,8 @@ def explore(
         Step control; distance at which a new branch is looked for beside a branch point.
     max_branches
         At which to stop.
+    known
+        An earlier exploration to go on from: its branches are kept, and not traced again.
     report
         Called with every new point.
 
@@ -107,62 +120,134 @@ def explore(
         After Ctrl-C, what was computed so far, marked incomplete.
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
-    traced: list[TracedBranch] = []
-    failures: list[str] = []
-    waiting: list[tuple[Section, np.ndarray, np.ndarray | None, Event | None]] = []
-    for x, value in seeds:
-        section = Section(problem, symmetry_blocks(problem, np.asarray(x, dtype=float))[0], base, active)
-        waiting.append((section, section.coordinates(np.asarray(x, dtype=float), value), None, None))
+    work = _Work(problem, bounds, tuple(functions), control, amplitude, report)
+    if known is not None:
+        work.traced += known.branches
+        work.looked_at += [event for branch in known.branches for event in branch.events]
     complete = True
     try:
-        while waiting and len(traced) < max_branches:
-            section, start, away, origin = waiting.pop(0)
-            start = _solved(section, start) if origin is None else start
+        for x, value in seeds:
+            section = Section(problem, symmetry_blocks(problem, np.asarray(x, dtype=float))[0], base, active)
+            start = _solved(section, section.coordinates(np.asarray(x, dtype=float), value))
             if start is None:
-                failures.append("no solution near a seed")
-                continue
-            x, _ = section.full(start)
-            if any(runs_through(other.section, other.curve, x, float(start[-1])) for other in traced):
-                continue
-            try:
-                curve = trace_both_ways(
-                    section,
-                    start,
-                    toward=away,
-                    bounds=[Bounds(len(start) - 1, *bounds)],
-                    stops=_loses_a_part(problem, section, x),
-                    control=control,
-                    report=report,
-                )
-            except SolverError as error:
-                failures.append(str(error))
-                continue
-            events = find_events(section, curve, functions, tolerance=control.tolerance)
-            branch = TracedBranch(section, curve, tuple(events), origin)
-            traced.append(branch)
-            if not curve.complete:
-                complete = False
-                break
-            traced[-1] = replace(branch, events=_switched(branch, waiting, amplitude, control))
+                work.failures.append(f"no solution near the seed {x} at {value:.6g}")
+            elif not work.knows(section, start):
+                work.follow(section, start)
+        while len(work.traced) < max_branches and work.follow_next():
+            pass
     except KeyboardInterrupt:
         complete = False
-    return Exploration(tuple(traced), complete, tuple(failures))
+    complete = complete and all(branch.curve.complete for branch in work.traced)
+    return Exploration(tuple(work.traced), complete, tuple(work.failures))
 
 
-def _switched(
-    branch: TracedBranch,
-    waiting: list[tuple[Section, np.ndarray, np.ndarray | None, Event | None]],
-    amplitude: float,
-    control: StepControl,
-) -> tuple[Event, ...]:
-    """Look for new branches at every branch point, and return the events with what was learnt about them."""
-    events = []
-    for event in branch.events:
-        if event.resolved and event.kind in (EventKind.PITCHFORK, EventKind.BRANCH_POINT):
-            event, found = switch(branch.section, event, amplitude=amplitude, tolerance=control.tolerance)
-            waiting += [(new.section, new.start, new.away, event) for new in found]
-        events.append(event)
-    return tuple(events)
+@dataclass
+class _Work:
+    """The state of an exploration: branches traced so far, and branch points not yet looked at."""
+
+    problem: Problem
+    bounds: tuple[float, float]
+    functions: tuple[EventFunction, ...]
+    control: StepControl
+    amplitude: float
+    report: Callable[[CurvePoint], object]
+    traced: list[TracedBranch] = field(default_factory=list)
+    looked_at: list[Event] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def knows(self, section: Section, start: np.ndarray) -> bool:
+        """Whether a traced branch, or an image of one, runs through a point."""
+        x, _ = section.full(start)
+        closeness = 0.2 * self.amplitude
+        return any(runs_through(b.section, b.curve, x, float(start[-1]), closeness) for b in self.traced)
+
+    def follow(self, section: Section, start: np.ndarray, new: tuple[NewBranch, Event] | None = None) -> None:
+        """Trace a branch: both ways from a seed, away from its branch point otherwise."""
+        x, _ = section.full(start)
+        bounds = [Bounds(len(start) - 1, *self.bounds)]
+        stops = _loses_a_part(self.problem, section, x)
+        how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
+        try:
+            if new is None:
+                curve = trace_both_ways(section, start, **how)
+            else:
+                curve = trace(section, start, toward=new[0].away, **how)
+        except SolverError as error:
+            self.failures.append(str(error))
+            return
+        # NOTE: kept at once, so that an interruption while its events are located does not lose it.
+        self.traced.append(TracedBranch(section, curve, (), (None if new is None else new[1], None)))
+        events = find_events(section, curve, self.functions, tolerance=self.control.tolerance)
+        self.traced[-1] = replace(self.traced[-1], events=tuple(events))
+        self._attach()
+
+    def _attach(self) -> None:
+        """Note at which branch points the traced branches start and end."""
+        for index, branch in enumerate(self.traced):
+            meets = [branch.meets[end] or self._met(branch, end) for end in (0, 1)]
+            self.traced[index] = replace(branch, meets=(meets[0], meets[1]))
+
+    def _met(self, branch: TracedBranch, end: int) -> Event | None:
+        """Return the branch point nearest to where a branch becomes more symmetric, if there is one close by."""
+        beyond, last = branch.curve.beyond[end], branch.curve.points[-1 if end else 0]
+        if beyond is None:
+            return None
+        y, length = _crossing(branch.section, last, beyond)
+        x, _ = branch.section.full(y)
+        units = np.append(self.problem.units(x), np.asarray(branch.section.units(y))[-1])
+        nearest, found = 0.1 + 0.2 * length, None
+        for other in self.traced:
+            if other.section.block.size >= branch.section.block.size:
+                continue
+            for event in other.events:
+                if event.resolved and event.kind is EventKind.PITCHFORK:
+                    images = (event.x, *(g.on_unknowns @ event.x for g in group_elements(self.problem.symmetries)))
+                    for image in images:
+                        away = float(np.linalg.norm(np.append(image - x, event.parameter - y[-1]) / units))
+                        if away < nearest:
+                            nearest, found = away, event
+        return found
+
+    def follow_next(self) -> bool:
+        """Look at one branch point that no traced branch meets; False if there is none left."""
+        for index, branch in enumerate(self.traced):
+            for place, event in enumerate(branch.events):
+                wanted = event.resolved and event.kind in (EventKind.PITCHFORK, EventKind.BRANCH_POINT)
+                if not wanted or any(event is other for other in self.looked_at):
+                    continue
+                event, found = switch(branch.section, event, amplitude=self.amplitude, tolerance=self.control.tolerance)
+                self.looked_at.append(event)
+                events = (*branch.events[:place], event, *branch.events[place + 1 :])
+                self._replace_event(branch.events[place], event)
+                self.traced[index] = replace(self.traced[index], events=events)
+                met = any(event is other for b in self.traced for other in b.meets)
+                for new in found if not (met and event.kernel.shape[1] == 1) else []:
+                    if not self.knows(new.section, new.start):
+                        self.follow(new.section, new.start, (new, event))
+                return True
+        return False
+
+    def _replace_event(self, old: Event, new: Event) -> None:
+        for index, branch in enumerate(self.traced):
+            meets = tuple(new if other is old else other for other in branch.meets)
+            self.traced[index] = replace(branch, meets=(meets[0], meets[1]))
+
+
+def _crossing(section: Section, last: CurvePoint, beyond: CurvePoint) -> tuple[np.ndarray, float]:
+    """Return where, between two points, what breaks a symmetry vanishes, and their distance in natural units.
+
+    It is odd under the symmetry, so the straight line between the points is enough for it; the rest is interpolated.
+    """
+    units = np.asarray(section.units(last.y), dtype=float)
+    a, b = (section.full(point.y)[0] for point in (last, beyond))
+    fraction, scale = 0.5, section.problem.units(a)
+    for element in group_elements(section.problem.symmetries):
+        before, after = (a - element.on_unknowns @ a) / scale, (b - element.on_unknowns @ b) / scale
+        if float(before @ after) < 0.0:
+            fraction = float(np.linalg.norm(before) / (np.linalg.norm(before) + np.linalg.norm(after)))
+    direction = beyond.tangent / units
+    length = float(direction @ ((last.y - beyond.y) / units)) / float(np.linalg.norm(direction))
+    return predict((last, beyond), units, (1.0 - fraction) * length), abs(length)
 
 
 def _solved(section: Section, start: np.ndarray) -> np.ndarray | None:

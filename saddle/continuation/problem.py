@@ -72,6 +72,11 @@ class Problem(Protocol):
         ...
 
     @property
+    def difference_step(self) -> float:
+        """Step, in natural units, at which central differences of dF/dx are most accurate."""
+        ...
+
+    @property
     def symmetries(self) -> Sequence[Symmetry]:
         """Commuting involutions that generate the symmetry group."""
         ...
@@ -110,6 +115,8 @@ class FunctionProblem:
         Natural sizes, scalars or (n,) and (k,).
     noise
         Of the residual; rounding by default.
+    difference_step
+        See :class:`Problem`.
     symmetries, stability_sign
         See :class:`Problem`.
     """
@@ -123,6 +130,7 @@ class FunctionProblem:
     unknown_units: float | np.ndarray = 1.0
     parameter_unit: float | np.ndarray = 1.0
     noise: float = 1e-14
+    difference_step: float = 1e-4
     symmetries: tuple[Symmetry, ...] = ()
     stability_sign: float = -1.0
 

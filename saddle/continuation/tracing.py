@@ -124,7 +124,7 @@ class Curve:
         found: list[CurvePoint | None] = []
         for before, after in pairwise(self.points):
             low, high = sorted((before.y[index], after.y[index]))
-            inside = sorted((v for v in values if low < v < high), reverse=after.y[index] < before.y[index])
+            inside = sorted((v for v in values if low < v < high), reverse=bool(after.y[index] < before.y[index]))
             found += [land(system, (before, after), index, value, tolerance=tolerance) for value in inside]
         return found
 

@@ -1,0 +1,280 @@
+"""Turn curves of solutions into branches on a grid of alpha, each with one solution per alpha."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from saddle.attention_problem import sector_of, state_evaluation
+from saddle.branch import Branch
+from saddle.continuation.curves import CurvePoint
+from saddle.continuation.events import Event, EventKind
+from saddle.continuation.exploration import TracedBranch
+from saddle.continuation.tracing import Curve
+from saddle.families import Families
+from saddle.outcomes import Outcome
+from saddle.sector_solver import canonical_signs, evaluation_of, solve_state
+from saddle.state_evolution import StateEvaluation, StateEvolution
+
+__all__ = ["Piece", "assemble_branches", "pieces_of"]
+
+VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
+SCALARS = (
+    "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
+    "residual_norm",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a curve on which alpha is monotone: one branch.
+
+    Attributes
+    ----------
+    name
+        The sector's, with a number from the second piece of a sector on.
+    traced
+        The curve.
+    curve
+        Its points on this piece.
+    meets
+        Events at the ends of lower and higher alpha: a fold, or a branch point on another branch; or None.
+    """
+
+    name: str
+    traced: TracedBranch
+    curve: Curve
+    meets: tuple[Event | None, Event | None]
+
+    @property
+    def sector(self) -> Sector:
+        """Which of m and theta are non-zero."""
+        return sector_of(self.traced.section.block)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lowest and highest alpha of its points."""
+        values = self.curve.values[:, -1]
+        return float(values.min()), float(values.max())
+
+
+def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | None]]]:
+    """Cut a curve where it turns back in alpha; return points and the events at both ends of each part."""
+    folds = [event for event in traced.events if event.kind is EventKind.FOLD]
+    parts: list[tuple[list[CurvePoint], list[Event | None]]] = [([], [traced.meets[0], None])]
+    for before, after in zip((None, *traced.curve.points), traced.curve.points, strict=False):
+        if before is not None and before.tangent[-1] * after.tangent[-1] < 0.0:
+            inside = [fold for fold in folds if set(fold.bracket) == {float(before.y[-1]), float(after.y[-1])}]
+            fold = inside[0] if inside else None
+            parts[-1][1][1] = fold
+            parts.append(([], [fold, None]))
+        parts[-1][0].append(after)
+    parts[-1][1][1] = traced.meets[1]
+    return [part for part in parts if len(part[0]) > 1]
+
+
+def pieces_of(families: Families) -> tuple[Piece, ...]:
+    """Return the pieces of all curves, named; the first of a sector is the one with the largest overlaps."""
+    found = []
+    for sector in Sector:
+        own = []
+        for traced in families.of(sector):
+            for points, ends in _split(traced):
+                forwards = points[-1].y[-1] >= points[0].y[-1]
+                meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
+                curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
+                own.append((traced, curve, meets))
+        own.sort(key=lambda part: -_overlap(part[0], part[1], sector))
+        for number, (traced, curve, meets) in enumerate(own, start=1):
+            name = sector.value if number == 1 else f"{sector.value} {number}"
+            found.append(Piece(name, traced, curve, meets))
+    return tuple(found)
+
+
+def _overlap(traced: TracedBranch, curve: Curve, sector: Sector) -> float:
+    """Return the largest overlap on a curve, in natural units: which piece of a family comes first."""
+    if not sector.broken:
+        return float(np.ptp(curve.values[:, -1]))
+    states = np.array([traced.section.full(y)[0] for y in curve.values])
+    return float(np.max(np.abs(states[:, list(sector.broken)]) / np.sqrt(states[:, :1])))
+
+
+def assemble_branches(
+    families: Families,
+    pieces: Sequence[Piece],
+    grid: np.ndarray,
+    report: Callable[[], object] = lambda: None,
+) -> tuple[dict[str, Branch], bool]:
+    """Solve every piece at the values of a grid that it passes.
+
+    Parameters
+    ----------
+    families, pieces
+        What was found; see :func:`pieces_of`.
+    grid
+        Increasing sample complexities, (n,).
+    report
+        Called once per solution.
+
+    Returns
+    -------
+    (dict of Branch, bool)
+        Branches by name, with an empty one for every sector that has no piece; and whether all were finished
+        (Ctrl-C leaves what was not reached marked as interrupted).
+    """
+    branches: dict[str, Branch] = {}
+    evolution, finished = families.problem.evolution, families.complete
+    for sector in Sector:
+        own = [piece for piece in pieces if piece.sector is sector]
+        for piece in own:
+            solved: dict[int, tuple[StateEvaluation, float]] = {}
+            interrupted = False
+            try:
+                _solve_on_grid(evolution, piece, grid, solved, report)
+            except KeyboardInterrupt:
+                interrupted, finished = True, False
+            branches[piece.name] = _branch(evolution, piece, grid, solved, branches, pieces, interrupted)
+        if not own:
+            missing = Outcome.ABSENT if families.complete else Outcome.INTERRUPTED
+            branches[sector.value] = _empty(evolution, sector, grid, missing)
+    return branches, finished
+
+
+def _solve_on_grid(
+    evolution: StateEvolution,
+    piece: Piece,
+    grid: np.ndarray,
+    solved: dict[int, tuple[StateEvaluation, float]],
+    report: Callable[[], object],
+) -> None:
+    section, low, high = piece.traced.section, *piece.bounds
+    index = section.block.size
+    ends = {float(point.y[-1]): point for point in (piece.curve.points[0], piece.curve.points[-1])}
+    for k, alpha in enumerate(map(float, grid)):
+        if not low <= alpha <= high:
+            continue
+        landed = [ends[alpha]] if alpha in ends else piece.curve.landings(section, index, [alpha], 1e-9)
+        point = landed[0] if landed else None
+        if point is not None:
+            solved[k] = state_evaluation(point.evaluation.detail), point.residual_norm
+        else:
+            nearest = min(piece.curve.points, key=lambda other: abs(other.y[-1] - alpha))
+            start = canonical_signs(section.full(nearest.y)[0])
+            result = solve_state(evolution, piece.sector, start, alpha)
+            if result.outcome is Outcome.CONVERGED:
+                solved[k] = evaluation_of(result), result.residual_norm
+        report()
+
+
+def _outcomes(
+    piece: Piece, grid: np.ndarray, solved: dict[int, tuple[StateEvaluation, float]], interrupted: bool
+) -> list[Outcome]:
+    low, high = piece.bounds
+    outcomes = []
+    for k, alpha in enumerate(grid):
+        if k in solved:
+            outcomes.append(Outcome.CONVERGED)
+        elif low <= alpha <= high:
+            outcomes.append(Outcome.INTERRUPTED if interrupted else Outcome.LOST)
+        else:
+            met = piece.meets[0 if alpha < low else 1]
+            if met is None:
+                cut = not piece.traced.curve.complete
+                outcomes.append(Outcome.INTERRUPTED if cut else Outcome.LOST)
+            else:
+                outcomes.append(Outcome.FOLDED if met.kind is EventKind.FOLD else Outcome.MERGED)
+    return outcomes
+
+
+def _columns(n: int) -> dict[str, np.ndarray]:
+    columns = {name: np.full((n, width), np.nan) for name, width in VECTORS.items()}
+    columns["jacobian_signs"] = np.zeros((n, 3), dtype=np.int8)
+    return columns | {name: np.full(n, np.nan) for name in SCALARS}
+
+
+def _empty(evolution: StateEvolution, sector: Sector, grid: np.ndarray, outcome: Outcome) -> Branch:
+    n = grid.size
+    eigenvalues = np.full((n, 4), np.nan, dtype=complex)
+    return Branch(
+        sector=sector,
+        evolution=evolution,
+        alpha=grid.copy(),
+        outcome=(outcome,) * n,
+        eigenvalues=eigenvalues,
+        label=sector.value,
+        **_columns(n),
+    )
+
+
+def _branch(
+    evolution: StateEvolution,
+    piece: Piece,
+    grid: np.ndarray,
+    solved: dict[int, tuple[StateEvaluation, float]],
+    branches: dict[str, Branch],
+    pieces: Sequence[Piece],
+    interrupted: bool,
+) -> Branch:
+    """Fill a branch's arrays; where it has merged into another one, with that one's values."""
+    n = grid.size
+    columns, eigenvalues = _columns(n), np.full((n, 4), np.nan, dtype=complex)
+    outcomes = _outcomes(piece, grid, solved, interrupted)
+    for k, (here, residual_norm) in solved.items():
+        _fill(columns, k, here, piece.sector, residual_norm)
+        eigenvalues[k] = here.stability_eigenvalues
+    for k, outcome in enumerate(outcomes):
+        if outcome is not Outcome.MERGED:
+            continue
+        parent = _parent(piece, pieces, 0 if grid[k] < piece.bounds[0] else 1, branches)
+        if parent is None or not parent.stored[k]:
+            outcomes[k] = Outcome.LOST if parent is None else parent.outcome[k]
+            continue
+        for name, values in columns.items():
+            values[k] = getattr(parent, name)[k]
+        eigenvalues[k] = parent.eigenvalues[k]
+    return Branch(
+        sector=piece.sector,
+        evolution=evolution,
+        alpha=grid.copy(),
+        outcome=tuple(outcomes),
+        eigenvalues=eigenvalues,
+        label=piece.name,
+        **columns,
+    )
+
+
+def _parent(piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str, Branch]) -> Branch | None:
+    """Return the branch on which a piece ends."""
+    met = piece.meets[end]
+    for other in pieces:
+        low, high = other.bounds
+        if met is None or not any(met is event for event in other.traced.events):
+            continue
+        if low <= met.parameter <= high and other.name in branches:
+            return branches[other.name]
+    return None
+
+
+def _fill(columns: dict[str, np.ndarray], k: int, here: StateEvaluation, sector: Sector, residual_norm: float) -> None:
+    """Store one solution, with the errors that its own evaluation estimates."""
+    free = list(sector.free)
+    with contextlib.suppress(np.linalg.LinAlgError):  # at a singular Jacobian the errors stay nan: not known
+        columns["errors"][k] = here.order_parameter_errors(sector.free)
+        columns["test_error_error"][k] = here.solution_test_error_error(sector.free)
+    diagonal = np.diag(here.full_jacobian)
+    own = np.linalg.det(here.full_jacobian[np.ix_(free, free)])
+    odd = [diagonal[i] if i in sector.transverse else 0.0 for i in (POSITIONAL_INDEX, SEMANTIC_INDEX)]
+    columns["jacobian_signs"][k] = np.sign([own, *odd])
+    columns["free_entropy_error"][k] = here.free_entropy_error
+    columns["states"][k] = here.state
+    columns["conjugate_states"][k] = here.conjugates
+    columns["jacobian_diagonal"][k] = diagonal
+    columns["free_entropy"][k] = here.free_entropy
+    columns["train_loss"][k] = here.train_loss
+    columns["test_error"][k] = here.test_error
+    columns["average_envelope"][k] = here.averages.envelope
+    columns["residual_norm"][k] = residual_norm
