@@ -1,6 +1,6 @@
 """Pseudo-arclength continuation of a curve, with step control and declared ends.
 
-The stages of a step: predict with the cubic through the last two points and their tangents; correct by Newton's
+The stages of a step: predict from the last points, with or without their tangents; correct by Newton's
 method at a fixed coordinate along the last tangent; reject what looks like another branch (too far from the
 prediction, a chord or a tangent that turns too much); adapt the step.
 """
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from saddle.continuation.curves import CurvePoint, CurveSystem, correct, land, predict, start_point
+from saddle.continuation.curves import CurvePoint, CurveSystem, correct, extrapolate, land, predict, start_point
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
@@ -138,6 +138,7 @@ class _Way:
     stop: str = ""
     evaluations: int = 0
     beyond: CurvePoint | None = None
+    better: int = 0
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> float:
@@ -145,25 +146,32 @@ def _angle(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
-def _step(
-    system: CurveSystem, way: _Way, step: float, control: StepControl
-) -> tuple[CurvePoint | None, float, np.ndarray]:
-    """Try one step; return the accepted point or None, how much of what is allowed it used, and the prediction."""
+def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> tuple[CurvePoint | None, float]:
+    """Try one step; return the accepted point or None, and how much of what is allowed it used.
+
+    Two predictions compete, with and without tangents: an inexact Jacobian turns tangents, however short the step.
+    """
     here = way.points[-1]
     units = np.asarray(system.units(here.y), dtype=float)
-    guess = predict(tuple(way.points[-2:]), units, step)
+    guesses = (
+        predict(tuple(way.points[-2:]), units, step),
+        extrapolate(tuple(way.points[-3:]), units, step),
+    )
     row = here.tangent / units
     row = row / np.linalg.norm(row)
-    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
+    y, result = correct(
+        system, guesses[way.better], row, tolerance=control.tolerance, max_evaluations=control.max_evaluations
+    )
     way.evaluations += result.evaluations
     if not result.converged or result.linearization is None:
-        return None, np.inf, guess
+        return None, np.inf
     point = start_point(system, y, result.linearization.curve, here.tangent)
     turned = _angle(point.tangent / units, row)
     chord = _angle((y - here.y) / units, row)
-    away = float(np.linalg.norm((y - guess) / units)) / step
-    used = max(turned / control.angle, 2.0 * chord / control.angle, away / control.drift)
-    return (point if used <= 1.0 else None), used, guess
+    away = [float(np.linalg.norm((y - guess) / units)) / step for guess in guesses]
+    way.better = int(np.argmin(away))
+    used = max(turned / control.angle, 2.0 * chord / control.angle, min(away) / control.drift)
+    return (point if used <= 1.0 else None), used
 
 
 def _meets_bounds(point: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
@@ -189,7 +197,7 @@ def _trace(
             if step < control.smallest:
                 way.ending = Outcome.STEP_TOO_SHORT
                 break
-            point, used, _ = _step(system, way, step, control)
+            point, used = _step(system, way, step, control)
             if point is None:
                 step *= 0.5 if not np.isfinite(used) else float(np.clip(0.8 / used, 0.1, 0.7))
                 continue
