@@ -17,10 +17,10 @@ from saddle.continuation.exploration import TracedBranch
 from saddle.continuation.tracing import Curve
 from saddle.families import Families
 from saddle.outcomes import Outcome
-from saddle.sector_solver import canonical_signs, evaluation_of, solve_state
+from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, vanished
 from saddle.state_evolution import StateEvaluation, StateEvolution
 
-__all__ = ["Piece", "assemble_branches", "pieces_of"]
+__all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece"]
 
 VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
 SCALARS = (
@@ -61,17 +61,27 @@ class Piece:
         values = self.curve.values[:, -1]
         return float(values.min()), float(values.max())
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest alpha at which it exists: those of the pitchforks or folds at its ends, if any."""
+        (low, high), (first, last) = self.bounds, self.meets
+        return (
+            low if first is None else min(low, first.parameter),
+            high if last is None else max(high, last.parameter),
+        )
+
 
 def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | None]]]:
     """Cut a curve where it turns back in alpha; return points and the events at both ends of each part."""
     folds = [event for event in traced.events if event.kind is EventKind.FOLD]
     parts: list[tuple[list[CurvePoint], list[Event | None]]] = [([], [traced.meets[0], None])]
     for before, after in zip((None, *traced.curve.points), traced.curve.points, strict=False):
-        if before is not None and before.tangent[-1] * after.tangent[-1] < 0.0:
-            inside = [fold for fold in folds if set(fold.bracket) == {float(before.y[-1]), float(after.y[-1])}]
-            fold = inside[0] if inside else None
-            parts[-1][1][1] = fold
-            parts.append(([], [fold, None]))
+        if before is not None:
+            bracket = (float(before.y[-1]), float(after.y[-1]))
+            fold = next((event for event in folds if event.bracket == bracket), None)
+            if fold is not None:
+                parts[-1][1][1] = fold
+                parts.append(([], [fold, None]))
         parts[-1][0].append(after)
     parts[-1][1][1] = traced.meets[1]
     return [part for part in parts if len(part[0]) > 1]
@@ -151,23 +161,36 @@ def _solve_on_grid(
     solved: dict[int, tuple[StateEvaluation, float]],
     report: Callable[[], object],
 ) -> None:
-    section, low, high = piece.traced.section, *piece.bounds
-    index = section.block.size
-    ends = {float(point.y[-1]): point for point in (piece.curve.points[0], piece.curve.points[-1])}
+    low, high = piece.reach
     for k, alpha in enumerate(map(float, grid)):
-        if not low <= alpha <= high:
-            continue
-        landed = [ends[alpha]] if alpha in ends else piece.curve.landings(section, index, [alpha], 1e-9)
-        point = landed[0] if landed else None
-        if point is not None:
-            solved[k] = state_evaluation(point.evaluation.detail), point.residual_norm
-        else:
-            nearest = min(piece.curve.points, key=lambda other: abs(other.y[-1] - alpha))
-            start = canonical_signs(section.full(nearest.y)[0])
-            result = solve_state(evolution, piece.sector, start, alpha)
-            if result.outcome is Outcome.CONVERGED:
-                solved[k] = evaluation_of(result), result.residual_norm
-        report()
+        if low <= alpha <= high:
+            found = solve_on_piece(evolution, piece, alpha)
+            if found is not None:
+                solved[k] = found
+            report()
+
+
+def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tuple[StateEvaluation, float] | None:
+    """Solve a piece at one alpha within its reach; return the solution and its residual's norm, or None."""
+    section, low, high = piece.traced.section, *piece.bounds
+    for point in (piece.curve.points[0], piece.curve.points[-1]):
+        if point.y[-1] == alpha:
+            return state_evaluation(point.evaluation.detail), point.residual_norm
+    landed = piece.curve.landings(section, section.block.size, [alpha], 1e-9) if low < alpha < high else []
+    if landed and landed[0] is not None:
+        return state_evaluation(landed[0].evaluation.detail), landed[0].residual_norm
+    nearest = min(piece.curve.points, key=lambda other: abs(other.y[-1] - alpha))
+    start = canonical_signs(section.full(nearest.y)[0])
+    met = piece.meets[0 if alpha < low else 1]
+    if not low <= alpha <= high and met is not None:
+        # Between the last point and a pitchfork: what breaks the symmetry goes as a square root.
+        left = abs(met.parameter - alpha) / max(abs(met.parameter - nearest.y[-1]), np.finfo(float).tiny)
+        gone = [i for i in piece.sector.broken if met.x[i] == 0.0]
+        start[gone] *= np.sqrt(min(left, 1.0))
+    result = solve_state(evolution, piece.sector, start, alpha)
+    if result.outcome is not Outcome.CONVERGED or vanished(evaluation_of(result), piece.sector):
+        return None
+    return evaluation_of(result), result.residual_norm
 
 
 def _outcomes(

@@ -259,7 +259,7 @@ def _locate(
     """Locate all transitions on the assembled branches."""
     reasons = {}
     report("alpha_c")
-    alpha_c, reasons["alpha_c"] = find_alpha_c(branches["positional"], branches["semantic"])
+    alpha_c, reasons["alpha_c"] = find_alpha_c(branches["positional"], branches["semantic"], pieces)
     report("alpha_l")
     alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), linear_baseline_error, alpha_c)
     report("pitchforks and folds")

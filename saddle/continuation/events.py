@@ -198,10 +198,15 @@ def find_events(
     middle = curve.points[len(curve.points) // 2]
     blocks = symmetry_blocks(section.problem, section.full(middle.y)[0])
     events: list[Event] = []
-    for segment in pairwise(curve.points):
+    # Where a branch ends on a more symmetric one it turns back in its mirror image: an apparent fold beside it.
+    mirrored = [segment for segment, end in ((0, curve.beyond[0]), (len(curve.points) - 2, curve.beyond[1])) if end]
+    for place, segment in enumerate(pairwise(curve.points)):
         found = []
         for block in blocks:
-            found += _singular_points(section, segment, block, tolerance)
+            singular = _singular_points(section, segment, block, tolerance)
+            if place in mirrored:
+                singular = [(at, e) for at, e in singular if e.resolved or e.kind is not EventKind.FOLD]
+            found += singular
         for function in functions:
             found += _function_zero(section, segment, function, tolerance)
         found.sort(key=lambda item: item[0])

@@ -60,8 +60,11 @@ class Exploration:
     failures: tuple[str, ...] = ()
 
 
-def _loses_a_part(problem: Problem, section: Section, x: np.ndarray) -> list[Stop]:
-    """Stop where what breaks a symmetry changes sign: beyond, the branch is its own mirror image."""
+def _loses_a_part(problem: Problem, section: Section, x: np.ndarray, small: float) -> list[Stop]:
+    """Stop where what breaks a symmetry changes sign (beyond, the branch is its own mirror image) or is small.
+
+    With little left of it, the equations fix the parameter only to their noise over that little.
+    """
     fixed = isotropy(problem, x)
     stops = []
     for element in group_elements(problem.symmetries):
@@ -71,7 +74,9 @@ def _loses_a_part(problem: Problem, section: Section, x: np.ndarray) -> list[Sto
         def crossed(before: CurvePoint, after: CurvePoint, moved: np.ndarray = element.on_unknowns) -> bool:
             a, b = section.full(before.y)[0], section.full(after.y)[0]
             units = problem.units(a)
-            return bool(((a - moved @ a) / units) @ ((b - moved @ b) / units) <= 0.0)
+            first, last = (0.5 * (point - moved @ point) / units for point in (a, b))
+            shrunk = float(np.linalg.norm(last)) < min(small, 0.9 * float(np.linalg.norm(first)))
+            return bool(first @ last <= 0.0) or shrunk
 
         stops.append(Stop(MORE_SYMMETRIC, crossed))
     return stops
@@ -165,7 +170,7 @@ class _Work:
         """Trace a branch: both ways from a seed, away from its branch point otherwise."""
         x, _ = section.full(start)
         bounds = [Bounds(len(start) - 1, *self.bounds)]
-        stops = _loses_a_part(self.problem, section, x)
+        stops = _loses_a_part(self.problem, section, x, 0.5 * self.amplitude)
         how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
         try:
             if new is None:
@@ -243,8 +248,8 @@ def _crossing(section: Section, last: CurvePoint, beyond: CurvePoint) -> tuple[n
     fraction, scale = 0.5, section.problem.units(a)
     for element in group_elements(section.problem.symmetries):
         before, after = (a - element.on_unknowns @ a) / scale, (b - element.on_unknowns @ b) / scale
-        if float(before @ after) < 0.0:
-            fraction = float(np.linalg.norm(before) / (np.linalg.norm(before) + np.linalg.norm(after)))
+        if np.linalg.norm(after) < 0.9 * np.linalg.norm(before) or float(before @ after) < 0.0:
+            fraction = float(before @ before) / float(before @ (before - after))
     direction = beyond.tangent / units
     length = float(direction @ ((last.y - beyond.y) / units)) / float(np.linalg.norm(direction))
     return predict((last, beyond), units, (1.0 - fraction) * length), abs(length)
