@@ -1,0 +1,397 @@
+"""Continue a transition in a second parameter of the model: the lines of the phase diagram in two parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from replica.model import AttentionModel
+from replica.names import ALPHA, ORDER_PARAMETERS
+from replica.sectors import Sector
+from saddle.attention_problem import LINE_PARAMETERS
+from saddle.continuation.curves import CurvePoint
+from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.outcomes import Outcome, SolverError
+from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
+from saddle.quadrature import OuterRule
+from saddle.sharpening import LocatedTransition, sharpen
+from saddle.state_evolution import N_STATE, StateEvolution
+from saddle.transition_equations import (
+    BaselineCrossing,
+    EqualFreeEntropies,
+    Fold,
+    Pitchfork,
+    TransitionEquations,
+)
+from saddle.transitions import Transition
+
+__all__ = ["TransitionLine", "solve_transition_line"]
+
+ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, tolerance=1e-9)
+# Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
+SMALL = 0.08
+VANISHES = "an overlap vanishes"
+# The diagram from which a line starts needs its transitions, not many points.
+START_POINTS = 12
+
+
+@dataclass(frozen=True)
+class TransitionLine:
+    """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
+
+    Attributes
+    ----------
+    name, kind, between
+        As in the phase diagram from which the line was started.
+    model
+        The model; along the line ``over`` replaces one of its parameters.
+    over
+        Name of that parameter.
+    parameter, alpha, error
+        Where the transition is, on a rule ten times finer than the line was continued on, and the error of alpha,
+        (n,).
+    tangent
+        d alpha/d parameter, (n,).
+    order_parameters
+        (q, m, V, theta) of the solution at the transition, or of both, (n, s, 4).
+    free_entropy, test_error
+        Phi and the test error per token, (n, s).
+    endings
+        How the line ended on both sides, in words.
+    rule
+        Quadrature rule on which the line was continued.
+    reason
+        In words, why there is no line; "" if there is one.
+    complete
+        False after an interruption: what is there is valid.
+    """
+
+    name: str
+    kind: str
+    between: tuple[str, str]
+    model: AttentionModel
+    over: str
+    parameter: np.ndarray
+    alpha: np.ndarray
+    error: np.ndarray
+    tangent: np.ndarray
+    order_parameters: np.ndarray
+    free_entropy: np.ndarray
+    test_error: np.ndarray
+    endings: tuple[str, str]
+    rule: OuterRule | None
+    reason: str = ""
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        """Make every array read-only."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.alpha)
+
+    def at(self, value: float) -> float:
+        """Return alpha at a value of the parameter, by cubic interpolation between points and their tangents.
+
+        Raises
+        ------
+        ValueError
+            If the line does not pass this value.
+        """
+        for k in range(len(self) - 1):
+            low, high = sorted((self.parameter[k], self.parameter[k + 1]))
+            if low <= value <= high and high > low:
+                width = self.parameter[k + 1] - self.parameter[k]
+                x = (value - self.parameter[k]) / width
+                a, b = self.alpha[k], self.alpha[k + 1]
+                u, v = self.tangent[k] * width, self.tangent[k + 1] * width
+                return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
+        raise ValueError(f"the line {self.name} does not pass {self.over} = {value!r}")
+
+
+def _empty(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
+    none = np.zeros(0)
+    return TransitionLine(
+        name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, N_STATE)), np.zeros((0, 1)),
+        np.zeros((0, 1)), ("", ""), None, reason, complete,
+    )  # fmt: skip
+
+
+def _wanted(name: str) -> str:
+    """Return the canonical name of a transition, or say what is wrong with it."""
+    name = ALIASES.get(name, name)
+    parts = name.split(" (")[0].split(" -> ")
+    families = {sector.value for sector in Sector}
+    if name in ("alpha_c", "alpha_l") or (
+        len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
+    ):
+        return name
+    known = (
+        "'alpha_c', 'alpha_l', " + ", ".join(map(repr, ALIASES)) + ", or a bifurcation such as 'agnostic -> semantic'"
+    )
+    raise ValueError(f"transition must be one of {known}, got {name!r}")
+
+
+def equations_of(name: str, transition: Transition) -> TransitionEquations:
+    """Return the equations that define a transition of a solved diagram."""
+    sectors = [next((s for s in Sector if part.split()[0] == s.value), None) for part in transition.between]
+    first = sectors[0]
+    if first is None:
+        raise ValueError(f"{name} is not a transition between families of solutions: {transition}")
+    if transition.kind == "pitchfork":
+        index = [quantity.name for quantity in ORDER_PARAMETERS].index(transition.unstable_to)
+        return Pitchfork(first, index)
+    if transition.kind == "fold":
+        return Fold(first)
+    if transition.kind == "baseline-crossing":
+        return BaselineCrossing(first, linear_baseline_error)
+    if transition.kind == "first-order" and sectors[1] is not None:
+        return EqualFreeEntropies(first, sectors[1])
+    raise ValueError(f"{name} cannot be continued: {transition}")
+
+
+def _overlap_vanishes(equations: TransitionEquations) -> Stop:
+    """Stop where an overlap of a solution on the line shrinks to zero: its family ends there, and the line."""
+
+    def reached(before: CurvePoint, after: CurvePoint) -> bool:
+        place = 0
+        for sector in equations.sectors:
+            for i in sector.broken:
+                k = place + sector.free.index(i)
+                first, last, unit = before.y[k], after.y[k], np.sqrt(max(after.y[place], 1e-12))
+                if first * last <= 0.0 or (abs(last) < SMALL * unit and abs(last) < abs(first)):
+                    return True
+            place += len(sector.free)
+        return False
+
+    return Stop(VANISHES, reached)
+
+
+def _start(
+    model: AttentionModel,
+    name: str,
+    over: str,
+    between: tuple[float, float],
+    diagram: PhaseDiagram | None,
+    alpha: Sequence[float],
+    rule: OuterRule | None,
+    tolerance: float,
+    threads: int,
+) -> tuple[PhaseDiagram, Transition] | str:
+    """Find the transition at some value of the parameter: the model's own, or others in the range."""
+    own = float(getattr(model, over))
+    middle = 0.5 * (between[0] + between[1])
+    candidates = [own] if between[0] <= own <= between[1] else []
+    candidates += [middle, 0.75 * between[0] + 0.25 * between[1], 0.25 * between[0] + 0.75 * between[1]]
+    said = ""
+    for value in candidates:
+        solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
+        if solved is None:
+            changed = dataclasses.replace(model, **{over: value})
+            solved = solve_phase_diagram(
+                changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
+            )
+        transition = solved.transitions.get(name)
+        if transition is not None and transition.points:
+            return solved, transition
+        if not solved.complete:
+            return "the computation was interrupted"
+        said = said or f"no {name} at {over} = {value:g}: {solved.reasons.get(name, 'no such bifurcation was found')}"
+    return said
+
+
+def solve_transition_line(
+    model: AttentionModel,
+    transition: str,
+    over: str = "omega",
+    between: Sequence[float] = (0.0, 0.5),
+    *,
+    points: int = 40,
+    alpha: Sequence[float] = (0.01, 3.0),
+    highest_alpha: float = 20.0,
+    tolerance: float = 2e-4,
+    rule: OuterRule | None = None,
+    diagram: PhaseDiagram | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> TransitionLine:
+    """Continue a transition in a parameter of the model, by pseudo-arclength continuation of its own equations.
+
+    Parameters
+    ----------
+    model
+        The model.
+    transition
+        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", or the name of a bifurcation as in
+        ``PhaseDiagram.transitions``, such as "agnostic -> semantic".
+    over
+        "omega", "sigma" or "regularization".
+    between
+        Lowest and highest value of it.
+    points
+        Number of values of the parameter, evenly spaced between the lowest and the highest, at which the line is
+        solved, wherever it passes them.
+    alpha
+        Range in which the transition is looked for first, at the model's own value of the parameter (or in the
+        middle of the range, if that lies outside).
+    highest_alpha
+        Where a line that runs off is cut.
+    tolerance, rule, threads
+        As for :func:`saddle.solve_phase_diagram`.
+    diagram
+        A solved diagram to start from, to save solving one.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    TransitionLine
+        Without points, and with a reason in words, if the transition was not found. A line ends at the ends of the
+        range, where an overlap vanishes, or where it cannot be followed any further; it may turn back. After
+        Ctrl-C, what was computed so far, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If the transition or the parameter is unknown, or the range or the number of points is invalid.
+
+    Notes
+    -----
+    A line of first-order transitions solves both saddle-point equations and equal Phi together; since Phi is
+    stationary its slope is -(d_p Phi_A - d_p Phi_B)/(d_alpha Phi_A - d_alpha Phi_B) with explicit derivatives
+    (theory notes in docs/, section 9).
+    """
+    name = _wanted(transition)
+    low, high = _checked_range(model, over, between, points)
+    with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
+        bar.set_postfix_str("solving one phase diagram")
+        found = _start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
+        bar.set_postfix_str("")
+        if isinstance(found, str):
+            return _empty(name, model, over, found, complete=found != "the computation was interrupted")
+        solved, located = found
+        evolution = StateEvolution(solved.model, solved.rule, threads)
+        equations = equations_of(name, located)
+        return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
+
+
+def _checked_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
+    if over not in LINE_PARAMETERS:
+        raise ValueError(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
+    try:
+        low, high = (float(value) for value in between)
+    except (TypeError, ValueError):
+        raise ValueError(f"between must be a pair (lowest, highest), got {between!r}") from None
+    if not low < high:
+        raise ValueError(f"between must increase from lowest to highest, got {low!r} to {high!r}")
+    for value in (low, high):
+        dataclasses.replace(model, **{over: value})
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+    return low, high
+
+
+def _follow(
+    name: str,
+    model: AttentionModel,
+    over: str,
+    between: tuple[float, float],
+    points: int,
+    highest_alpha: float,
+    evolution: StateEvolution,
+    equations: TransitionEquations,
+    transition: Transition,
+    bar: tqdm,
+) -> TransitionLine:
+    """Trace the line, solve it at the wanted values of the parameter, and sharpen every point."""
+    names = (ALPHA.name, over)
+    system = equations.system(evolution, names)
+    states = [
+        np.array(point.order_parameters)[list(sector.free)]
+        for point, sector in zip(transition.points, equations.sectors, strict=True)
+    ]
+    own = float(getattr(evolution.model, over))
+    start = np.concatenate([*states, [transition.alpha, own]])
+    toward = np.zeros(len(start))
+    toward[-1] = 1.0
+    place = len(start) - 2
+    try:
+        curve = trace_both_ways(
+            system,
+            start,
+            toward=toward,
+            bounds=[Bounds(place + 1, *between), Bounds(place, 1e-4, highest_alpha)],
+            stops=[_overlap_vanishes(equations)],
+            control=CONTROL,
+            report=lambda point: bar.set_postfix_str(f"following, {over} = {point.y[-1]:.4f}"),
+        )
+    except SolverError as failure:
+        return _empty(name, model, over, f"{name} found at {over} = {own:g} but not continued: {failure}")
+    landed, complete = curve.complete and _landed(system, curve, place + 1, between, points), curve.complete
+    solved: list[tuple[CurvePoint, LocatedTransition]] = []
+    try:
+        for point in landed or curve.points:
+            bar.set_postfix_str(f"sharpening, {over} = {point.y[-1]:.4f}")
+            try:
+                located = sharpen(equations, evolution, point.y, point.evaluation.jacobian, names)
+            except SolverError:
+                continue
+            solved.append((point, located))
+            bar.update()
+    except KeyboardInterrupt:
+        complete = False
+    return _line(name, model, over, evolution, equations, transition, curve, solved, complete)
+
+
+def _landed(system: object, curve: Curve, index: int, between: tuple[float, float], points: int) -> list[CurvePoint]:
+    """Return the line's points at the wanted values, and its ends, in order."""
+    values = np.linspace(*between, points)
+    inner = [point for point in curve.landings(system, index, list(values), CONTROL.tolerance) if point is not None]  # pyright: ignore[reportArgumentType]
+    first, last = curve.points[0], curve.points[-1]
+    return [first, *inner, last] if len(curve.points) > 1 else [first]
+
+
+def _line(
+    name: str,
+    model: AttentionModel,
+    over: str,
+    evolution: StateEvolution,
+    equations: TransitionEquations,
+    transition: Transition,
+    curve: Curve,
+    solved: Sequence[tuple[CurvePoint, LocatedTransition]],
+    complete: bool,
+) -> TransitionLine:
+    said = {Outcome.STOPPED: VANISHES}
+    endings = tuple(
+        stop if stop else said.get(ending, ending.value)
+        for ending, stop in zip(curve.endings, curve.stops, strict=True)
+    )
+    s = len(equations.sectors)
+    return TransitionLine(
+        name=name,
+        kind=equations.kind,
+        between=transition.between,
+        model=model,
+        over=over,
+        parameter=np.array([point.y[-1] for point, _ in solved]),
+        alpha=np.array([located.alpha for _, located in solved]),
+        error=np.array([located.error for _, located in solved]),
+        tangent=np.array([point.tangent[-2] / point.tangent[-1] for point, _ in solved]),
+        order_parameters=np.array([[e.state for e in located.evaluations] for _, located in solved]).reshape(
+            -1, s, N_STATE
+        ),
+        free_entropy=np.array([[e.free_entropy for e in located.evaluations] for _, located in solved]).reshape(-1, s),
+        test_error=np.array([[e.test_error for e in located.evaluations] for _, located in solved]).reshape(-1, s),
+        endings=(endings[0], endings[1]),
+        rule=evolution.rule,
+        complete=complete,
+    )
