@@ -18,6 +18,7 @@ from saddle.channel import TEST_ERROR, Channel, ChannelAverages, parameter_vecto
 from saddle.kernel import load_kernel
 from saddle.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule
+from saddle.replicon import Replicon, replicon
 
 __all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]
 
@@ -184,6 +185,13 @@ class StateEvolution:
         q, V = float(state[0]), float(state[2])
         return np.array([q, np.sqrt(q), V, np.sqrt(q * self.model.token_variance)])
 
+    def _checked(self, state: np.ndarray) -> np.ndarray:
+        state = np.array(state, dtype=float)
+        q, _, V, theta = state
+        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
+            raise OutsideDomain(f"order parameters outside their domain: {state}")
+        return state
+
     def evaluate(self, state: np.ndarray, alpha: float) -> StateEvaluation:
         """Evaluate residual, Jacobian and observables at a state (4,).
 
@@ -192,10 +200,7 @@ class StateEvolution:
         OutsideDomain
             If q or V is not positive, theta^2 >= q rho, or the weights' precision is not positive.
         """
-        state = np.array(state, dtype=float)
-        q, _, V, theta = state
-        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
-            raise OutsideDomain(f"order parameters outside their domain: {state}")
+        state = self._checked(state)
         module, parameters = self.channel.kernel.module, parameter_vector(self.model)
         averages = self.channel.averages(state)
         conjugates = alpha * averages.conjugates
@@ -239,6 +244,19 @@ class StateEvolution:
             free_entropy=outside - alpha * channel.envelope,
             test_error=channel.test_error,
         )
+
+    def replicon(self, state: np.ndarray, alpha: float) -> Replicon:
+        """Return whether a solution (4,) is stable against replica-symmetry breaking, and by how much.
+
+        Computed on request, at the cost of some twenty residuals. The state is taken as it is: it should be a
+        solution at ``alpha``.
+
+        Raises
+        ------
+        OutsideDomain
+            If q or V is not positive, or theta^2 >= q rho.
+        """
+        return replicon(self.channel, self._checked(state), alpha)
 
     def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
         """Return the full state (4,) of a sector's unknowns, with zeros for what vanishes there."""
