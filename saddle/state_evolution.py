@@ -248,7 +248,7 @@ class StateEvolution:
     def replicon(self, state: np.ndarray, alpha: float) -> Replicon:
         """Return whether a solution (4,) is stable against replica-symmetry breaking, and by how much.
 
-        Computed on request, at the cost of some twenty residuals. The state is taken as it is: it should be a
+        Computed on request, at the cost of thirty to sixty residuals. The state is taken as it is: it should be a
         solution at ``alpha``.
 
         Raises

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -13,9 +11,9 @@ from replica import AttentionModel
 from saddle import LineRule, StateEvolution
 from saddle.channel import parameter_vector
 from saddle.newton import OutsideDomain
-from saddle.quadrature import LineOrders, SobolRule
+from saddle.quadrature import SobolRule
 from tests.kernel_calls import global_minima, line_fields, replicon_line
-from tests.oracles import attention_weights, envelope_on_line, jumps_by_search, sample_loss, target
+from tests.oracles import envelope_on_line, jumps_by_search, sample_loss, target
 
 PAPER = AttentionModel.paper()
 CROSSED = AttentionModel.paper(positional_matrix=((0.3, 0.7), (0.8, 0.2)))
@@ -52,7 +50,7 @@ def followed(kernel, model, w, targets, guesses, susceptibility) -> np.ndarray:
 
 @pytest.mark.parametrize(("model", "name"), [(PAPER, "mixed"), (PAPER, "positional"), (CROSSED, "semantic")])
 def test_regular_part_by_monte_carlo(kernel, model, name):
-    state, count, step = STATES[name], 100_000, 1e-5
+    state, count, step = STATES[name], 1_200_000, 1e-5
     w, targets = draw_fields(model, state, count, 1)
     z = global_minima(kernel, model, w, targets, state[2])[:, :2].copy()
     squared = np.zeros(count)
@@ -60,30 +58,39 @@ def test_regular_part_by_monte_carlo(kernel, model, name):
         shift = step * np.eye(2)[k]
         there, back = (followed(kernel, model, w + sign * shift, targets, z, state[2]) for sign in (1, -1))
         squared += np.sum(((there - back) / (2 * step) - np.eye(2)[k]) ** 2, axis=1)
-    # Heavy tails next to cusps: a draw has no variance, so what is compared leaves out the rare largest ones, and
-    # the standard error is only a guide.
-    spread = squared.std() / np.sqrt(count)
+    # Next to cusps there is a tail, X > x with a probability p proportional to x^(-5/4) (theory notes, section 9): no
+    # variance, so that the sample's mean cannot be trusted. What lies below x can; what lies above follows from p.
+    threshold = 100.0
+    beyond = np.mean(squared > threshold)
+    tail = 5.0 * threshold * beyond
+    mean = np.mean(squared * (squared <= threshold)) + tail
+    spread = np.hypot(np.std(squared * (squared <= threshold)), 5.0 * threshold * np.sqrt(beyond)) / np.sqrt(count)
     expected = 1.0 - StateEvolution(model, COARSE).replicon(np.array(state), 1.0).regular
-    assert spread < 0.04 * expected
-    assert abs(squared.mean() - expected) < 3 * spread
+    assert spread < 0.03 * expected
+    assert abs(mean - expected) < 3 * spread
+    # Without the tail the two would differ.
+    assert tail > 3 * spread or model is CROSSED
 
 
 @pytest.mark.parametrize(("model", "name"), [(PAPER, "mixed"), (CROSSED, "agnostic")])
 def test_jump_strength_by_crossings(kernel, model, name):
     # A step of length eps across the line crosses a jump with probability eps times its density.
-    state, count, step = STATES[name], 300_000, 0.004
+    state, count, step = STATES[name], 1_000_000, 0.016
     w, targets = draw_fields(model, state, count, 2)
     left, right = (
         global_minima(kernel, model, w + sign * 0.5 * step * ACROSS, targets, state[2])[:, :2] for sign in (-1, 1)
     )
+    jumped = np.linalg.norm(right - left, axis=1) > 0.1
+    # Both minima, where they are half-way: what the smooth motion adds to the step cancels to first order.
+    left, right = (followed(kernel, model, w[jumped], targets[jumped], x[jumped], state[2]) for x in (left, right))
     move = right - left
-    jumped = np.linalg.norm(move, axis=1) > 0.1
     terms = np.zeros(count)
-    terms[jumped] = np.sum(move[jumped] ** 2, 1) ** 2 / (6 * state[2] * np.abs(move[jumped] @ ACROSS)) / step
+    # Next to a cusp the two may be one there.
+    terms[jumped] = np.sum(move**2, 1) ** 2 / (6 * state[2] * np.maximum(np.abs(move @ ACROSS), 1e-6)) / step
     expected = StateEvolution(model, COARSE).replicon(np.array(state), 1.0).jump_strength
     spread = terms.std() / np.sqrt(count)
     assert spread < 0.05 * expected
-    assert abs(terms.mean() - expected) < 3 * spread + 0.01 * expected
+    assert abs(terms.mean() - expected) < 3 * spread
 
 
 def thermal_integrand(model, state, w, matrix, temperature, minima) -> np.ndarray:
@@ -116,10 +123,10 @@ def test_jump_strength_is_the_limit_of_a_small_temperature(kernel):
     ((at, *minima),) = jumps_by_search(minimiser, np.linspace(-4, 4, 81), 0.2)
     minima = np.reshape(minima, (2, 2))
     speed = np.sqrt(state[0]) * abs((minima[1] - minima[0]) @ ACROSS) / state[2]
-    x, weights = np.polynomial.legendre.leggauss(60)
+    x, weights = np.polynomial.legendre.leggauss(100)
     found = []
-    for temperature in (2e-5, 1e-5):
-        width = 30 * temperature / speed
+    for temperature in (8e-6, 4e-6):
+        width = 16 * temperature / speed
         s = at + width * x
         w = line_fields(PAPER, state, h, common, s)
         values = thermal_integrand(PAPER, state, w, matrix, temperature, minima)
@@ -134,8 +141,8 @@ def test_jump_strength_is_the_limit_of_a_small_temperature(kernel):
 @pytest.mark.parametrize("name", STATES)
 def test_integration_between_births_against_sobol_points(name):
     state, rule = np.array(STATES[name]), SobolRule(points=2048, scrambles=8)
-    between = StateEvolution(CROSSED, COARSE).replicon(state, 1.0)
-    plain = StateEvolution(CROSSED, rule).replicon(state, 1.0)
+    between = StateEvolution(PAPER, COARSE).replicon(state, 1.0)
+    plain = StateEvolution(PAPER, rule).replicon(state, 1.0)
     assert plain.regular_error < 0.1 * (1 - plain.regular)
     assert plain.jump_strength_error < 0.05 * plain.jump_strength
     assert abs(between.regular - plain.regular) < 3.5 * plain.regular_error
@@ -201,7 +208,7 @@ def test_small_fields_jump_between_known_minima():
     assert objective(y) < objective(0.0) - 1e-6
     height = 2 * y * np.sqrt(2.0)
     expected = height**3 / (6 * V) / np.sqrt(2 * np.pi * q)
-    got = StateEvolution(model, COARSE).replicon(np.array([q, 0.0, V, 0.0]), 0.7)
+    got = StateEvolution(model, LineRule()).replicon(np.array([q, 0.0, V, 0.0]), 0.7)
     assert got.jump_strength == pytest.approx(0.7 * expected, rel=1e-4)
     assert not got.stable
 
@@ -218,7 +225,7 @@ def test_signs_of_the_overlaps_do_not_matter(signs):
 
 @pytest.mark.parametrize(("m", "theta"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.06)])
 def test_skipping_equivalent_nodes_changes_nothing(m, theta):
-    evolution = StateEvolution(PAPER, COARSE)
+    evolution = StateEvolution(CROSSED, COARSE)
     reduced = evolution.replicon(np.array([0.08, m, 20.0, theta]), 1.0)
     # Overlaps too small to matter, but not zero, switch the reduction off.
     full = evolution.replicon(np.array([0.08, m or 1e-13, 20.0, theta or 1e-13]), 1.0)
@@ -244,3 +251,15 @@ def test_states_outside_the_domain_are_refused():
     for state in ((-0.1, 0, 10, 0), (0.1, 0, 0, 0), (0.1, 0, 10, 0.5), (0.1, np.nan, 10, 0)):
         with pytest.raises(OutsideDomain):
             evolution.replicon(np.array(state, float), 1.0)
+
+
+def test_jumps_of_small_fields_exist_beyond_a_known_susceptibility():
+    # The most favourable target of the paper's model has T_11 = T_22 = 1 - 0.4 omega; at z = 0 its loss has the
+    # lowest eigenvalue -sigma^2 (1 - 0.8 omega).
+    threshold = 1.0 / (PAPER.token_variance * (1.0 - 0.8 * PAPER.omega))
+    evolution = StateEvolution(PAPER, LineRule())
+    below = evolution.replicon(np.array([0.02, 0.0, 0.98 * threshold, 0.0]), 1.0)
+    above = evolution.replicon(np.array([0.02, 0.0, 1.2 * threshold, 0.0]), 1.0)
+    assert (below.jumps, below.jump_strength) == (0, 0.0)
+    assert above.jumps > 0
+    assert above.jump_strength > above.jump_strength_error
