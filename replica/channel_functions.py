@@ -180,6 +180,19 @@ class _Channel:
         odd_blocks = map(self.on_line, odd_blocks)
         return [*self.conjugates, self.objective, self.on_line(phi.loss), self.test_error, *odd_blocks]
 
+    @cached_property
+    def envelope_slopes(self) -> list[sp.Expr]:
+        """Derivatives of the Moreau envelope in the local fields, by the envelope theorem."""
+        return _gradient(self.free_entropy.objective, self.free_entropy.fields)
+
+    @cached_property
+    def envelope_curvature(self) -> sp.Matrix:
+        """Second derivatives of the Moreau envelope in the local fields where z* is smooth, z* following."""
+        fields = self.free_entropy.fields
+        mixed = sp.Matrix([_gradient(slope, self.points) for slope in self.envelope_slopes])
+        explicit = sp.Matrix([_gradient(slope, fields) for slope in self.envelope_slopes])
+        return explicit - mixed * self.inverse * mixed.T
+
     def response(self, variables: Sequence[sp.Symbol]) -> sp.Matrix:
         """Return dz*/d(variables) by implicit differentiation of the stationarity of z*, node fixed."""
         mixed = sp.Matrix([[self.total(sp.diff(self.objective, z), x) for x in variables] for z in self.points])
@@ -239,7 +252,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     tangent = channel.response([line])
     squared = sp.Add(*(channel.inverse[i, j] ** 2 for i in range(len(z)) for j in range(len(z))))
     spread = sp.Add(*(sp.diff(field, line) ** 2 for field in channel.line.fields.values()))
-    envelope = channel.objective
+    envelope, susceptibility = channel.objective, state[2]
     specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
         specification(
@@ -263,7 +276,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             "along_line",
             "Derivatives along the line of z* and of the Moreau envelope, and a bound of the former's length.",
             dynamic,
-            (*tangent, sp.diff(envelope, line), sp.sqrt(squared * spread) / state[2]),
+            (*tangent, sp.diff(envelope, line), sp.sqrt(squared * spread) / susceptibility),
             channel.inverse_stages,
             many_nodes=True,
         ),
@@ -305,6 +318,24 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             "Four conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
             (*z, *channel.at_node, *slopes),
             (*channel.conjugates, sp.diff(envelope, line), *(channel.total(envelope, x) for x in parameters)),
+            many_nodes=True,
+        ),
+        specification(
+            "node_replicon",
+            "Squared norm of dz*/dw - 1 where z* is smooth: V times the envelope's second derivatives in w.",
+            dynamic,
+            (susceptibility**2 * sp.Add(*(entry**2 for entry in channel.envelope_curvature)),),
+            channel.inverse_stages,
+            many_nodes=True,
+        ),
+        specification(
+            "jump_replicon_terms",
+            "The envelope's slopes along the line and, times the square root of V, in the local fields.",
+            (*z, *channel.at_node),
+            (
+                sp.diff(envelope, line),
+                *(sp.sqrt(susceptibility) * channel.on_line(slope) for slope in channel.envelope_slopes),
+            ),
             many_nodes=True,
         ),
     ]

@@ -11,6 +11,7 @@ import numpy as np
 from replica.names import CONJUGATES, ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.outcomes import Outcome, SolverError
+from saddle.replicon import Replicon
 from saddle.sector_solver import (
     canonical_signs,
     evaluation_of,
@@ -23,6 +24,8 @@ from saddle.state_evolution import StateEvaluation, StateEvolution
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 
 N_STATE = len(ORDER_PARAMETERS)
+# Strength of jumps, compared with E[M], that counts as none.
+NEGLIGIBLE = 1e-6
 
 
 def _named(values: np.ndarray, quantities: tuple) -> Mapping[str, np.ndarray]:
@@ -85,6 +88,10 @@ class SolvedPoint:
     def stable(self) -> bool:
         """Stability of damped state evolution in the full space."""
         return self.evaluation.stable
+
+    def replicon(self) -> Replicon:
+        """Return the replicon eigenvalue: whether replica symmetry is stable here. Takes half a second."""
+        return self.evolution.replicon(self.evaluation.state, self.alpha)
 
 
 def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:
@@ -161,6 +168,10 @@ class Branch:
         Signs of the determinants of the blocks of dF/du, (n, 3): of the sector's own unknowns, of m, of theta; 0 for
         m or theta where it is one of the sector's own, and where nothing is stored. One of them changes at every
         bifurcation.
+    replicon_regular, replicon_regular_error, jump_strength, jump_strength_error
+        Regular part of the replicon eigenvalue, the strength C of the jumps of the proximal point, and their errors,
+        (n,); by the quick route of :meth:`saddle.StateEvolution.replicon`. At a small temperature T the eigenvalue is
+        -C/T plus the regular part (theory notes, section 9).
     label
         Name of the branch: the sector's, with a number from the second one of a sector on.
     """
@@ -182,6 +193,10 @@ class Branch:
     eigenvalues: np.ndarray
     jacobian_diagonal: np.ndarray
     jacobian_signs: np.ndarray
+    replicon_regular: np.ndarray
+    replicon_regular_error: np.ndarray
+    jump_strength: np.ndarray
+    jump_strength_error: np.ndarray
     label: str
 
     def __post_init__(self) -> None:
@@ -215,6 +230,16 @@ class Branch:
     def stable(self) -> np.ndarray:
         """Whether damped state evolution in the full space is stable, (n,); False where nothing is stored."""
         return np.all(np.real(self.eigenvalues) > 0.0, axis=1)
+
+    @property
+    def replica_stable(self) -> np.ndarray:
+        """Whether replica symmetry is locally stable, (n,); False where nothing is stored.
+
+        The regular part must be positive, and jumps so weak that they would break the symmetry only at temperatures
+        below a millionth of the mean energy E[M] (some jump, however remote, exists for every V).
+        """
+        weak = self.jump_strength <= np.maximum(self.jump_strength_error, NEGLIGIBLE * self.average_envelope)
+        return weak & (self.replicon_regular > 0.0)
 
     @property
     def distinct(self) -> np.ndarray:

@@ -17,6 +17,7 @@ from saddle.continuation.exploration import TracedBranch
 from saddle.continuation.tracing import Curve
 from saddle.families import Families
 from saddle.outcomes import Outcome
+from saddle.replicon import Replicon
 from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, vanished
 from saddle.state_evolution import StateEvaluation, StateEvolution
 
@@ -25,8 +26,17 @@ __all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece"]
 VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
 SCALARS = (
     "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
-    "residual_norm",
+    "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What is stored of one solution."""
+
+    evaluation: StateEvaluation
+    residual_norm: float
+    replicon: Replicon
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ def assemble_branches(
     for sector in Sector:
         own = [piece for piece in pieces if piece.sector is sector]
         for piece in own:
-            solved: dict[int, tuple[StateEvaluation, float]] = {}
+            solved: dict[int, _Solved] = {}
             interrupted = False
             try:
                 _solve_on_grid(evolution, piece, grid, solved, report)
@@ -158,7 +168,7 @@ def _solve_on_grid(
     evolution: StateEvolution,
     piece: Piece,
     grid: np.ndarray,
-    solved: dict[int, tuple[StateEvaluation, float]],
+    solved: dict[int, _Solved],
     report: Callable[[], object],
 ) -> None:
     low, high = piece.reach
@@ -166,7 +176,8 @@ def _solve_on_grid(
         if low <= alpha <= high:
             found = solve_on_piece(evolution, piece, alpha)
             if found is not None:
-                solved[k] = found
+                replicon = evolution.replicon(found[0].state, alpha, quick=True)
+                solved[k] = _Solved(*found, replicon)
             report()
 
 
@@ -193,9 +204,7 @@ def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tup
     return evaluation_of(result), result.residual_norm
 
 
-def _outcomes(
-    piece: Piece, grid: np.ndarray, solved: dict[int, tuple[StateEvaluation, float]], interrupted: bool
-) -> list[Outcome]:
+def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interrupted: bool) -> list[Outcome]:
     low, high = piece.bounds
     outcomes = []
     for k, alpha in enumerate(grid):
@@ -237,7 +246,7 @@ def _branch(
     evolution: StateEvolution,
     piece: Piece,
     grid: np.ndarray,
-    solved: dict[int, tuple[StateEvaluation, float]],
+    solved: dict[int, _Solved],
     branches: dict[str, Branch],
     pieces: Sequence[Piece],
     interrupted: bool,
@@ -246,9 +255,9 @@ def _branch(
     n = grid.size
     columns, eigenvalues = _columns(n), np.full((n, 4), np.nan, dtype=complex)
     outcomes = _outcomes(piece, grid, solved, interrupted)
-    for k, (here, residual_norm) in solved.items():
-        _fill(columns, k, here, piece.sector, residual_norm)
-        eigenvalues[k] = here.stability_eigenvalues
+    for k, found in solved.items():
+        _fill(columns, k, found, piece.sector)
+        eigenvalues[k] = found.evaluation.stability_eigenvalues
     for k, outcome in enumerate(outcomes):
         if outcome is not Outcome.MERGED:
             continue
@@ -282,8 +291,9 @@ def _parent(piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str,
     return None
 
 
-def _fill(columns: dict[str, np.ndarray], k: int, here: StateEvaluation, sector: Sector, residual_norm: float) -> None:
+def _fill(columns: dict[str, np.ndarray], k: int, found: _Solved, sector: Sector) -> None:
     """Store one solution, with the errors that its own evaluation estimates."""
+    here = found.evaluation
     free = list(sector.free)
     with contextlib.suppress(np.linalg.LinAlgError):  # at a singular Jacobian the errors stay nan: not known
         columns["errors"][k] = here.order_parameter_errors(sector.free)
@@ -300,4 +310,8 @@ def _fill(columns: dict[str, np.ndarray], k: int, here: StateEvaluation, sector:
     columns["train_loss"][k] = here.train_loss
     columns["test_error"][k] = here.test_error
     columns["average_envelope"][k] = here.averages.envelope
-    columns["residual_norm"][k] = residual_norm
+    columns["residual_norm"][k] = found.residual_norm
+    columns["replicon_regular"][k] = found.replicon.regular
+    columns["replicon_regular_error"][k] = found.replicon.regular_error
+    columns["jump_strength"][k] = found.replicon.jump_strength
+    columns["jump_strength_error"][k] = found.replicon.jump_strength_error

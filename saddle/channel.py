@@ -18,6 +18,7 @@ from saddle.quadrature import (
     EXCHANGE_WITH_REVERSAL,
     JOINT_REVERSAL,
     TEACHER_REVERSAL,
+    LineOrders,
     OuterNodes,
     OuterRule,
     SignedPermutation,
@@ -169,28 +170,37 @@ class Channel:
         without_position = state[POSITIONAL_INDEX] == 0.0 and symmetries.teacher and symmetries.student
         return bool(without_teacher), bool(without_position)
 
-    def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
-        """Return the outer nodes at a state; only inequivalent ones where m or theta vanishes.
+    def symmetries(self, state: np.ndarray, *, exchange: bool = True) -> tuple[SignedPermutation, ...]:
+        """Return maps of outer nodes (h*_1, h*_2, a) that leave every integrand at a state as it is.
 
-        ``exchange`` says whether nodes that the exchange of two tokens maps to each other are equivalent.
+        ``exchange`` says whether the exchange of two tokens may be one of them.
         """
         without_teacher, without_position = self._vanishing(state)
-        generators = (
+        return (
             *((TEACHER_REVERSAL,) if without_teacher else ()),
             *((JOINT_REVERSAL,) if without_position else ()),
             *(self._token_exchange() if exchange else ()),
         )
-        length = self.model.sequence_length
-        return self.rule.outer(length, length - 1, generators)
 
-    def _rows(self, state: np.ndarray, outer: OuterNodes, columns: int, by_parameters: bool) -> np.ndarray:
-        """Average along all lines, or differentiate the averages in the model's parameters."""
+    def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
+        """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""
         length = self.model.sequence_length
-        line = self.rule.line.for_field_scale(float(np.sqrt(state[0])))
+        return self.rule.outer(length, length - 1, self.symmetries(state, exchange=exchange))
+
+    def line_rows(
+        self, state: np.ndarray, outer_nodes: np.ndarray, columns: int, mode: int, line: LineOrders | None = None
+    ) -> np.ndarray:
+        """Average along the lines of outer nodes (n, 2 L - 1) what a mode of the kernel asks for.
+
+        Returns a row per line, (n, columns), three counts at its end: jumps, failures, proximal points. ``line``
+        replaces the rule's own orders.
+        """
+        length = self.model.sequence_length
+        line = (line or self.rule.line).for_field_scale(float(np.sqrt(state[0])))
         nodes, weights = legendre_tables()
-        rows = np.zeros((len(outer.nodes), columns))
+        rows = np.zeros((len(outer_nodes), columns))
         # The kernel wants common modes first, then teacher fields with their standard deviation.
-        coordinates = np.concatenate([outer.nodes[:, length:], self.model.sigma * outer.nodes[:, :length]], axis=1)
+        coordinates = np.concatenate([outer_nodes[:, length:], self.model.sigma * outer_nodes[:, :length]], axis=1)
         parameters, starts = parameter_vector(self.model), minimiser_starts(length)
 
         def task(first: int) -> None:
@@ -205,7 +215,7 @@ class Channel:
                 line.piece_orders,
                 nodes,
                 weights,
-                by_parameters,
+                mode,
                 rows,
             )
 
@@ -226,7 +236,7 @@ class Channel:
         """
         state = np.ascontiguousarray(state, dtype=float)
         outer = self.outer(state)
-        rows = self._rows(state, outer, N_COLUMNS + N_COUNTS, False)
+        rows = self.line_rows(state, outer.nodes, N_COLUMNS + N_COUNTS, self.kernel.module.STATE_AVERAGES)
         # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :N_COLUMNS])
         embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :N_AVERAGES])
@@ -263,7 +273,7 @@ class Channel:
         outer = self.outer(state, exchange=False)
         n_parameters = len(parameter_vector(self.model))
         columns = (N_STATE + 2) * n_parameters
-        rows = self._rows(state, outer, columns + N_COUNTS, True)
+        rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, self.kernel.module.PARAMETER_SLOPES)
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(N_STATE + 2, n_parameters)
         for index, vanishes in zip((SEMANTIC_INDEX, POSITIONAL_INDEX), self._vanishing(state), strict=True):
             if vanishes:

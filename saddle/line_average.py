@@ -46,12 +46,17 @@ if TYPE_CHECKING:
         inlined,
         node_averages,
         node_parameter_averages,
+        node_replicon,
     )
     from saddle.line_jumps import (
         INVERSE_SQRT_TWO_PI,
         MAX_JUMPS,
         N_AVERAGES,
         N_STATE,
+        PARAMETER_SLOPES,
+        REPLICON,
+        SHARPEST_ROUNDS,
+        SOFT_ROUNDS,
         add_softest_point,
         break_line,
         new_breaks,
@@ -76,7 +81,7 @@ Pieces = namedtuple("Pieces", "orders nodes weights")
 
 
 @compiled
-def finish_nodes(problem, count, by_parameters, row):
+def finish_nodes(problem, count, mode, row):
     """Minimise at the nodes in the first lanes, and add their integrands to ``row``; return the failures."""
     work = problem.work
     total = solve(work, count, problem)
@@ -99,7 +104,10 @@ def finish_nodes(problem, count, by_parameters, row):
         restart = restart or work[ROW_DONE + lane] == 0.0
     if restart:
         minimise(work, total, problem.state, problem.parameters)
-    if by_parameters:
+    if mode == REPLICON:
+        n_values = 1
+        node_replicon(total, work, problem.line, problem.state, problem.parameters)
+    elif mode == PARAMETER_SLOPES:
         n_values = (N_STATE + 2) * N_PARAMETERS
         node_parameter_averages(total, work, problem.line, problem.state, problem.parameters)
     else:
@@ -123,7 +131,7 @@ def finish_nodes(problem, count, by_parameters, row):
 
 
 @inlined
-def integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row):
+def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
     """Integrate along a line; return the number of failures and of nodes."""
     work, n_scan = problem.work, scan.s.size
     spacing = scan.s[1] - scan.s[0]
@@ -167,25 +175,26 @@ def integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row):
                 lane += 1
                 n_nodes += 1
                 if lane == LANES:
-                    failures += finish_nodes(problem, lane, by_parameters, row)
+                    failures += finish_nodes(problem, lane, mode, row)
                     lane = np.int64(0)
     if lane > 0:
-        failures += finish_nodes(problem, lane, by_parameters, row)
+        failures += finish_nodes(problem, lane, mode, row)
     return failures, n_nodes
 
 
 @inlined
-def average_line(problem, scan, breaks, pieces, by_parameters, row):
-    """Average along one line; fill ``row``: averages (or derivatives in the parameters), then three counts."""
+def average_line(problem, scan, breaks, pieces, mode, row):
+    """Average along one line; fill ``row`` with what ``mode`` asks for, then three counts."""
     row[:] = 0.0
     failures = scan_line(problem, scan)
-    n_jumps, missed = break_line(problem, scan, breaks, by_parameters, row)
+    n_jumps, missed = break_line(problem, scan, breaks, mode, row)
     n_breaks = n_jumps
     centre = softest_scan_point(scan, breaks, n_jumps)
     if centre >= 0 and n_jumps < MAX_JUMPS:
-        add_softest_point(problem, scan, breaks, n_jumps, centre)
+        rounds = SHARPEST_ROUNDS if mode == REPLICON else SOFT_ROUNDS
+        add_softest_point(problem, scan, breaks, n_jumps, centre, rounds)
         n_breaks += 1
-    failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, by_parameters, row)
+    failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, mode, row)
     row[row.size - 3] = n_jumps
     row[row.size - 2] = failures + missed + failed
     row[row.size - 1] = n_nodes
@@ -193,14 +202,18 @@ def average_line(problem, scan, breaks, pieces, by_parameters, row):
 
 @entry_point
 def average_lines(
-    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, by_parameters, rows
+    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, mode, rows
 ):  # fmt: skip
     """Average along lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else.
 
-    ``outer[k]`` holds the common modes and the teacher fields of line k. A row holds the averages and the
-    derivatives of the first four and of the test error in the state; or, ``by_parameters``, the derivatives of the
-    first four, of the test error and of the envelope in the model's parameters, average after average. Three counts
-    follow: jumps, failures, proximal points integrated over.
+    ``outer[k]`` holds the common modes and the teacher fields of line k. A row holds, by ``mode``,
+
+    - STATE_AVERAGES: the averages and the derivatives of the first four and of the test error in the state;
+    - PARAMETER_SLOPES: the derivatives of the first four, of the test error and of the envelope in the model's
+      parameters, average after average;
+    - REPLICON: the squared norm of dz*/dw - 1 where z* is smooth, and the strength of the jumps.
+
+    Three counts follow: jumps, failures, proximal points integrated over.
     """
     problem = Problem(np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS), state, parameters, starts)
     scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(orders, nodes, weights)
@@ -210,4 +223,4 @@ def average_lines(
             for lane in range(LANES):
                 problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
                 problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-        average_line(problem, scan, breaks, pieces, by_parameters, rows[k])
+        average_line(problem, scan, breaks, pieces, mode, rows[k])

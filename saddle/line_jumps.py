@@ -25,16 +25,24 @@ if TYPE_CHECKING:
         compiled,
         inlined,
         jump_parameter_terms,
+        jump_replicon_terms,
         jump_terms,
     )
     from saddle.line_minima import SAME_POINT, WIDTH, apart, copy_point, copy_row, put, rows_apart, search, solve, take
 
 N_STATE = 4
+# What is averaged along a line: the integrands of the residual with their derivatives in the state, derivatives in
+# the model's parameters, or what the replicon eigenvalue needs.
+STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
 # Four conjugates per alpha, envelope, loss at z*, test error, two odd blocks.
 N_AVERAGES = 9
+# Integral of (f (1 - f))^2 over x, where f = 1/(1 + exp(x)) is the Gibbs weight of one of two tied minima.
+SMOOTHED_JUMP = 1.0 / 6.0
 MAX_JUMPS = 16
 SMOOTH = 1.2
 SOFT_ROUNDS = 3
+# The replicon's integrand has a peak of height 1/width there, which must be found to less than its width.
+SHARPEST_ROUNDS = 12
 # A break farther out than this, where next to no weight lies, must not draw all nodes to itself.
 CORE = 4.0
 # A line with jumps is broken once more where the minimiser may move this many times faster than where it is slowest.
@@ -148,14 +156,14 @@ def add_break(problem, s, u, v, breaks, n_breaks):
 
 
 @compiled
-def add_jump_terms(problem, s, by_parameters, row):
+def add_jump_terms(problem, s, mode, row):
     """Add to the derivatives what a moving jump contributes: the integrand's drop times velocity times density.
 
     The minima on either side stand in lanes 0 and 1.
     """
     work = problem.work
     count = np.int64(WIDTH)
-    if by_parameters:
+    if mode == PARAMETER_SLOPES:
         n_variables, first = N_PARAMETERS, 0
         jump_parameter_terms(count, work, problem.line, problem.state, problem.parameters)
     else:
@@ -176,7 +184,25 @@ def add_jump_terms(problem, s, by_parameters, row):
 
 
 @compiled
-def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, by_parameters, row):
+def add_jump_strength(problem, s, row):
+    """Add what a jump, smoothed by a temperature T, contributes to the average of |dz*/dw - 1|^2, times T.
+
+    The minima on either side stand in lanes 0 and 1.
+    """
+    work = problem.work
+    jump_replicon_terms(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
+    crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
+    if crossing == 0.0:
+        return
+    squared = 0.0
+    for j in range(1, N_FIELDS + 1):
+        squared += (work[ROW_OUT + j * LANES] - work[ROW_OUT + j * LANES + 1]) ** 2
+    density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+    row[1] += SMOOTHED_JUMP * density * squared * squared / crossing
+
+
+@compiled
+def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, mode, row):
     """Find the jumps between ``low`` and ``high``; return the number of breaks so far and success."""
     # Brackets still to be searched: s, speed and z at either end.
     size = 2 + N_FIELDS
@@ -222,7 +248,10 @@ def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_brea
         elif n_breaks < MAX_JUMPS:
             add_break(problem, s, u, v, breaks, n_breaks)
             n_breaks += 1
-            add_jump_terms(problem, s, by_parameters, row)
+            if mode == REPLICON:
+                add_jump_strength(problem, s, row)
+            else:
+                add_jump_terms(problem, s, mode, row)
         else:
             complete = False
     return n_breaks, complete and depth == 0
@@ -262,7 +291,7 @@ def guess_of_tie(scan, k):
 
 
 @inlined
-def break_line(problem, scan, breaks, by_parameters, row):
+def break_line(problem, scan, breaks, mode, row):
     """Find all jumps of a line; return their number and the number of intervals where the search failed."""
     n_breaks, failures = np.int64(0), 0
     point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
@@ -293,7 +322,7 @@ def break_line(problem, scan, breaks, by_parameters, row):
             speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
             n_breaks, complete = find_jumps(
                 problem, low, scan.z[k - 1], scan.speed[k - 1], s, probe, speed, math.nan,
-                breaks, n_breaks, by_parameters, row,
+                breaks, n_breaks, mode, row,
             )  # fmt: skip
             failures += 0 if complete else 1
             low, point[:], speed_low, guess = s, probe, speed, math.nan
@@ -303,7 +332,7 @@ def break_line(problem, scan, breaks, by_parameters, row):
             guess = guess_of_tie(scan, k)
         n_breaks, complete = find_jumps(
             problem, low, point, speed_low, high, scan.z[k], scan.speed[k], guess,
-            breaks, n_breaks, by_parameters, row,
+            breaks, n_breaks, mode, row,
         )  # fmt: skip
         failures += 0 if complete else 1
     return n_breaks, failures
@@ -343,14 +372,14 @@ def softest_scan_point(scan, breaks, n_breaks):
 
 
 @inlined
-def add_softest_point(problem, scan, breaks, n_breaks, centre):
+def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
     """Break a line where its minimiser may move fastest, next to scan point ``centre``."""
     work = problem.work
     low, high = scan.s[centre - 1], scan.s[centre + 1]
     point = np.empty(N_FIELDS)
     speed = ROW_OUT + (N_FIELDS + 1) * LANES
     best = 0
-    for _ in range(SOFT_ROUNDS):
+    for _ in range(rounds):
         spacing = (high - low) / (WIDTH + 1)
         for lane in range(WIDTH):
             s = low + (lane + 1) * spacing

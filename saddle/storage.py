@@ -37,6 +37,10 @@ SCALARS = (
     "test_error_error",
     "average_envelope",
     "residual_norm",
+    "replicon_regular",
+    "replicon_regular_error",
+    "jump_strength",
+    "jump_strength_error",
 )
 NAMES = [quantity.name for quantity in ORDER_PARAMETERS]
 
@@ -89,6 +93,8 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
         variables[quantity.name] = (("branch", "alpha"), values, attributes)
     for name in SCALARS:
         variables[name] = (("branch", "alpha"), stacked([getattr(b, name) for b in branches]))
+    stable = stacked([b.replica_stable for b in branches]).astype(np.int8)
+    variables["replica_stable"] = (("branch", "alpha"), stable)
     variables["stable"] = (("branch", "alpha"), stacked([b.stable for b in branches]).astype(np.int8))
     outcomes = np.array([[outcome.name for outcome in b.outcome] for b in branches], dtype="U12")
     variables["outcome"] = (("branch", "alpha"), outcomes.reshape(len(branches), n))

@@ -10,7 +10,15 @@ from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.quadrature import LineOrders, legendre_tables
 
-__all__ = ["EXACT_LINE", "average_line", "average_lines", "global_minima", "line_fields", "many_starts"]
+__all__ = [
+    "EXACT_LINE",
+    "average_line",
+    "average_lines",
+    "global_minima",
+    "line_fields",
+    "many_starts",
+    "replicon_line",
+]
 
 EXACT_LINE = LineOrders(scan_points=40, graded_nodes=64, plain_nodes=64, extent=6.0)
 """Orders whose own error along a line is negligible."""
@@ -23,13 +31,13 @@ def average_lines(
 
     The orders adapt to the size of the fields, as they do in a channel's average.
     """
-    h, common = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float)
+    h, common, mode = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float), kernel.module.STATE_AVERAGES
     outer = np.concatenate([common.reshape(len(h), -1), h], axis=1)
     rows = np.zeros((len(outer), N_COLUMNS + N_COUNTS))
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
     kernel.module.average_lines(
         0, len(outer), outer, np.asarray(state, float), parameter_vector(model), line.scan,
-        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), False, rows,
+        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), mode, rows,
     )  # fmt: skip
     return rows
 
@@ -66,3 +74,14 @@ def line_fields(model: AttentionModel, state, h, common, s: np.ndarray) -> np.nd
     spread = np.sqrt((q - theta**2 / rho) / 2)
     w = np.stack([common + s, common - s], axis=1) * spread
     return w + m * np.array(model.positional_encoding) + theta / rho * np.asarray(h)
+
+
+def replicon_line(kernel: Kernel, model: AttentionModel, state, h, common, line: LineOrders | None = None):
+    """Average along one line what the replicon needs: regular part, jump strength, three counts, (5,)."""
+    outer, rows = np.array([[common, *h]], float), np.zeros((1, 5))
+    line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
+    kernel.module.average_lines(
+        0, 1, outer, np.asarray(state, float), parameter_vector(model), line.scan,
+        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), kernel.module.REPLICON, rows,
+    )  # fmt: skip
+    return rows[0]
