@@ -24,6 +24,8 @@ from saddle.state_evolution import StateEvaluation, StateEvolution
 __all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece"]
 
 VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
+# Of residuals at stored points, in natural units.
+TOLERANCE = 5e-9
 SCALARS = (
     "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
     "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
@@ -184,10 +186,7 @@ def _solve_on_grid(
 def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tuple[StateEvaluation, float] | None:
     """Solve a piece at one alpha within its reach; return the solution and its residual's norm, or None."""
     section, low, high = piece.traced.section, *piece.bounds
-    for point in (piece.curve.points[0], piece.curve.points[-1]):
-        if point.y[-1] == alpha:
-            return state_evaluation(point.evaluation.detail), point.residual_norm
-    landed = piece.curve.landings(section, section.block.size, [alpha], 1e-9) if low < alpha < high else []
+    landed = piece.curve.landings(section, section.block.size, [alpha], TOLERANCE) if low < alpha < high else []
     if landed and landed[0] is not None:
         return state_evaluation(landed[0].evaluation.detail), landed[0].residual_norm
     nearest = min(piece.curve.points, key=lambda other: abs(other.y[-1] - alpha))

@@ -23,7 +23,8 @@ ANCHORS = 7
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
 AMPLITUDE = 0.15
-CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, tolerance=1e-9)
+# Points of a curve are starts for what is stored: they need not be solved to the last digit.
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, tolerance=1e-7)
 
 
 @dataclass(frozen=True)
