@@ -1,4 +1,4 @@
-"""The command ``attention-phase``: solve, report, simulate.
+"""The command ``attention-phase``: solve, lines, report, simulate.
 
 Errors of input or output end with one line that quotes the value, and exit status 2. An interrupted solve
 writes what it has, marked incomplete, and ends with status 130.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from replica.model import AttentionModel
+    from saddle.line_collection import TransitionLines
     from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["main"]
@@ -81,20 +82,6 @@ def _use_cache(cache: str | None) -> None:
         os.environ[CACHE_VARIABLE] = str(cache_folder(cache))
 
 
-def _transition_table(diagram: PhaseDiagram) -> str:
-    from saddle.reporting import transition_rows
-
-    header = ("transition", "kind", "alpha", "error", "between")
-    rows = [header, *transition_rows(diagram)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
-    baseline = diagram.linear_baseline
-    lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
-    return "\n".join(lines)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="attention-phase")
 def main() -> None:
@@ -115,7 +102,7 @@ def solve(
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from saddle.phase_diagram import solve_phase_diagram
-    from saddle.reporting import prepare_folder
+    from saddle.reporting import prepare_folder, transition_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -124,20 +111,61 @@ def solve(
     results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
     diagram.save(results)
     _write_figure(diagram, figure)
-    click.echo(_transition_table(diagram))
+    click.echo(transition_table(diagram))
     click.echo(f"results: {results}\nfigure:  {figure}")
     if not diagram.complete:
         click.echo("interrupted: the results are partial", err=True)
         raise SystemExit(INTERRUPTED)
 
 
-def _write_figure(diagram: PhaseDiagram, path: Path) -> None:
+def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
     temporary = path.with_suffix(".part.png")
     try:
         diagram.plot().savefig(temporary, dpi=150)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@main.command()
+@_model_options
+@click.option(
+    "--over",
+    type=click.Choice(["omega", "sigma", "regularization"]),
+    default="omega",
+    show_default=True,
+    help="Parameter of the model that varies along the lines.",
+)
+@click.option("--between", type=float, nargs=2, default=(0.0, 0.5), show_default=True, help="Its range.")
+@click.option("--points", type=int, default=40, show_default=True, help="Points per line.")
+@click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Where lines are started.")
+@click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
+@click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_one_line_errors
+def lines(
+    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
+    over: str, between: tuple[float, float], points: int, alpha: tuple[float, float], tolerance: float, output: str,
+    quiet: bool,
+) -> None:  # fmt: skip
+    """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
+    from saddle.line_collection import solve_transition_lines
+    from saddle.reporting import line_table, prepare_folder
+
+    model = _model(omega, sigma, regularization, positional_matrix)
+    _use_cache(cache)
+    folder = prepare_folder(output)
+    solved = solve_transition_lines(
+        model, over, between, points=points, alpha=alpha, tolerance=tolerance, threads=threads, progress=not quiet
+    )
+    results, figure = folder / f"lines_{over}.nc", folder / f"lines_{over}.png"
+    solved.save(results)
+    _write_figure(solved, figure)
+    click.echo(line_table(solved))
+    click.echo(f"results: {results}\nfigure:  {figure}")
+    if not solved.complete:
+        click.echo("interrupted: the results are partial", err=True)
+        raise SystemExit(INTERRUPTED)
 
 
 @main.command()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from replica.equation_report import Heading, Paragraph, Table, equation_blocks, render_latex, render_markdown
 from replica.free_energy import build_free_entropy
@@ -13,9 +16,13 @@ from replica.saddle_equations import derive_saddle_system
 from saddle.cache_folder import write_atomically
 
 if TYPE_CHECKING:
+    from saddle.branch import Branch
+    from saddle.line_collection import TransitionLines
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = ["prepare_folder", "transition_rows", "write_report"]
+__all__ = [
+    "line_table", "prepare_folder", "replica_symmetry", "transition_rows", "transition_table", "write_report",
+]  # fmt: skip
 
 TITLE = "Replica theory of dot-product attention"
 
@@ -43,13 +50,76 @@ def transition_rows(diagram: PhaseDiagram) -> tuple[tuple[str, str, str, str, st
     return tuple(
         (
             name,
-            transition.kind,
+            f"{transition.criticality} {transition.kind}" if transition.criticality else transition.kind,
             f"{transition.alpha:.5f}",
-            f"{transition.error:.1e}",
+            f"{transition.error:.1e}" + ("" if transition.resolved else " (not resolved)"),
             " / ".join(transition.between),
         )
         for name, transition in diagram.transitions.items()
     )
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines of columns, the first one underlined."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return lines
+
+
+def transition_table(diagram: PhaseDiagram) -> str:
+    """Return the transitions, the reasons for missing ones, the baseline and what replica symmetry does, as text."""
+    lines = _aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)])
+    lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
+    baseline = diagram.linear_baseline
+    lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
+    lines.append("replica symmetry at zero temperature:")
+    lines += [f"  {branch.name}: {replica_symmetry(branch)}" for branch in diagram.branches.values()]
+    return "\n".join(lines)
+
+
+def replica_symmetry(branch: Branch) -> str:
+    """Say in words where on a branch replica symmetry is locally stable."""
+    own, stable = branch.distinct, branch.replica_stable
+    if not own.any():
+        return "no solution of its own"
+    if not np.any(stable[own]):
+        return "broken at every point (the proximal point jumps)"
+    if np.all(stable[own]):
+        return "stable at every point"
+    changes = np.flatnonzero(np.diff(stable[own].astype(int)))
+    if len(changes) == 1:
+        low, high = branch.alpha[own][changes[0]], branch.alpha[own][changes[0] + 1]
+        first, second = ("broken", "stable") if stable[own][-1] else ("stable", "broken")
+        return f"{first} up to alpha = {low:.3f}, {second} from {high:.3f}"
+    ranges = ", ".join(f"{alpha:.3f}" for alpha in branch.alpha[own & stable])
+    return f"stable at alpha = {ranges} only"
+
+
+def line_table(lines: TransitionLines) -> str:
+    """Return lines of transitions with their ends, and the reasons for missing ones, as text."""
+    rows = [("line", "points", lines.over, "alpha", "largest error")]
+    said = []
+    for name, line in lines.lines.items():
+        if not len(line):
+            said.append(f"no {name}: {line.reason}")
+            continue
+        rows.append(
+            (
+                name,
+                str(len(line)),
+                f"{line.parameter[0]:.4f} to {line.parameter[-1]:.4f}",
+                f"{line.alpha[0]:.5f} to {line.alpha[-1]:.5f}",
+                f"{np.max(line.error):.1e}",
+            )
+        )
+        for end in line.ends:
+            if end is not None and np.isfinite(end.alpha):
+                said.append(
+                    f"{name} ends in a {end.kind}: {lines.over} = {end.parameter:.5f} +- {end.parameter_error:.0e}, "
+                    f"alpha = {end.alpha:.5f} +- {end.alpha_error:.0e}"
+                )
+    return "\n".join([*_aligned(rows), *said])
 
 
 def _report_rows(diagram: PhaseDiagram) -> tuple[tuple[str, ...], ...]:

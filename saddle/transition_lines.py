@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
@@ -13,8 +14,9 @@ from replica.model import AttentionModel
 from replica.names import ALPHA, ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.attention_problem import LINE_PARAMETERS
-from saddle.continuation.curves import CurvePoint
+from saddle.continuation.curves import CurvePoint, CurveSystem
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.line_ends import LineEnd, classify_end
 from saddle.outcomes import Outcome, SolverError
 from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
 from saddle.quadrature import OuterRule
@@ -29,13 +31,15 @@ from saddle.transition_equations import (
 )
 from saddle.transitions import Transition
 
-__all__ = ["TransitionLine", "solve_transition_line"]
+__all__ = ["TransitionLine", "check_range", "solve_transition_line"]
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
 VANISHES = "an overlap vanishes"
+# By how much alpha may change, relatively, from one stored point of a line to the next.
+STEEP = 0.15
 # The diagram from which a line starts needs its transitions, not many points.
 START_POINTS = 12
 
@@ -63,6 +67,8 @@ class TransitionLine:
         Phi and the test error per token, (n, s).
     endings
         How the line ended on both sides, in words.
+    ends
+        Special points at which it ends, or None.
     rule
         Quadrature rule on which the line was continued.
     reason
@@ -87,6 +93,7 @@ class TransitionLine:
     rule: OuterRule | None
     reason: str = ""
     complete: bool = True
+    ends: tuple[LineEnd | None, LineEnd | None] = (None, None)
 
     def __post_init__(self) -> None:
         """Make every array read-only."""
@@ -238,7 +245,7 @@ def solve_transition_line(
         Lowest and highest value of it.
     points
         Number of values of the parameter, evenly spaced between the lowest and the highest, at which the line is
-        solved, wherever it passes them.
+        solved, wherever it passes them; where it is steep in alpha, points are added.
     alpha
         Range in which the transition is looked for first, at the model's own value of the parameter (or in the
         middle of the range, if that lies outside).
@@ -270,7 +277,7 @@ def solve_transition_line(
     (theory notes in docs/, section 9).
     """
     name = _wanted(transition)
-    low, high = _checked_range(model, over, between, points)
+    low, high = check_range(model, over, between, points)
     with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
         found = _start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
@@ -283,7 +290,8 @@ def solve_transition_line(
         return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
 
 
-def _checked_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
+def check_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
+    """Return a valid range of a parameter, or raise ValueError saying what is wrong with it."""
     if over not in LINE_PARAMETERS:
         raise ValueError(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
     try:
@@ -351,12 +359,18 @@ def _follow(
     return _line(name, model, over, evolution, equations, transition, curve, solved, complete)
 
 
-def _landed(system: object, curve: Curve, index: int, between: tuple[float, float], points: int) -> list[CurvePoint]:
-    """Return the line's points at the wanted values, and its ends, in order."""
-    values = np.linspace(*between, points)
-    inner = [point for point in curve.landings(system, index, list(values), CONTROL.tolerance) if point is not None]  # pyright: ignore[reportArgumentType]
-    first, last = curve.points[0], curve.points[-1]
-    return [first, *inner, last] if len(curve.points) > 1 else [first]
+def _landed(
+    system: CurveSystem, curve: Curve, index: int, between: tuple[float, float], points: int
+) -> list[CurvePoint]:
+    """Return the line's points at the wanted values, its ends, and others where it is steep, in order."""
+    values = list(np.linspace(*between, points))
+    found = [curve.points[0]]
+    for segment in pairwise(curve.points):
+        short = Curve(segment, curve.endings)
+        found += [point for point in short.landings(system, index, values, CONTROL.tolerance) if point is not None]
+        if abs(np.log(segment[1].y[index - 1] / found[-1].y[index - 1])) > STEEP or segment[1] is curve.points[-1]:
+            found.append(segment[1])
+    return found
 
 
 def _line(
@@ -376,6 +390,11 @@ def _line(
         for ending, stop in zip(curve.endings, curve.stops, strict=True)
     )
     s = len(equations.sectors)
+    ends: list[LineEnd | None] = [None, None]
+    if complete:
+        for k, point in enumerate((curve.points[0], curve.points[-1])):
+            if endings[k] == VANISHES:
+                ends[k] = classify_end(equations, evolution, point.y, over)
     return TransitionLine(
         name=name,
         kind=equations.kind,
@@ -394,4 +413,5 @@ def _line(
         endings=(endings[0], endings[1]),
         rule=evolution.rule,
         complete=complete,
+        ends=(ends[0], ends[1]),
     )

@@ -1,0 +1,81 @@
+"""Classify the point at which a line of transitions ends because overlaps vanish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.names import ALPHA
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from saddle.attention_problem import overlap_block
+from saddle.continuation.double_points import DoubleSymmetryBreaking
+from saddle.continuation.events import solve_square
+from saddle.continuation.newton import OutsideDomain
+from saddle.outcomes import Outcome
+from saddle.state_evolution import StateEvolution
+from saddle.transition_equations import EqualFreeEntropies, Pitchfork, TransitionEquations, evaluations_of
+
+__all__ = ["LineEnd", "classify_end"]
+
+TOLERANCE = 1e-9
+FLOOR = 1e-6
+MOVES = 3
+# How far, relative to the line's last point, the end may lie.
+NEAR = 0.2
+
+
+@dataclass(frozen=True)
+class LineEnd:
+    """A point at which a line of transitions ends.
+
+    Attributes
+    ----------
+    kind
+        "bicritical point": both overlaps vanish, and the first-order line splits into the two lines of pitchforks
+        that cross there; or in words what vanishes, if the point was not located.
+    parameter, parameter_error, alpha, alpha_error
+        Where; the errors are the changes to a ten times finer rule, on which the values are. nan if not located.
+    order_parameters
+        (q, m, V, theta) there.
+    """
+
+    kind: str
+    parameter: float
+    parameter_error: float
+    alpha: float
+    alpha_error: float
+    order_parameters: tuple[float, ...]
+
+
+def _double(evolution: StateEvolution, over: str) -> DoubleSymmetryBreaking:
+    pitchfork = Pitchfork(Sector.AGNOSTIC, SEMANTIC_INDEX).system(evolution, (ALPHA.name, over))
+    return DoubleSymmetryBreaking(pitchfork, overlap_block(POSITIONAL_INDEX))
+
+
+def classify_end(equations: TransitionEquations, evolution: StateEvolution, y: np.ndarray, over: str) -> LineEnd | None:
+    """Say what happens next to the last point y of a line; None for anything but a first-order line."""
+    if not isinstance(equations, EqualFreeEntropies):
+        return None
+    free = equations.first.free, equations.second.free
+    first, second = y[: len(free[0])], y[len(free[0]) : -2]
+    # q and V of both solutions tend to those of the agnostic one.
+    common = [0.5 * (first[free[0].index(i)] + second[free[1].index(i)]) for i in (0, 2)]
+    start = np.array([*common, *y[-2:]])
+    solution = solve_square(_double(evolution, over), start, TOLERANCE)
+    near = np.all(np.abs(solution.y[-2:] - y[-2:]) < NEAR * np.abs(y[-2:]))
+    if solution.outcome is not Outcome.CONVERGED or solution.evaluation is None or not near:
+        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
+    fine = _double(evolution.with_rule(evolution.rule.refined()), over)
+    inverse, here = np.linalg.inv(solution.evaluation.jacobian), solution.y.copy()
+    state: tuple[float, ...] = ()
+    try:
+        for _ in range(MOVES):
+            residual, detail = fine.values(here)
+            state = tuple(map(float, evaluations_of(detail)[0].state))
+            here = here - inverse @ residual
+    except OutsideDomain:
+        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
+    change = np.maximum(np.abs(here - solution.y), FLOOR)
+    alpha, parameter = map(float, here[-2:])
+    return LineEnd("bicritical point", parameter, float(change[-1]), alpha, float(change[-2]), state)

@@ -1,0 +1,180 @@
+"""The figure of a phase diagram in alpha and one parameter of the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from scipy.ndimage import distance_transform_edt
+
+from replica.names import MODEL_PARAMETERS
+from saddle.plotting import BRANCH_COLOURS
+from saddle.transition_lines import TransitionLine
+
+if TYPE_CHECKING:
+    from saddle.line_collection import TransitionLines
+
+__all__ = ["global_minimum_at", "plot_lines"]
+
+STYLES: dict[str, tuple[str, str, object, float]] = {
+    "alpha_c": (r"$\alpha_c$: positional/semantic, first order", "black", "-", 2.2),
+    "alpha_l": (r"$\alpha_l$: semantic beats the linear baseline", "#009E73", (0, (6, 2)), 1.8),
+    "agnostic -> positional": ("pitchfork agnostic → positional", BRANCH_COLOURS["positional"], "-", 1.4),
+    "agnostic -> semantic": ("pitchfork agnostic → semantic", BRANCH_COLOURS["semantic"], (0, (3, 1, 1, 1)), 1.4),
+    "semantic -> mixed": ("semantic spinodal", BRANCH_COLOURS["semantic"], ":", 1.8),
+    "positional -> mixed": ("positional spinodal", BRANCH_COLOURS["positional"], ":", 1.8),
+}
+"""Label, colour, line style and width of each line; styles differ, so that the figure can be read in grey."""
+
+# Lightness tells the regions apart without colour, too; hatches mark where attention does not pay yet.
+REGIONS = {"agnostic": "#e3e3e3", "positional": "#b5d3ea", "semantic": "#fbe3d2"}
+REGION_COLUMNS, REGION_ROWS = 240, 320
+# Where the vertical axis ends, compared with the highest point of the line of first-order transitions.
+HEADROOM = 1.25
+
+
+def _crossings(line: TransitionLine | None, value: float) -> list[float]:
+    """Return every alpha at which a line passes a value of the parameter, interpolated linearly."""
+    if line is None or len(line) < 2:
+        return []
+    p, a = line.parameter, line.alpha
+    found = []
+    for k in range(len(line) - 1):
+        low, high = sorted((p[k], p[k + 1]))
+        if low <= value <= high and high > low:
+            found.append(float(a[k] + (value - p[k]) / (p[k + 1] - p[k]) * (a[k + 1] - a[k])))
+    return sorted(found)
+
+
+def global_minimum_at(lines: TransitionLines, value: float, alpha: float) -> str:
+    """Return which family is the global minimum, as far as the lines tell.
+
+    Between the agnostic branch's pitchforks and alpha_c it is the positional one, from alpha_c on the semantic one;
+    where the line of first-order transitions does not reach, the pitchforks alone decide.
+    """
+    first_order = _crossings(lines.lines.get("alpha_c"), value)
+    positional = _crossings(lines.lines.get("agnostic -> positional"), value)
+    semantic = _crossings(lines.lines.get("agnostic -> semantic"), value)
+    if first_order:
+        if alpha >= first_order[0]:
+            return "semantic"
+        return "positional" if positional and alpha >= positional[0] else "agnostic"
+    if semantic and alpha >= semantic[0]:
+        return "semantic"
+    inside = sum(crossing <= alpha for crossing in positional) % 2 == 1
+    return "positional" if inside else "agnostic"
+
+
+def _regions(lines: TransitionLines, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return values of the parameter (c,), of alpha (r,), and the index of the region at each (r, c)."""
+    values = np.linspace(*lines.between, REGION_COLUMNS)
+    alphas = np.linspace(0.0, top, REGION_ROWS)
+    families = list(REGIONS)
+    code = np.array([[families.index(global_minimum_at(lines, p, a)) for p in values] for a in alphas])
+    return values, alphas, code
+
+
+def _shade(axes: Axes, lines: TransitionLines, top: float) -> None:
+    """Fill the regions by global minimum, and hatch where the semantic one does not beat the baseline yet."""
+    values, alphas, code = _regions(lines, top)
+    families = list(REGIONS)
+    levels = np.arange(len(families) + 1) - 0.5
+    axes.contourf(values, alphas, code, levels=levels, colors=list(REGIONS.values()), zorder=0, antialiased=True)
+    baseline = [_crossings(lines.lines.get("alpha_l"), p) for p in values]
+    level = np.array([crossing[0] if crossing else np.inf for crossing in baseline])
+    behind = (code == families.index("semantic")) & (alphas[:, None] < level)
+    if any(baseline):
+        filled = axes.contourf(
+            values, alphas, behind.astype(float), levels=[0.5, 1.5], colors="none", hatches=["//"], zorder=1
+        )
+        filled.set_edgecolor("#c9a68c")
+        filled.set_linewidth(0.0)
+    _name_regions(axes, lines, values, alphas, code)
+
+
+def _name_regions(axes: Axes, lines: TransitionLines, values: np.ndarray, alphas: np.ndarray, code: np.ndarray) -> None:
+    """Write each region's name as far as possible from lines and edges, or beside it if there is no room."""
+    clear = np.ones(code.shape, dtype=bool)
+    for line in lines.lines.values():
+        for column, value in enumerate(values):
+            for crossing in _crossings(line, float(value)):
+                row = int(np.searchsorted(alphas, crossing))
+                if row < len(alphas):
+                    clear[row, column] = False
+    clear[[0, -1], :] = clear[:, [0, -1]] = False
+    for index, family in enumerate(REGIONS):
+        inside = code == index
+        if np.count_nonzero(inside) < 0.005 * code.size:
+            continue
+        # A name is about three times as wide as it is high.
+        room = distance_transform_edt(inside & clear, sampling=(3.0 / len(alphas), 1.0 / len(values)))
+        row, column = np.unravel_index(int(np.argmax(room)), room.shape)
+        place = float(values[column]), float(alphas[row])
+        if room[row, column] > 0.07:
+            axes.text(*place, family, ha="center", va="center", fontsize=12, zorder=5)
+        else:
+            rows, columns = np.nonzero(inside)
+            near = np.argmin(np.abs(columns - 0.12 * len(values)))
+            target = float(values[columns[near]]), float(alphas[rows[columns == columns[near]]].mean())
+            axes.annotate(
+                family, target, xytext=(12, 32), textcoords="offset points", fontsize=11, zorder=5,
+                arrowprops={"arrowstyle": "-", "linewidth": 0.8},
+            )  # fmt: skip
+
+
+def _draw(axes: Axes, line: TransitionLine, top: float) -> None:
+    label, colour, style, width = STYLES.get(line.name, (line.name, "#555555", "-", 1.2))
+    shown = np.where(line.alpha <= top * 1.02, line.alpha, np.nan)
+    axes.plot(line.parameter, shown, color=colour, linestyle=style, linewidth=width, label=label, zorder=3)  # pyright: ignore[reportArgumentType]
+    axes.fill_between(
+        line.parameter, shown - line.error, shown + line.error, color=colour, alpha=0.4, linewidth=0, zorder=2
+    )
+
+
+def plot_lines(lines: TransitionLines) -> Figure:
+    """Draw the phase diagram in alpha and the parameter: regions by global minimum, lines with error bands.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Regions are told apart by lightness and name, lines by their style, so that it can be read in grey. Error
+        bands are mostly thinner than the lines; the largest error is written in the legend's title.
+    """
+    figure = Figure(figsize=(8.2, 6.4), layout="constrained")
+    axes = figure.subplots()
+    drawn = [line for line in lines.lines.values() if len(line)]
+    highest = [float(np.max(line.alpha)) for line in drawn if line.name == "alpha_c"] or [
+        float(np.median(line.alpha)) * 2.0 for line in drawn
+    ]
+    top = HEADROOM * max(highest, default=3.0)
+    _shade(axes, lines, top)
+    for line in drawn:
+        _draw(axes, line, top)
+        for end in line.ends:
+            if end is not None and np.isfinite(end.alpha):
+                axes.plot([end.parameter], [end.alpha], "o", color="black", markersize=6, zorder=4)
+                axes.annotate(
+                    end.kind, (end.parameter, end.alpha), xytext=(8, 6), textcoords="offset points", fontsize=9
+                )
+    symbols = {quantity.name: quantity.latex for quantity in MODEL_PARAMETERS}
+    axes.set_xlabel(f"${symbols[lines.over]}$")
+    axes.set_ylabel(r"sample complexity $\alpha = n/d$")
+    axes.set_xlim(*lines.between)
+    axes.set_ylim(0.0, top)
+    errors = [np.max(line.error[line.alpha <= top], initial=0.0) for line in drawn]
+    title = f"largest error {max(errors):.0e}" if errors else None
+    handles, labels = axes.get_legend_handles_labels()
+    if lines.lines.get("alpha_l") is not None and len(lines.lines["alpha_l"]):
+        handles.append(Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0))
+        labels.append("semantic, behind the linear baseline")
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False, title=title, title_fontsize=9
+    )
+    model = lines.model
+    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
+    said = ", ".join(f"${symbols[name]} = {value:g}$" for name, value in fixed.items() if name != lines.over)
+    axes.set_title("global minimum of the training loss, " + said + ("" if lines.complete else "  (incomplete)"))
+    return figure
