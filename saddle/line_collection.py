@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from replica.model import AttentionModel
 from replica.names import ORDER_PARAMETERS
+from saddle.line_ends import LineEnd
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import OuterRule
-from saddle.transition_lines import START_POINTS, TransitionLine, check_range, solve_transition_line
+from saddle.storage import prepare_output, rule_from_dict, rule_to_dict
+from saddle.transition_lines import START_POINTS, TransitionLine, check_range, empty_line, solve_transition_line
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.figure import Figure
 
 __all__ = ["DEFAULT_TRANSITIONS", "TransitionLines", "solve_transition_lines"]
@@ -69,8 +71,6 @@ class TransitionLines:
         Lines follow each other along ``point``, with their names in ``line``; lines of one solution leave the
         second one nan.
         """
-        import xarray as xr
-
         full = [line for line in self.lines.values() if len(line)]
 
         def joined(name: str) -> np.ndarray:
@@ -97,8 +97,20 @@ class TransitionLines:
             "over": self.over,
             "between": list(self.between),
             "reasons": json.dumps({name: line.reason for name, line in self.lines.items() if line.reason}),
-            "endings": json.dumps({line.name: line.endings for line in full}),
-            "ends": json.dumps({line.name: [e and asdict(e) for e in line.ends] for line in full}),
+            "lines": json.dumps(
+                {
+                    line.name: {
+                        "kind": line.kind,
+                        "between": line.between,
+                        "endings": line.endings,
+                        "ends": [end and asdict(end) for end in line.ends],
+                        "solutions": line.free_entropy.shape[1],
+                        "rule": None if line.rule is None else rule_to_dict(line.rule),
+                        "complete": line.complete,
+                    }
+                    for line in full
+                }
+            ),
             "complete": int(self.complete),
         }
         coordinates = {
@@ -115,8 +127,6 @@ class TransitionLines:
         ValueError
             If the file cannot be written.
         """
-        from saddle.storage import prepare_output
-
         target = prepare_output(path)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
         os.close(handle)
@@ -125,6 +135,53 @@ class TransitionLines:
             os.replace(temporary, target)
         finally:
             Path(temporary).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TransitionLines:
+        """Read back what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file, or it holds no saved lines.
+        """
+        try:
+            with xr.open_dataset(path, engine="scipy") as opened:
+                data = opened.load()
+        except (OSError, TypeError, ValueError) as error:
+            raise ValueError(f"cannot read {str(path)!r} as saved lines: {error}") from None
+        if data.attrs.get("format") != FORMAT:
+            raise ValueError(f"{str(path)!r} holds no saved lines: format {data.attrs.get('format')!r}")
+        model, over = AttentionModel(**json.loads(data.attrs["model"])), str(data.attrs["over"])
+        lines = {
+            name: empty_line(name, model, over, reason) for name, reason in json.loads(data.attrs["reasons"]).items()
+        }
+        for name, facts in json.loads(data.attrs["lines"]).items():
+            chosen = data.isel(point=np.flatnonzero(data["line"].values == name))
+            several = slice(0, facts["solutions"])
+            ends = [
+                end and LineEnd(**{**end, "order_parameters": tuple(end["order_parameters"])}) for end in facts["ends"]
+            ]
+            lines[name] = TransitionLine(
+                name=name,
+                kind=facts["kind"],
+                between=tuple(facts["between"]),
+                model=model,
+                over=over,
+                parameter=np.array(chosen["parameter"].values),
+                alpha=np.array(chosen["alpha"].values),
+                error=np.array(chosen["error"].values),
+                tangent=np.array(chosen["tangent"].values),
+                order_parameters=np.array(chosen["order_parameters"].values[:, several]),
+                free_entropy=np.array(chosen["free_entropy"].values[:, several]),
+                test_error=np.array(chosen["test_error"].values[:, several]),
+                endings=tuple(facts["endings"]),
+                rule=None if facts["rule"] is None else rule_from_dict(facts["rule"]),
+                complete=facts["complete"],
+                ends=(ends[0], ends[1]),
+            )
+        low, high = map(float, data.attrs["between"])
+        return cls(model, over, (low, high), lines, bool(data.attrs["complete"]))
 
 
 def solve_transition_lines(

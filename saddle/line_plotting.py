@@ -110,7 +110,7 @@ def _name_regions(axes: Axes, lines: TransitionLines, values: np.ndarray, alphas
         if np.count_nonzero(inside) < 0.005 * code.size:
             continue
         # A name is about three times as wide as it is high.
-        room = distance_transform_edt(inside & clear, sampling=(3.0 / len(alphas), 1.0 / len(values)))
+        room = np.asarray(distance_transform_edt(inside & clear, sampling=(3.0 / len(alphas), 1.0 / len(values))))
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         place = float(values[column]), float(alphas[row])
         if room[row, column] > 0.07:

@@ -25,7 +25,7 @@ from saddle.transitions import Transition, TransitionPoint
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = ["load", "prepare_output", "save", "to_dataset"]
+__all__ = ["load", "prepare_output", "rule_from_dict", "rule_to_dict", "save", "to_dataset"]
 
 FORMAT = "attention-phase diagram 3"
 RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
@@ -109,7 +109,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     attributes = {
         "format": FORMAT,
         "model": json.dumps(diagram.model.to_dict()),
-        "rule": json.dumps(_rule_to_dict(diagram.rule)),
+        "rule": json.dumps(rule_to_dict(diagram.rule)),
         "alpha_c": json.dumps(None if diagram.alpha_c is None else asdict(diagram.alpha_c)),
         "alpha_l": json.dumps(None if diagram.alpha_l is None else asdict(diagram.alpha_l)),
         "bifurcations": json.dumps([asdict(transition) for transition in diagram.bifurcations]),
@@ -144,13 +144,15 @@ def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
-def _rule_to_dict(rule: OuterRule) -> dict[str, Any]:
+def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
+    """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
     if not isinstance(rule, tuple(RULES.values())):
         raise ValueError(f"only diagrams on a LineRule or a SobolRule can be stored, got {rule!r}")
     return {"kind": type(rule).__name__, **asdict(rule)}
 
 
-def _rule_from_dict(values: dict[str, Any]) -> OuterRule:
+def rule_from_dict(values: dict[str, Any]) -> OuterRule:
+    """Return the rule that :func:`rule_to_dict` wrote."""
     others = {name: value for name, value in values.items() if name not in ("kind", "line")}
     return RULES[values["kind"]](**others, line=LineOrders(**values["line"]))
 
@@ -194,7 +196,7 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
         for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")
     }
     try:
-        model, rule = AttentionModel(**attributes["model"]), _rule_from_dict(attributes["rule"])
+        model, rule = AttentionModel(**attributes["model"]), rule_from_dict(attributes["rule"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
     evolution = StateEvolution(model, rule)

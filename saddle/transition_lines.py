@@ -31,7 +31,7 @@ from saddle.transition_equations import (
 )
 from saddle.transitions import Transition
 
-__all__ = ["TransitionLine", "check_range", "solve_transition_line"]
+__all__ = ["TransitionLine", "check_range", "empty_line", "solve_transition_line"]
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, tolerance=1e-9)
@@ -124,7 +124,8 @@ class TransitionLine:
         raise ValueError(f"the line {self.name} does not pass {self.over} = {value!r}")
 
 
-def _empty(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
+def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
+    """Return a line without points, and why it has none."""
     none = np.zeros(0)
     return TransitionLine(
         name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, N_STATE)), np.zeros((0, 1)),
@@ -283,7 +284,7 @@ def solve_transition_line(
         found = _start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
         bar.set_postfix_str("")
         if isinstance(found, str):
-            return _empty(name, model, over, found, complete=found != "the computation was interrupted")
+            return empty_line(name, model, over, found, complete=found != "the computation was interrupted")
         solved, located = found
         evolution = StateEvolution(solved.model, solved.rule, threads)
         equations = equations_of(name, located)
@@ -342,7 +343,7 @@ def _follow(
             report=lambda point: bar.set_postfix_str(f"following, {over} = {point.y[-1]:.4f}"),
         )
     except SolverError as failure:
-        return _empty(name, model, over, f"{name} found at {over} = {own:g} but not continued: {failure}")
+        return empty_line(name, model, over, f"{name} found at {over} = {own:g} but not continued: {failure}")
     landed, complete = curve.complete and _landed(system, curve, place + 1, between, points), curve.complete
     solved: list[tuple[CurvePoint, LocatedTransition]] = []
     try:
