@@ -16,7 +16,8 @@ from saddle.continuation.problem import Evaluation, Problem
 from saddle.continuation.sections import Block
 
 __all__ = [
-    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "signed_singular_value",
+    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "difference_step",
+    "signed_singular_value",
 ]  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.nda
     return float(sign * values[-1]), left[:, -1] * sign, right[-1]
 
 
-def _difference_step(problem: Problem) -> float:
+def difference_step(problem: Problem) -> float:
     """Return the step, in natural units, at which a central difference of dF/dx is most accurate."""
     return max(1e-4, problem.noise ** (1.0 / 3.0))
 
@@ -68,7 +69,7 @@ class _OnBlock:
         own = np.abs(self.block.coordinates) @ self.problem.units(x)
         return np.append(own, self.problem.parameter_units(parameters)[list(self.active)])
 
-    def _branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return residual (m,), derivatives (m, m + k) and scales (m,) of the branch's equations."""
         equations = self.block.equations
         derivatives = np.hstack(
@@ -80,7 +81,7 @@ class _OnBlock:
         return equations @ here.residual, derivatives, np.abs(equations) @ here.scales
 
     def _with_row(self, here: Evaluation, value: float, gradient: np.ndarray, scale: float) -> CurveEvaluation:
-        residual, derivatives, scales = self._branch_rows(here)
+        residual, derivatives, scales = self.branch_rows(here)
         return CurveEvaluation(
             np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
         )
@@ -94,14 +95,14 @@ class FoldPoints(_OnBlock):
         """Evaluate; two more evaluations of the problem give the second derivatives along the kernel."""
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
-        _, derivatives, scales = self._branch_rows(here)
+        _, derivatives, scales = self.branch_rows(here)
         m = self.block.size
         units = self.units(y)
         matrix = derivatives[:, :m] * units[:m] / scales[:, None]
         value, left, right = signed_singular_value(matrix)
-        step = _difference_step(self.problem)
+        step = difference_step(self.problem)
         move = self.block.basis @ (units[:m] * right * step)
-        ahead, behind = (self._branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
+        ahead, behind = (self.branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
         gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
         return self._with_row(here, value, gradient, 1.0)
 
@@ -126,7 +127,7 @@ class SymmetryBreakingPoints(_OnBlock):
 
     def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
-        units, step = self.units(y), _difference_step(self.problem)
+        units, step = self.units(y), difference_step(self.problem)
         slopes = []
         for index, unit in enumerate(units):
             values = []
@@ -177,7 +178,7 @@ class FunctionZeros(_OnBlock):
         return self._with_row(here, self.function(x, parameters, here), row, self.scale)
 
     def _differences(self, y: np.ndarray) -> np.ndarray:
-        units, step = self.units(y), _difference_step(self.problem)
+        units, step = self.units(y), difference_step(self.problem)
         slopes = []
         for index, unit in enumerate(units):
             values = []

@@ -18,6 +18,8 @@ from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Exploration", "TracedBranch", "explore"]
 
+# What breaks a symmetry vanishes within a step if it comes this close to zero, as a part of its change.
+PASSING_BY = 0.2
 MORE_SYMMETRIC = "meets a branch of higher symmetry"
 
 
@@ -40,7 +42,7 @@ class Exploration:
     branches
         No two of them images of each other.
     complete
-        False after an interruption: what is there is valid.
+        False after an interruption, or when there was more than was allowed: what is there is valid.
     failures
         In words, what was tried and did not work.
     """
@@ -61,7 +63,13 @@ def _loses_a_part(problem: Problem, section: Section, x: np.ndarray) -> list[Sto
         def crossed(before: CurvePoint, after: CurvePoint, moved: np.ndarray = element.on_unknowns) -> bool:
             a, b = section.full(before.y)[0], section.full(after.y)[0]
             units = problem.units(a)
-            return bool(((a - moved @ a) / units) @ ((b - moved @ b) / units) <= 0.0)
+            first, last = (a - moved @ a) / units, (b - moved @ b) / units
+            if first @ last > 0.0:
+                return False
+            # With several dimensions it may also pass by: then it turns without ever being small.
+            chord = last - first
+            nearest = first - chord * float(first @ chord) / float(chord @ chord)
+            return bool(np.linalg.norm(nearest) < PASSING_BY * np.linalg.norm(chord))
 
         stops.append(Stop(MORE_SYMMETRIC, crossed))
     return stops
@@ -137,13 +145,16 @@ def explore(
             except SolverError as error:
                 failures.append(str(error))
                 continue
+            traced.append(TracedBranch(section, curve, (), origin))  # kept if the search for events is interrupted
             events = find_events(section, curve, functions, tolerance=control.tolerance)
-            branch = TracedBranch(section, curve, tuple(events), origin)
-            traced.append(branch)
+            branch = traced[-1] = replace(traced[-1], events=tuple(events))
             if not curve.complete:
                 complete = False
                 break
             traced[-1] = replace(branch, events=_switched(branch, waiting, amplitude, control))
+        if waiting and complete:
+            complete = False
+            failures.append(f"{len(waiting)} starts of branches are left: more than {max_branches} branches")
     except KeyboardInterrupt:
         complete = False
     return Exploration(tuple(traced), complete, tuple(failures))
