@@ -37,6 +37,8 @@ __all__ = ["Search"]
 
 # Singular values this small compared with one, at a located point, belong to its kernel.
 KERNEL = 1e-6
+# Singular values this small may belong to one kernel, which is then tried.
+NEARLY = 1e-4
 # (dF/dx, dF/dp) has lost a rank if a singular value is less than this part of the largest: no fold, a branch point.
 DEGENERATE = 1e-5
 # A located point may lie outside its segment by this part of the segment's length.
@@ -117,14 +119,7 @@ class Search:
         found = []
         for candidate in candidates:
             guess = between(segment, units, candidate.fraction)
-            rank, before = candidate.multiplicity, 0
-            if rank == 1:
-                solution = solve_branch_point(section, guess, self.tolerance)
-                # Moore's equations are blind to some directions of a kernel of several dimensions.
-                rank, guess, before = self._corank(solution, section.block.size), solution.y, solution.evaluations
-            if rank > 1:
-                solution = solve_multiple_branch_point(section, guess, self.tolerance, rank)
-                solution = replace(solution, evaluations=solution.evaluations + before)
+            solution = self._crossing(guess, candidate.multiplicity)
             event = self._finish(segment, EventKind.BRANCH_POINT, "", section.block, candidate, solution)
             if event is not None:
                 found.append(
@@ -132,14 +127,23 @@ class Search:
                 )
         return [*found, *self._folds(segment, [event for _, event in found if event.resolved])]
 
-    def _corank(self, solution: SquareSolution, size: int) -> int:
-        """Return how many ranks (dF/dx, dF/dp) has lost at a located point; one if there is none."""
-        curve = solution.evaluation
-        if solution.outcome is not Outcome.CONVERGED or curve is None:
-            return 1
-        units = np.asarray(self.section.units(solution.y), dtype=float)
-        values = np.linalg.svd(curve.jacobian[:size] * units / curve.scales[:size, None], compute_uv=False)
-        return max(1, int(np.sum(values < max(KERNEL, 30.0 * self.section.noise))))
+    def _crossing(self, guess: np.ndarray, rank: int) -> SquareSolution:
+        """Locate a branch point near a guess; at a kernel of several dimensions, by equations that know of all."""
+        section = self.section
+        if rank > 1:
+            return solve_multiple_branch_point(section, guess, self.tolerance, rank)
+        simple = solve_branch_point(section, guess, self.tolerance)
+        if simple.outcome is not Outcome.CONVERGED or simple.evaluation is None:
+            return simple
+        units, m = np.asarray(section.units(simple.y), dtype=float), section.block.size
+        scaled = simple.evaluation.jacobian[:m] * units / simple.evaluation.scales[:m, None]
+        rank = int(np.sum(np.linalg.svd(scaled, compute_uv=False) < NEARLY))
+        if rank < 2:
+            return simple
+        # Moore's equations then leave some directions nearly free.
+        multiple = solve_multiple_branch_point(section, simple.y, self.tolerance, rank)
+        evaluations = simple.evaluations + multiple.evaluations
+        return replace(multiple if multiple.outcome is Outcome.CONVERGED else simple, evaluations=evaluations)
 
     def _folds(self, segment: Segment, branch_points: Sequence[Event]) -> list[tuple[float, Event]]:
         """Locate folds; a branch may also turn back at a branch point, where their equations are degenerate."""
