@@ -39,7 +39,7 @@ __all__ = ["Search"]
 KERNEL = 1e-6
 # Singular values this small may belong to one kernel, which is then tried.
 NEARLY = 1e-4
-# (dF/dx, dF/dp) has lost a rank if a singular value is less than this part of the largest: no fold, a branch point.
+# (dF/dx, dF/dp) has lost a rank if a singular value is this small compared with one: no fold, a branch point.
 DEGENERATE = 1e-5
 # A located point may lie outside its segment by this part of the segment's length.
 OUTSIDE = 0.25
@@ -154,11 +154,12 @@ class Search:
         found = []
         for candidate in turning_between(segment, units):
             solution = solve_square(system, between(segment, units, candidate.fraction), self.tolerance)
-            solution = replace(solution, evaluations=3 * solution.evaluations)
+            solution, deficiency = replace(solution, evaluations=3 * solution.evaluations), 1.0
             if solution.outcome is Outcome.CONVERGED and solution.evaluation is not None:
                 rows = solution.evaluation.jacobian[:-1] * units / solution.evaluation.scales[:-1, None]
                 values = np.linalg.svd(rows, compute_uv=False)
-                if values[-1] < DEGENERATE * values[0]:
+                deficiency = float(values[-1])
+                if deficiency < DEGENERATE:
                     solution = replace(solution, outcome=Outcome.SINGULAR)
             event = self._finish(segment, EventKind.FOLD, "", section.block, candidate, solution)
             if event is None:
@@ -167,7 +168,11 @@ class Search:
                 float(np.linalg.norm(section.coordinates(one.x - event.x, one.parameter - event.parameter) / units))
                 for one in branch_points
             ]
-            if event.resolved or not away or min(away) > 0.3 * length:
+            # At a branch point Newton's method on these equations creeps, and may end well before it.
+            doubtful = not event.resolved or (
+                deficiency < 100.0 * DEGENERATE and min(away, default=length) < 0.01 * length
+            )
+            if not (doubtful and away and min(away) < 0.3 * length):
                 found.append((candidate.fraction, event))
         return found
 
