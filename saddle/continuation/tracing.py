@@ -13,7 +13,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from saddle.continuation.curves import CurvePoint, CurveSystem, correct, land, land_all, passes, predict, start_point
+from saddle.continuation.curves import (
+    CurveEvaluation,
+    CurvePoint,
+    CurveSystem,
+    correct,
+    land,
+    land_all,
+    passes,
+    predict,
+    start_point,
+)
 from saddle.continuation.newton import OutsideDomain
 from saddle.outcomes import Outcome, SolverError
 
@@ -143,9 +153,27 @@ class _Way:
     points: list[CurvePoint]
     ending: Outcome = Outcome.MAX_POINTS
     stop: str = ""
-    evaluations: int = 0
     beyond: CurvePoint | None = None
     failure: Outcome = Outcome.STEP_TOO_SHORT
+
+
+@dataclass
+class _Counted:
+    """A system whose evaluations are counted, whatever they are for."""
+
+    system: CurveSystem
+    count: int = 0
+
+    @property
+    def noise(self) -> float:
+        return self.system.noise
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        self.count += 1
+        return self.system.evaluate(y)
+
+    def units(self, y: np.ndarray) -> np.ndarray:
+        return self.system.units(y)
 
 
 def _angle(a: np.ndarray, b: np.ndarray) -> float:
@@ -161,7 +189,6 @@ def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> 
     row = here.tangent / units
     row = row / np.linalg.norm(row)
     y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-    way.evaluations += result.evaluations
     if not result.converged or result.linearization is None:
         # What stops a curve at the end of the domain is worth telling from any other failure.
         way.failure = Outcome.LEFT_DOMAIN if result.outcome is Outcome.LEFT_DOMAIN else Outcome.STEP_TOO_SHORT
@@ -309,13 +336,14 @@ def trace(
     SolverError
         If no point of the curve is found near the start: there is nothing to follow.
     """
-    first, evaluations = _first_point(system, start, toward, control)
-    way = _trace(system, first, bounds, stops, control, report)
+    counted = _Counted(system)
+    first = _first_point(counted, start, toward, control)
+    way = _trace(counted, first, bounds, stops, control, report)
     return Curve(
         tuple(way.points),
         (Outcome.STARTED, way.ending),
         ("", way.stop),
-        evaluations + way.evaluations,
+        counted.count,
         (None, way.beyond),
     )
 
@@ -331,19 +359,20 @@ def trace_both_ways(
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Curve:
     """Follow a curve in both directions; arguments as for :func:`trace`. Runs from backwards to forwards."""
-    first, evaluations = _first_point(system, start, toward, control)
-    forwards = _trace(system, first, bounds, stops, control, report)
+    counted = _Counted(system)
+    first = _first_point(counted, start, toward, control)
+    forwards = _trace(counted, first, bounds, stops, control, report)
     if forwards.ending in (Outcome.CLOSED, Outcome.INTERRUPTED):
         backwards = _Way([first], forwards.ending)
     else:
         turned = _reversed(first)
-        backwards = _trace(system, turned, bounds, stops, control, report)
+        backwards = _trace(counted, turned, bounds, stops, control, report)
     points = [_reversed(point) for point in reversed(backwards.points[1:])] + forwards.points
     return Curve(
         tuple(points),
         (backwards.ending, forwards.ending),
         (backwards.stop, forwards.stop),
-        evaluations + forwards.evaluations + backwards.evaluations,
+        counted.count,
         (None if backwards.beyond is None else _reversed(backwards.beyond), forwards.beyond),
     )
 
@@ -352,9 +381,7 @@ def _reversed(point: CurvePoint) -> CurvePoint:
     return CurvePoint(point.y, -point.tangent, -point.orientation, point.evaluation, point.residual_norm)
 
 
-def _first_point(
-    system: CurveSystem, start: np.ndarray, toward: np.ndarray | None, control: StepControl
-) -> tuple[CurvePoint, int]:
+def _first_point(system: CurveSystem, start: np.ndarray, toward: np.ndarray | None, control: StepControl) -> CurvePoint:
     """Move a guess onto the curve, at right angles to the curve's direction there."""
     guess = np.asarray(start, dtype=float)
     units = np.asarray(system.units(guess), dtype=float)
@@ -367,7 +394,6 @@ def _first_point(
     rough = start_point(system, guess, here, toward)
     row = rough.tangent / units
     y, result = correct(system, guess, row / np.linalg.norm(row), tolerance=control.tolerance, max_evaluations=20)
-    evaluations = 1 + result.evaluations
     if not result.converged or result.linearization is None:
         raise SolverError(f"no point of the curve found near {guess}: {result.outcome.value}", result.outcome)
-    return start_point(system, y, result.linearization.curve, rough.tangent), evaluations
+    return start_point(system, y, result.linearization.curve, rough.tangent)
