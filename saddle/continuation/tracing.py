@@ -17,6 +17,7 @@ from saddle.continuation.curves import (
     CurveEvaluation,
     CurvePoint,
     CurveSystem,
+    between,
     correct,
     land,
     land_all,
@@ -29,6 +30,10 @@ from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
+# The first step's drift may be this much larger.
+FIRST = 5.0
+# Part of a short segment by which a curve may miss its interpolation.
+GAP = 0.05
 # Distance, in natural units, at which a point lies at a bound.
 AT_BOUND = 1e-9
 
@@ -44,7 +49,9 @@ class StepControl:
     angle
         Largest accepted angle, in radians, between successive tangents, and between a tangent and the chord.
     drift
-        Largest accepted distance between a point and its prediction, as a part of the step.
+        Largest accepted distance between a point and its prediction, as a part of the step; five times as much
+        for the first step, which is predicted by the tangent alone. Neighbouring branches much closer to each other
+        than this part of a step are not told apart.
     tolerance
         Of residuals in their scales; never below three times the system's noise.
     max_evaluations
@@ -57,7 +64,7 @@ class StepControl:
     smallest: float = 1e-5
     largest: float = 0.5
     angle: float = 0.5
-    drift: float = 0.2
+    drift: float = 0.02
     tolerance: float = 1e-10
     max_evaluations: int = 7
     max_points: int = 500
@@ -197,11 +204,42 @@ def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> 
     turned = _angle(point.tangent / units, row)
     chord = _angle((y - here.y) / units, row)
     away = float(np.linalg.norm((y - guess) / units)) / step
-    used = max(turned / control.angle, 2.0 * chord / control.angle, away / control.drift)
+    away /= control.drift * (1.0 if len(way.points) > 1 else FIRST)
+    bent = max(turned, 2.0 * chord) / control.angle
+    used = max(bent, away)
+    if used <= 1.0 and point.orientation * here.orientation < 0 and not _crosses(system, here, point, control):
+        used = np.inf
     if used > 1.0:
         way.failure = Outcome.STEP_TOO_SHORT
         return None, used
-    return point, used
+    # The angle grows with the step, the error of the prediction, relative to it, with its cube.
+    return point, max(bent, 0.7 * (away / 0.5) ** (1.0 / 3.0))
+
+
+def _crosses(system: CurveSystem, before: CurvePoint, after: CurvePoint, control: StepControl) -> bool:
+    """Whether the orientation changes because another branch crosses, and not because this is another branch.
+
+    Two neighbouring branches have opposite orientations. Halving the segment where it changes tells: a curve comes
+    close to its interpolation, a gap between two branches stays.
+    """
+    for _ in range(4):
+        units = np.asarray(system.units(after.y), dtype=float)
+        row = (after.y - before.y) / units
+        length = float(np.linalg.norm(row))
+        guess = between((before, after), units, 0.5)
+        y, result = correct(
+            system, guess, row / length, tolerance=control.tolerance, max_evaluations=control.max_evaluations
+        )
+        if not result.converged or result.linearization is None:
+            return False
+        if np.linalg.norm((y - guess) / units) > GAP * length:
+            return False
+        middle = start_point(system, y, result.linearization.curve, after.tangent)
+        if middle.orientation * before.orientation < 0:
+            after = middle
+        else:
+            before = middle
+    return True
 
 
 def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
