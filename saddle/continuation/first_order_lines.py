@@ -16,6 +16,8 @@ from saddle.outcomes import Outcome
 __all__ = ["LineEnd", "end_of_line", "first_order_line"]
 
 MERGED = "the two branches merge"
+# Where three solutions merge the equations' determinant vanishes as the fifth power of their distance.
+BLURRED = 6.0
 # Points from which an end is extrapolated.
 FITTED = 5
 # Distances solved at for that, in each of several ranges, and the closest's square as a part of the farthest's.
@@ -59,8 +61,10 @@ def first_order_line(
         As for :func:`saddle.continuation.tracing.trace`.
     merged
         Distance between the two solutions, in natural units, at which the line has ended: where they merge all
-        derivatives of the difference of potentials vanish together, and nothing can be solved closer by.
+        derivatives of the difference of potentials vanish together, and nothing can be solved closer by. With noise
+        that happens earlier.
     """
+    merged = max(merged, BLURRED * system.noise**0.2)
 
     def closer(before: CurvePoint, after: CurvePoint) -> bool:
         gap, last = (np.subtract(*system.full(point.y)[:2]) for point in (after, before))
@@ -138,8 +142,8 @@ def end_of_line(system: EqualPotentials, curve: Curve, at_start: bool, tolerance
 
     Parameters are even, smooth functions of the distance between the branches. The line is solved at Chebyshev's
     distances and a polynomial in their squares taken at zero. Closer to the end noise grows, further away the
-    polynomial is worse: of several ranges the one with the smallest error is taken. The error is what leaving out
-    the farthest point changes, and the errors of the points carried through the polynomial.
+    polynomial is worse: of several ranges and degrees those with the smallest error are taken. The error is what one
+    degree less changes, and the errors of the points carried through the polynomial.
     """
     if curve.stops[0 if at_start else 1] != MERGED or curve.endings[0 if at_start else 1] is not Outcome.STOPPED:
         return None
@@ -155,15 +159,17 @@ def end_of_line(system: EqualPotentials, curve: Curve, at_start: bool, tolerance
         distances, values, errors = _solved_apart(system, nearest, np.sqrt(squares), tolerance)
         if len(distances) < 4:
             continue
-        whole = _at_zero(distances**2)
-        fewer = np.append(0.0, _at_zero(distances[1:] ** 2))
-        end = whole @ values
-        error = np.abs(end - fewer @ values) + np.abs(whole) @ errors
-        if best is None or np.max(error / units) < np.max(best.error / units):
-            best = LineEnd(end, error)
+        for degree in range(2, len(distances)):
+            weights = _at_zero(distances**2, degree, np.max(errors / units, axis=1))
+            lower = _at_zero(distances**2, degree - 1, np.max(errors / units, axis=1))
+            end = weights @ values
+            error = np.abs(end - lower @ values) + np.abs(weights) @ errors
+            if best is None or np.max(error / units) < np.max(best.error / units):
+                best = LineEnd(end, error)
     return best
 
 
-def _at_zero(squares: np.ndarray) -> np.ndarray:
-    """Return the weights with which values at some squares give their polynomial at zero."""
-    return np.array([np.prod([b / (b - a) for j, b in enumerate(squares) if j != i]) for i, a in enumerate(squares)])
+def _at_zero(squares: np.ndarray, degree: int, errors: np.ndarray) -> np.ndarray:
+    """Return the weights with which values at some squares give, at zero, the polynomial that fits them best."""
+    powers = (squares / squares[0])[:, None] ** np.arange(degree + 1)
+    return np.linalg.pinv(powers / errors[:, None], rcond=1e-14)[0] / errors

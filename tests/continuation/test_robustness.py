@@ -92,7 +92,7 @@ def test_a_first_order_line_and_its_end_under_noise(seed):
     system = EqualPotentials(problem, ordered, disordered, np.array([0.25, 0]), (0, 1))
     curve = first_order_line(
         system, np.array([point.y[0], 0.25, point.y[1]]), toward=np.array([0, 1.0, 0]),
-        bounds=[Bounds(1, 0.2, 0.4)], merged=0.15,
+        bounds=[Bounds(1, 0.2, 0.4)],
     )  # fmt: skip
     end = end_of_line(system, curve, at_start=False)
     assert end is not None
