@@ -287,8 +287,9 @@ def passes(
     tolerance
         Of residuals.
     closeness
-        Distance, in natural units, at which two solutions are the same.
+        Distance, in natural units, at which two solutions are the same; more with noise.
     """
+    closeness = max(closeness, 100.0 * system.noise)
     units = np.asarray(system.units(segment[1].y), dtype=float)
     length = abs(_span(segment, units))
     fractions = np.linspace(0.0, 1.0, 9)

@@ -30,6 +30,8 @@ from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
+# Largest accepted angle between a chord and the mean of its tangents, as a part of that between the tangents.
+ASLANT = 0.06
 # The first step's drift may be this much larger.
 FIRST = 5.0
 # Part of a short segment by which a curve may miss its interpolation.
@@ -205,7 +207,9 @@ def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> 
     chord = _angle((y - here.y) / units, row)
     away = float(np.linalg.norm((y - guess) / units)) / step
     away /= control.drift * (1.0 if len(way.points) > 1 else FIRST)
-    bent = max(turned, 2.0 * chord) / control.angle
+    # On a smooth curve the chord lies between the tangents; onto a neighbouring branch it does not.
+    aslant = _angle((y - here.y) / units, row + point.tangent / units / np.linalg.norm(point.tangent / units))
+    bent = max(turned / control.angle, 2.0 * chord / control.angle, aslant / (ASLANT * control.angle))
     used = max(bent, away)
     if used <= 1.0 and point.orientation * here.orientation < 0 and not _crosses(system, here, point, control):
         used = np.inf

@@ -254,6 +254,13 @@ def test_deflation_never_returns_an_image_of_what_is_known():
         assert not any(equivalent(problem, x, other, 1e-4) for other in found)
 
 
+def test_deflation_keeps_away_from_images_of_what_is_known():
+    problem = scalar(lambda x, p: x - x**3, lambda x, p: 1 - 3 * x * x, lambda x, p: 0.0, symmetric=True)
+    for known in (-1.0, 1.0):
+        (found,) = deflated_solutions(problem, np.zeros(1), [np.array([0.9])], [np.array([known])])
+        assert found[0] == pytest.approx(0, abs=1e-9)
+
+
 def test_deflation_finds_an_isola():
     """x^2 + (p - 2)^2 = 1/4 beside the line x = 3: continuation from one never meets the other."""
 

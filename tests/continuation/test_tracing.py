@@ -95,6 +95,29 @@ def test_nearly_parallel_branches_are_never_mixed(gap, coupling):
             assert not events
 
 
+@pytest.mark.parametrize("gap", [0.05, 0.02])
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_three_parallel_branches_are_not_mixed(gap, number):
+    """A step across two of them would keep the orientation: only the distance from the prediction tells."""
+
+    def parts(x, p):
+        away = x - np.sin(3 * p) - gap * np.arange(3)
+        return away, away[1] * away[2] + away[0] * away[2] + away[0] * away[1]
+
+    problem = scalar(
+        lambda x, p: np.prod(parts(x, p)[0]),
+        lambda x, p: parts(x, p)[1],
+        lambda x, p: -3 * np.cos(3 * p) * parts(x, p)[1],
+    )
+    for largest in (0.5, 2.0):
+        control = StepControl(tolerance=1e-13, largest=largest)
+        _, curve, events = branch(problem, [np.sin(-6.0) + number * gap], [-2.0], (-2, 2), control=control)
+        x, p = curve.values.T
+        np.testing.assert_allclose(x - np.sin(3 * p), number * gap, atol=1e-8)
+        assert (p[0], p[-1]) == (-2, 2)
+        assert not events
+
+
 @pytest.mark.parametrize("coupling", [1e-2, 1e-3, 1e-4, -1e-3])
 def test_an_imperfect_crossing_is_not_crossed(coupling):
     """(x - p)(x + p) = coupling: a gap where two branches would cross."""
