@@ -2,7 +2,8 @@
 
 The stages of a step: predict with the cubic through the last two points and their tangents; correct by Newton's
 method at a fixed coordinate along the last tangent; reject what looks like another branch (too far from the
-prediction, a chord or a tangent that turns too much); adapt the step.
+prediction, a chord or a tangent that turns too much, a chord that does not lie between its tangents, a change of
+orientation where nothing crosses); adapt the step.
 """
 
 from __future__ import annotations
@@ -17,59 +18,20 @@ from saddle.continuation.curves import (
     CurveEvaluation,
     CurvePoint,
     CurveSystem,
-    between,
     correct,
     land,
     land_all,
     passes,
-    predict,
     start_point,
 )
 from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.stepping import StepControl, angle, attempt
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
-# Largest accepted angle between a chord and the mean of its tangents, as a part of that between the tangents.
-ASLANT = 0.06
-# The first step's drift may be this much larger.
-FIRST = 5.0
-# Part of a short segment by which a curve may miss its interpolation.
-GAP = 0.05
 # Distance, in natural units, at which a point lies at a bound.
 AT_BOUND = 1e-9
-
-
-@dataclass(frozen=True)
-class StepControl:
-    """How a curve is stepped along; lengths are in the natural units of the unknowns.
-
-    Attributes
-    ----------
-    initial, smallest, largest
-        Steps.
-    angle
-        Largest accepted angle, in radians, between successive tangents, and between a tangent and the chord.
-    drift
-        Largest accepted distance between a point and its prediction, as a part of the step; five times as much
-        for the first step, which is predicted by the tangent alone. Neighbouring branches much closer to each other
-        than this part of a step are not told apart.
-    tolerance
-        Of residuals in their scales; never below three times the system's noise.
-    max_evaluations
-        Of the residual, per correction.
-    max_points
-        In one direction.
-    """
-
-    initial: float = 0.05
-    smallest: float = 1e-5
-    largest: float = 0.5
-    angle: float = 0.5
-    drift: float = 0.02
-    tolerance: float = 1e-10
-    max_evaluations: int = 7
-    max_points: int = 500
 
 
 @dataclass(frozen=True)
@@ -163,7 +125,6 @@ class _Way:
     ending: Outcome = Outcome.MAX_POINTS
     stop: str = ""
     beyond: CurvePoint | None = None
-    failure: Outcome = Outcome.STEP_TOO_SHORT
 
 
 @dataclass
@@ -183,67 +144,6 @@ class _Counted:
 
     def units(self, y: np.ndarray) -> np.ndarray:
         return self.system.units(y)
-
-
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
-
-
-def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> tuple[CurvePoint | None, float]:
-    """Try one step; return the accepted point or None, and how much of what is allowed it used."""
-    here = way.points[-1]
-    units = np.asarray(system.units(here.y), dtype=float)
-    guess = predict(tuple(way.points[-2:]), units, step)
-    row = here.tangent / units
-    row = row / np.linalg.norm(row)
-    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-    if not result.converged or result.linearization is None:
-        # What stops a curve at the end of the domain is worth telling from any other failure.
-        way.failure = Outcome.LEFT_DOMAIN if result.outcome is Outcome.LEFT_DOMAIN else Outcome.STEP_TOO_SHORT
-        return None, np.inf
-    point = start_point(system, y, result.linearization.curve, here.tangent)
-    turned = _angle(point.tangent / units, row)
-    chord = _angle((y - here.y) / units, row)
-    away = float(np.linalg.norm((y - guess) / units)) / step
-    away /= control.drift * (1.0 if len(way.points) > 1 else FIRST)
-    # On a smooth curve the chord lies between the tangents; onto a neighbouring branch it does not.
-    aslant = _angle((y - here.y) / units, row + point.tangent / units / np.linalg.norm(point.tangent / units))
-    bent = max(turned / control.angle, 2.0 * chord / control.angle, aslant / (ASLANT * control.angle))
-    used = max(bent, away)
-    if used <= 1.0 and point.orientation * here.orientation < 0 and not _crosses(system, here, point, control):
-        used = np.inf
-    if used > 1.0:
-        way.failure = Outcome.STEP_TOO_SHORT
-        return None, used
-    # The angle grows with the step, the error of the prediction, relative to it, with its cube.
-    return point, max(bent, 0.7 * (away / 0.5) ** (1.0 / 3.0))
-
-
-def _crosses(system: CurveSystem, before: CurvePoint, after: CurvePoint, control: StepControl) -> bool:
-    """Whether the orientation changes because another branch crosses, and not because this is another branch.
-
-    Two neighbouring branches have opposite orientations. Halving the segment where it changes tells: a curve comes
-    close to its interpolation, a gap between two branches stays.
-    """
-    for _ in range(4):
-        units = np.asarray(system.units(after.y), dtype=float)
-        row = (after.y - before.y) / units
-        length = float(np.linalg.norm(row))
-        guess = between((before, after), units, 0.5)
-        y, result = correct(
-            system, guess, row / length, tolerance=control.tolerance, max_evaluations=control.max_evaluations
-        )
-        if not result.converged or result.linearization is None:
-            return False
-        if np.linalg.norm((y - guess) / units) > GAP * length:
-            return False
-        middle = start_point(system, y, result.linearization.curve, after.tangent)
-        if middle.orientation * before.orientation < 0:
-            after = middle
-        else:
-            before = middle
-    return True
 
 
 def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
@@ -283,13 +183,13 @@ def _trace(
     if _starts_at_bound(system, start, bounds):
         way.ending = Outcome.AT_BOUND
         return way
-    step = control.initial
+    step, failure = control.initial, Outcome.STEP_TOO_SHORT
     try:
         while len(way.points) < control.max_points:
             if step < control.smallest:
-                way.ending = way.failure
+                way.ending = failure
                 break
-            point, used = _step(system, way, step, control)
+            point, used, failure = attempt(system, way.points, step, control)
             if point is None:
                 step *= 0.5 if not np.isfinite(used) else float(np.clip(0.8 / used, 0.1, 0.7))
                 continue
@@ -336,7 +236,7 @@ def _closes(
     length = np.linalg.norm((segment[1].y - segment[0].y) / units)
     if min(np.linalg.norm((point.y - first.y) / units) for point in segment) > length:
         return False
-    if _angle(first.tangent / units, segment[1].tangent / units) > 2.0 * control.angle:
+    if angle(first.tangent / units, segment[1].tangent / units) > 2.0 * control.angle:
         return False
     return passes(system, segment, first.y, tolerance=control.tolerance)
 

@@ -19,6 +19,7 @@ from saddle.continuation.sections import Section, symmetry_blocks
 from saddle.continuation.tracing import Bounds, StepControl, trace_both_ways
 from saddle.outcomes import Outcome, SolverError
 from tests.continuation.test_branching import SEED, scalar
+from tests.continuation.test_events import curve_through
 from tests.continuation.textbook import SHARP, Counted, blume_capel, branch, cusp, enzyme, kernels, located, rate
 
 NOISE = 1e-6
@@ -177,8 +178,6 @@ def test_an_event_at_the_end_of_the_domain_is_not_lost_and_does_not_raise():
         return np.array([x[0] ** 2 - p[0]])
 
     problem = FunctionProblem(1, residual, lambda x, p: np.array([[2 * x[0]]]), lambda x, p: np.array([[-1.0]]))
-    from tests.continuation.test_events import curve_through
-
     section, curve = curve_through(problem, [(x, x * x) for x in (-0.9, -0.6, -0.3, 0.3, 0.6)])
     (event,) = find_events(section, curve, tolerance=1e-12)
     assert event.kind is EventKind.FOLD
