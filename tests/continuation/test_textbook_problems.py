@@ -54,10 +54,10 @@ ENZYME_FOLDS, ENZYME_PITCHFORKS = (18.8870676579, 34.3569249985), (22.1816379261
 LOW = 0.01 + 100 * rate(0.01)
 
 CASES = [
-    Case("cusp", cusp, [-1.5], [1.5 - 1.5**3, 1.0], (-2, 2), 190, 190, folds=[-0.384900179459750, 0.384900179459750]),
-    Case("imperfect cusp", cusp, [-1.0], [0.01, 0.99], (-1, 1), 135, 135, 1, folds=[0.0877205321463860]),
+    Case("cusp", cusp, [-1.5], [1.5 - 1.5**3, 1.0], (-2, 2), 210, 245, folds=[-0.384900179459750, 0.384900179459750]),
+    Case("imperfect cusp", cusp, [-1.0], [0.01, 0.99], (-1, 1), 145, 155, 1, folds=[0.0877205321463860]),
     Case("reaction", reaction, [0, 0], [0, 18.0], (0, 0.2), 108, 125, folds=[0.099574136735728, 0.111565080074215]),
-    Case("reaction at 25", reaction, [0, 0], [0, 25.0], (0, 0.3), 155, 190, folds=sorted(reaction_folds(25.0))),
+    Case("reaction at 25", reaction, [0, 0], [0, 25.0], (0, 0.3), 165, 195, folds=sorted(reaction_folds(25.0))),
     Case(
         "enzyme", enzyme, [0.01, 0.01], [LOW], (0, 50), 325, 345, folds=ENZYME_FOLDS, crossings=ENZYME_PITCHFORKS
     ),
@@ -67,7 +67,7 @@ CASES = [
     ),
     Case("kernels", kernels, np.zeros(15), [0.5], (0.5, 6), 47, 47, crossings=[1, 2, 3, 4, 5], kernels=[1, 2, 3, 4, 5]),
     Case(
-        "kernels, undeclared symmetry", lambda: kernels(False), np.zeros(15), [0.5], (0.5, 6), 245, 255,
+        "kernels, undeclared symmetry", lambda: kernels(False), np.zeros(15), [0.5], (0.5, 6), 260, 310,
         crossings=[1, 2, 3, 4, 5], kind=EventKind.BRANCH_POINT, kernels=[1, 2, 3, 4, 5],
     ),
     Case("Bratu 9", lambda: bratu(9), np.zeros(9), [0], (-0.1, 4), 120, 125, folds=[3.49549329428], highest=4.0),
