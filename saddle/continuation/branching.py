@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
-from saddle.continuation.curves import CurvePoint, correct, predict
+from saddle.continuation.curves import correct, passes
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Problem
-from saddle.continuation.sections import Section, group_elements, symmetry_blocks
+from saddle.continuation.sections import FIXED, Section, group_elements, symmetry_blocks
 from saddle.continuation.tracing import Curve
 
 __all__ = ["NewBranch", "deflated_solutions", "equivalent", "runs_through", "switch"]
 
 # A quadratic law for the parameter against the amplitude quadruples when the amplitude doubles.
 QUADRATIC = (2.5, 6.0)
+# Amplitudes tried, as parts of the one asked for: a branch may bend away within it.
+PARTS = (1.0, 0.2)
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,19 @@ def equivalent(problem: Problem, x: np.ndarray, other: np.ndarray, closeness: fl
     return any(bool(np.max(np.abs((image - x) / units)) < closeness) for image in images)
 
 
-def runs_through(section: Section, curve: Curve, x: np.ndarray, parameter: float, closeness: float = 0.01) -> bool:
-    """Whether a branch, interpolated between its points, or an image of it, passes a solution this closely."""
+def runs_through(section: Section, curve: Curve, x: np.ndarray, parameter: float, tolerance: float = 1e-10) -> bool:
+    """Whether a branch, or an image of it, passes a solution x (n,) at a value of the active parameter.
+
+    Solved for beside the solution: two branches that cross or touch nearby are told apart.
+    """
     problem = section.problem
-    x_units, p_unit = problem.units(x), float(np.asarray(section.units(curve.points[0].y))[-1])
-    elements = group_elements(problem.symmetries)
-    images = [np.append(image / x_units, parameter / p_unit) for image in (x, *(e.on_unknowns @ x for e in elements))]
-
-    def distance(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, step: float) -> float:
-        y = predict(segment, units, step)
-        there = np.append(section.full(y)[0] / x_units, y[-1] / p_unit)
-        return min(float(np.linalg.norm(there - image)) for image in images)
-
-    for segment in pairwise(curve.extended):
-        units = np.asarray(section.units(segment[1].y), dtype=float)
-        direction = segment[1].tangent / units
-        length = float(direction @ ((segment[0].y - segment[1].y) / units)) / float(np.linalg.norm(direction))
-        ends = [distance(segment, units, step) for step in (length, 0.0)]
-        if min(ends) > 2.0 * abs(length) + closeness:
+    images = [x, *(element.on_unknowns @ x for element in group_elements(problem.symmetries))]
+    for image in images:
+        target = section.coordinates(image, parameter)
+        outside = image - section.block.basis @ target[:-1]
+        if np.max(np.abs(outside / problem.units(image))) > FIXED:  # not in the branch's subspace
             continue
-        nearest = minimize_scalar(
-            lambda step, s=segment, u=units: distance(s, u, step), bounds=sorted((length, 0.0)), method="bounded"
-        )
-        if min(*ends, float(nearest.fun)) < closeness:
+        if any(passes(section, segment, target, tolerance=tolerance) for segment in pairwise(curve.extended)):
             return True
     return False
 
@@ -118,15 +109,20 @@ def switch(
     for direction in _directions(event, units, attempts):
         direction = direction / np.linalg.norm(direction / units)
         # With a declared symmetry the two signs are images of each other; otherwise both are new.
-        new = _from_direction(section, event, direction, amplitude, tolerance)
+        new, size = None, amplitude
+        for part in PARTS:
+            size = part * amplitude
+            new = _from_direction(section, event, direction, size, tolerance)
+            if new is not None:
+                break
         if new is None:
             continue
         x = new.section.full(new.start)[0]
         known = (other.section.full(other.start) for other in found)
-        if not any(equivalent(problem, x, other, 0.2 * amplitude) for other, _ in known):
+        if not any(equivalent(problem, x, other, 0.2 * size) for other, _ in known):
             found.append(new)
     if event.kind is EventKind.PITCHFORK and event.kernel.shape[1] == 1 and found:
-        event = replace(event, criticality=_criticality(event, found[0], amplitude, tolerance))
+        event = replace(event, criticality=_criticality(event, found[0], tolerance))
     return event, found
 
 
@@ -139,23 +135,25 @@ def _from_direction(
     base = child.coordinates(event.x, event.parameter)
     units = np.asarray(child.units(base), dtype=float)
     row = np.append(child.block.coordinates @ direction, 0.0) / units
-    if event.kind is EventKind.BRANCH_POINT:
-        row = _transverse(child, base, units)
-        if row is None:
-            return None
-    row = row / np.linalg.norm(row)
-    guess = base + amplitude * row * units
     try:
-        y, result = correct(child, guess, row, tolerance=tolerance, max_evaluations=15)
+        if event.kind is EventKind.BRANCH_POINT and event.kernel.shape[1] == 1:
+            row = _transverse(
+                child, base, units, np.append(child.block.coordinates @ event.tangent[:-1], event.tangent[-1])
+            )
     except OutsideDomain:
         return None
+    if row is None:
+        return None
+    row = row / np.linalg.norm(row)
+    guess = base + amplitude * row * units
+    y, result = correct(child, guess, row, tolerance=tolerance, max_evaluations=15)
     if not result.converged or np.linalg.norm((y - guess) / units) > amplitude:
         return None
     return NewBranch(child, y, row * units, result.evaluations)
 
 
-def _transverse(section: Section, base: np.ndarray, units: np.ndarray) -> np.ndarray | None:
-    """Return the direction, in natural units, of the other branch through a simple branch point.
+def _transverse(section: Section, base: np.ndarray, units: np.ndarray, along: np.ndarray) -> np.ndarray | None:
+    """Return the direction, in natural units, of the other branch through a simple branch point; None if none crosses.
 
     The two tangents solve the algebraic branching equation, a quadratic form on the kernel of (dF/dx, dF/dp).
     """
@@ -178,13 +176,11 @@ def _transverse(section: Section, base: np.ndarray, units: np.ndarray) -> np.nda
     mix = np.sqrt(-values[0] / values[1])
     tangents = [kernel @ (vectors @ np.array([1.0, sign * mix])) for sign in (1.0, -1.0)]
     tangents = [tangent / np.linalg.norm(tangent) for tangent in tangents]
-    # The known branch's own tangent is the one along which the equations are solved already.
-    moved = [section.evaluate(base + 0.05 * units * t) for t in tangents]
-    sizes = [float(np.max(np.abs(m.residual / m.scales))) for m in moved]
-    return tangents[int(np.argmax(sizes))]
+    # The known branch's own tangent is one of them.
+    return min(tangents, key=lambda tangent: abs(float(tangent @ (along / units))))
 
 
-def _criticality(event: Event, new: NewBranch, amplitude: float, tolerance: float) -> Criticality:
+def _criticality(event: Event, new: NewBranch, tolerance: float) -> Criticality:
     """Tell to which side of a pitchfork the new branch bends, from its points at one and half the amplitude."""
     if event.unstable_side == 0:
         return Criticality.UNKNOWN
@@ -197,7 +193,7 @@ def _criticality(event: Event, new: NewBranch, amplitude: float, tolerance: floa
     if not result.converged:
         return Criticality.UNKNOWN
     whole, half = new.start[-1] - event.parameter, y[-1] - event.parameter
-    if half == 0.0 or not QUADRATIC[0] < whole / half < QUADRATIC[1]:
+    if abs(half) <= 10.0 * event.error or not QUADRATIC[0] < whole / half < QUADRATIC[1]:
         return Criticality.UNKNOWN
     return Criticality.SUPERCRITICAL if whole * event.unstable_side > 0.0 else Criticality.SUBCRITICAL
 

@@ -6,6 +6,7 @@ first-order transitions (with two parameters), or a line on which any function o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,9 +15,14 @@ import numpy as np
 from saddle.continuation.newton import NewtonResult, newton
 
 __all__ = [
-    "CurveEvaluation", "CurvePoint", "CurveSystem", "correct", "extrapolate", "land", "predict", "start_point",
-    "tangent_at",
+    "CurveEvaluation", "CurvePoint", "CurveSystem",
+    "between", "correct", "land", "land_all", "passes", "predict", "start_point", "tangent_at", "unknown_between",
 ]  # fmt: skip
+
+# Near-null vectors of the equations' derivative have singular values below this part of the largest.
+NULL = 1e-10
+# Part of a segment by which a root may fall outside from rounding alone.
+SLACK = 1e-9
 
 
 @dataclass(frozen=True)
@@ -136,8 +142,14 @@ def tangent_at(
         try:
             direction = np.linalg.solve(bordered, np.eye(len(y))[-1])
         except np.linalg.LinAlgError:
-            direction = np.linalg.svd(matrix)[2][-1]
-            direction *= np.sign(direction @ row) or 1.0
+            direction = np.full(len(y), np.inf)
+        if not np.linalg.norm(direction) < 1.0 / NULL:
+            # Exactly where curves cross there are several null vectors: what is closest to the direction asked for.
+            _, values, right = np.linalg.svd(matrix)
+            null = right[int(np.sum(values > NULL * max(1.0, values[0]))) :]
+            direction = null.T @ (null @ row)
+            if np.linalg.norm(direction) < NULL * np.linalg.norm(row):
+                direction = null[-1]
     direction = direction / np.linalg.norm(direction)
     orientation = int(np.linalg.slogdet(np.vstack([matrix, direction]))[0])
     return direction * units, orientation
@@ -176,56 +188,126 @@ def predict(points: tuple[CurvePoint, ...], units: np.ndarray, step: float) -> n
     return here.y + step * (slope + x * (secant - slope) + x * (x - 1.0) * (past - 2.0 * secant + slope))
 
 
-def extrapolate(points: tuple[CurvePoint, ...], units: np.ndarray, step: float) -> np.ndarray:
-    """Extrapolate a curve by the polynomial through its last points, without their tangents.
-
-    Less accurate than :func:`predict` where the Jacobian is exact, better where it is only nearly so.
-    """
-    here = points[-1]
-    direction = here.tangent / units
-    direction = direction / np.linalg.norm(direction)
-    nodes = np.array([float(direction @ ((point.y - here.y) / units)) for point in points])
-    if len(points) < 2 or np.any(np.diff(nodes) <= 0.0):
-        return here.y + step * direction * units
-    weights = [
-        np.prod([(step - other) / (node - other) for j, other in enumerate(nodes) if j != k])
-        for k, node in enumerate(nodes)
-    ]
-    return np.einsum("k,ki->i", np.array(weights), np.array([point.y for point in points]))
+def _span(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray) -> float:
+    """Return the coordinate, along the last tangent and from the last point, of a segment's first point: negative."""
+    before, after = segment
+    direction = after.tangent / units
+    return float(direction @ ((before.y - after.y) / units)) / float(np.linalg.norm(direction))
 
 
-def land(
+def between(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, fraction: float) -> np.ndarray:
+    """Interpolate a curve at a fraction of a segment, from 0 at its first point to 1 at its last."""
+    return predict(segment, units, (1.0 - fraction) * _span(segment, units))
+
+
+def unknown_between(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, index: int) -> np.polynomial.Polynomial:
+    """Return one unknown on an interpolated segment, as a cubic in the fraction of the segment."""
+    start, end = segment[0].y[index], segment[1].y[index]
+    third, two_thirds = (between(segment, units, k / 3.0)[index] for k in (1, 2))
+    # Newton's divided differences at 0, 1/3, 2/3, 1, taken about the first value to keep its digits.
+    a, b, c = third - start, two_thirds - start, end - start
+    coefficients = [start, 9.0 * a - 4.5 * b + c, -22.5 * a + 18.0 * b - 4.5 * c, 13.5 * a - 13.5 * b + 4.5 * c]
+    return np.polynomial.Polynomial(coefficients)
+
+
+def _crossings(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, index: int, value: float) -> list[float]:
+    """Return the fractions of a segment at which an unknown has a value, in order."""
+    cubic = unknown_between(segment, units, index) - value
+    roots = np.asarray(cubic.roots(), dtype=complex)
+    inside = (np.abs(np.imag(roots)) < 1e-6) & (np.real(roots) > -SLACK) & (np.real(roots) < 1.0 + SLACK)
+    found = list(np.sort(np.real(roots[inside])))
+    ends = np.array([point.y[index] for point in segment]) - value
+    if not found and ends[0] * ends[1] <= 0.0:  # rounding only: there is a change of sign
+        found = [float(abs(ends[0]) / max(float(np.sum(np.abs(ends))), 1e-300))]
+    return [float(np.clip(fraction, 0.0, 1.0)) for fraction in found]
+
+
+def _land_at(
     system: CurveSystem,
     segment: tuple[CurvePoint, CurvePoint],
     index: int,
     value: float,
-    *,
+    fraction: float,
     tolerance: float,
     max_evaluations: int = 8,
     drift: float = 0.3,
 ) -> CurvePoint | None:
-    """Solve on a segment where one unknown has a given value; None if that fails or leaves the segment."""
-    before, after = segment
+    after = segment[1]
     units = np.asarray(system.units(after.y), dtype=float)
-    direction = after.tangent / units
-    length = float(direction @ ((before.y - after.y) / units)) / float(np.linalg.norm(direction))
-    low, high = min(length, 0.0), max(length, 0.0)
-    ends = [predict(segment, units, s)[index] - value for s in (low, high)]
-    if ends[0] * ends[1] > 0.0:
-        return None
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        if (predict(segment, units, middle)[index] - value) * ends[0] > 0.0:
-            low = middle
-        else:
-            high = middle
-    guess = predict(segment, units, 0.5 * (low + high))
+    guess = between(segment, units, fraction)
     guess[index] = value
     row = np.zeros(len(guess))
     row[index] = 1.0
     y, result = correct(system, guess, row, tolerance=tolerance, max_evaluations=max_evaluations)
     if not result.converged or result.linearization is None:
         return None
-    if np.linalg.norm((y - guess) / units) > drift * abs(length):
+    if np.linalg.norm((y - guess) / units) > drift * abs(_span(segment, units)):
         return None
     return start_point(system, y, result.linearization.curve, after.tangent)
+
+
+def land(
+    system: CurveSystem, segment: tuple[CurvePoint, CurvePoint], index: int, value: float, *, tolerance: float
+) -> CurvePoint | None:
+    """Solve where one unknown first has a given value on a segment; None if that fails or leaves the segment."""
+    fractions = _crossings(segment, np.asarray(system.units(segment[1].y), dtype=float), index, value)
+    return _land_at(system, segment, index, value, fractions[0], tolerance) if fractions else None
+
+
+def land_all(
+    system: CurveSystem,
+    segment: tuple[CurvePoint, CurvePoint],
+    index: int,
+    values: Sequence[float],
+    *,
+    tolerance: float,
+) -> list[CurvePoint | None]:
+    """Solve wherever one unknown has one of the given values on a segment, in order; None where that fails."""
+    units = np.asarray(system.units(segment[1].y), dtype=float)
+    wanted = sorted((fraction, value) for value in values for fraction in _crossings(segment, units, index, value))
+    return [_land_at(system, segment, index, value, fraction, tolerance) for fraction, value in wanted]
+
+
+def passes(
+    system: CurveSystem,
+    segment: tuple[CurvePoint, CurvePoint],
+    target: np.ndarray,
+    *,
+    tolerance: float,
+    closeness: float = 1e-4,
+) -> bool:
+    """Whether a curve runs through a solution: solved on the segment beside it, and not by how it looks.
+
+    Parameters
+    ----------
+    system, segment
+        The curve, and two neighbouring points of it.
+    target
+        A solution, (N + 1,).
+    tolerance
+        Of residuals.
+    closeness
+        Distance, in natural units, at which two solutions are the same; more with noise.
+    """
+    closeness = max(closeness, 100.0 * system.noise)
+    units = np.asarray(system.units(segment[1].y), dtype=float)
+    length = abs(_span(segment, units))
+    fractions = np.linspace(0.0, 1.0, 9)
+    far = [float(np.linalg.norm((between(segment, units, f) - target) / units)) for f in fractions]
+    nearest = int(np.argmin(far))
+    if far[nearest] > 0.3 * length + closeness:
+        return False
+    # On to where the chord between two neighbouring samples has the target's coordinate.
+    near = fractions[max(nearest - 1, 0)], fractions[min(nearest + 1, 8)]
+    first, last = (between(segment, units, f) for f in near)
+    chord = (last - first) / units
+    along = float(chord @ ((target - first) / units)) / float(chord @ chord)
+    if not -0.6 < along < 1.6:
+        return False
+    row = chord / np.linalg.norm(chord)
+    guess = between(segment, units, near[0] + along * (near[1] - near[0]))
+    guess = guess - units * row * float(row @ ((guess - target) / units))
+    if np.linalg.norm((guess - target) / units) > 0.1 * length + closeness:
+        return False
+    y, result = correct(system, guess, row, tolerance=tolerance, max_evaluations=8)
+    return bool(result.converged and np.linalg.norm((y - target) / units) < closeness)

@@ -17,7 +17,8 @@ from saddle.continuation.problem import Evaluation, Problem
 from saddle.continuation.sections import Block
 
 __all__ = [
-    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "signed_singular_value",
+    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "difference_step",
+    "signed_singular_value",
 ]  # fmt: skip
 
 
@@ -33,30 +34,9 @@ def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.nda
     return float(sign * values[-1]), left[:, -1] * sign, right[-1]
 
 
-def differences(function: Callable[[np.ndarray], np.ndarray], y: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Differentiate a function along every axis, (len(y), ...), to second order in the steps.
-
-    Central differences, or one-sided ones at the edge of the function's domain.
-    """
-    slopes = []
-    for index, step in enumerate(steps):
-        move = np.zeros(len(y))
-        move[index] = step
-        sides: list[np.ndarray | None] = []
-        for sign in (1.0, -1.0):
-            try:
-                sides.append(function(y + sign * move))
-            except OutsideDomain:
-                sides.append(None)
-        ahead, behind = sides
-        if ahead is not None and behind is not None:
-            slopes.append((ahead - behind) / (2.0 * step))
-            continue
-        sign, near = (1.0, ahead) if behind is None else (-1.0, behind)
-        if near is None:
-            raise OutsideDomain(f"undefined on both sides of {y} along unknown {index}")
-        slopes.append(sign * (4.0 * near - 3.0 * function(y) - function(y + 2.0 * sign * move)) / (2.0 * step))
-    return np.array(slopes)
+def difference_step(problem: Problem) -> float:
+    """Return the step, in natural units, at which a central difference of dF/dx is most accurate."""
+    return max(1e-4, problem.noise ** (1.0 / 3.0))
 
 
 @dataclass(frozen=True)
@@ -90,7 +70,7 @@ class _OnBlock:
         own = np.abs(self.block.coordinates) @ self.problem.units(x)
         return np.append(own, self.problem.parameter_units(parameters)[list(self.active)])
 
-    def _branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return residual (m,), derivatives (m, m + k) and scales (m,) of the branch's equations."""
         equations = self.block.equations
         derivatives = np.hstack(
@@ -102,7 +82,7 @@ class _OnBlock:
         return equations @ here.residual, derivatives, np.abs(equations) @ here.scales
 
     def _with_row(self, here: Evaluation, value: float, gradient: np.ndarray, scale: float) -> CurveEvaluation:
-        residual, derivatives, scales = self._branch_rows(here)
+        residual, derivatives, scales = self.branch_rows(here)
         return CurveEvaluation(
             np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
         )
@@ -124,14 +104,14 @@ class FoldPoints(_OnBlock):
         """Evaluate; two more evaluations of the problem give the second derivatives along the kernel."""
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
-        _, derivatives, scales = self._branch_rows(here)
+        _, derivatives, scales = self.branch_rows(here)
         m = self.block.size
         units = self.units(y)
         matrix = derivatives[:, :m] * units[:m] / scales[:, None]
         value, left, right = signed_singular_value(matrix)
-        step = self.problem.difference_step
+        step = difference_step(self.problem)
         move = self.block.basis @ (units[:m] * right * step)
-        ahead, behind = (self._branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
+        ahead, behind = (self.branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
         gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
         return self._with_row(here, value, gradient, 1.0)
 
@@ -162,12 +142,17 @@ class SymmetryBreakingPoints(_OnBlock):
 
     def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
-
-        def odd(there: np.ndarray) -> np.ndarray:
-            x, parameters = self.full(there)
-            return self.odd_matrix(x, self.problem.evaluate(x, parameters))
-
-        return differences(odd, y, self.units(y) * self.problem.difference_step)
+        units, step = self.units(y), difference_step(self.problem)
+        slopes = []
+        for index, unit in enumerate(units):
+            values = []
+            for sign in (1.0, -1.0):
+                there = y.copy()
+                there[index] += sign * step * unit
+                x, parameters = self.full(there)
+                values.append(self.odd_matrix(x, self.problem.evaluate(x, parameters)))
+            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
+        return np.array(slopes)
 
     def evaluate(self, y: np.ndarray) -> CurveEvaluation:
         """Evaluate; the derivatives of the odd block take two more evaluations per coordinate and parameter."""
@@ -214,12 +199,17 @@ class FunctionZeros(_OnBlock):
         return self.function(*self.full(y), here)
 
     def _differences(self, y: np.ndarray) -> np.ndarray:
-
-        def value(there: np.ndarray) -> np.ndarray:
-            x, parameters = self.full(there)
-            return np.array(self.function(x, parameters, self.problem.evaluate(x, parameters)))
-
-        return differences(value, y, self.units(y) * self.problem.difference_step)
+        units, step = self.units(y), difference_step(self.problem)
+        slopes = []
+        for index, unit in enumerate(units):
+            values = []
+            for sign in (1.0, -1.0):
+                there = y.copy()
+                there[index] += sign * step * unit
+                x, parameters = self.full(there)
+                values.append(self.function(x, parameters, self.problem.evaluate(x, parameters)))
+            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
+        return np.array(slopes)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Exploration", "TracedBranch", "explore"]
 
+# What breaks a symmetry vanishes within a step if it comes this close to zero, as a part of its change.
+PASSING_BY = 0.2
 MORE_SYMMETRIC = "meets a branch of higher symmetry"
 
 
@@ -50,7 +52,7 @@ class Exploration:
     branches
         No two of them images of each other.
     complete
-        False after an interruption: what is there is valid.
+        False after an interruption, or when there was more than was allowed: what is there is valid.
     failures
         In words, what was tried and did not work.
     """
@@ -74,9 +76,13 @@ def _loses_a_part(problem: Problem, section: Section, x: np.ndarray, small: floa
         def crossed(before: CurvePoint, after: CurvePoint, moved: np.ndarray = element.on_unknowns) -> bool:
             a, b = section.full(before.y)[0], section.full(after.y)[0]
             units = problem.units(a)
-            first, last = (0.5 * (point - moved @ point) / units for point in (a, b))
-            shrunk = float(np.linalg.norm(last)) < min(small, 0.9 * float(np.linalg.norm(first)))
-            return bool(first @ last <= 0.0) or shrunk
+            first, last = (a - moved @ a) / units, (b - moved @ b) / units
+            if first @ last > 0.0:
+                return False
+            # With several dimensions it may also pass by: then it turns without ever being small.
+            chord = last - first
+            nearest = first - chord * float(first @ chord) / float(chord @ chord)
+            return bool(np.linalg.norm(nearest) < PASSING_BY * np.linalg.norm(chord))
 
         stops.append(Stop(MORE_SYMMETRIC, crossed))
     return stops
@@ -135,11 +141,34 @@ def explore(
             section = Section(problem, symmetry_blocks(problem, np.asarray(x, dtype=float))[0], base, active)
             start = _solved(section, section.coordinates(np.asarray(x, dtype=float), value))
             if start is None:
-                work.failures.append(f"no solution near the seed {x} at {value:.6g}")
-            elif not work.knows(section, start):
-                work.follow(section, start)
-        while len(work.traced) < max_branches and work.follow_next():
-            pass
+                failures.append("no solution near a seed")
+                continue
+            x, _ = section.full(start)
+            if any(runs_through(other.section, other.curve, x, float(start[-1])) for other in traced):
+                continue
+            try:
+                curve = trace_both_ways(
+                    section,
+                    start,
+                    toward=away,
+                    bounds=[Bounds(len(start) - 1, *bounds)],
+                    stops=_loses_a_part(problem, section, x),
+                    control=control,
+                    report=report,
+                )
+            except SolverError as error:
+                failures.append(str(error))
+                continue
+            traced.append(TracedBranch(section, curve, (), origin))  # kept if the search for events is interrupted
+            events = find_events(section, curve, functions, tolerance=control.tolerance)
+            branch = traced[-1] = replace(traced[-1], events=tuple(events))
+            if not curve.complete:
+                complete = False
+                break
+            traced[-1] = replace(branch, events=_switched(branch, waiting, amplitude, control))
+        if waiting and complete:
+            complete = False
+            failures.append(f"{len(waiting)} starts of branches are left: more than {max_branches} branches")
     except KeyboardInterrupt:
         complete = False
     complete = complete and all(branch.curve.complete for branch in work.traced)

@@ -106,6 +106,13 @@ def symmetry_blocks(problem: Problem, x: np.ndarray) -> tuple[Block, ...]:
     unknowns = _eigenspaces([element.on_unknowns for element in fixing], size)
     residuals = _eigenspaces([element.residuals for element in fixing], size)
     order = sorted(unknowns, reverse=True)
+    if {signs: basis.shape[1] for signs, basis in unknowns.items()} != {
+        signs: basis.shape[1] for signs, basis in residuals.items()
+    }:
+        raise ValueError(
+            "a symmetry acts on the residuals unlike on the unknowns: its eigenspaces have other dimensions, "
+            "so it is no symmetry, or not an involution"
+        )
     coordinates = np.linalg.inv(np.hstack([unknowns[signs] for signs in order]))
     equations = np.linalg.inv(np.hstack([residuals[signs] for signs in order]))
     blocks, first = [], 0

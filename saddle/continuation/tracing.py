@@ -2,7 +2,8 @@
 
 The stages of a step: predict from the last points, with or without their tangents; correct by Newton's
 method at a fixed coordinate along the last tangent; reject what looks like another branch (too far from the
-prediction, a chord or a tangent that turns too much); adapt the step.
+prediction, a chord or a tangent that turns too much, a chord that does not lie between its tangents, a change of
+orientation where nothing crosses); adapt the step.
 """
 
 from __future__ import annotations
@@ -13,40 +14,24 @@ from itertools import pairwise
 
 import numpy as np
 
-from saddle.continuation.curves import CurvePoint, CurveSystem, correct, extrapolate, land, predict, start_point
+from saddle.continuation.curves import (
+    CurveEvaluation,
+    CurvePoint,
+    CurveSystem,
+    correct,
+    land,
+    land_all,
+    passes,
+    start_point,
+)
+from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.stepping import StepControl, angle, attempt
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
-
-@dataclass(frozen=True)
-class StepControl:
-    """How a curve is stepped along; lengths are in the natural units of the unknowns.
-
-    Attributes
-    ----------
-    initial, smallest, largest
-        Steps.
-    angle
-        Largest accepted angle, in radians, between successive tangents, and between a tangent and the chord.
-    drift
-        Largest accepted distance between a point and its prediction, as a part of the step.
-    tolerance
-        Of residuals in their scales; never below three times the system's noise.
-    max_evaluations
-        Of the residual, per correction.
-    max_points
-        In one direction.
-    """
-
-    initial: float = 0.05
-    smallest: float = 1e-5
-    largest: float = 0.5
-    angle: float = 0.5
-    drift: float = 0.2
-    tolerance: float = 1e-10
-    max_evaluations: int = 7
-    max_points: int = 500
+# Distance, in natural units, at which a point lies at a bound.
+AT_BOUND = 1e-9
 
 
 @dataclass(frozen=True)
@@ -122,10 +107,13 @@ class Curve:
     ) -> list[CurvePoint | None]:
         """Solve wherever an unknown takes given values, in the curve's order; None where that fails."""
         found: list[CurvePoint | None] = []
-        for before, after in pairwise(self.points):
-            low, high = sorted((before.y[index], after.y[index]))
-            inside = sorted((v for v in values if low < v < high), reverse=bool(after.y[index] < before.y[index]))
-            found += [land(system, (before, after), index, value, tolerance=tolerance) for value in inside]
+        for segment in pairwise(self.points):
+            units = np.asarray(system.units(segment[0].y), dtype=float)
+            for point in land_all(system, segment, index, values, tolerance=tolerance):
+                last = found[-1] if found else None
+                # What lies exactly at a point of the curve is found from both sides.
+                if point is None or last is None or np.max(np.abs((point.y - last.y) / units)) > 1e-6:
+                    found.append(point)
         return found
 
 
@@ -136,50 +124,52 @@ class _Way:
     points: list[CurvePoint]
     ending: Outcome = Outcome.MAX_POINTS
     stop: str = ""
-    evaluations: int = 0
     beyond: CurvePoint | None = None
     better: int = 0
 
 
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    cosine = float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+@dataclass
+class _Counted:
+    """A system whose evaluations are counted, whatever they are for."""
+
+    system: CurveSystem
+    count: int = 0
+
+    @property
+    def noise(self) -> float:
+        return self.system.noise
+
+    def evaluate(self, y: np.ndarray) -> CurveEvaluation:
+        self.count += 1
+        return self.system.evaluate(y)
+
+    def units(self, y: np.ndarray) -> np.ndarray:
+        return self.system.units(y)
 
 
-def _step(system: CurveSystem, way: _Way, step: float, control: StepControl) -> tuple[CurvePoint | None, float]:
-    """Try one step; return the accepted point or None, and how much of what is allowed it used.
-
-    Two predictions compete, with and without tangents: an inexact Jacobian turns tangents, however short the step.
-    """
-    here = way.points[-1]
-    units = np.asarray(system.units(here.y), dtype=float)
-    guesses = (
-        predict(tuple(way.points[-2:]), units, step),
-        extrapolate(tuple(way.points[-3:]), units, step),
-    )
-    row = here.tangent / units
-    row = row / np.linalg.norm(row)
-    y, result = correct(
-        system, guesses[way.better], row, tolerance=control.tolerance, max_evaluations=control.max_evaluations
-    )
-    way.evaluations += result.evaluations
-    if not result.converged or result.linearization is None:
-        return None, np.inf
-    point = start_point(system, y, result.linearization.curve, here.tangent)
-    turned = _angle(point.tangent / units, row)
-    chord = _angle((y - here.y) / units, row)
-    away = [float(np.linalg.norm((y - guess) / units)) / step for guess in guesses]
-    way.better = int(np.argmin(away))
-    used = max(turned / control.angle, 2.0 * chord / control.angle, min(away) / control.drift)
-    return (point if used <= 1.0 else None), used
-
-
-def _meets_bounds(point: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
+def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
+    """Return the bound that a step leaves through; a curve may start outside and come in."""
     for bound in bounds:
-        value = point.y[bound.index]
-        if value < bound.low or value > bound.high:
-            return bound, bound.low if value < bound.low else bound.high
+        last, value = before.y[bound.index], after.y[bound.index]
+        if value < bound.low and value < last:
+            return bound, bound.low
+        if value > bound.high and value > last:
+            return bound, bound.high
     return None
+
+
+def _starts_at_bound(system: CurveSystem, start: CurvePoint, bounds: Sequence[Bounds]) -> bool:
+    """Whether a curve has nowhere to go: it starts at a bound, or beyond, and leads outwards."""
+    units = np.asarray(system.units(start.y), dtype=float)
+    for bound in bounds:
+        value, slope, unit = start.y[bound.index], start.tangent[bound.index], units[bound.index]
+        if abs(slope) < AT_BOUND * unit:  # along the bound, as far as one can tell
+            continue
+        if value <= bound.low + AT_BOUND * unit and slope < 0.0:
+            return True
+        if value >= bound.high - AT_BOUND * unit and slope > 0.0:
+            return True
+    return False
 
 
 def _trace(
@@ -191,57 +181,65 @@ def _trace(
     report: Callable[[CurvePoint], object],
 ) -> _Way:
     way = _Way([start])
-    step = control.initial
+    if _starts_at_bound(system, start, bounds):
+        way.ending = Outcome.AT_BOUND
+        return way
+    step, failure = control.initial, Outcome.STEP_TOO_SHORT
     try:
         while len(way.points) < control.max_points:
             if step < control.smallest:
-                way.ending = Outcome.STEP_TOO_SHORT
+                way.ending = failure
                 break
-            point, used = _step(system, way, step, control)
+            point, used, failure = attempt(system, way.points, step, control)
             if point is None:
                 step *= 0.5 if not np.isfinite(used) else float(np.clip(0.8 / used, 0.1, 0.7))
                 continue
-            beyond = _meets_bounds(point, bounds)
+            segment = (way.points[-1], point)
+            if len(way.points) > 3 and _closes(system, way.points[0], segment, control):
+                way.points.append(way.points[0])
+                way.ending = Outcome.CLOSED
+                break
+            beyond = _meets_bounds(*segment, bounds)
             if beyond is not None:
                 bound, value = beyond
-                landed = land(system, (way.points[-1], point), bound.index, value, tolerance=control.tolerance)
-                if landed is not None:
-                    way.points.append(landed)
-                    report(landed)
-                    way.ending = Outcome.AT_BOUND
-                    break
-                if step > 4.0 * control.smallest:
+                landed = land(system, segment, bound.index, value, tolerance=control.tolerance)
+                if landed is None and step > 4.0 * control.smallest:
                     step *= 0.5
                     continue
                 way.ending = Outcome.AT_BOUND
-                break
+                if landed is None:
+                    break
+                point = landed
             stop = next((s for s in stops if s.reached(way.points[-1], point)), None)
             if stop is not None:
                 if stop.keep:
                     way.points.append(point)
+                    report(point)
                 else:
                     way.beyond = point
                 way.ending, way.stop = Outcome.STOPPED, stop.name
                 break
-            if len(way.points) > 3 and _passes(way.points[0], way.points[-1], point):
-                way.points.append(way.points[0])
-                way.ending = Outcome.CLOSED
-                break
             way.points.append(point)
             report(point)
+            if beyond is not None:
+                break
             step = min(control.largest, step * float(np.clip(0.7 / max(used, 1e-3), 0.5, 2.0)))
     except KeyboardInterrupt:
         way.ending = Outcome.INTERRUPTED
     return way
 
 
-def _passes(target: CurvePoint, before: CurvePoint, after: CurvePoint) -> bool:
-    """Whether the segment runs through a point: a loop has closed."""
-    chord, rest = after.y - before.y, target.y - before.y
-    length = float(np.linalg.norm(chord))
-    along = float(rest @ chord) / length**2
-    aside = float(np.linalg.norm(rest - along * chord))
-    return bool(0.0 < along <= 1.0 and aside < 0.05 * length)
+def _closes(
+    system: CurveSystem, first: CurvePoint, segment: tuple[CurvePoint, CurvePoint], control: StepControl
+) -> bool:
+    """Whether the segment runs through the first point, the way the curve started: a loop has closed."""
+    units = np.asarray(system.units(first.y), dtype=float)
+    length = np.linalg.norm((segment[1].y - segment[0].y) / units)
+    if min(np.linalg.norm((point.y - first.y) / units) for point in segment) > length:
+        return False
+    if angle(first.tangent / units, segment[1].tangent / units) > 2.0 * control.angle:
+        return False
+    return passes(system, segment, first.y, tolerance=control.tolerance)
 
 
 def trace(
@@ -281,13 +279,14 @@ def trace(
     SolverError
         If no point of the curve is found near the start: there is nothing to follow.
     """
-    first, evaluations = _first_point(system, start, toward, control)
-    way = _trace(system, first, bounds, stops, control, report)
+    counted = _Counted(system)
+    first = _first_point(counted, start, toward, control)
+    way = _trace(counted, first, bounds, stops, control, report)
     return Curve(
         tuple(way.points),
         (Outcome.STARTED, way.ending),
         ("", way.stop),
-        evaluations + way.evaluations,
+        counted.count,
         (None, way.beyond),
     )
 
@@ -303,19 +302,20 @@ def trace_both_ways(
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Curve:
     """Follow a curve in both directions; arguments as for :func:`trace`. Runs from backwards to forwards."""
-    first, evaluations = _first_point(system, start, toward, control)
-    forwards = _trace(system, first, bounds, stops, control, report)
+    counted = _Counted(system)
+    first = _first_point(counted, start, toward, control)
+    forwards = _trace(counted, first, bounds, stops, control, report)
     if forwards.ending in (Outcome.CLOSED, Outcome.INTERRUPTED):
         backwards = _Way([first], forwards.ending)
     else:
         turned = _reversed(first)
-        backwards = _trace(system, turned, bounds, stops, control, report)
+        backwards = _trace(counted, turned, bounds, stops, control, report)
     points = [_reversed(point) for point in reversed(backwards.points[1:])] + forwards.points
     return Curve(
         tuple(points),
         (backwards.ending, forwards.ending),
         (backwards.stop, forwards.stop),
-        evaluations + forwards.evaluations + backwards.evaluations,
+        counted.count,
         (None if backwards.beyond is None else _reversed(backwards.beyond), forwards.beyond),
     )
 
@@ -324,17 +324,19 @@ def _reversed(point: CurvePoint) -> CurvePoint:
     return CurvePoint(point.y, -point.tangent, -point.orientation, point.evaluation, point.residual_norm)
 
 
-def _first_point(
-    system: CurveSystem, start: np.ndarray, toward: np.ndarray | None, control: StepControl
-) -> tuple[CurvePoint, int]:
+def _first_point(system: CurveSystem, start: np.ndarray, toward: np.ndarray | None, control: StepControl) -> CurvePoint:
     """Move a guess onto the curve, at right angles to the curve's direction there."""
     guess = np.asarray(start, dtype=float)
     units = np.asarray(system.units(guess), dtype=float)
-    here = system.evaluate(guess)
+    try:
+        here = system.evaluate(guess)
+    except OutsideDomain as error:
+        raise SolverError(f"the equations are not defined at {guess}: {error}", Outcome.LEFT_DOMAIN) from error
+    if not (np.all(np.isfinite(here.residual)) and np.all(np.isfinite(here.jacobian))):
+        raise SolverError(f"the equations are not finite at {guess}", Outcome.NOT_FINITE)
     rough = start_point(system, guess, here, toward)
     row = rough.tangent / units
     y, result = correct(system, guess, row / np.linalg.norm(row), tolerance=control.tolerance, max_evaluations=20)
-    evaluations = 1 + result.evaluations
     if not result.converged or result.linearization is None:
         raise SolverError(f"no point of the curve found near {guess}: {result.outcome.value}", result.outcome)
-    return start_point(system, y, result.linearization.curve, rough.tangent), evaluations
+    return start_point(system, y, result.linearization.curve, rough.tangent)
