@@ -26,6 +26,7 @@ __all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece"]
 VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
 # Of residuals at stored points, in natural units.
 TOLERANCE = 5e-9
+ROUNDING = 1e-12
 SCALARS = (
     "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
     "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
@@ -71,7 +72,8 @@ class Piece:
     def bounds(self) -> tuple[float, float]:
         """Lowest and highest alpha of its points."""
         values = self.curve.values[:, -1]
-        return float(values.min()), float(values.max())
+        # Landing on a bound leaves rounding.
+        return float(values.min()) * (1.0 - ROUNDING), float(values.max()) * (1.0 + ROUNDING)
 
     @property
     def reach(self) -> tuple[float, float]:

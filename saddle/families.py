@@ -24,7 +24,7 @@ ANCHORS = 7
 # entered at this distance from it, in natural units.
 AMPLITUDE = 0.15
 # Points of a curve are starts for what is stored: they need not be solved to the last digit.
-CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, tolerance=1e-7)
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-7)
 
 
 @dataclass(frozen=True)

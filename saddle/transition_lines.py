@@ -34,7 +34,7 @@ from saddle.transitions import Transition
 __all__ = ["TransitionLine", "check_range", "empty_line", "solve_transition_line"]
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
-CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, tolerance=1e-9)
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
 VANISHES = "an overlap vanishes"

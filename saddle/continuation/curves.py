@@ -16,7 +16,8 @@ from saddle.continuation.newton import NewtonResult, newton
 
 __all__ = [
     "CurveEvaluation", "CurvePoint", "CurveSystem",
-    "between", "correct", "land", "land_all", "passes", "predict", "start_point", "tangent_at", "unknown_between",
+    "between", "correct", "extrapolate", "land", "land_all", "passes", "predict", "start_point", "tangent_at",
+    "unknown_between",
 ]  # fmt: skip
 
 # Near-null vectors of the equations' derivative have singular values below this part of the largest.
@@ -186,6 +187,24 @@ def predict(points: tuple[CurvePoint, ...], units: np.ndarray, step: float) -> n
     past = before.tangent / rate
     # Hermite's cubic in divided differences at 0, 0, back, back.
     return here.y + step * (slope + x * (secant - slope) + x * (x - 1.0) * (past - 2.0 * secant + slope))
+
+
+def extrapolate(points: tuple[CurvePoint, ...], units: np.ndarray, step: float) -> np.ndarray:
+    """Extrapolate a curve by the polynomial through its last points, without their tangents.
+
+    Less accurate than :func:`predict` where the Jacobian is exact, better where it is only nearly so.
+    """
+    here = points[-1]
+    direction = here.tangent / units
+    direction = direction / np.linalg.norm(direction)
+    nodes = np.array([float(direction @ ((point.y - here.y) / units)) for point in points])
+    if len(points) < 2 or np.any(np.diff(nodes) <= 0.0):
+        return here.y + step * direction * units
+    weights = [
+        np.prod([(step - other) / (node - other) for j, other in enumerate(nodes) if j != k])
+        for k, node in enumerate(nodes)
+    ]
+    return np.einsum("k,ki->i", np.array(weights), np.array([point.y for point in points]))
 
 
 def _span(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray) -> float:

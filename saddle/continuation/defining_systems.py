@@ -17,7 +17,7 @@ from saddle.continuation.problem import Evaluation, Problem
 from saddle.continuation.sections import Block
 
 __all__ = [
-    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "difference_step",
+    "EqualPotentials", "FoldPoints", "FunctionZeros", "SymmetryBreakingPoints", "differences",
     "signed_singular_value",
 ]  # fmt: skip
 
@@ -34,9 +34,30 @@ def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.nda
     return float(sign * values[-1]), left[:, -1] * sign, right[-1]
 
 
-def difference_step(problem: Problem) -> float:
-    """Return the step, in natural units, at which a central difference of dF/dx is most accurate."""
-    return max(1e-4, problem.noise ** (1.0 / 3.0))
+def differences(function: Callable[[np.ndarray], np.ndarray], y: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Differentiate a function along every axis, (len(y), ...), to second order in the steps.
+
+    Central differences, or one-sided ones at the edge of the function's domain.
+    """
+    slopes = []
+    for index, step in enumerate(steps):
+        move = np.zeros(len(y))
+        move[index] = step
+        sides: list[np.ndarray | None] = []
+        for sign in (1.0, -1.0):
+            try:
+                sides.append(function(y + sign * move))
+            except OutsideDomain:
+                sides.append(None)
+        ahead, behind = sides
+        if ahead is not None and behind is not None:
+            slopes.append((ahead - behind) / (2.0 * step))
+            continue
+        sign, near = (1.0, ahead) if behind is None else (-1.0, behind)
+        if near is None:
+            raise OutsideDomain(f"undefined on both sides of {y} along unknown {index}")
+        slopes.append(sign * (4.0 * near - 3.0 * function(y) - function(y + 2.0 * sign * move)) / (2.0 * step))
+    return np.array(slopes)
 
 
 @dataclass(frozen=True)
@@ -81,12 +102,6 @@ class _OnBlock:
         )
         return equations @ here.residual, derivatives, np.abs(equations) @ here.scales
 
-    def _with_row(self, here: Evaluation, value: float, gradient: np.ndarray, scale: float) -> CurveEvaluation:
-        residual, derivatives, scales = self.branch_rows(here)
-        return CurveEvaluation(
-            np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
-        )
-
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
         raise NotImplementedError
 
@@ -94,6 +109,12 @@ class _OnBlock:
         """Return the residuals alone, (m + 1,), and the problem's evaluation: one evaluation of the problem."""
         here = self.problem.evaluate(*self.full(y))
         return np.append(self.block.equations @ here.residual, self._last_value(y, here)), here
+
+    def _with_row(self, here: Evaluation, value: float, gradient: np.ndarray, scale: float) -> CurveEvaluation:
+        residual, derivatives, scales = self.branch_rows(here)
+        return CurveEvaluation(
+            np.append(residual, value), np.vstack([derivatives, gradient]), np.append(scales, scale), here
+        )
 
 
 @dataclass(frozen=True)
@@ -109,7 +130,7 @@ class FoldPoints(_OnBlock):
         units = self.units(y)
         matrix = derivatives[:, :m] * units[:m] / scales[:, None]
         value, left, right = signed_singular_value(matrix)
-        step = difference_step(self.problem)
+        step = self.problem.difference_step
         move = self.block.basis @ (units[:m] * right * step)
         ahead, behind = (self.branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
         gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
@@ -142,17 +163,12 @@ class SymmetryBreakingPoints(_OnBlock):
 
     def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
-        units, step = self.units(y), difference_step(self.problem)
-        slopes = []
-        for index, unit in enumerate(units):
-            values = []
-            for sign in (1.0, -1.0):
-                there = y.copy()
-                there[index] += sign * step * unit
-                x, parameters = self.full(there)
-                values.append(self.odd_matrix(x, self.problem.evaluate(x, parameters)))
-            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
-        return np.array(slopes)
+
+        def odd(there: np.ndarray) -> np.ndarray:
+            x, parameters = self.full(there)
+            return self.odd_matrix(x, self.problem.evaluate(x, parameters))
+
+        return differences(odd, y, self.units(y) * self.problem.difference_step)
 
     def evaluate(self, y: np.ndarray) -> CurveEvaluation:
         """Evaluate; the derivatives of the odd block take two more evaluations per coordinate and parameter."""
@@ -199,17 +215,12 @@ class FunctionZeros(_OnBlock):
         return self.function(*self.full(y), here)
 
     def _differences(self, y: np.ndarray) -> np.ndarray:
-        units, step = self.units(y), difference_step(self.problem)
-        slopes = []
-        for index, unit in enumerate(units):
-            values = []
-            for sign in (1.0, -1.0):
-                there = y.copy()
-                there[index] += sign * step * unit
-                x, parameters = self.full(there)
-                values.append(self.function(x, parameters, self.problem.evaluate(x, parameters)))
-            slopes.append((values[0] - values[1]) / (2.0 * step * unit))
-        return np.array(slopes)
+
+        def value(there: np.ndarray) -> np.ndarray:
+            x, parameters = self.full(there)
+            return np.array(self.function(x, parameters, self.problem.evaluate(x, parameters)))
+
+        return differences(value, y, self.units(y) * self.problem.difference_step)
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,9 @@ def _loses_a_part(problem: Problem, section: Section, x: np.ndarray, small: floa
         def crossed(before: CurvePoint, after: CurvePoint, moved: np.ndarray = element.on_unknowns) -> bool:
             a, b = section.full(before.y)[0], section.full(after.y)[0]
             units = problem.units(a)
-            first, last = (a - moved @ a) / units, (b - moved @ b) / units
+            first, last = (0.5 * (point - moved @ point) / units for point in (a, b))
             if first @ last > 0.0:
-                return False
+                return bool(np.linalg.norm(last) < min(small, 0.9 * float(np.linalg.norm(first))))
             # With several dimensions it may also pass by: then it turns without ever being small.
             chord = last - first
             nearest = first - chord * float(first @ chord) / float(chord @ chord)
@@ -131,7 +131,7 @@ def explore(
         After Ctrl-C, what was computed so far, marked incomplete.
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
-    work = _Work(problem, bounds, tuple(functions), control, amplitude, report)
+    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, report)
     if known is not None:
         work.traced += known.branches
         work.looked_at += [event for branch in known.branches for event in branch.events]
@@ -141,37 +141,16 @@ def explore(
             section = Section(problem, symmetry_blocks(problem, np.asarray(x, dtype=float))[0], base, active)
             start = _solved(section, section.coordinates(np.asarray(x, dtype=float), value))
             if start is None:
-                failures.append("no solution near a seed")
-                continue
-            x, _ = section.full(start)
-            if any(runs_through(other.section, other.curve, x, float(start[-1])) for other in traced):
-                continue
-            try:
-                curve = trace_both_ways(
-                    section,
-                    start,
-                    toward=away,
-                    bounds=[Bounds(len(start) - 1, *bounds)],
-                    stops=_loses_a_part(problem, section, x),
-                    control=control,
-                    report=report,
-                )
-            except SolverError as error:
-                failures.append(str(error))
-                continue
-            traced.append(TracedBranch(section, curve, (), origin))  # kept if the search for events is interrupted
-            events = find_events(section, curve, functions, tolerance=control.tolerance)
-            branch = traced[-1] = replace(traced[-1], events=tuple(events))
-            if not curve.complete:
-                complete = False
-                break
-            traced[-1] = replace(branch, events=_switched(branch, waiting, amplitude, control))
-        if waiting and complete:
-            complete = False
-            failures.append(f"{len(waiting)} starts of branches are left: more than {max_branches} branches")
+                work.failures.append(f"no solution near the seed {x} at {value:.6g}")
+            elif not work.knows(section, start):
+                work.follow(section, start)
+        while work.follow_next():
+            pass
     except KeyboardInterrupt:
         complete = False
-    complete = complete and all(branch.curve.complete for branch in work.traced)
+    if work.left_out:
+        work.failures.append(f"{work.left_out} starts of branches are left: more than {max_branches} branches")
+    complete = complete and not work.left_out and all(branch.curve.complete for branch in work.traced)
     return Exploration(tuple(work.traced), complete, tuple(work.failures))
 
 
@@ -184,7 +163,9 @@ class _Work:
     functions: tuple[EventFunction, ...]
     control: StepControl
     amplitude: float
+    max_branches: int
     report: Callable[[CurvePoint], object]
+    left_out: int = 0
     traced: list[TracedBranch] = field(default_factory=list)
     looked_at: list[Event] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -192,25 +173,29 @@ class _Work:
     def knows(self, section: Section, start: np.ndarray) -> bool:
         """Whether a traced branch, or an image of one, runs through a point."""
         x, _ = section.full(start)
-        closeness = 0.2 * self.amplitude
-        return any(runs_through(b.section, b.curve, x, float(start[-1]), closeness) for b in self.traced)
+        tolerance = self.control.tolerance
+        return any(runs_through(b.section, b.curve, x, float(start[-1]), tolerance) for b in self.traced)
 
     def follow(self, section: Section, start: np.ndarray, new: tuple[NewBranch, Event] | None = None) -> None:
-        """Trace a branch: both ways from a seed, away from its branch point otherwise."""
+        """Trace a branch: both ways, but away from a pitchfork, where the other way leads to its mirror image."""
+        if len(self.traced) >= self.max_branches:
+            self.left_out += 1
+            return
         x, _ = section.full(start)
         bounds = [Bounds(len(start) - 1, *self.bounds)]
         stops = _loses_a_part(self.problem, section, x, 0.5 * self.amplitude)
         how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
         try:
-            if new is None:
-                curve = trace_both_ways(section, start, **how)
-            else:
+            if new is not None and new[1].kind is EventKind.PITCHFORK:
                 curve = trace(section, start, toward=new[0].away, **how)
+            else:
+                curve = trace_both_ways(section, start, toward=None if new is None else new[0].away, **how)
         except SolverError as error:
             self.failures.append(str(error))
             return
         # NOTE: kept at once, so that an interruption while its events are located does not lose it.
-        self.traced.append(TracedBranch(section, curve, (), (None if new is None else new[1], None)))
+        origin = new[1] if new is not None and new[1].kind is EventKind.PITCHFORK else None
+        self.traced.append(TracedBranch(section, curve, (), (origin, None)))
         events = find_events(section, curve, self.functions, tolerance=self.control.tolerance)
         self.traced[-1] = replace(self.traced[-1], events=tuple(events))
         self._attach()
@@ -243,7 +228,7 @@ class _Work:
         return found
 
     def follow_next(self) -> bool:
-        """Look at one branch point that no traced branch meets; False if there is none left."""
+        """Look at one branch point, and follow what starts there and is not known; False if none is left."""
         for index, branch in enumerate(self.traced):
             for place, event in enumerate(branch.events):
                 wanted = event.resolved and event.kind in (EventKind.PITCHFORK, EventKind.BRANCH_POINT)
@@ -254,8 +239,7 @@ class _Work:
                 events = (*branch.events[:place], event, *branch.events[place + 1 :])
                 self._replace_event(branch.events[place], event)
                 self.traced[index] = replace(self.traced[index], events=events)
-                met = any(event is other for b in self.traced for other in b.meets)
-                for new in found if not (met and event.kernel.shape[1] == 1) else []:
+                for new in found:
                     if not self.knows(new.section, new.start):
                         self.follow(new.section, new.start, (new, event))
                 return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddle.continuation.curves import CurveEvaluation, CurveSystem
-from saddle.continuation.defining_systems import SymmetryBreakingPoints, difference_step
+from saddle.continuation.defining_systems import SymmetryBreakingPoints
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.continuation.sections import Section
 from saddle.outcomes import Outcome
@@ -112,7 +112,7 @@ class _Scaled:
     def __init__(self, section: Section, near: np.ndarray) -> None:
         self.section, self.count = section, 0
         self.units = np.asarray(section.units(near), dtype=float)
-        self.step = difference_step(section.problem)
+        self.step = section.problem.difference_step
 
     def at(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, CurveEvaluation]:
         """Return residual, Jacobian and the evaluation, at y in natural units."""

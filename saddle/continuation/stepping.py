@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddle.continuation.curves import CurvePoint, CurveSystem, between, correct, predict, start_point
+from saddle.continuation.curves import CurvePoint, CurveSystem, between, correct, extrapolate, predict, start_point
 from saddle.outcomes import Outcome
 
 __all__ = ["StepControl", "angle", "attempt"]
@@ -34,6 +34,9 @@ class StepControl:
         Largest accepted distance between a point and its prediction, as a part of the step; five times as much
         for the first step, which is predicted by the tangent alone. Neighbouring branches much closer to each other
         than this part of a step are not told apart.
+    slack
+        Error of a tangent's direction, in radians, that an inexact Jacobian makes. If it is not zero, predictions
+        without tangents are tried, too: tangents that are wrong are no better for short steps.
     tolerance
         Of residuals in their scales; never below three times the system's noise.
     max_evaluations
@@ -47,6 +50,7 @@ class StepControl:
     largest: float = 0.5
     angle: float = 0.5
     drift: float = 0.02
+    slack: float = 0.0
     tolerance: float = 1e-10
     max_evaluations: int = 7
     max_points: int = 500
@@ -71,10 +75,10 @@ def attempt(
     """
     here = points[-1]
     units = np.asarray(system.units(here.y), dtype=float)
-    guess = predict(tuple(points[-2:]), units, step)
+    guesses = _predictions(points, units, step, control)
     row = here.tangent / units
     row = row / np.linalg.norm(row)
-    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
+    y, result = correct(system, guesses[0], row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
     if not result.converged or result.linearization is None:
         # What stops a curve at the end of the domain is worth telling from any other failure.
         left = result.outcome is Outcome.LEFT_DOMAIN
@@ -82,11 +86,11 @@ def attempt(
     point = start_point(system, y, result.linearization.curve, here.tangent)
     turned = angle(point.tangent / units, row)
     chord = angle((y - here.y) / units, row)
-    away = float(np.linalg.norm((y - guess) / units)) / step
+    away = min(float(np.linalg.norm((y - guess) / units)) for guess in guesses) / step
     away /= control.drift * (1.0 if len(points) > 1 else FIRST)
     # On a smooth curve the chord lies between the tangents; onto a neighbouring branch it does not.
     aslant = angle((y - here.y) / units, row + point.tangent / units / np.linalg.norm(point.tangent / units))
-    bent = max(turned / control.angle, 2.0 * chord / control.angle, aslant / (ASLANT * control.angle))
+    bent = max(turned / control.angle, 2.0 * chord / control.angle, aslant / (ASLANT * control.angle + control.slack))
     used = max(bent, away)
     if used <= 1.0 and point.orientation * here.orientation < 0 and not _crosses(system, here, point, control):
         used = np.inf
@@ -94,6 +98,24 @@ def attempt(
         return None, used, Outcome.STEP_TOO_SHORT
     # The angle grows with the step, the error of the prediction, relative to it, with its cube.
     return point, max(bent, 0.7 * (away / 0.5) ** (1.0 / 3.0)), Outcome.CONVERGED
+
+
+def _predictions(
+    points: Sequence[CurvePoint], units: np.ndarray, step: float, control: StepControl
+) -> list[np.ndarray]:
+    """Return the predicted point; with an inexact Jacobian two, first the kind that did better one step ago."""
+    with_tangents = predict(tuple(points[-2:]), units, step)
+    if control.slack == 0.0 or len(points) < 2:
+        return [with_tangents]
+    guesses = [with_tangents, extrapolate(tuple(points[-3:]), units, step)]
+    if len(points) > 2:
+        last, row = points[-1], points[-2].tangent / units
+        back = float(row @ ((last.y - points[-2].y) / units)) / float(np.linalg.norm(row))
+        before = [predict(tuple(points[-3:-1]), units, back), extrapolate(tuple(points[-4:-1]), units, back)]
+        misses = [np.linalg.norm((last.y - guess) / units) for guess in before]
+        if misses[1] < misses[0]:
+            guesses.reverse()
+    return guesses
 
 
 def _crosses(system: CurveSystem, before: CurvePoint, after: CurvePoint, control: StepControl) -> bool:

@@ -1,6 +1,6 @@
 """Pseudo-arclength continuation of a curve, with step control and declared ends.
 
-The stages of a step: predict from the last points, with or without their tangents; correct by Newton's
+The stages of a step: predict with the cubic through the last two points and their tangents; correct by Newton's
 method at a fixed coordinate along the last tangent; reject what looks like another branch (too far from the
 prediction, a chord or a tangent that turns too much, a chord that does not lie between its tangents, a change of
 orientation where nothing crosses); adapt the step.
@@ -22,16 +22,18 @@ from saddle.continuation.curves import (
     land,
     land_all,
     passes,
+    predict,
     start_point,
 )
 from saddle.continuation.newton import OutsideDomain
-from saddle.continuation.stepping import StepControl, angle, attempt
+from saddle.continuation.stepping import FIRST, StepControl, angle, attempt
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
 # Distance, in natural units, at which a point lies at a bound.
 AT_BOUND = 1e-9
+BISECTIONS = 50
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,6 @@ class _Way:
     ending: Outcome = Outcome.MAX_POINTS
     stop: str = ""
     beyond: CurvePoint | None = None
-    better: int = 0
 
 
 @dataclass
@@ -155,6 +156,39 @@ def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds
             return bound, bound.low
         if value > bound.high and value > last:
             return bound, bound.high
+    return None
+
+
+def _ahead(
+    system: CurveSystem, points: Sequence[CurvePoint], step: float, bounds: Sequence[Bounds], control: StepControl
+) -> CurvePoint | None:
+    """Solve where the prediction of a step meets a bound, without looking beyond: the domain may end there."""
+    here = points[-1]
+    units = np.asarray(system.units(here.y), dtype=float)
+    ahead = predict(tuple(points[-2:]), units, step)
+    for bound in bounds:
+        last, value = here.y[bound.index], ahead[bound.index]
+        edge = bound.low if value < bound.low <= last else bound.high if value > bound.high >= last else None
+        if edge is None:
+            continue
+        low, high = 0.0, step
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            passed = (predict(tuple(points[-2:]), units, middle)[bound.index] - edge) * (value - edge) > 0.0
+            low, high = (low, middle) if passed else (middle, high)
+        guess = predict(tuple(points[-2:]), units, high)
+        guess[bound.index] = edge
+        row = np.zeros(len(guess))
+        row[bound.index] = 1.0
+        y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
+        if not result.converged or result.linearization is None:
+            return None
+        y[bound.index] = edge
+        point = start_point(system, y, result.linearization.curve, here.tangent)
+        near = np.linalg.norm((y - guess) / units) <= FIRST * control.drift * high
+        if near and point.orientation == here.orientation:
+            return point
+        return None
     return None
 
 
@@ -189,6 +223,12 @@ def _trace(
         while len(way.points) < control.max_points:
             if step < control.smallest:
                 way.ending = failure
+                break
+            landed = _ahead(system, way.points, step, bounds, control)
+            if landed is not None and not any(s.reached(way.points[-1], landed) for s in stops):
+                way.points.append(landed)
+                report(landed)
+                way.ending = Outcome.AT_BOUND
                 break
             point, used, failure = attempt(system, way.points, step, control)
             if point is None:

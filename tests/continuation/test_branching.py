@@ -61,8 +61,8 @@ def test_the_asymmetric_branch_of_the_enzyme(problem):
     np.testing.assert_allclose(located(pitchforks, EventKind.PITCHFORK), [22.1816379261, 34.2228865442], rtol=1e-9)
     np.testing.assert_allclose(located(asymmetric.events, EventKind.FOLD), [25.3727148381, 26.6220717700], rtol=1e-9)
     assert len(asymmetric.events) == 2
-    assert asymmetric.origin is not None
-    assert asymmetric.curve.endings == (Outcome.STOPPED, Outcome.STOPPED)
+    assert {id(event) for event in asymmetric.meets} == {id(event) for event in pitchforks}
+    assert asymmetric.curve.endings == (Outcome.STARTED, Outcome.STOPPED)
     # On the middle part of the S the symmetric branch is unstable to the mirror-odd direction between the pitchforks.
     # At the lower one the new branch exists above it, at the upper one below: where the old one is unstable.
     assert [event.criticality for event in pitchforks] == [Criticality.SUPERCRITICAL] * 2

@@ -35,6 +35,10 @@ class Noisy(Counted):
     def noise(self) -> float:
         return NOISE
 
+    @property
+    def difference_step(self) -> float:
+        return NOISE ** (1.0 / 3.0)
+
     def evaluate(self, x: np.ndarray, parameters: np.ndarray) -> Evaluation:
         here = super().evaluate(x, parameters)
         phase = 1e9 * float(np.sum(np.concatenate([x, parameters]) * np.arange(1, x.size + parameters.size + 1)))

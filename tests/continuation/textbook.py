@@ -176,6 +176,10 @@ class Transformed:
         return 10.0 * self.inner.noise
 
     @property
+    def difference_step(self) -> float:
+        return self.inner.difference_step
+
+    @property
     def symmetries(self) -> tuple[Symmetry, ...]:
         inverse, undone = np.linalg.inv(self.matrix), np.linalg.inv(self.mix)
         return tuple(
@@ -229,6 +233,10 @@ class Counted:
     @property
     def noise(self) -> float:
         return self.inner.noise
+
+    @property
+    def difference_step(self) -> float:
+        return self.inner.difference_step
 
     @property
     def symmetries(self) -> Sequence[Symmetry]:
