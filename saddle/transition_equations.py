@@ -37,6 +37,8 @@ __all__ = ["BaselineCrossing", "EqualFreeEntropies", "Fold", "Pitchfork", "Trans
 FREE_ENTROPY_UNIT = 1e-3
 # Step in a model's parameter for the derivative of its baseline, which is smooth and exact to many digits.
 BASELINE_STEP = 1e-4
+# Over this distance in natural units, slopes of an odd block change by about as many per cent.
+REUSE = 0.05
 
 
 class TransitionSystem(Protocol):
@@ -129,7 +131,9 @@ class Pitchfork:
     def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> SymmetryBreakingPoints:
         """Return F = 0 and odd block = 0."""
         problem, values, active = _parameters(evolution, over)
-        return SymmetryBreakingPoints(problem, sector_block(self.sector), values, active, overlap_block(self.index))
+        return SymmetryBreakingPoints(
+            problem, sector_block(self.sector), values, active, overlap_block(self.index), reuse=REUSE
+        )
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return differences of the odd block of dF/du: those of the channel's odd block, all else at its value."""

@@ -7,7 +7,7 @@ Each appends one equation to those of a branch: the signed smallest singular val
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -151,9 +151,14 @@ class SymmetryBreakingPoints(_OnBlock):
     ----------
     odd
         The block of what breaks the symmetry.
+    reuse
+        Distance, in natural units, over which derivatives of the odd block are taken over from an earlier point:
+        they are most of the cost, and Newton's method forgives what changes in between.
     """
 
     odd: Block
+    reuse: float = 0.0
+    _earlier: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
 
     def odd_matrix(self, x: np.ndarray, here: Evaluation) -> np.ndarray:
         """Return the odd block of dF/dx in natural units."""
@@ -175,8 +180,18 @@ class SymmetryBreakingPoints(_OnBlock):
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
         value, left, right = signed_singular_value(self.odd_matrix(x, here))
-        gradient = np.einsum("i,aij,j->a", left, self.odd_matrix_derivatives(y), right)
+        gradient = np.einsum("i,aij,j->a", left, self._odd_slopes(y), right)
         return self._with_row(here, value, gradient, 1.0)
+
+    def _odd_slopes(self, y: np.ndarray) -> np.ndarray:
+        """Return derivatives of the odd block at y, or at an earlier point close to it."""
+        if self._earlier:
+            before, slopes = self._earlier[-1]
+            if np.linalg.norm((y - before) / self.units(y)) <= self.reuse:
+                return slopes
+        slopes = self.odd_matrix_derivatives(y)
+        self._earlier[:] = [(y.copy(), slopes)]
+        return slopes
 
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
         return signed_singular_value(self.odd_matrix(self.full(y)[0], here))[0]
