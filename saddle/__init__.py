@@ -8,25 +8,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replica.sectors import Sector
     from saddle.branch import Branch, SolvedPoint, find_point, solve_point
+    from saddle.line_collection import TransitionLines, solve_transition_lines
     from saddle.outcomes import Outcome, SolverError
-    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+    from saddle.phase_diagram import Phase, PhaseDiagram, solve_phase_diagram
     from saddle.quadrature import LineRule
+    from saddle.replicon import Replicon
     from saddle.state_evolution import StateEvolution
+    from saddle.transition_lines import TransitionLine, solve_transition_line
     from saddle.transitions import Transition
 
 __all__ = [
     "Branch",
     "LineRule",
     "Outcome",
+    "Phase",
     "PhaseDiagram",
+    "Replicon",
     "Sector",
     "SolvedPoint",
     "SolverError",
     "StateEvolution",
     "Transition",
+    "TransitionLine",
+    "TransitionLines",
     "find_point",
     "solve_phase_diagram",
     "solve_point",
+    "solve_transition_line",
+    "solve_transition_lines",
 ]
 
 # Who needs one module of the solver should not wait for the imports of all.
@@ -34,15 +43,21 @@ _HOMES = {
     "Branch": "saddle.branch",
     "LineRule": "saddle.quadrature",
     "Outcome": "saddle.outcomes",
+    "Phase": "saddle.phase_diagram",
     "PhaseDiagram": "saddle.phase_diagram",
+    "Replicon": "saddle.replicon",
     "Sector": "replica.sectors",
     "SolvedPoint": "saddle.branch",
     "SolverError": "saddle.outcomes",
     "StateEvolution": "saddle.state_evolution",
     "Transition": "saddle.transitions",
+    "TransitionLine": "saddle.transition_lines",
+    "TransitionLines": "saddle.line_collection",
     "find_point": "saddle.branch",
     "solve_phase_diagram": "saddle.phase_diagram",
     "solve_point": "saddle.branch",
+    "solve_transition_line": "saddle.transition_lines",
+    "solve_transition_lines": "saddle.line_collection",
 }
 
 

@@ -14,19 +14,36 @@ from tqdm import tqdm
 from baselines import LinearPositional, linear_positional
 from replica.model import AttentionModel
 from replica.sectors import Sector
+from saddle.attention_problem import AttentionProblem
 from saddle.branch import Branch
 from saddle.branch_assembly import Piece, assemble_branches, pieces_of
-from saddle.families import find_families
+from saddle.families import Families, find_families
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, find_alpha_c, find_alpha_l, find_bifurcations, global_branch
+from saddle.transitions import (
+    Transition,
+    find_alpha_c,
+    find_alpha_l,
+    find_bifurcations,
+    global_branch,
+    missing_symmetries,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["PhaseDiagram", "solve_phase_diagram"]
+__all__ = ["Phase", "PhaseDiagram", "linear_baseline_error", "solve_phase_diagram"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A range of alpha, and the branch that is the global minimum in it; None where no solution is known."""
+
+    branch: str | None
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,27 @@ class PhaseDiagram:
         """Name of the branch of lowest training loss at each grid point."""
         found = global_branch(list(self.branches.values()))
         return tuple(None if branch is None else branch.name for branch in found)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Ranges of alpha in which one branch is the global minimum, by increasing alpha.
+
+        They end at the transition that explains the change, where one was located between two grid points, and
+        otherwise half-way between these.
+        """
+        names = self.global_minimum
+        found: list[Phase] = []
+        start = float(self.alpha[0])
+        for k in range(1, len(names)):
+            if names[k] == names[k - 1]:
+                continue
+            low, high = float(self.alpha[k - 1]), float(self.alpha[k])
+            pair = {names[k - 1], names[k]}
+            between = [t.alpha for t in self.transitions.values() if set(t.between) == pair and low <= t.alpha <= high]
+            end = between[0] if between else 0.5 * (low + high)
+            found.append(Phase(names[k - 1], start, end))
+            start = end
+        return (*found, Phase(names[-1], start, float(self.alpha[-1])))
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
@@ -212,9 +250,13 @@ def solve_phase_diagram(
         rule = choose_rule(model, float(grid[-1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
     with tqdm(total=len(Sector) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
-        families = find_families(
-            evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
-        )
+        lacking = missing_symmetries(evolution)
+        if lacking:
+            families = Families(AttentionProblem(evolution), (), True)
+        else:
+            families = find_families(
+                evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
+            )
         pieces = pieces_of(families)
         bar.set_description("solving on the grid")
         branches, finished = assemble_branches(families, pieces, grid, bar.update)
@@ -226,6 +268,9 @@ def solve_phase_diagram(
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
+    if lacking:
+        reason = f"{lacking}, which tells the families of solutions apart"
+        located = _Located(None, None, (), {"alpha_c": reason, "alpha_l": reason})
     return PhaseDiagram(
         model=model,
         alpha=grid,

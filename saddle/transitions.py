@@ -260,9 +260,8 @@ def _why_no_alpha_c(positional: Branch, semantic: Branch, compared: Sequence[_Co
     if both:
         ahead = "semantic" if both[-1].difference > 0 else "positional"
         return f"the {ahead} branch has the larger free entropy wherever both exist in this range"
-    lacks = missing_symmetries(positional.evolution)
     if missing:
-        return f"no {' and no '.join(missing)} branch {where}" + (f"; {lacks}" if lacks else "")
+        return f"no {' and no '.join(missing)} branch {where}"
     return f"no alpha at which both branches exist {where}"
 
 

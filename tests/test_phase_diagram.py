@@ -19,6 +19,7 @@ from saddle import (
     solve_point,
 )
 from saddle.channel import Channel
+from saddle.kernel import load_kernel
 from saddle.phase_diagram import PhaseDiagram
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
@@ -158,6 +159,132 @@ def test_slope_of_phi_is_minus_the_average_envelope(diagram, branch, alpha):
     slope = (chosen.at(alpha + step).free_entropy - chosen.at(alpha - step).free_entropy) / (2 * step)
     # Central differences leave step^2; the rule's own error is the rest.
     assert slope == pytest.approx(-chosen.at(alpha).evaluation.averages.envelope, rel=2e-4)
+
+
+@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+def test_slope_of_phi_at_every_stored_point(which, request):
+    """At every stored point of every branch; the stencil is one-sided where a branch begins or ends."""
+    solved: PhaseDiagram = request.getfixturevalue(which)
+    checked = 0
+    for branch in solved.branches.values():
+        for k in np.flatnonzero(branch.distinct):
+            alpha = float(branch.alpha[k])
+            step = 1e-3 * alpha
+            stencils = [((1, 0.5), (-1, -0.5)), ((0, -1.5), (1, 2.0), (2, -0.5)), ((0, 1.5), (-1, -2.0), (-2, 0.5))]
+            for stencil in stencils:
+                try:
+                    terms = [c * branch.at(alpha + i * step).free_entropy for i, c in stencil]
+                except SolverError:  # beyond the end of the branch
+                    continue
+                slope = sum(terms) / step
+                # Differences of Phi lose digits to its noise of 1e-11 or so, and stencils have errors of step^2.
+                assert slope == pytest.approx(-branch.average_envelope[k], rel=3e-4), (branch.name, alpha)
+                checked += 1
+                break
+    assert checked == sum(int(branch.distinct.sum()) for branch in solved.branches.values())
+
+
+def test_criticality_of_pitchforks(diagram, diagram_02):
+    expected = {
+        "agnostic -> positional": "supercritical",
+        "agnostic -> semantic": "supercritical",
+        "semantic -> mixed": "subcritical",
+        "agnostic -> positional 2": "subcritical",
+    }
+    for name, criticality in expected.items():
+        assert diagram.transitions[name].criticality == criticality
+        assert criticality in str(diagram.transitions[name])
+    # At omega = 0.2 the positional branch ends where it is supercritical; it has become unstable to theta before.
+    second = diagram_02.transitions["agnostic -> positional (2)"]
+    assert second.alpha == pytest.approx(1.765203, abs=2e-4)
+    assert second.criticality == "supercritical"
+    assert diagram_02.transitions["positional -> mixed"].alpha == pytest.approx(1.647056, abs=2e-4)
+
+
+@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+def test_new_branches_bend_to_the_side_that_their_criticality_says(which, request):
+    """Super- and subcritical by the stored points alone: where is the new branch, and is the old one stable there?"""
+    solved: PhaseDiagram = request.getfixturevalue(which)
+    for transition in solved.bifurcations:
+        old, new = (solved.branches[name] for name in transition.between)
+        own = np.flatnonzero(new.distinct)
+        nearest = own[np.argmin(np.abs(new.alpha[own] - transition.alpha))]
+        column = 1 if transition.unstable_to == "positional_overlap" else 2
+        unstable = old.jacobian_signs[nearest, column] < 0
+        assert unstable == (transition.criticality == "supercritical"), transition
+
+
+@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+def test_signs_of_the_jacobian_change_at_bifurcations_only(which, request):
+    solved: PhaseDiagram = request.getfixturevalue(which)
+    for branch in solved.branches.values():
+        own = np.flatnonzero(branch.distinct)
+        signs = branch.jacobian_signs[own]
+        assert np.all((signs == 0) == (signs[:1] == 0))
+        alpha = branch.alpha[own]
+        for column, overlap in ((1, "positional_overlap"), (2, "semantic_overlap")):
+            changes = [(alpha[k], alpha[k + 1]) for k in np.flatnonzero(np.diff(signs[:, column]))]
+            located = [t.alpha for t in solved.bifurcations if t.between[0] == branch.name and t.unstable_to == overlap]
+            inside = [a for a in located if alpha[0] < a < alpha[-1]]
+            assert len(changes) == len(inside)
+            for (low, high), at in zip(changes, sorted(inside), strict=True):
+                assert low <= at <= high
+        # Stable state evolution needs every block positive.
+        assert not np.any(branch.stable[own] & np.any(signs < 0, axis=1))
+
+
+def test_phases_are_ranges_that_meet_at_transitions(diagram):
+    phases = diagram.phases
+    assert [phase.branch for phase in phases] == ["agnostic", "positional", "semantic"]
+    assert phases[0].low == diagram.alpha[0]
+    assert phases[-1].high == diagram.alpha[-1]
+    assert phases[0].high == phases[1].low == diagram.transitions["agnostic -> positional"].alpha
+    assert phases[1].high == phases[2].low == diagram.alpha_c.alpha
+
+
+def test_alpha_c_is_found_between_two_grid_points():
+    # At sigma = 0.58 both branches exist together only for 0.69 < alpha < 0.76: no point of this grid.
+    model = AttentionModel.paper(sigma=0.58)
+    solved = solve_phase_diagram(model, (0.3, 1.2), points=4, rule=LineRule.for_tolerance(1e-3))
+    both = solved.branches["positional"].distinct & solved.branches["semantic"].distinct
+    assert not both.any()
+    assert solved.alpha_c is not None
+    assert solved.alpha_c.alpha == pytest.approx(0.70461, abs=3e-4)
+
+
+def test_replica_symmetry_is_reported_along_branches(diagram):
+    semantic, positional = diagram.branches["semantic"], diagram.branches["positional"]
+    assert not np.any(positional.replica_stable)
+    assert np.all(positional.jump_strength[positional.distinct] > 1e-6)
+    assert np.all(semantic.replica_stable[semantic.alpha > 2.2])
+    assert not np.any(semantic.replica_stable[semantic.alpha < 1.5])
+    # The quick route's stated errors cover the accurate one.
+    for branch, alpha in ((positional, 2.0), (semantic, 1.25)):
+        k = int(np.argmin(np.abs(branch.alpha - alpha)))
+        accurate = branch.at(float(branch.alpha[k])).replicon()
+        assert abs(branch.jump_strength[k] - accurate.jump_strength) <= 3.0 * branch.jump_strength_error[k]
+        assert abs(branch.replicon_regular[k] - accurate.regular) <= branch.replicon_regular_error[k]
+
+
+def test_ranges_without_a_branch_say_so():
+    solved = solve_phase_diagram(AttentionModel.paper(), (0.01, 0.05), points=3, rule=LineRule.for_tolerance(1e-2))
+    assert solved.alpha_c is None
+    assert "no positional and no semantic branch" in solved.reasons["alpha_c"]
+    assert "never beats" in solved.reasons["alpha_l"]
+    solved = solve_phase_diagram(AttentionModel.paper(), (1.4, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
+    assert "semantic branch has the larger free entropy" in solved.reasons["alpha_c"]
+
+
+def test_a_model_without_the_symmetries_is_refused_in_words(monkeypatch):
+    model = AttentionModel.paper()
+    kernel = load_kernel(model.structure)
+    lacking = dataclasses.replace(kernel, symmetries=dataclasses.replace(kernel.symmetries, teacher=False))
+    monkeypatch.setattr("saddle.state_evolution.load_kernel", lambda structure: lacking)
+    solved = solve_phase_diagram(model, (0.5, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
+    assert solved.complete
+    assert solved.alpha_c is None
+    assert "teacher" in solved.reasons["alpha_c"]
+    assert not any(branch.stored.any() for branch in solved.branches.values())
 
 
 def test_slope_of_phi_between_stored_points(diagram):
