@@ -38,6 +38,10 @@ CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drif
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
 VANISHES = "an overlap vanishes"
+# The same, where the line could not be followed any further: near its end the equations say little.
+FADED = 0.4
+# Distance of two points that are one.
+SAME = 1e-9
 # By how much alpha may change, relatively, from one stored point of a line to the next.
 STEEP = 0.15
 # The diagram from which a line starts needs its transitions, not many points.
@@ -366,12 +370,28 @@ def _landed(
     """Return the line's points at the wanted values, its ends, and others where it is steep, in order."""
     values = list(np.linspace(*between, points))
     found = [curve.points[0]]
+
+    def add(point: CurvePoint | None) -> None:
+        if point is not None and np.max(np.abs(point.y[-2:] - found[-1].y[-2:])) > SAME:
+            found.append(point)
+
     for segment in pairwise(curve.points):
-        short = Curve(segment, curve.endings)
-        found += [point for point in short.landings(system, index, values, CONTROL.tolerance) if point is not None]
+        for point in Curve(segment, curve.endings).landings(system, index, values, CONTROL.tolerance):
+            add(point)
         if abs(np.log(segment[1].y[index - 1] / found[-1].y[index - 1])) > STEEP or segment[1] is curve.points[-1]:
-            found.append(segment[1])
+            add(segment[1])
     return found
+
+
+def _faded(equations: TransitionEquations, y: np.ndarray) -> bool:
+    """Whether an overlap of a solution on the line is so small that the line may be said to end because of it."""
+    place = 0
+    for sector in equations.sectors:
+        unit = np.sqrt(max(y[place], 1e-12))
+        if any(abs(y[place + sector.free.index(i)]) < FADED * unit for i in sector.broken):
+            return True
+        place += len(sector.free)
+    return False
 
 
 def _line(
@@ -386,15 +406,17 @@ def _line(
     complete: bool,
 ) -> TransitionLine:
     said = {Outcome.STOPPED: VANISHES}
-    endings = tuple(
+    endings = [
         stop if stop else said.get(ending, ending.value)
         for ending, stop in zip(curve.endings, curve.stops, strict=True)
-    )
+    ]
     s = len(equations.sectors)
     ends: list[LineEnd | None] = [None, None]
     if complete:
         for k, point in enumerate((curve.points[0], curve.points[-1])):
-            if endings[k] == VANISHES:
+            lost = curve.endings[k] is Outcome.STEP_TOO_SHORT and _faded(equations, point.y)
+            if lost or endings[k] == VANISHES:
+                endings[k] = VANISHES
                 ends[k] = classify_end(equations, evolution, point.y, over)
     return TransitionLine(
         name=name,
