@@ -107,6 +107,7 @@ class TransitionLines:
                         "solutions": line.free_entropy.shape[1],
                         "rule": None if line.rule is None else rule_to_dict(line.rule),
                         "complete": line.complete,
+                        "metastable": None if line.metastable is None else line.metastable.tolist(),
                     }
                     for line in full
                 }
@@ -179,6 +180,7 @@ class TransitionLines:
                 rule=None if facts["rule"] is None else rule_from_dict(facts["rule"]),
                 complete=facts["complete"],
                 ends=(ends[0], ends[1]),
+                metastable=None if facts["metastable"] is None else np.array(facts["metastable"], dtype=bool),
             )
         low, high = map(float, data.attrs["between"])
         return cls(model, over, (low, high), lines, bool(data.attrs["complete"]))
@@ -192,7 +194,7 @@ def solve_transition_lines(
     transitions: Sequence[str] = DEFAULT_TRANSITIONS,
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
-    highest_alpha: float = 20.0,
+    highest_alpha: float = 10.0,
     tolerance: float = 2e-4,
     rule: OuterRule | None = None,
     threads: int = 0,

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from replica.names import MODEL_PARAMETERS
@@ -125,13 +126,33 @@ def _name_regions(axes: Axes, lines: TransitionLines, values: np.ndarray, alphas
             )  # fmt: skip
 
 
-def _draw(axes: Axes, line: TransitionLine, top: float) -> None:
+def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return parameter, alpha and error along a line, by the cubic spline through its points in the figure's units."""
+    points = np.stack([line.parameter / across, line.alpha / top, line.error / top], axis=1)
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    if len(line) < 4 or np.any(np.diff(length) <= 0.0):
+        return line.parameter, line.alpha, line.error
+    fine = np.linspace(0.0, length[-1], 20 * len(line))
+    # The errors are only interpolated linearly: a spline may overshoot.
+    p, a = CubicSpline(length, points[:, :2])(fine).T
+    return p * across, a * top, np.interp(fine, length, line.error)
+
+
+def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     label, colour, style, width = STYLES.get(line.name, (line.name, "#555555", "-", 1.2))
-    shown = np.where(line.alpha <= top * 1.02, line.alpha, np.nan)
-    axes.plot(line.parameter, shown, color=colour, linestyle=style, linewidth=width, label=label, zorder=3)  # pyright: ignore[reportArgumentType]
-    axes.fill_between(
-        line.parameter, shown - line.error, shown + line.error, color=colour, alpha=0.4, linewidth=0, zorder=2
-    )
+    p, a, error = _smooth(line, across, top)
+    if line.metastable is not None and np.any(line.metastable):
+        # Beyond a crossing with alpha_c the global minimum does not take part.
+        k = (
+            np.clip(np.searchsorted(line.parameter, p) - 1, 0, len(line) - 2)
+            if np.all(np.diff(line.parameter) > 0)
+            else 0
+        )
+        behind = line.metastable[k] | line.metastable[k + 1]
+        axes.plot(p, np.where(behind, a, np.nan), color=colour, linestyle=":", linewidth=0.8, zorder=2)
+        a = np.where(behind, np.nan, a)
+    axes.plot(p, a, color=colour, linestyle=style, linewidth=width, label=label, zorder=3)  # pyright: ignore[reportArgumentType]
+    axes.fill_between(p, a - error, a + error, color=colour, alpha=0.4, linewidth=0, zorder=2)
 
 
 def plot_lines(lines: TransitionLines) -> Figure:
@@ -141,7 +162,8 @@ def plot_lines(lines: TransitionLines) -> Figure:
     -------
     matplotlib.figure.Figure
         Regions are told apart by lightness and name, lines by their style, so that it can be read in grey. Error
-        bands are mostly thinner than the lines; the largest error is written in the legend's title.
+        bands are mostly thinner than the lines; the largest error is written in the legend's title. Lines are drawn as
+    cubic splines through their points.
     """
     figure = Figure(figsize=(8.2, 6.4), layout="constrained")
     axes = figure.subplots()
@@ -152,13 +174,14 @@ def plot_lines(lines: TransitionLines) -> Figure:
     top = HEADROOM * max(highest, default=3.0)
     _shade(axes, lines, top)
     for line in drawn:
-        _draw(axes, line, top)
+        _draw(axes, line, lines.between[1] - lines.between[0], top)
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
                 axes.plot([end.parameter], [end.alpha], "o", color="black", markersize=6, zorder=4)
                 axes.annotate(
-                    end.kind, (end.parameter, end.alpha), xytext=(8, 6), textcoords="offset points", fontsize=9
-                )
+                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points", fontsize=9,
+                    bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+                )  # fmt: skip
     symbols = {quantity.name: quantity.latex for quantity in MODEL_PARAMETERS}
     axes.set_xlabel(f"${symbols[lines.over]}$")
     axes.set_ylabel(r"sample complexity $\alpha = n/d$")

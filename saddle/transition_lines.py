@@ -20,6 +20,7 @@ from saddle.line_ends import LineEnd, classify_end
 from saddle.outcomes import Outcome, SolverError
 from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
 from saddle.quadrature import OuterRule
+from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.sharpening import LocatedTransition, sharpen
 from saddle.state_evolution import N_STATE, StateEvolution
 from saddle.transition_equations import (
@@ -69,6 +70,10 @@ class TransitionLine:
         (q, m, V, theta) of the solution at the transition, or of both, (n, s, 4).
     free_entropy, test_error
         Phi and the test error per token, (n, s).
+    metastable
+        For a baseline crossing, whether the other of the positional and the semantic solution has the larger Phi
+        there, (n,): then the global minimum does not cross the baseline here, but at the first-order transition.
+        None for other kinds.
     endings
         How the line ended on both sides, in words.
     ends
@@ -98,6 +103,7 @@ class TransitionLine:
     reason: str = ""
     complete: bool = True
     ends: tuple[LineEnd | None, LineEnd | None] = (None, None)
+    metastable: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Make every array read-only."""
@@ -228,7 +234,7 @@ def solve_transition_line(
     *,
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
-    highest_alpha: float = 20.0,
+    highest_alpha: float = 10.0,
     tolerance: float = 2e-4,
     rule: OuterRule | None = None,
     diagram: PhaseDiagram | None = None,
@@ -361,7 +367,10 @@ def _follow(
             bar.update()
     except KeyboardInterrupt:
         complete = False
-    return _line(name, model, over, evolution, equations, transition, curve, solved, complete)
+    line = _line(name, model, over, evolution, equations, transition, curve, solved, complete)
+    if isinstance(equations, BaselineCrossing) and line.complete and len(line):
+        line = dataclasses.replace(line, metastable=overtaken(line, evolution, equations.sector))
+    return line
 
 
 def _landed(
@@ -392,6 +401,28 @@ def _faded(equations: TransitionEquations, y: np.ndarray) -> bool:
             return True
         place += len(sector.free)
     return False
+
+
+def overtaken(line: TransitionLine, evolution: StateEvolution, sector: Sector) -> np.ndarray:
+    """Return where on a line of one solution the other pure family has the larger Phi, (n,)."""
+    other = Sector.SEMANTIC if sector is Sector.POSITIONAL else Sector.POSITIONAL
+    behind = np.zeros(len(line), dtype=bool)
+    own = float(getattr(evolution.model, line.over))
+    first = int(np.argmin(np.abs(line.parameter - own)))
+    for indices in (range(first, len(line)), range(first - 1, -1, -1)):
+        state: np.ndarray | None = None
+        for k in indices:
+            model = dataclasses.replace(line.model, **{line.over: float(line.parameter[k])})
+            there, alpha = dataclasses.replace(evolution, model=model), float(line.alpha[k])
+            result = None if state is None else solve_state(there, other, state, alpha)
+            if result is None or not result.converged or vanished(evaluation_of(result), other):
+                result = informed_solution(there, other, alpha)
+            if result is None:  # there is none, as far as we know
+                state = None
+                continue
+            state = evaluation_of(result).state
+            behind[k] = evaluation_of(result).free_entropy > line.free_entropy[k, 0]
+    return behind
 
 
 def _line(

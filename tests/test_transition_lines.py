@@ -183,6 +183,25 @@ def test_in_sigma_the_first_order_line_ends_in_a_bicritical_point(start):
     assert upper[-1].alpha == pytest.approx(semantic.alpha, abs=5e-3)
 
 
+def test_a_crossing_on_a_metastable_branch_is_not_alpha_l(start):
+    """Below sigma = 0.453 the semantic branch passes the baseline while the positional one still has larger Phi."""
+    crossing, first_order = (
+        solve_transition_line(MODEL, name, "sigma", (0.42, 0.5), points=5, diagram=start)
+        for name in ("alpha_l", "alpha_c")
+    )
+    assert crossing.metastable is not None
+    assert first_order.metastable is None
+    for sigma, alpha, metastable in zip(crossing.parameter, crossing.alpha, crossing.metastable, strict=True):
+        assert metastable == (alpha < first_order.at(float(sigma)))
+    assert np.any(crossing.metastable)
+    assert not np.all(crossing.metastable)
+    # The diagram itself follows the global minimum: there alpha_l is alpha_c.
+    model = dataclasses.replace(MODEL, sigma=0.42)
+    solved = solve_phase_diagram(model, (3.0, 4.5), points=4, rule=RULE)
+    assert solved.alpha_l.alpha == solved.alpha_c.alpha
+    assert solved.alpha_c.alpha == pytest.approx(first_order.at(0.42), abs=2e-3)
+
+
 def test_lines_in_the_regularization(start):
     line = solve_transition_line(MODEL, "alpha_c", "regularization", (0.008, 0.012), points=3, diagram=start)
     assert line.at(0.01) == pytest.approx(1.251536, abs=2e-4)
