@@ -166,8 +166,8 @@ class Branch:
         Diagonal of dF/du, (n, 4): for an order parameter that vanishes here, its block under the symmetry.
     jacobian_signs
         Signs of the determinants of the blocks of dF/du, (n, 3): of the sector's own unknowns, of m, of theta; 0 for
-        m or theta where it is one of the sector's own, and where nothing is stored. One of them changes at every
-        bifurcation.
+        m or theta where it is one of the sector's own, and where nothing is stored. That of m or theta changes where
+        the branch has a pitchfork.
     replicon_regular, replicon_regular_error, jump_strength, jump_strength_error
         Regular part of the replicon eigenvalue, the strength C of the jumps of the proximal point, and their errors,
         (n,); by the quick route of :meth:`saddle.StateEvolution.replicon`. At a small temperature T the eigenvalue is

@@ -27,6 +27,8 @@ VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal":
 # Of residuals at stored points, in natural units.
 TOLERANCE = 5e-9
 ROUNDING = 1e-12
+# Relative distance from a pitchfork at which a branch that is not found there counts as merged.
+AT_END = 2e-3
 SCALARS = (
     "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
     "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
@@ -198,7 +200,9 @@ def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tup
         # Between the last point and a pitchfork: what breaks the symmetry goes as a square root.
         left = abs(met.parameter - alpha) / max(abs(met.parameter - nearest.y[-1]), np.finfo(float).tiny)
         gone = [i for i in piece.sector.broken if met.x[i] == 0.0]
-        start[gone] *= np.sqrt(min(left, 1.0))
+        root = start[gone] * np.sqrt(min(left, 1.0))
+        start = np.abs(met.x) + min(left, 1.0) * (start - np.abs(met.x))
+        start[gone] = root
     result = solve_state(evolution, piece.sector, start, alpha)
     if result.outcome is not Outcome.CONVERGED or vanished(evaluation_of(result), piece.sector):
         return None
@@ -206,20 +210,22 @@ def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tup
 
 
 def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interrupted: bool) -> list[Outcome]:
-    low, high = piece.bounds
+    """Return what became of the piece at every grid point."""
+    (low, high), (first, last) = piece.bounds, piece.reach
     outcomes = []
     for k, alpha in enumerate(grid):
+        met = piece.meets[0 if alpha < low else 1] if not low <= alpha <= high else None
+        merges = met is not None and met.kind is not EventKind.FOLD
+        # So close to a pitchfork, which is known with some error, the branch may have ended already.
+        at_end = met is not None and merges and abs(alpha - met.parameter) < AT_END * alpha
         if k in solved:
             outcomes.append(Outcome.CONVERGED)
-        elif low <= alpha <= high:
+        elif first <= alpha <= last and not at_end:
             outcomes.append(Outcome.INTERRUPTED if interrupted else Outcome.LOST)
+        elif met is not None:
+            outcomes.append(Outcome.MERGED if merges else Outcome.FOLDED)
         else:
-            met = piece.meets[0 if alpha < low else 1]
-            if met is None:
-                cut = not piece.traced.curve.complete
-                outcomes.append(Outcome.INTERRUPTED if cut else Outcome.LOST)
-            else:
-                outcomes.append(Outcome.FOLDED if met.kind is EventKind.FOLD else Outcome.MERGED)
+            outcomes.append(Outcome.LOST if piece.traced.curve.complete else Outcome.INTERRUPTED)
     return outcomes
 
 
@@ -284,7 +290,7 @@ def _parent(piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str,
     """Return the branch on which a piece ends."""
     met = piece.meets[end]
     for other in pieces:
-        low, high = other.bounds
+        low, high = other.reach
         if met is None or not any(met is event for event in other.traced.events):
             continue
         if low <= met.parameter <= high and other.name in branches:

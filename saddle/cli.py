@@ -131,7 +131,7 @@ def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
 @_model_options
 @click.option(
     "--over",
-    type=click.Choice(["omega", "sigma", "regularization"]),
+    type=click.Choice(["omega", "sigma", "regularization", "lambda"]),
     default="omega",
     show_default=True,
     help="Parameter of the model that varies along the lines.",
@@ -158,7 +158,7 @@ def lines(
     solved = solve_transition_lines(
         model, over, between, points=points, alpha=alpha, tolerance=tolerance, threads=threads, progress=not quiet
     )
-    results, figure = folder / f"lines_{over}.nc", folder / f"lines_{over}.png"
+    results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
     solved.save(results)
     _write_figure(solved, figure)
     click.echo(line_table(solved))

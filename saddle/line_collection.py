@@ -19,7 +19,14 @@ from saddle.line_ends import LineEnd
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import OuterRule
 from saddle.storage import prepare_output, rule_from_dict, rule_to_dict
-from saddle.transition_lines import START_POINTS, TransitionLine, check_range, empty_line, solve_transition_line
+from saddle.transition_lines import (
+    OTHER_NAMES,
+    START_POINTS,
+    TransitionLine,
+    check_range,
+    empty_line,
+    solve_transition_line,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -209,6 +216,7 @@ def solve_transition_lines(
     ValueError
         If a transition or the parameter is unknown, or the range or the number of points is invalid.
     """
+    over = OTHER_NAMES.get(over, over)
     low, high = check_range(model, over, between, points)
     diagram: PhaseDiagram | None = None
     lines: dict[str, TransitionLine] = {}

@@ -25,8 +25,9 @@ Result = NewtonResult[SectorLinearization]
 
 TOLERANCE = 1e-9
 STALLED = 1e-5
-# A symmetry-breaking order parameter below this, in its natural unit, counts as zero.
-VANISHED = 1e-4
+# A symmetry-breaking order parameter below this, in its natural unit, counts as zero: near a pitchfork state
+# evolution and Newton's method both lose it slowly, and it is this small only within 1e-6 of the pitchfork.
+VANISHED = 1e-3
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
 WARM_UP_STEPS = 120
 # NOTE: dF/du has eigenvalues up to 7 on the positional branch, so larger damping factors oscillate.

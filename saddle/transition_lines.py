@@ -35,6 +35,7 @@ from saddle.transitions import Transition
 __all__ = ["TransitionLine", "check_range", "empty_line", "solve_transition_line"]
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
+OTHER_NAMES = {"lambda": "regularization"}
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
@@ -251,7 +252,7 @@ def solve_transition_line(
         "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", or the name of a bifurcation as in
         ``PhaseDiagram.transitions``, such as "agnostic -> semantic".
     over
-        "omega", "sigma" or "regularization".
+        "omega", "sigma" or "regularization" (also called "lambda").
     between
         Lowest and highest value of it.
     points
@@ -285,9 +286,10 @@ def solve_transition_line(
     -----
     A line of first-order transitions solves both saddle-point equations and equal Phi together; since Phi is
     stationary its slope is -(d_p Phi_A - d_p Phi_B)/(d_alpha Phi_A - d_alpha Phi_B) with explicit derivatives
-    (theory notes in docs/, section 9).
+    (theory notes in docs/, section 10).
     """
     name = _wanted(transition)
+    over = OTHER_NAMES.get(over, over)
     low, high = check_range(model, over, between, points)
     with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")

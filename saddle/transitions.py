@@ -108,7 +108,7 @@ def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> lis
     found, seen = [], []
     for piece in pieces:
         for event in piece.traced.events:
-            low, high = piece.bounds
+            low, high = piece.reach
             mine = low <= event.parameter <= high or any(event is met for met in piece.meets)
             if not mine or any(event is other for other in seen):
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from saddle import PhaseDiagram
+from saddle import PhaseDiagram, TransitionLines
 from saddle.cache_folder import CACHE_VARIABLE
 from saddle.cli import main
 
@@ -73,6 +73,44 @@ def test_solve_writes_a_figure_and_results_that_load(tmp_path):
     loaded = PhaseDiagram.load(output / "phase_diagram.nc")
     assert loaded.alpha_c is not None
     assert f"{loaded.alpha_c.alpha:.5f}" in result.output
+
+
+def test_solve_says_what_replica_symmetry_does(tmp_path):
+    result = run("solve", "--output", str(tmp_path), *QUICK)
+    assert "positional: broken at every point" in result.output
+
+
+LINES = ["--between", "0.29", "0.31", "--points", "2", "--alpha", "1.0", "1.6", "--tolerance", "5e-3", "--quiet"]
+
+
+def test_lines_writes_a_figure_and_results_that_load(tmp_path):
+    output = tmp_path / "results"
+    result = run("lines", "--output", str(output), *LINES)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in output.iterdir()} == {"lines_omega.nc", "lines_omega.png"}
+    assert (output / "lines_omega.png").read_bytes().startswith(b"\x89PNG")
+    loaded = TransitionLines.load(output / "lines_omega.nc")
+    assert len(loaded.lines["alpha_c"]) == 2
+    # Its pitchforks lie outside the range in which lines are started.
+    assert loaded.lines["agnostic -> semantic"].reason in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quoted"),
+    [
+        (["--between", "0.5", "0.1"], "0.5 to 0.1"),
+        (["--between", "-0.5", "0.1"], "-0.5"),
+        (["--points", "1"], "1"),
+        (["--tolerance", "7"], "7.0"),
+    ],
+)
+def test_misuse_of_lines_is_one_line_and_status_two(arguments, quoted, tmp_path):
+    output = tmp_path / "out"
+    result = run("lines", "--output", str(output), *arguments)
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1
+    assert quoted in result.output
+    assert not output.exists() or not list(output.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from saddle.newton import OutsideDomain
+from saddle.continuation.newton import OutsideDomain
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 

@@ -203,7 +203,8 @@ def test_a_crossing_on_a_metastable_branch_is_not_alpha_l(start):
 
 
 def test_lines_in_the_regularization(start):
-    line = solve_transition_line(MODEL, "alpha_c", "regularization", (0.008, 0.012), points=3, diagram=start)
+    line = solve_transition_line(MODEL, "alpha_c", "lambda", (0.008, 0.012), points=3, diagram=start)
+    assert line.over == "regularization"
     assert line.at(0.01) == pytest.approx(1.251536, abs=2e-4)
     model = dataclasses.replace(MODEL, regularization=0.012)
     solved = solve_phase_diagram(model, (1.0, 1.6), points=4, rule=RULE)

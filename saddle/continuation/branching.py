@@ -210,7 +210,7 @@ def deflated_solutions(
 ) -> list[np.ndarray]:
     """Look for solutions at fixed parameters that are not among the known ones, by deflated Newton's method.
 
-    The residual is multiplied by prod_i (1 + 1 / |x - x_i|^2) over the known solutions and their images, which
+    The residual is multiplied by ``prod_i (1 + 1 / |x - x_i|^2)`` over the known solutions and their images, which
     keeps Newton's method away from them. That nothing is found proves nothing.
 
     Parameters

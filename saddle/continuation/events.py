@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from saddle.continuation.curves import CurvePoint
 from saddle.continuation.locating import SquareSolution, solve_square
 from saddle.continuation.searching import Search
-from saddle.continuation.sections import Section, isotropy, symmetry_blocks
+from saddle.continuation.sections import Section, group_elements, isotropy, symmetry_blocks
 from saddle.continuation.special_points import Criticality, Event, EventFunction, EventKind
 from saddle.continuation.tracing import Curve
 
@@ -17,6 +18,8 @@ __all__ = ["Criticality", "Event", "EventFunction", "EventKind", "SquareSolution
 
 # How often a segment is halved in which something could not be located.
 HALVINGS = 4
+# Part of what breaks a symmetry that is left where an event counts as one of a branch that is about to lose it.
+REMAINING = 0.05
 
 
 def find_events(
@@ -44,7 +47,7 @@ def find_events(
     list of Event
         In the curve's order, each once. Points that could not be located stay in it, marked unresolved.
     """
-    if len(curve.points) < 2:
+    if len(curve.extended) < 2:
         return []
     # A point where the branch happens to meet one of higher symmetry does not tell what fixes the branch.
     fixed_least = min(
@@ -52,13 +55,37 @@ def find_events(
     )
     search = Search(section, symmetry_blocks(section.problem, fixed_least), tuple(functions), tolerance)
     events: list[Event] = []
-    for k, segment in enumerate(pairwise(curve.points)):
+    points = curve.extended
+    first = 1 if curve.beyond[0] is not None else 0
+    last = first + len(curve.points) - 1
+    for k, segment in enumerate(pairwise(points)):
         # The point beside the segment: before it, or after the first one.
-        beside = curve.points[k - 1] if k > 0 else (curve.points[2] if len(curve.points) > 2 else None)
-        for event in search.within(segment, beside, HALVINGS):
-            if not any(_same(section, event, other) for other in events):
+        beside = points[k - 1] if k > 0 else (points[2] if len(points) > 2 else None)
+        inside = first <= k < last
+        for event in search.within(segment, beside, HALVINGS if inside else 0):
+            ours = inside or _before_the_end(section, segment[0 if k == last else 1], event)
+            if ours and not any(_same(section, event, other) for other in events):
                 events.append(event)
     return events
+
+
+def _before_the_end(section: Section, point: CurvePoint, event: Event) -> bool:
+    """Whether an event in the last step of a branch comes before the branch becomes more symmetric.
+
+    Beyond it the branch is its own mirror image, with the mirror images of its events; where it turns into them it
+    has an apparent fold.
+    """
+    if not event.resolved:
+        return False
+    problem, x = section.problem, section.full(point.y)[0]
+    units, fixed = problem.units(x), isotropy(problem, x)
+    for element in group_elements(problem.symmetries):
+        if any(np.array_equal(element.on_unknowns, other.on_unknowns) for other in fixed):
+            continue
+        here, there = ((y - element.on_unknowns @ y) / units for y in (x, event.x))
+        if float(here @ there) < REMAINING * float(here @ here):
+            return False
+    return True
 
 
 def _same(section: Section, event: Event, other: Event) -> bool:

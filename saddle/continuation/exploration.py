@@ -199,6 +199,20 @@ class _Work:
         events = find_events(section, curve, self.functions, tolerance=self.control.tolerance)
         self.traced[-1] = replace(self.traced[-1], events=tuple(events))
         self._attach()
+        if origin is not None and origin.kernel.shape[1] == 1 and self._joins_the_same(self.traced[-1]):
+            self.traced.pop()
+
+    def _joins_the_same(self, branch: TracedBranch) -> bool:
+        """Whether another branch of the same subspace joins the same two pitchforks: then it is this one, reversed.
+
+        Only one branch and its images start at a pitchfork with a kernel of one dimension.
+        """
+        ends = {id(event) for event in branch.meets}
+        return None not in branch.meets and any(
+            {id(event) for event in other.meets} == ends
+            and np.array_equal(other.section.block.basis, branch.section.block.basis)
+            for other in self.traced[:-1]
+        )
 
     def _attach(self) -> None:
         """Note at which branch points the traced branches start and end."""
@@ -263,6 +277,9 @@ def _crossing(section: Section, last: CurvePoint, beyond: CurvePoint) -> tuple[n
         before, after = (a - element.on_unknowns @ a) / scale, (b - element.on_unknowns @ b) / scale
         if np.linalg.norm(after) < 0.9 * np.linalg.norm(before) or float(before @ after) < 0.0:
             fraction = float(before @ before) / float(before @ (before - after))
+    if fraction > 1.0:  # the branch was left with little of it: a cubic is no good that far ahead
+        chord = beyond.y - last.y
+        return last.y + fraction * chord, fraction * float(np.linalg.norm(chord / units))
     direction = beyond.tangent / units
     length = float(direction @ ((last.y - beyond.y) / units)) / float(np.linalg.norm(direction))
     return predict((last, beyond), units, (1.0 - fraction) * length), abs(length)

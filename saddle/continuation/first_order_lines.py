@@ -13,7 +13,7 @@ from saddle.continuation.locating import solve_square
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
 from saddle.outcomes import Outcome
 
-__all__ = ["LineEnd", "end_of_line", "first_order_line"]
+__all__ = ["MergingPoint", "end_of_line", "first_order_line"]
 
 MERGED = "the two branches merge"
 # Where three solutions merge the equations' determinant vanishes as the fifth power of their distance.
@@ -26,7 +26,7 @@ CLOSEST = 0.02
 
 
 @dataclass(frozen=True)
-class LineEnd:
+class MergingPoint:
     """Where the two branches of a first-order line merge.
 
     Attributes
@@ -137,7 +137,7 @@ def _solved_apart(
     return np.array(solved), np.array(values), np.array(errors)
 
 
-def end_of_line(system: EqualPotentials, curve: Curve, at_start: bool, tolerance: float = 1e-12) -> LineEnd | None:
+def end_of_line(system: EqualPotentials, curve: Curve, at_start: bool, tolerance: float = 1e-12) -> MergingPoint | None:
     """Extrapolate a first-order line to where its branches merge; None if it did not end there.
 
     Parameters are even, smooth functions of the distance between the branches. The line is solved at Chebyshev's
@@ -165,7 +165,7 @@ def end_of_line(system: EqualPotentials, curve: Curve, at_start: bool, tolerance
             end = weights @ values
             error = np.abs(end - lower @ values) + np.abs(weights) @ errors
             if best is None or np.max(error / units) < np.max(best.error / units):
-                best = LineEnd(end, error)
+                best = MergingPoint(end, error)
     return best
 
 

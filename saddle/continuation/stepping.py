@@ -29,7 +29,7 @@ class StepControl:
     initial, smallest, largest
         Steps.
     angle
-        Largest accepted angle, in radians, between successive tangents, and between a tangent and the chord.
+        Largest accepted angle, in radians, between successive tangents; half of it between a tangent and the chord.
     drift
         Largest accepted distance between a point and its prediction, as a part of the step; five times as much
         for the first step, which is predicted by the tangent alone. Neighbouring branches much closer to each other

@@ -34,6 +34,8 @@ __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 # Distance, in natural units, at which a point lies at a bound.
 AT_BOUND = 1e-9
 BISECTIONS = 50
+# Points that a curve should have before it is stopped.
+FEW = 4
 
 
 @dataclass(frozen=True)
@@ -150,13 +152,18 @@ class _Counted:
 
 def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
     """Return the bound that a step leaves through; a curve may start outside and come in."""
+    met: list[tuple[float, Bounds, float]] = []
     for bound in bounds:
         last, value = before.y[bound.index], after.y[bound.index]
         if value < bound.low and value < last:
-            return bound, bound.low
+            met.append(((bound.low - last) / (value - last), bound, bound.low))
         if value > bound.high and value > last:
-            return bound, bound.high
-    return None
+            met.append(((bound.high - last) / (value - last), bound, bound.high))
+    if not met:
+        return None
+    # Of several, the one that is met first.
+    _, bound, edge = min(met, key=lambda item: item[0])
+    return bound, edge
 
 
 def _ahead(
@@ -165,7 +172,9 @@ def _ahead(
     """Solve where the prediction of a step meets a bound, without looking beyond: the domain may end there."""
     here = points[-1]
     units = np.asarray(system.units(here.y), dtype=float)
-    ahead = predict(tuple(points[-2:]), units, step)
+    last_two = tuple(points[-2:])
+    ahead = predict(last_two, units, step)
+    met: list[tuple[float, int, float]] = []
     for bound in bounds:
         last, value = here.y[bound.index], ahead[bound.index]
         edge = bound.low if value < bound.low <= last else bound.high if value > bound.high >= last else None
@@ -174,22 +183,24 @@ def _ahead(
         low, high = 0.0, step
         for _ in range(BISECTIONS):
             middle = 0.5 * (low + high)
-            passed = (predict(tuple(points[-2:]), units, middle)[bound.index] - edge) * (value - edge) > 0.0
+            passed = (predict(last_two, units, middle)[bound.index] - edge) * (value - edge) > 0.0
             low, high = (low, middle) if passed else (middle, high)
-        guess = predict(tuple(points[-2:]), units, high)
-        guess[bound.index] = edge
-        row = np.zeros(len(guess))
-        row[bound.index] = 1.0
-        y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-        if not result.converged or result.linearization is None:
-            return None
-        y[bound.index] = edge
-        point = start_point(system, y, result.linearization.curve, here.tangent)
-        near = np.linalg.norm((y - guess) / units) <= FIRST * control.drift * high
-        if near and point.orientation == here.orientation:
-            return point
+        met.append((high, bound.index, edge))
+    if not met:
         return None
-    return None
+    # Of several, the one that is met first.
+    distance, index, edge = min(met)
+    guess = predict(last_two, units, distance)
+    guess[index] = edge
+    row = np.zeros(len(guess))
+    row[index] = 1.0
+    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
+    if not result.converged or result.linearization is None:
+        return None
+    y[index] = edge
+    point = start_point(system, y, result.linearization.curve, here.tangent)
+    near = np.linalg.norm((y - guess) / units) <= FIRST * control.drift * distance
+    return point if near and point.orientation == here.orientation else None
 
 
 def _starts_at_bound(system: CurveSystem, start: CurvePoint, bounds: Sequence[Bounds]) -> bool:
@@ -251,6 +262,10 @@ def _trace(
                     break
                 point = landed
             stop = next((s for s in stops if s.reached(way.points[-1], point)), None)
+            if stop is not None and len(way.points) < FEW and step > 4.0 * control.smallest:
+                # A branch of one point would be no branch: come closer to where it ends.
+                step *= 0.4
+                continue
             if stop is not None:
                 if stop.keep:
                     way.points.append(point)
