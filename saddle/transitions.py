@@ -245,8 +245,9 @@ def find_alpha_c(positional: Branch, semantic: Branch, pieces: Sequence[Piece]) 
         located = locate(EqualFreeEntropies(positional.sector, semantic.sector), positional.evolution, start)
     except SolverError as failure:
         return None, f"equal free entropies bracketed by {bracket} but not located: {failure}"
-    if not bracket[0] - located.error <= located.alpha <= bracket[1] + located.error:
-        return None, f"equal free entropies bracketed by {bracket} but located at {located.alpha:.6g}"
+    # On the branches' own rule, that is; sharpening may move it out of so small a bracket.
+    if not bracket[0] - located.error <= located.y[-1] <= bracket[1] + located.error:
+        return None, f"equal free entropies bracketed by {bracket} but located at {located.y[-1]:.6g}"
     between = (positional.name, semantic.name)
     return Transition(
         located.alpha, located.error, "first-order", between, bracket=bracket, points=_points(located)
@@ -314,8 +315,8 @@ def find_alpha_l(
         located = locate(BaselineCrossing(after.sector, baseline), after.evolution, first)
     except SolverError as failure:
         return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
-    if not low - located.error <= located.alpha <= high + located.error:
-        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.alpha:.6g}, on another branch"
+    if not low - located.error <= located.y[-1] <= high + located.error:
+        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch"
     between, bracket = (after.name, "linear"), (low, high)
     return Transition(
         located.alpha, located.error, "baseline-crossing", between, bracket=bracket, points=_points(located)

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from saddle.continuation.bounds import Bounds, land_ahead, met_bound, starts_at_bound
 from saddle.continuation.curves import (
     CurveEvaluation,
     CurvePoint,
@@ -22,29 +23,16 @@ from saddle.continuation.curves import (
     land,
     land_all,
     passes,
-    predict,
     start_point,
 )
 from saddle.continuation.newton import OutsideDomain
-from saddle.continuation.stepping import FIRST, StepControl, angle, attempt
+from saddle.continuation.stepping import StepControl, angle, attempt
 from saddle.outcomes import Outcome, SolverError
 
 __all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
 
-# Distance, in natural units, at which a point lies at a bound.
-AT_BOUND = 1e-9
-BISECTIONS = 50
 # Points that a curve should have before it is stopped.
 FEW = 4
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Follow a curve only where one unknown lies in an interval; the ends are landed on."""
-
-    index: int
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -150,73 +138,6 @@ class _Counted:
         return self.system.units(y)
 
 
-def _meets_bounds(before: CurvePoint, after: CurvePoint, bounds: Sequence[Bounds]) -> tuple[Bounds, float] | None:
-    """Return the bound that a step leaves through; a curve may start outside and come in."""
-    met: list[tuple[float, Bounds, float]] = []
-    for bound in bounds:
-        last, value = before.y[bound.index], after.y[bound.index]
-        if value < bound.low and value < last:
-            met.append(((bound.low - last) / (value - last), bound, bound.low))
-        if value > bound.high and value > last:
-            met.append(((bound.high - last) / (value - last), bound, bound.high))
-    if not met:
-        return None
-    # Of several, the one that is met first.
-    _, bound, edge = min(met, key=lambda item: item[0])
-    return bound, edge
-
-
-def _ahead(
-    system: CurveSystem, points: Sequence[CurvePoint], step: float, bounds: Sequence[Bounds], control: StepControl
-) -> CurvePoint | None:
-    """Solve where the prediction of a step meets a bound, without looking beyond: the domain may end there."""
-    here = points[-1]
-    units = np.asarray(system.units(here.y), dtype=float)
-    last_two = tuple(points[-2:])
-    ahead = predict(last_two, units, step)
-    met: list[tuple[float, int, float]] = []
-    for bound in bounds:
-        last, value = here.y[bound.index], ahead[bound.index]
-        edge = bound.low if value < bound.low <= last else bound.high if value > bound.high >= last else None
-        if edge is None:
-            continue
-        low, high = 0.0, step
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            passed = (predict(last_two, units, middle)[bound.index] - edge) * (value - edge) > 0.0
-            low, high = (low, middle) if passed else (middle, high)
-        met.append((high, bound.index, edge))
-    if not met:
-        return None
-    # Of several, the one that is met first.
-    distance, index, edge = min(met)
-    guess = predict(last_two, units, distance)
-    guess[index] = edge
-    row = np.zeros(len(guess))
-    row[index] = 1.0
-    y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-    if not result.converged or result.linearization is None:
-        return None
-    y[index] = edge
-    point = start_point(system, y, result.linearization.curve, here.tangent)
-    near = np.linalg.norm((y - guess) / units) <= FIRST * control.drift * distance
-    return point if near and point.orientation == here.orientation else None
-
-
-def _starts_at_bound(system: CurveSystem, start: CurvePoint, bounds: Sequence[Bounds]) -> bool:
-    """Whether a curve has nowhere to go: it starts at a bound, or beyond, and leads outwards."""
-    units = np.asarray(system.units(start.y), dtype=float)
-    for bound in bounds:
-        value, slope, unit = start.y[bound.index], start.tangent[bound.index], units[bound.index]
-        if abs(slope) < AT_BOUND * unit:  # along the bound, as far as one can tell
-            continue
-        if value <= bound.low + AT_BOUND * unit and slope < 0.0:
-            return True
-        if value >= bound.high - AT_BOUND * unit and slope > 0.0:
-            return True
-    return False
-
-
 def _trace(
     system: CurveSystem,
     start: CurvePoint,
@@ -226,7 +147,7 @@ def _trace(
     report: Callable[[CurvePoint], object],
 ) -> _Way:
     way = _Way([start])
-    if _starts_at_bound(system, start, bounds):
+    if starts_at_bound(system, start, bounds):
         way.ending = Outcome.AT_BOUND
         return way
     step, failure = control.initial, Outcome.STEP_TOO_SHORT
@@ -235,7 +156,7 @@ def _trace(
             if step < control.smallest:
                 way.ending = failure
                 break
-            landed = _ahead(system, way.points, step, bounds, control)
+            landed = land_ahead(system, way.points, step, bounds, control)
             if landed is not None and not any(s.reached(way.points[-1], landed) for s in stops):
                 way.points.append(landed)
                 report(landed)
@@ -250,7 +171,7 @@ def _trace(
                 way.points.append(way.points[0])
                 way.ending = Outcome.CLOSED
                 break
-            beyond = _meets_bounds(*segment, bounds)
+            beyond = met_bound(*segment, bounds)
             if beyond is not None:
                 bound, value = beyond
                 landed = land(system, segment, bound.index, value, tolerance=control.tolerance)
