@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replica.sectors import Sector
     from saddle.branch import Branch, SolvedPoint, find_point, solve_point
-    from saddle.line_collection import TransitionLines, solve_transition_lines
+    from saddle.lines.collection import TransitionLines, solve_transition_lines
+    from saddle.lines.result import TransitionLine
+    from saddle.lines.solving import solve_transition_line
     from saddle.outcomes import Outcome, SolverError
     from saddle.phase_diagram import Phase, PhaseDiagram, solve_phase_diagram
     from saddle.quadrature import LineRule
     from saddle.replicon import Replicon
     from saddle.state_evolution import StateEvolution
-    from saddle.transition_lines import TransitionLine, solve_transition_line
     from saddle.transitions import Transition
 
 __all__ = [
@@ -51,13 +52,13 @@ _HOMES = {
     "SolverError": "saddle.outcomes",
     "StateEvolution": "saddle.state_evolution",
     "Transition": "saddle.transitions",
-    "TransitionLine": "saddle.transition_lines",
-    "TransitionLines": "saddle.line_collection",
+    "TransitionLine": "saddle.lines.result",
+    "TransitionLines": "saddle.lines.collection",
     "find_point": "saddle.branch",
     "solve_phase_diagram": "saddle.phase_diagram",
     "solve_point": "saddle.branch",
-    "solve_transition_line": "saddle.transition_lines",
-    "solve_transition_lines": "saddle.line_collection",
+    "solve_transition_line": "saddle.lines.solving",
+    "solve_transition_lines": "saddle.lines.collection",
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from replica.model import AttentionModel
-    from saddle.line_collection import TransitionLines
+    from saddle.lines.collection import TransitionLines
     from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["main"]
@@ -149,7 +149,7 @@ def lines(
     quiet: bool,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
-    from saddle.line_collection import solve_transition_lines
+    from saddle.lines.collection import solve_transition_lines
     from saddle.reporting import line_table, prepare_folder
 
     model = _model(omega, sigma, regularization, positional_matrix)

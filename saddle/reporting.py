@@ -17,7 +17,7 @@ from saddle.cache_folder import write_atomically
 
 if TYPE_CHECKING:
     from saddle.branch import Branch
-    from saddle.line_collection import TransitionLines
+    from saddle.lines.collection import TransitionLines
     from saddle.phase_diagram import PhaseDiagram
 
 __all__ = [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from saddle.continuation.newton import OutsideDomain
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
 from saddle.channel import parameter_vector
+from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import SobolRule
 from tests.kernel_calls import global_minima, line_fields, replicon_line
 from tests.oracles import envelope_on_line, jumps_by_search, sample_loss, target

@@ -20,7 +20,7 @@ from saddle import (
     solve_transition_lines,
 )
 from saddle.channel import Channel
-from saddle.line_plotting import global_minimum_at
+from saddle.lines.plotting import global_minimum_at
 
 RULE = LineRule.for_tolerance(1e-3)
 MODEL = AttentionModel.paper()

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from tqdm import tqdm
 
 from replica.model import AttentionModel
-from replica.names import ALPHA, ORDER_PARAMETERS
+from replica.names import ALPHA
 from replica.sectors import Sector
-from saddle.attention_problem import LINE_PARAMETERS
 from saddle.continuation.curves import CurvePoint, CurveSystem
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
-from saddle.line_ends import LineEnd, classify_end
+from saddle.lines.ends import LineEnd, classify_end
+from saddle.lines.result import TransitionLine, empty_line
+from saddle.lines.start import canonical_name, canonical_parameter, check_range, equations_of, find_start
 from saddle.outcomes import Outcome, SolverError
-from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
+from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.sharpening import LocatedTransition, sharpen
 from saddle.state_evolution import N_STATE, StateEvolution
 from saddle.transition_equations import (
     BaselineCrossing,
-    EqualFreeEntropies,
-    Fold,
-    Pitchfork,
     TransitionEquations,
 )
 from saddle.transitions import Transition
 
-__all__ = ["TransitionLine", "check_range", "empty_line", "solve_transition_line"]
+__all__ = ["TransitionLine", "solve_transition_line"]
 
-ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
-OTHER_NAMES = {"lambda": "regularization"}
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
@@ -46,135 +41,6 @@ FADED = 0.4
 SAME = 1e-9
 # By how much alpha may change, relatively, from one stored point of a line to the next.
 STEEP = 0.15
-# The diagram from which a line starts needs its transitions, not many points.
-START_POINTS = 12
-
-
-@dataclass(frozen=True)
-class TransitionLine:
-    """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
-
-    Attributes
-    ----------
-    name, kind, between
-        As in the phase diagram from which the line was started.
-    model
-        The model; along the line ``over`` replaces one of its parameters.
-    over
-        Name of that parameter.
-    parameter, alpha, error
-        Where the transition is, on a rule ten times finer than the line was continued on, and the error of alpha,
-        (n,).
-    tangent
-        d alpha/d parameter, (n,).
-    order_parameters
-        (q, m, V, theta) of the solution at the transition, or of both, (n, s, 4).
-    free_entropy, test_error
-        Phi and the test error per token, (n, s).
-    metastable
-        For a baseline crossing, whether the other of the positional and the semantic solution has the larger Phi
-        there, (n,): then the global minimum does not cross the baseline here, but at the first-order transition.
-        None for other kinds.
-    endings
-        How the line ended on both sides, in words.
-    ends
-        Special points at which it ends, or None.
-    rule
-        Quadrature rule on which the line was continued.
-    reason
-        In words, why there is no line; "" if there is one.
-    complete
-        False after an interruption: what is there is valid.
-    """
-
-    name: str
-    kind: str
-    between: tuple[str, str]
-    model: AttentionModel
-    over: str
-    parameter: np.ndarray
-    alpha: np.ndarray
-    error: np.ndarray
-    tangent: np.ndarray
-    order_parameters: np.ndarray
-    free_entropy: np.ndarray
-    test_error: np.ndarray
-    endings: tuple[str, str]
-    rule: OuterRule | None
-    reason: str = ""
-    complete: bool = True
-    ends: tuple[LineEnd | None, LineEnd | None] = (None, None)
-    metastable: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        """Make every array read-only."""
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.setflags(write=False)
-
-    def __len__(self) -> int:
-        """Return the number of points."""
-        return len(self.alpha)
-
-    def at(self, value: float) -> float:
-        """Return alpha at a value of the parameter, by cubic interpolation between points and their tangents.
-
-        Raises
-        ------
-        ValueError
-            If the line does not pass this value.
-        """
-        for k in range(len(self) - 1):
-            low, high = sorted((self.parameter[k], self.parameter[k + 1]))
-            if low <= value <= high and high > low:
-                width = self.parameter[k + 1] - self.parameter[k]
-                x = (value - self.parameter[k]) / width
-                a, b = self.alpha[k], self.alpha[k + 1]
-                u, v = self.tangent[k] * width, self.tangent[k + 1] * width
-                return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
-        raise ValueError(f"the line {self.name} does not pass {self.over} = {value!r}")
-
-
-def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
-    """Return a line without points, and why it has none."""
-    none = np.zeros(0)
-    return TransitionLine(
-        name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, N_STATE)), np.zeros((0, 1)),
-        np.zeros((0, 1)), ("", ""), None, reason, complete,
-    )  # fmt: skip
-
-
-def _wanted(name: str) -> str:
-    """Return the canonical name of a transition, or say what is wrong with it."""
-    name = ALIASES.get(name, name)
-    parts = name.split(" (")[0].split(" -> ")
-    families = {sector.value for sector in Sector}
-    if name in ("alpha_c", "alpha_l") or (
-        len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
-    ):
-        return name
-    known = (
-        "'alpha_c', 'alpha_l', " + ", ".join(map(repr, ALIASES)) + ", or a bifurcation such as 'agnostic -> semantic'"
-    )
-    raise ValueError(f"transition must be one of {known}, got {name!r}")
-
-
-def equations_of(name: str, transition: Transition) -> TransitionEquations:
-    """Return the equations that define a transition of a solved diagram."""
-    sectors = [next((s for s in Sector if part.split()[0] == s.value), None) for part in transition.between]
-    first = sectors[0]
-    if first is None:
-        raise ValueError(f"{name} is not a transition between families of solutions: {transition}")
-    if transition.kind == "pitchfork":
-        index = [quantity.name for quantity in ORDER_PARAMETERS].index(transition.unstable_to)
-        return Pitchfork(first, index)
-    if transition.kind == "fold":
-        return Fold(first)
-    if transition.kind == "baseline-crossing":
-        return BaselineCrossing(first, linear_baseline_error)
-    if transition.kind == "first-order" and sectors[1] is not None:
-        return EqualFreeEntropies(first, sectors[1])
-    raise ValueError(f"{name} cannot be continued: {transition}")
 
 
 def _overlap_vanishes(equations: TransitionEquations) -> Stop:
@@ -192,39 +58,6 @@ def _overlap_vanishes(equations: TransitionEquations) -> Stop:
         return False
 
     return Stop(VANISHES, reached)
-
-
-def _start(
-    model: AttentionModel,
-    name: str,
-    over: str,
-    between: tuple[float, float],
-    diagram: PhaseDiagram | None,
-    alpha: Sequence[float],
-    rule: OuterRule | None,
-    tolerance: float,
-    threads: int,
-) -> tuple[PhaseDiagram, Transition] | str:
-    """Find the transition at some value of the parameter: the model's own, or others in the range."""
-    own = float(getattr(model, over))
-    middle = 0.5 * (between[0] + between[1])
-    candidates = [own] if between[0] <= own <= between[1] else []
-    candidates += [middle, 0.75 * between[0] + 0.25 * between[1], 0.25 * between[0] + 0.75 * between[1]]
-    said = ""
-    for value in candidates:
-        solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
-        if solved is None:
-            changed = dataclasses.replace(model, **{over: value})
-            solved = solve_phase_diagram(
-                changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
-            )
-        transition = solved.transitions.get(name)
-        if transition is not None and transition.points:
-            return solved, transition
-        if not solved.complete:
-            return "the computation was interrupted"
-        said = said or f"no {name} at {over} = {value:g}: {solved.reasons.get(name, 'no such bifurcation was found')}"
-    return said
 
 
 def solve_transition_line(
@@ -288,12 +121,12 @@ def solve_transition_line(
     stationary its slope is -(d_p Phi_A - d_p Phi_B)/(d_alpha Phi_A - d_alpha Phi_B) with explicit derivatives
     (theory notes in docs/, section 10).
     """
-    name = _wanted(transition)
-    over = OTHER_NAMES.get(over, over)
+    name = canonical_name(transition)
+    over = canonical_parameter(over)
     low, high = check_range(model, over, between, points)
     with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
-        found = _start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
+        found = find_start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
         bar.set_postfix_str("")
         if isinstance(found, str):
             return empty_line(name, model, over, found, complete=found != "the computation was interrupted")
@@ -301,23 +134,6 @@ def solve_transition_line(
         evolution = StateEvolution(solved.model, solved.rule, threads)
         equations = equations_of(name, located)
         return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
-
-
-def check_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
-    """Return a valid range of a parameter, or raise ValueError saying what is wrong with it."""
-    if over not in LINE_PARAMETERS:
-        raise ValueError(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
-    try:
-        low, high = (float(value) for value in between)
-    except (TypeError, ValueError):
-        raise ValueError(f"between must be a pair (lowest, highest), got {between!r}") from None
-    if not low < high:
-        raise ValueError(f"between must increase from lowest to highest, got {low!r} to {high!r}")
-    for value in (low, high):
-        dataclasses.replace(model, **{over: value})
-    if not isinstance(points, int) or points < 2:
-        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
-    return low, high
 
 
 def _follow(

@@ -15,18 +15,13 @@ import xarray as xr
 
 from replica.model import AttentionModel
 from replica.names import ORDER_PARAMETERS
-from saddle.line_ends import LineEnd
+from saddle.lines.ends import LineEnd
+from saddle.lines.result import TransitionLine, empty_line
+from saddle.lines.solving import solve_transition_line
+from saddle.lines.start import START_POINTS, canonical_parameter, check_range
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import OuterRule
 from saddle.storage import prepare_output, rule_from_dict, rule_to_dict
-from saddle.transition_lines import (
-    OTHER_NAMES,
-    START_POINTS,
-    TransitionLine,
-    check_range,
-    empty_line,
-    solve_transition_line,
-)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +63,7 @@ class TransitionLines:
 
     def plot(self) -> Figure:
         """Draw the phase diagram in alpha and the parameter."""
-        from saddle.line_plotting import plot_lines
+        from saddle.lines.plotting import plot_lines
 
         return plot_lines(self)
 
@@ -216,7 +211,7 @@ def solve_transition_lines(
     ValueError
         If a transition or the parameter is unknown, or the range or the number of points is invalid.
     """
-    over = OTHER_NAMES.get(over, over)
+    over = canonical_parameter(over)
     low, high = check_range(model, over, between, points)
     diagram: PhaseDiagram | None = None
     lines: dict[str, TransitionLine] = {}

@@ -12,11 +12,11 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from replica.names import MODEL_PARAMETERS
+from saddle.lines.result import TransitionLine
 from saddle.plotting import BRANCH_COLOURS
-from saddle.transition_lines import TransitionLine
 
 if TYPE_CHECKING:
-    from saddle.line_collection import TransitionLines
+    from saddle.lines.collection import TransitionLines
 
 __all__ = ["global_minimum_at", "plot_lines"]
 

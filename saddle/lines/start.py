@@ -1,0 +1,110 @@
+"""What a line of transitions starts from: names, ranges, and a first transition in a phase diagram."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from replica.model import AttentionModel
+from replica.names import ORDER_PARAMETERS
+from replica.sectors import Sector
+from saddle.attention_problem import LINE_PARAMETERS
+from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
+from saddle.quadrature import OuterRule
+from saddle.transition_equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
+from saddle.transitions import Transition
+
+__all__ = ["START_POINTS", "canonical_name", "canonical_parameter", "check_range", "equations_of", "find_start"]
+
+ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
+OTHER_NAMES = {"lambda": "regularization"}
+# The diagram from which a line starts needs its transitions, not many points.
+START_POINTS = 12
+
+
+def canonical_name(name: str) -> str:
+    """Return the canonical name of a transition, or say what is wrong with it."""
+    name = ALIASES.get(name, name)
+    parts = name.split(" (")[0].split(" -> ")
+    families = {sector.value for sector in Sector}
+    if name in ("alpha_c", "alpha_l") or (
+        len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
+    ):
+        return name
+    known = (
+        "'alpha_c', 'alpha_l', " + ", ".join(map(repr, ALIASES)) + ", or a bifurcation such as 'agnostic -> semantic'"
+    )
+    raise ValueError(f"transition must be one of {known}, got {name!r}")
+
+
+def canonical_parameter(over: str) -> str:
+    """Return a parameter's name in the model, of which it may have another."""
+    return OTHER_NAMES.get(over, over)
+
+
+def equations_of(name: str, transition: Transition) -> TransitionEquations:
+    """Return the equations that define a transition of a solved diagram."""
+    sectors = [next((s for s in Sector if part.split()[0] == s.value), None) for part in transition.between]
+    first = sectors[0]
+    if first is None:
+        raise ValueError(f"{name} is not a transition between families of solutions: {transition}")
+    if transition.kind == "pitchfork":
+        index = [quantity.name for quantity in ORDER_PARAMETERS].index(transition.unstable_to)
+        return Pitchfork(first, index)
+    if transition.kind == "fold":
+        return Fold(first)
+    if transition.kind == "baseline-crossing":
+        return BaselineCrossing(first, linear_baseline_error)
+    if transition.kind == "first-order" and sectors[1] is not None:
+        return EqualFreeEntropies(first, sectors[1])
+    raise ValueError(f"{name} cannot be continued: {transition}")
+
+
+def find_start(
+    model: AttentionModel,
+    name: str,
+    over: str,
+    between: tuple[float, float],
+    diagram: PhaseDiagram | None,
+    alpha: Sequence[float],
+    rule: OuterRule | None,
+    tolerance: float,
+    threads: int,
+) -> tuple[PhaseDiagram, Transition] | str:
+    """Find the transition at some value of the parameter: the model's own, or others in the range."""
+    own = float(getattr(model, over))
+    middle = 0.5 * (between[0] + between[1])
+    candidates = [own] if between[0] <= own <= between[1] else []
+    candidates += [middle, 0.75 * between[0] + 0.25 * between[1], 0.25 * between[0] + 0.75 * between[1]]
+    said = ""
+    for value in candidates:
+        solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
+        if solved is None:
+            changed = dataclasses.replace(model, **{over: value})
+            solved = solve_phase_diagram(
+                changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
+            )
+        transition = solved.transitions.get(name)
+        if transition is not None and transition.points:
+            return solved, transition
+        if not solved.complete:
+            return "the computation was interrupted"
+        said = said or f"no {name} at {over} = {value:g}: {solved.reasons.get(name, 'no such bifurcation was found')}"
+    return said
+
+
+def check_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
+    """Return a valid range of a parameter, or raise ValueError saying what is wrong with it."""
+    if over not in LINE_PARAMETERS:
+        raise ValueError(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
+    try:
+        low, high = (float(value) for value in between)
+    except (TypeError, ValueError):
+        raise ValueError(f"between must be a pair (lowest, highest), got {between!r}") from None
+    if not low < high:
+        raise ValueError(f"between must increase from lowest to highest, got {low!r} to {high!r}")
+    for value in (low, high):
+        dataclasses.replace(model, **{over: value})
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+    return low, high
