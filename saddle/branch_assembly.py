@@ -27,6 +27,8 @@ VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal":
 # Of residuals at stored points, in natural units.
 TOLERANCE = 5e-9
 ROUNDING = 1e-12
+# Strength of jumps, compared with E[M], that leaves no doubt.
+CLEARLY = 1e-2
 # Relative distance from a pitchfork at which a branch that is not found there counts as merged.
 AT_END = 2e-3
 SCALARS = (
@@ -182,9 +184,17 @@ def _solve_on_grid(
         if low <= alpha <= high:
             found = solve_on_piece(evolution, piece, alpha)
             if found is not None:
-                replicon = evolution.replicon(found[0].state, alpha, quick=True)
+                replicon = _quick_replicon(evolution, found[0])
                 solved[k] = _Solved(*found, replicon)
             report()
+
+
+def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replicon:
+    """Return the replicon to a digit or two where jumps clearly break replica symmetry, and to more elsewhere."""
+    coarse = evolution.with_rule(evolution.rule.coarsened()).replicon(here.state, here.alpha, quick=True)
+    if coarse.jump_strength > CLEARLY * here.averages.envelope:
+        return coarse
+    return evolution.replicon(here.state, here.alpha, quick=True)
 
 
 def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tuple[StateEvaluation, float] | None:

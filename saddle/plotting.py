@@ -166,8 +166,8 @@ def _label_overlaps(axes: Axes, diagram: PhaseDiagram, symbol: dict[str, str]) -
     for branch_name, quantity, rise in (
         ("positional", "positional_overlap", 5),
         ("semantic", "semantic_overlap", -30),
-        ("mixed", "positional_overlap", -30),
-        ("mixed", "semantic_overlap", 5),
+        ("mixed", "positional_overlap", 5),
+        ("mixed", "semantic_overlap", -14),
     ):
         branch = diagram.branches.get(branch_name)
         if branch is None or not branch.distinct.any():

@@ -255,7 +255,7 @@ class StateEvolution:
         """Return whether a solution (4,) is stable against replica-symmetry breaking, and by how much.
 
         The state is taken as it is: it should be a solution at ``alpha``. Costs thirty to sixty residuals; if
-        ``quick``, one, with a jump strength good to a per cent, but a regular part that is rough where there are
+        ``quick``, one, with a jump strength about as good as the rule, but a regular part that is rough where there are
         jumps (its error says so; it does not decide anything there).
 
         Raises
