@@ -106,7 +106,7 @@ def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | No
 
 
 def pieces_of(families: Families) -> tuple[Piece, ...]:
-    """Return the pieces of all curves, named; the first of a sector is the one with the largest overlaps."""
+    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha."""
     found = []
     for sector in Sector:
         own = []
@@ -116,19 +116,18 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
                 meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
                 curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
                 own.append((traced, curve, meets))
-        own.sort(key=lambda part: -_overlap(part[0], part[1], sector))
+        own.sort(key=lambda part: (not _attracts(part[1]), float(part[1].values[:, -1].min())))
         for number, (traced, curve, meets) in enumerate(own, start=1):
             name = sector.value if number == 1 else f"{sector.value} {number}"
             found.append(Piece(name, traced, curve, meets))
     return tuple(found)
 
 
-def _overlap(traced: TracedBranch, curve: Curve, sector: Sector) -> float:
-    """Return the largest overlap on a curve, in natural units: which piece of a family comes first."""
-    if not sector.broken:
-        return float(np.ptp(curve.values[:, -1]))
-    states = np.array([traced.section.full(y)[0] for y in curve.values])
-    return float(np.max(np.abs(states[:, list(sector.broken)]) / np.sqrt(states[:, :1])))
+def _attracts(curve: Curve) -> bool:
+    """Whether state evolution within the sector is attracted to a piece, at its middle point."""
+    middle = curve.points[len(curve.points) // 2]
+    block = middle.evaluation.jacobian[:, :-1]
+    return bool(np.all(np.linalg.eigvals(block).real > 0.0))
 
 
 def assemble_branches(

@@ -298,13 +298,32 @@ def linear_baseline_error(model: AttentionModel) -> float:
     return linear_positional(model).test_error
 
 
+def _first_order(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
+    """Find the first alpha at which a positional and a semantic branch, both attracting, have equal Phi.
+
+    Returns the transition, or None and the reason that the main branches give.
+    """
+    attracting = {
+        sector: [b for b in branches.values() if b.sector is sector and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
+        for sector in (Sector.POSITIONAL, Sector.SEMANTIC)
+    }
+    main = find_alpha_c(branches["positional"], branches["semantic"], pieces)
+    found = [main[0]] if main[0] is not None else []
+    for positional in attracting[Sector.POSITIONAL]:
+        for semantic in attracting[Sector.SEMANTIC]:
+            if (positional.name, semantic.name) != ("positional", "semantic"):
+                other, _ = find_alpha_c(positional, semantic, pieces)
+                found += [other] if other is not None else []
+    return (min(found, key=lambda transition: transition.alpha), "") if found else main
+
+
 def _locate(
     evolution: StateEvolution, branches: Mapping[str, Branch], pieces: Sequence[Piece], report: Callable[[str], object]
 ) -> _Located:
     """Locate all transitions on the assembled branches."""
     reasons = {}
     report("alpha_c")
-    alpha_c, reasons["alpha_c"] = find_alpha_c(branches["positional"], branches["semantic"], pieces)
+    alpha_c, reasons["alpha_c"] = _first_order(branches, pieces)
     report("alpha_l")
     alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), linear_baseline_error, alpha_c)
     report("pitchforks and folds")

@@ -233,6 +233,59 @@ def test_signs_of_the_jacobian_change_at_bifurcations_only(which, request):
         assert not np.any(branch.stable[own] & np.any(signs < 0, axis=1))
 
 
+@pytest.fixture(scope="module")
+def folded():
+    # At omega = 0.23 the positional family is lost in a fold near alpha = 2.07, and there is another from 3.26 on.
+    rule = LineRule.for_tolerance(5e-4)
+    return solve_phase_diagram(AttentionModel.paper(omega=0.23), (0.8, 4.0), points=16, rule=rule)
+
+
+def test_branches_are_cut_at_folds(folded):
+    folds = [t for t in folded.bifurcations if t.kind == "fold" and t.resolved]
+    assert len(folds) >= 2
+    for fold in folds:
+        for name in fold.between:
+            branch = folded.branches[name]
+            own = branch.alpha[branch.distinct]
+            assert np.all(own < fold.alpha + fold.error) or np.all(own > fold.alpha - fold.error)
+            assert Outcome.FOLDED in branch.outcome
+    # One piece attracts state evolution, the other separates basins.
+    signs = [
+        np.sign(np.median(folded.branches[name].jacobian_signs[folded.branches[name].distinct, 0]))
+        for name in folds[-1].between
+    ]
+    assert sorted(signs) == [-1, 1]
+    # The usual branch keeps the usual name, although the family has larger overlaps at larger alpha.
+    positional = folded.branches["positional"]
+    assert np.max(positional.alpha[positional.distinct]) < 2.1
+    assert folded.alpha_c is not None
+    assert folded.alpha_c.between == ("positional", "semantic")
+
+
+def test_on_a_finer_rule_a_fold_has_solutions_on_one_side_only(folded):
+    fold = max((t for t in folded.bifurcations if t.kind == "fold" and t.resolved), key=lambda t: t.alpha)
+    evolution = StateEvolution(folded.model, folded.rule.refined().refined(3.0))
+    away, side = 5.0 * fold.error, 1.0 if fold.alpha > 3.0 else -1.0
+    state = np.array(fold.points[0].order_parameters)
+    # Both solutions lie at a distance of the square root of that of alpha, along the kernel.
+    inside = evolution.evaluate(state, fold.alpha + side * away)
+    unknowns = list(Sector.POSITIONAL.free)
+    _, _, right = np.linalg.svd(
+        inside.full_jacobian[np.ix_(unknowns, unknowns)]
+        / inside.full_scales[unknowns][:, None]
+        * inside.full_scales[unknowns]
+    )
+    found = []
+    for sign in (-1.0, 1.0):
+        start = state.copy()
+        start[unknowns] += sign * 0.1 * right[-1] * inside.full_scales[unknowns]
+        found.append(solve_point(evolution, Sector.POSITIONAL, start, fold.alpha + side * away))
+        with pytest.raises(SolverError):
+            solve_point(evolution, Sector.POSITIONAL, start, fold.alpha - side * away)
+    a, b = (point.order_parameters["positional_overlap"] for point in found)
+    assert abs(a - b) > 1e-3
+
+
 def test_phases_are_ranges_that_meet_at_transitions(diagram):
     phases = diagram.phases
     assert [phase.branch for phase in phases] == ["agnostic", "positional", "semantic"]
