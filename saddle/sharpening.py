@@ -15,6 +15,7 @@ from saddle.transition_equations import TransitionEquations, evaluations_of
 __all__ = ["LocatedTransition", "locate", "sharpen"]
 
 TOLERANCE = 1e-9
+STEPPED = 1e-6
 FLOOR = 1e-6
 # Moving to the finer rule ends when alpha moves less than this part of its error.
 SETTLED = 0.05
@@ -59,7 +60,10 @@ def locate(equations: TransitionEquations, evolution: StateEvolution, start: np.
         If Newton's method does not converge.
     """
     system = equations.system(evolution, (ALPHA.name,))
+    # Where a small step of the residual is in the way, what it leaves is still far below the rule's error.
     solution = solve_square(system, start, TOLERANCE)
+    if solution.outcome is not Outcome.CONVERGED:
+        solution = solve_square(system, start, STEPPED)
     if solution.outcome is not Outcome.CONVERGED or solution.evaluation is None:
         raise SolverError(f"{equations.kind} near alpha = {start[-1]:.6g}: {solution.outcome.value}", solution.outcome)
     return sharpen(equations, evolution, solution.y, solution.evaluation.jacobian, (ALPHA.name,))

@@ -22,6 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+# Step of central differences, in natural units, for a Jacobian that is exact.
+EXACT_STEP = 1e-4
+
+
 def signed_singular_value(matrix: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return sign(det) times the smallest singular value s, and vectors with w . matrix v = s.
 
@@ -134,7 +138,9 @@ class FoldPoints(_OnBlock):
         move = self.block.basis @ (units[:m] * right * step)
         ahead, behind = (self.branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
         gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
-        return self._with_row(here, value, gradient, 1.0)
+        # A Jacobian whose differences want a longer step is less exact: as much is taken from the last equation. The
+        # parameter is stationary at a fold, so this moves it only in second order.
+        return self._with_row(here, value, gradient, (step / EXACT_STEP) ** 2)
 
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
         units, m = self.units(y), self.block.size
