@@ -109,11 +109,16 @@ def solve(
     folder = prepare_folder(output)
     diagram = solve_phase_diagram(model, alpha, points=points, tolerance=tolerance, threads=threads, progress=not quiet)
     results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
-    diagram.save(results)
-    _write_figure(diagram, figure)
-    click.echo(transition_table(diagram))
+    _deliver(diagram, transition_table(diagram), results, figure)
+
+
+def _deliver(solved: PhaseDiagram | TransitionLines, table: str, results: Path, figure: Path) -> None:
+    """Save and draw what was solved, and print its table; what is incomplete ends with its own status."""
+    solved.save(results)
+    _write_figure(solved, figure)
+    click.echo(table)
     click.echo(f"results: {results}\nfigure:  {figure}")
-    if not diagram.complete:
+    if not solved.complete:
         click.echo("interrupted: the results are partial", err=True)
         raise SystemExit(INTERRUPTED)
 
@@ -159,13 +164,7 @@ def lines(
         model, over, between, points=points, alpha=alpha, tolerance=tolerance, threads=threads, progress=not quiet
     )
     results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
-    solved.save(results)
-    _write_figure(solved, figure)
-    click.echo(line_table(solved))
-    click.echo(f"results: {results}\nfigure:  {figure}")
-    if not solved.complete:
-        click.echo("interrupted: the results are partial", err=True)
-        raise SystemExit(INTERRUPTED)
+    _deliver(solved, line_table(solved), results, figure)
 
 
 @main.command()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -10,9 +12,9 @@ from replica.names import ALPHA
 from saddle.continuation.events import solve_square
 from saddle.outcomes import Outcome, SolverError
 from saddle.state_evolution import StateEvaluation, StateEvolution
-from saddle.transition_equations import TransitionEquations, evaluations_of
+from saddle.transition_equations import TransitionEquations, TransitionSystem, evaluations_of
 
-__all__ = ["LocatedTransition", "locate", "sharpen"]
+__all__ = ["LocatedTransition", "chord_steps", "locate", "sharpen"]
 
 TOLERANCE = 1e-9
 STEPPED = 1e-6
@@ -53,6 +55,11 @@ def locate(equations: TransitionEquations, evolution: StateEvolution, start: np.
         The equations of state on the branches' rule.
     start
         Unknowns of the sector (or of both sectors), then alpha.
+
+    Returns
+    -------
+    LocatedTransition
+        On the finer rule, with its error.
 
     Raises
     ------
@@ -99,15 +106,11 @@ def sharpen(
     fine = equations.system(evolution.with_rule(evolution.rule.refined()), over)
     place = len(y) - len(over)
     square = jacobian[:, : place + 1]
-    here, moved, error = np.array(y, dtype=float), np.inf, 0.0
+    here, moved, error = y, np.inf, 0.0
     evaluations: tuple[StateEvaluation, ...] = ()
     try:
         inverse = np.linalg.inv(square)
-        for _ in range(MAX_MOVES):
-            residual, detail = fine.values(here)
-            evaluations = evaluations_of(detail)
-            step = -inverse @ residual
-            here[: place + 1] += step
+        for here, step, evaluations in islice(chord_steps(fine, y, inverse), MAX_MOVES):
             moved = abs(float(step[place]))
             change = abs(float(here[place] - y[place]))
             error = max(_embedded_error(equations, evaluations, inverse[place]), equations.trusted * change, FLOOR)
@@ -116,6 +119,22 @@ def sharpen(
     except (ValueError, np.linalg.LinAlgError) as failure:
         raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.SINGULAR) from None
     return LocatedTransition(float(here[place]), max(error, moved), np.array(y), evaluations)
+
+
+def chord_steps(
+    system: TransitionSystem, y: np.ndarray, inverse: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[StateEvaluation, ...]]]:
+    """Yield points (N,), steps (k,) and evaluations of a chord iteration in the first k unknowns.
+
+    The inverse (k, k) of one Jacobian serves all steps. An evaluation belongs to the point before its step.
+    """
+    here = np.array(y, dtype=float)
+    while True:
+        residual, detail = system.values(here)
+        step = -inverse @ residual
+        here = here.copy()
+        here[: len(step)] += step
+        yield here, step, evaluations_of(detail)
 
 
 def _embedded_error(equations: TransitionEquations, evaluations: tuple[StateEvaluation, ...], row: np.ndarray) -> float:

@@ -256,7 +256,7 @@ class StateEvolution:
 
         The state is taken as it is: it should be a solution at ``alpha``. Costs thirty to sixty residuals; if
         ``quick``, one, with a jump strength about as good as the rule, but a regular part that is rough where there are
-        jumps (its error says so; it does not decide anything there).
+        jumps (its error says so; it does not decide anything there). Theory notes, section 9.
 
         Raises
         ------

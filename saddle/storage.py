@@ -25,7 +25,16 @@ from saddle.transitions import Transition, TransitionPoint
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = ["load", "prepare_output", "rule_from_dict", "rule_to_dict", "save", "to_dataset"]
+__all__ = [
+    "load",
+    "prepare_output",
+    "read_dataset",
+    "rule_from_dict",
+    "rule_to_dict",
+    "save",
+    "to_dataset",
+    "write_dataset",
+]
 
 FORMAT = "attention-phase diagram 3"
 RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
@@ -134,14 +143,31 @@ def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
     ValueError
         If the folder cannot be written.
     """
+    write_dataset(to_dataset(diagram), path)
+
+
+def write_dataset(data: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a Dataset to netCDF, whole or not at all; raises ValueError if the folder cannot be written."""
     target = prepare_output(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
     os.close(handle)
     try:
-        to_dataset(diagram).to_netcdf(temporary, engine="scipy")
+        data.to_netcdf(temporary, engine="scipy")
         os.replace(temporary, target)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def read_dataset(path: str | os.PathLike[str], wanted: str, what: str) -> xr.Dataset:
+    """Read a Dataset of a wanted format, described by ``what``; raises ValueError if the file holds none."""
+    try:
+        with xr.open_dataset(path, engine="scipy") as opened:
+            data = opened.load()
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"cannot read {str(path)!r} as {what}: {error}") from None
+    if data.attrs.get("format") != wanted:
+        raise ValueError(f"{str(path)!r} is not {what}: format {data.attrs.get('format')!r}")
+    return data
 
 
 def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
@@ -184,13 +210,7 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     """
     from saddle.phase_diagram import PhaseDiagram
 
-    try:
-        with xr.open_dataset(path, engine="scipy") as opened:
-            data = opened.load()
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"cannot read {str(path)!r} as a saved phase diagram: {error}") from None
-    if data.attrs.get("format") != FORMAT:
-        raise ValueError(f"{str(path)!r} is not a saved phase diagram: format {data.attrs.get('format')!r}")
+    data = read_dataset(path, FORMAT, "a saved phase diagram")
     attributes = {
         name: json.loads(data.attrs[name])
         for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")

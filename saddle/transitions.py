@@ -27,6 +27,8 @@ __all__ = [
     "Transition", "TransitionPoint", "find_alpha_c", "find_alpha_l", "find_bifurcations", "global_branch",
 ]  # fmt: skip
 
+# Values of alpha at which two pieces are compared that exist together only between two points of the grid.
+COMPARED = 6
 CRITICALITY = {
     Criticality.SUPERCRITICAL: "supercritical",
     Criticality.SUBCRITICAL: "subcritical",
@@ -157,8 +159,14 @@ def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
     return [branches[b] if np.isfinite(phi[b, k]) else None for k, b in enumerate(best)]
 
 
-# Values of alpha at which two pieces are compared that exist together only between two points of the grid.
-COMPARED = 6
+@dataclass(frozen=True)
+class _Compared:
+    """A positional and a semantic solution at one alpha, the latter's excess of Phi, and whether both are distinct."""
+
+    alpha: float
+    states: tuple[np.ndarray, np.ndarray]
+    difference: float
+    both: bool
 
 
 def _compared_on_grid(positional: Branch, semantic: Branch) -> list[_Compared]:
@@ -185,16 +193,6 @@ def _compared_between(evolution: StateEvolution, first: Piece, second: Piece) ->
             a, b = pair[0][0], pair[1][0]
             compared.append(_Compared(float(alpha), (a.state, b.state), b.free_entropy - a.free_entropy, True))
     return compared
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """A positional and a semantic solution at one alpha, the latter's excess of Phi, and whether both are distinct."""
-
-    alpha: float
-    states: tuple[np.ndarray, np.ndarray]
-    difference: float
-    both: bool
 
 
 def _change_of_sign(compared: Sequence[_Compared]) -> tuple[_Compared, _Compared] | None:

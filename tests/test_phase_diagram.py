@@ -462,6 +462,7 @@ def test_dataset_has_names_from_the_table(diagram):
 
 @pytest.mark.parametrize("after", [30, 150, 260])
 def test_interruption_keeps_what_was_computed(monkeypatch, after):
+    """While the first solution is looked for; on the grid; and while transitions are located."""
     calls = []
     original = Channel.averages
 

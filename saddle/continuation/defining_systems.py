@@ -6,6 +6,7 @@ Each appends one equation to those of a branch: the signed smallest singular val
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -65,7 +66,7 @@ def differences(function: Callable[[np.ndarray], np.ndarray], y: np.ndarray, ste
 
 
 @dataclass(frozen=True)
-class _OnBlock:
+class _OnBlock(ABC):
     """What defining systems on one branch share: y = (coordinates (m,), active parameters)."""
 
     problem: Problem
@@ -92,8 +93,7 @@ class _OnBlock:
     def units(self, y: np.ndarray) -> np.ndarray:
         """Return natural sizes of coordinates and active parameters."""
         x, parameters = self.full(y)
-        own = np.abs(self.block.coordinates) @ self.problem.units(x)
-        return np.append(own, self.problem.parameter_units(parameters)[list(self.active)])
+        return np.append(self.block.units(self.problem, x), self.problem.parameter_units(parameters)[list(self.active)])
 
     def branch_rows(self, here: Evaluation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return residual (m,), derivatives (m, m + k) and scales (m,) of the branch's equations."""
@@ -104,10 +104,11 @@ class _OnBlock:
                 equations @ here.parameter_derivatives[:, list(self.active)],
             ]
         )
-        return equations @ here.residual, derivatives, np.abs(equations) @ here.scales
+        return equations @ here.residual, derivatives, self.block.scales(here)
 
+    @abstractmethod
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
-        raise NotImplementedError
+        """Return the residual of the equation that is appended."""
 
     def values(self, y: np.ndarray) -> tuple[np.ndarray, Evaluation]:
         """Return the residuals alone, (m + 1,), and the problem's evaluation: one evaluation of the problem."""
@@ -129,24 +130,17 @@ class FoldPoints(_OnBlock):
         """Evaluate; two more evaluations of the problem give the second derivatives along the kernel."""
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
-        _, derivatives, scales = self.branch_rows(here)
-        m = self.block.size
-        units = self.units(y)
-        matrix = derivatives[:, :m] * units[:m] / scales[:, None]
-        value, left, right = signed_singular_value(matrix)
+        value, left, right = signed_singular_value(self.block.jacobian(self.problem, here, x))
         step = self.problem.difference_step
-        move = self.block.basis @ (units[:m] * right * step)
+        move = self.block.basis @ (self.block.units(self.problem, x) * right * step)
         ahead, behind = (self.branch_rows(self.problem.evaluate(x + s * move, parameters))[1] for s in (1.0, -1.0))
-        gradient = (left / scales) @ (ahead - behind) / (2.0 * step)
+        gradient = (left / self.block.scales(here)) @ (ahead - behind) / (2.0 * step)
         # A Jacobian whose differences want a longer step is less exact: as much is taken from the last equation. The
         # parameter is stationary at a fold, so this moves it only in second order.
         return self._with_row(here, value, gradient, (step / EXACT_STEP) ** 2)
 
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
-        units, m = self.units(y), self.block.size
-        scales = np.abs(self.block.equations) @ here.scales
-        matrix = self.block.equations @ here.jacobian @ self.block.basis * units[:m] / scales[:, None]
-        return signed_singular_value(matrix)[0]
+        return signed_singular_value(self.block.jacobian(self.problem, here, self.full(y)[0]))[0]
 
 
 @dataclass(frozen=True)
@@ -166,18 +160,12 @@ class SymmetryBreakingPoints(_OnBlock):
     reuse: float = 0.0
     _earlier: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
 
-    def odd_matrix(self, x: np.ndarray, here: Evaluation) -> np.ndarray:
-        """Return the odd block of dF/dx in natural units."""
-        rows = np.abs(self.odd.equations) @ here.scales
-        columns = np.abs(self.odd.coordinates) @ self.problem.units(x)
-        return self.odd.equations @ here.jacobian @ self.odd.basis * columns / rows[:, None]
-
     def odd_matrix_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block along y, (m + k, r, r), by central differences."""
 
         def odd(there: np.ndarray) -> np.ndarray:
             x, parameters = self.full(there)
-            return self.odd_matrix(x, self.problem.evaluate(x, parameters))
+            return self.odd.jacobian(self.problem, self.problem.evaluate(x, parameters), x)
 
         return differences(odd, y, self.units(y) * self.problem.difference_step)
 
@@ -185,7 +173,7 @@ class SymmetryBreakingPoints(_OnBlock):
         """Evaluate; the derivatives of the odd block take two more evaluations per coordinate and parameter."""
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
-        value, left, right = signed_singular_value(self.odd_matrix(x, here))
+        value, left, right = signed_singular_value(self.odd.jacobian(self.problem, here, x))
         gradient = np.einsum("i,aij,j->a", left, self._odd_slopes(y), right)
         return self._with_row(here, value, gradient, 1.0)
 
@@ -200,7 +188,7 @@ class SymmetryBreakingPoints(_OnBlock):
         return slopes
 
     def _last_value(self, y: np.ndarray, here: Evaluation) -> float:
-        return signed_singular_value(self.odd_matrix(self.full(y)[0], here))[0]
+        return signed_singular_value(self.odd.jacobian(self.problem, here, self.full(y)[0]))[0]
 
 
 @dataclass(frozen=True)
@@ -281,16 +269,15 @@ class EqualPotentials:
         first, second, parameters = self.full(y)
         return np.concatenate(
             [
-                np.abs(self.first.coordinates) @ self.problem.units(first),
-                np.abs(self.second.coordinates) @ self.problem.units(second),
+                self.first.units(self.problem, first),
+                self.second.units(self.problem, second),
                 self.problem.parameter_units(parameters)[list(self.active)],
             ]
         )
 
     def evaluate(self, y: np.ndarray) -> CurveEvaluation:
         """Evaluate both branches' equations and the difference of their potentials."""
-        first, second, parameters = self.full(y)
-        a, b = self.problem.evaluate(first, parameters), self.problem.evaluate(second, parameters)
+        residual, (a, b) = self.values(y)
         m, n, active = self.first.size, self.second.size, list(self.active)
         jacobian = np.zeros((m + n + 1, m + n + len(active)))
         jacobian[:m, :m] = self.first.equations @ a.jacobian @ self.first.basis
@@ -299,13 +286,9 @@ class EqualPotentials:
         jacobian[m : m + n, m + n :] = self.second.equations @ b.parameter_derivatives[:, active]
         jacobian[-1, m + n :] = (a.potential_derivatives - b.potential_derivatives)[active]
         return CurveEvaluation(
-            residual=np.concatenate(
-                [self.first.equations @ a.residual, self.second.equations @ b.residual, [a.potential - b.potential]]
-            ),
+            residual=residual,
             jacobian=jacobian,
-            scales=np.concatenate(
-                [np.abs(self.first.equations) @ a.scales, np.abs(self.second.equations) @ b.scales, [self.scale]]
-            ),
+            scales=np.concatenate([self.first.scales(a), self.second.scales(b), [self.scale]]),
             detail=(a, b),
         )
 

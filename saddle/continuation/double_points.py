@@ -58,4 +58,4 @@ class DoubleSymmetryBreaking:
         """Return the residuals alone, (m + 2,), and the problem's evaluation."""
         residual, here = self.first.values(y)
         x, _ = self.first.full(y)
-        return np.append(residual, signed_singular_value(self.second.odd_matrix(x, here))[0]), here
+        return np.append(residual, signed_singular_value(self.other.jacobian(self.first.problem, here, x))[0]), here

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from saddle.continuation.branching import NewBranch, runs_through, switch
-from saddle.continuation.curves import CurvePoint, predict
+from saddle.continuation.curves import CurvePoint, between, correct
 from saddle.continuation.events import Event, EventFunction, EventKind, find_events
-from saddle.continuation.newton import newton
 from saddle.continuation.problem import Problem
 from saddle.continuation.sections import Section, group_elements, isotropy, symmetry_blocks
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
-from saddle.outcomes import Outcome, SolverError
+from saddle.outcomes import SolverError
 
 __all__ = ["Exploration", "TracedBranch", "explore"]
 
@@ -280,29 +279,10 @@ def _crossing(section: Section, last: CurvePoint, beyond: CurvePoint) -> tuple[n
     if fraction > 1.0:  # the branch was left with little of it: a cubic is no good that far ahead
         chord = beyond.y - last.y
         return last.y + fraction * chord, fraction * float(np.linalg.norm(chord / units))
-    direction = beyond.tangent / units
-    length = float(direction @ ((last.y - beyond.y) / units)) / float(np.linalg.norm(direction))
-    return predict((last, beyond), units, (1.0 - fraction) * length), abs(length)
+    return between((last, beyond), units, fraction), float(np.linalg.norm((beyond.y - last.y) / units))
 
 
 def _solved(section: Section, start: np.ndarray) -> np.ndarray | None:
     """Solve at the seed's parameter; None if that fails."""
-    units = np.asarray(section.units(start), dtype=float)[:-1]
-
-    def problem(offset: np.ndarray) -> _AtParameter:
-        here = section.evaluate(np.append(start[:-1] + units * offset, start[-1]))
-        return _AtParameter(here.residual, here.jacobian[:, :-1] * units, here.scales)
-
-    if len(units) == 0:
-        return start
-    result = newton(problem, np.zeros(len(units)), tolerance=max(1e-10, 3.0 * section.noise))
-    if result.outcome is not Outcome.CONVERGED:
-        return None
-    return np.append(start[:-1] + units * result.x, start[-1])
-
-
-@dataclass(frozen=True)
-class _AtParameter:
-    residual: np.ndarray
-    jacobian: np.ndarray
-    scales: np.ndarray
+    y, result = correct(section, start, np.eye(len(start))[-1], tolerance=1e-10, max_evaluations=20)
+    return y if result.converged else None

@@ -84,7 +84,7 @@ def solve_multiple_kernel(
             x, parameters = system.full(y)
             here = system.problem.evaluate(x, parameters)
             count += 1
-            odd = system.odd_matrix(x, here)
+            odd = system.odd.jacobian(system.problem, here, x)
             left, _, right = np.linalg.svd(odd)
             left, right = left[:, -rank:], right[-rank:].T
             rows, derivatives, scales = system.branch_rows(here)

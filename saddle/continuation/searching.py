@@ -180,7 +180,7 @@ class Search:
         section = self.section
         points, positions = self._positions(segment, beside)
         matrices = [
-            section.scaled_block(here, section.full(point.y)[0], odd)
+            odd.jacobian(section.problem, here, section.full(point.y)[0])
             for here, point in zip(_details(points), points, strict=True)
         ]
         system = SymmetryBreakingPoints(section.problem, section.block, section.parameters, (section.active,), odd)
@@ -271,11 +271,12 @@ class Search:
     def _kernel(self, here: Evaluation, x: np.ndarray, block: Block) -> np.ndarray:
         """Return null vectors of a block of dF/dx, in the unknowns, (n, r)."""
         section = self.section
-        _, values, right = np.linalg.svd(section.scaled_block(here, x, block))
+        _, values, right = np.linalg.svd(block.jacobian(section.problem, here, x))
         rank = max(1, int(np.sum(values < max(KERNEL, 30.0 * section.noise))))
-        columns = np.abs(block.coordinates) @ section.problem.units(x)
-        vectors = block.basis @ (columns[:, None] * right[-rank:].T)
-        return vectors / np.linalg.norm(vectors, axis=0)
+        vectors = block.basis @ (block.units(section.problem, x)[:, None] * right[-rank:].T)
+        # Their signs are arbitrary: the same ones every time, so that a branch is not its mirror image next time.
+        largest = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(rank)]
+        return vectors * np.sign(largest) / np.linalg.norm(vectors, axis=0)
 
     def _local_side(self, system: SymmetryBreakingPoints, solution: SquareSolution, event: Event) -> int:
         """Return to which side of a pitchfork with one null vector the branch is unstable, from derivatives there."""
@@ -287,10 +288,8 @@ class Search:
         along = np.append(np.linalg.lstsq(curve.jacobian[:m, :m], -curve.jacobian[:m, m], rcond=None)[0], 1.0)
         slope = float(curve.jacobian[-1] @ along)
         odd, here = system.odd, curve.detail
-        _, left, right = signed_singular_value(system.odd_matrix(event.x, here))
-        rows = np.abs(odd.equations) @ here.scales
-        columns = np.abs(odd.coordinates) @ self.section.problem.units(event.x)
-        overlap = float((left / rows) @ (right * columns))
+        _, left, right = signed_singular_value(odd.jacobian(system.problem, here, event.x))
+        overlap = float((left / odd.scales(here)) @ (right * odd.units(system.problem, event.x)))
         change = self.section.problem.stability_sign * slope * overlap
         return -int(np.sign(change)) if abs(overlap) > 1e-9 else 0
 

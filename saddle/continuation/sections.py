@@ -47,6 +47,18 @@ class Block:
         """Dimension m."""
         return self.basis.shape[1]
 
+    def units(self, problem: Problem, x: np.ndarray) -> np.ndarray:
+        """Return the natural size of each coordinate at x (n,), (m,)."""
+        return np.abs(self.coordinates) @ problem.units(x)
+
+    def scales(self, here: Evaluation) -> np.ndarray:
+        """Return the unit of each of its equations, (m,)."""
+        return np.abs(self.equations) @ here.scales
+
+    def jacobian(self, problem: Problem, here: Evaluation, x: np.ndarray) -> np.ndarray:
+        """Return the block of dF/dx in natural units, (m, m)."""
+        return self.equations @ here.jacobian @ self.basis * self.units(problem, x) / self.scales(here)[:, None]
+
     @property
     def symmetric(self) -> bool:
         """Whether it is the subspace of what the symmetries leave alone."""
@@ -173,22 +185,15 @@ class Section:
                     self.block.equations @ here.parameter_derivatives[:, self.active],
                 ]
             ),
-            scales=np.abs(self.block.equations) @ here.scales,
+            scales=self.block.scales(here),
             detail=here,
         )
 
     def units(self, y: np.ndarray) -> np.ndarray:
         """Return natural sizes of the coordinates and the parameter."""
         x, parameters = self.full(y)
-        own = np.abs(self.block.coordinates) @ self.problem.units(x)
-        return np.append(own, self.problem.parameter_units(parameters)[self.active])
+        return np.append(self.block.units(self.problem, x), self.problem.parameter_units(parameters)[self.active])
 
     def on(self, block: Block) -> Section:
         """Return the same problem's branches in another subspace."""
         return replace(self, block=block)
-
-    def scaled_block(self, here: Evaluation, x: np.ndarray, block: Block) -> np.ndarray:
-        """Return a block of dF/dx in natural units, (m, m)."""
-        rows = np.abs(block.equations) @ here.scales
-        columns = np.abs(block.coordinates) @ self.problem.units(x)
-        return block.equations @ here.jacobian @ block.basis * columns / rows[:, None]

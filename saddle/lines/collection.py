@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +19,7 @@ from saddle.lines.solving import solve_transition_line
 from saddle.lines.start import START_POINTS, canonical_parameter, check_range
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import OuterRule
-from saddle.storage import prepare_output, rule_from_dict, rule_to_dict
+from saddle.storage import read_dataset, rule_from_dict, rule_to_dict, write_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,14 +128,7 @@ class TransitionLines:
         ValueError
             If the file cannot be written.
         """
-        target = prepare_output(path)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
-        os.close(handle)
-        try:
-            self.to_dataset().to_netcdf(temporary, engine="scipy")
-            os.replace(temporary, target)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        write_dataset(self.to_dataset(), path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TransitionLines:
@@ -148,13 +139,7 @@ class TransitionLines:
         ValueError
             If there is no such file, or it holds no saved lines.
         """
-        try:
-            with xr.open_dataset(path, engine="scipy") as opened:
-                data = opened.load()
-        except (OSError, TypeError, ValueError) as error:
-            raise ValueError(f"cannot read {str(path)!r} as saved lines: {error}") from None
-        if data.attrs.get("format") != FORMAT:
-            raise ValueError(f"{str(path)!r} holds no saved lines: format {data.attrs.get('format')!r}")
+        data = read_dataset(path, FORMAT, "saved lines of transitions")
         model, over = AttentionModel(**json.loads(data.attrs["model"])), str(data.attrs["over"])
         lines = {
             name: empty_line(name, model, over, reason) for name, reason in json.loads(data.attrs["reasons"]).items()
@@ -204,12 +189,31 @@ def solve_transition_lines(
 ) -> TransitionLines:
     """Continue several transitions in a parameter of the model; see :func:`saddle.solve_transition_line`.
 
-    All lines start from one phase diagram where it has them.
+    Parameters
+    ----------
+    model
+        The model.
+    over, between
+        "omega", "sigma" or "regularization" (also called "lambda"), and its lowest and highest value.
+    transitions
+        Names as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it has them.
+    points, alpha, highest_alpha, tolerance, rule, threads, progress
+        As there.
+
+    Returns
+    -------
+    TransitionLines
+        One line per name; one that was not found has no points and a reason. After Ctrl-C, what was computed so
+        far, marked incomplete.
 
     Raises
     ------
     ValueError
         If a transition or the parameter is unknown, or the range or the number of points is invalid.
+
+    Notes
+    -----
+    Theory notes in docs/, section 10.
     """
     over = canonical_parameter(over)
     low, high = check_range(model, over, between, points)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -13,13 +14,12 @@ from saddle.continuation.double_points import DoubleSymmetryBreaking
 from saddle.continuation.events import solve_square
 from saddle.continuation.newton import OutsideDomain
 from saddle.outcomes import Outcome
+from saddle.sharpening import FLOOR, TOLERANCE, chord_steps
 from saddle.state_evolution import StateEvolution
-from saddle.transition_equations import EqualFreeEntropies, Pitchfork, TransitionEquations, evaluations_of
+from saddle.transition_equations import EqualFreeEntropies, Pitchfork, TransitionEquations
 
 __all__ = ["LineEnd", "classify_end"]
 
-TOLERANCE = 1e-9
-FLOOR = 1e-6
 MOVES = 3
 # How far, relative to the line's last point, the end may lie.
 NEAR = 0.2
@@ -67,15 +67,12 @@ def classify_end(equations: TransitionEquations, evolution: StateEvolution, y: n
     if solution.outcome is not Outcome.CONVERGED or solution.evaluation is None or not near:
         return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
     fine = _double(evolution.with_rule(evolution.rule.refined()), over)
-    inverse, here = np.linalg.inv(solution.evaluation.jacobian), solution.y.copy()
-    state: tuple[float, ...] = ()
+    inverse = np.linalg.inv(solution.evaluation.jacobian)
     try:
-        for _ in range(MOVES):
-            residual, detail = fine.values(here)
-            state = tuple(map(float, evaluations_of(detail)[0].state))
-            here = here - inverse @ residual
+        here, _, evaluations = list(islice(chord_steps(fine, solution.y, inverse), MOVES))[-1]
     except OutsideDomain:
         return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
     change = np.maximum(np.abs(here - solution.y), FLOOR)
     alpha, parameter = map(float, here[-2:])
+    state = tuple(map(float, evaluations[0].state))
     return LineEnd("bicritical point", parameter, float(change[-1]), alpha, float(change[-2]), state)

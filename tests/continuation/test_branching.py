@@ -62,6 +62,9 @@ def test_the_asymmetric_branch_of_the_enzyme(problem):
     np.testing.assert_allclose(located(asymmetric.events, EventKind.FOLD), [25.3727148381, 26.6220717700], rtol=1e-9)
     assert len(asymmetric.events) == 2
     assert {id(event) for event in asymmetric.meets} == {id(event) for event in pitchforks}
+    # Null vectors have signs that do not depend on chance: the largest component is positive.
+    for event in pitchforks:
+        assert np.all(event.kernel[np.argmax(np.abs(event.kernel), axis=0), range(event.kernel.shape[1])] > 0)
     assert asymmetric.curve.endings == (Outcome.STARTED, Outcome.STOPPED)
     # On the middle part of the S the symmetric branch is unstable to the mirror-odd direction between the pitchforks.
     # At the lower one the new branch exists above it, at the upper one below: where the old one is unstable.
