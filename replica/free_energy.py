@@ -229,7 +229,9 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
     compact, generic, N, M = weight_limit(rank)
     inverse = InverseMatrix(generic.symbols, sp.ImmutableMatrix(precision))
     if rank == 1:
-        values = {N[0, 0]: noise[0, 0], M[0, 0]: tilt[0, 0], generic.symbols[0, 0]: 1 / precision[0, 0]}
+        values: dict[sp.Basic, sp.Expr] = dict(
+            zip((*N, *M, *generic.symbols), (*noise, *tilt, 1 / precision[0, 0]), strict=True)
+        )
         integrand, moments = sp.simplify(compact.xreplace(values)), {}
     else:
         total = symmetric_symbols("S", rank)
