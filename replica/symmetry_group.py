@@ -46,14 +46,14 @@ class Symmetry:
 
 @dataclass(frozen=True)
 class SymmetryGroup:
-    """The generators that were found, and whether the student's columns may be rotated into each other.
+    r"""The generators that were found, and whether the student's columns may be rotated into each other.
 
     Attributes
     ----------
     generators
         Reversals and renamings.
     rotations
-        Whether :math:`Q \\to QR` with any rotation R leaves the loss unchanged; never for rank one.
+        Whether :math:`Q \to QR` with any rotation R leaves the loss unchanged; never for rank one.
     """
 
     generators: tuple[Symmetry, ...]
