@@ -11,7 +11,10 @@ from replica.spectrum import Spectrum
 if TYPE_CHECKING:
     from replica.model import AttentionModel
 
-__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values"]
+__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values", "zero_moments"]
+
+
+ROUNDING = 1e-12
 
 
 def parameter_values(model: AttentionModel) -> dict[str, float]:
@@ -75,6 +78,12 @@ def atom_values(
                 values[moment_name(i, j, directions)] = float(moments[i, j])
         atoms.append((float(weight), values))
     return atoms
+
+
+def zero_moments(atoms: list[tuple[float, dict[str, float]]]) -> tuple[str, ...]:
+    """Return the letters of the moments that vanish on every atom, up to rounding."""
+    letters = [name for name in atoms[0][1] if not name.startswith("gamma")]
+    return tuple(name for name in letters if all(abs(values[name]) < ROUNDING for _, values in atoms))
 
 
 def eigenvalue_name(group: int, count: int) -> str:

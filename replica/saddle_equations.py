@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy as sp
 
@@ -75,9 +76,10 @@ class SaddleSystem:
 
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace every symbol that stands for an expression."""
+        written: Any = expression
         for symbol, value in reversed(self.intermediates.items()):
-            expression = expression.xreplace({symbol: value})
-        return expression
+            written = written.xreplace({symbol: value})
+        return written
 
     def conjugate_integrand(self, conjugate: sp.Symbol) -> sp.Expr:
         """Return f such that the conjugate equals alpha E[f]."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 
@@ -90,7 +91,7 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
     compact, generic, N, M = weight_limit(rank)
     inverse = InverseMatrix(generic.symbols, sp.ImmutableMatrix(precision))
     if rank == 1:
-        values: dict[sp.Basic, sp.Expr] = dict(
+        values: dict[Any, Any] = dict(
             zip((*N, *M, *generic.symbols), (*noise, *tilt, 1 / precision[0, 0]), strict=True)
         )
         integrand, moments = sp.simplify(compact.xreplace(values)), {}

@@ -15,12 +15,13 @@ from replica.order_parameter_matrices import OrderParameterMatrices
 from replica.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry, single_token
 
-__all__ = ["overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
+__all__ = ["indexed", "overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
 
 FIRST, SECOND = sp.symbols("a b", integer=True, positive=True)
 
 
-def _indexed(letter: str, i: int, j: int, shape: tuple[int, int]) -> sp.IndexedBase:
+def indexed(letter: str, i: int, j: int, shape: tuple[int, int]) -> sp.IndexedBase:
+    """Return the indexed symbol of an entry of a matrix of overlaps."""
     written = [str(i + 1)] * (shape[0] > 1) + [str(j + 1)] * (shape[1] > 1)
     return sp.IndexedBase(letter + (f"_{{{''.join(written)}}}" if written else ""), real=True)
 
@@ -30,15 +31,15 @@ def replicated_trace(layout: Layout) -> sp.Expr:
     r, t, k = layout.rank, layout.teacher_rank, layout.directions
     pairs = sp.Add(
         *(
-            _indexed("Q", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
-            * _indexed(r"\hat{Q}", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            indexed("Q", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            * indexed(r"\hat{Q}", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
             for i in range(r)
             for j in range(r)
         )
     )
     single = sp.Add(
         *(
-            _indexed(letter, i, j, (r, columns))[FIRST] * _indexed(rf"\hat{{{letter}}}", i, j, (r, columns))[FIRST]
+            indexed(letter, i, j, (r, columns))[FIRST] * indexed(rf"\hat{{{letter}}}", i, j, (r, columns))[FIRST]
             for letter, columns in (("m", k), (r"\theta", t))
             for i in range(r)
             for j in range(columns)
