@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from replica.equation_report import Heading, Paragraph, Table, equation_blocks, render_latex, render_markdown
+
 from replica.free_energy import build_free_entropy
 from replica.saddle_equations import derive_saddle_system
 from saddle.cache_folder import write_atomically
