@@ -23,7 +23,7 @@ math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", "Liber
 .equation { display: flex; align-items: center; gap: 1rem; margin: .9rem 0; overflow-x: auto; }
 .equation math { flex: 1; font-size: 1.05em; }
 .equation .number { color: #555; }
-mtd { padding: .35em .12em; }
+mtd { padding: .35em 0; }
 mtd.left { text-align: right; }
 mtd.right { text-align: left; }
 .table { overflow-x: auto; }

@@ -2,14 +2,20 @@ r"""Reports as LaTeX: a fragment for ``\input``, which needs amsmath only, and a
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from replica.reports.bibliography import CITATION, Publication, library_version
 from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
+from replica.reports.line_breaking import LINE_WIDTH
 from replica.reports.tokens import in_mathematics
+from replica.reports.widths import typeset_width
 
 __all__ = ["latex_document", "latex_fragment"]
+
+# In letters of the text's small font.
+WIDEST_TABLE = 92.0
 
 EQUATION_REFERENCE = re.compile(r"\{eq:([\w-]+)\}")
 _MARKERS = re.compile(r"(\{(?:eq|cite):[\w-]+\})")
@@ -19,7 +25,7 @@ _HEAD = r"""\documentclass[11pt]{article}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb}
-\usepackage{graphicx}
+\usepackage{graphicx,longtable}
 \usepackage[hidelinks]{hyperref}
 \ifdefined\pdftrailerid\pdftrailerid{}\fi
 \ifdefined\pdfsuppressptexinfo\pdfsuppressptexinfo=-1\fi
@@ -63,35 +69,65 @@ def _line(line: Line) -> str:
     return r"\quad " * line.indent + line.text
 
 
+def _label(block: Equation, prefix: str) -> str:
+    return rf"\label{{eq:{prefix}-{block.label}}}"
+
+
 def _equation(block: Equation, prefix: str) -> str:
-    label = rf"\label{{eq:{prefix}-{block.label}}}"
     lines = [_line(line) for line in block.lines]
     if len(lines) == 1:
-        return f"\\begin{{equation}}\n{label}\n  {block.left} {lines[0]}\n\\end{{equation}}"
+        return f"\\begin{{equation}}\n{_label(block, prefix)}\n  {block.left} {lines[0]}\n\\end{{equation}}"
     body = " \\\\\n  &".join(lines)
     return (
-        f"\\begin{{equation}}\n{label}\n\\begin{{split}}\n  {block.left} &{body}\n\\end{{split}}\n\\end{{equation}}"
+        f"\\begin{{equation}}\n{_label(block, prefix)}\n\\begin{{split}}\n  {block.left} &{body}\n\\end{{split}}\n"
+        "\\end{equation}"
     )
+
+
+def _equations(blocks: Sequence[Equation], prefix: str) -> str:
+    """Return equations that follow each other: aligned at their relations, if that leaves them narrow enough."""
+    widest_left = max(typeset_width(block.left) for block in blocks)
+    widest_line = max(line.indent + typeset_width(line.text) for block in blocks for line in block.lines)
+    if len(blocks) == 1 or widest_left + widest_line > LINE_WIDTH or not all(block.left for block in blocks):
+        return "\n".join(_equation(block, prefix) for block in blocks)
+    rows = []
+    for block in blocks:
+        *first, last = [_line(line) for line in block.lines]
+        shown = "".join(rf"{line} \nonumber \\" + "\n  &" for line in first)
+        rows.append(f"  {block.left} &{shown}{last} {_label(block, prefix)}")
+    return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
+
+
+def _columns(block: Table) -> str:
+    """Return the columns of a table: as wide as they are, or paragraphs if they are too wide together."""
+    longest = [max(_length(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
+    if sum(longest) + 3 * len(longest) <= WIDEST_TABLE:
+        return "l" * len(longest)
+    # The longest column is broken into lines.
+    wide = longest.index(max(longest))
+    rest = sum(longest) - longest[wide] + 3 * len(longest)
+    share = max(0.2, 0.98 - rest / WIDEST_TABLE)
+    return "".join(rf"p{{{share:.2f}\linewidth}}" if k == wide else "l" for k in range(len(longest)))
+
+
+def _length(cell: str) -> float:
+    """Return about how many letters wide a cell is."""
+    plain = re.sub(r"\$[^$]*\$", "", cell)
+    return len(plain) + sum(2.1 * typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
 
 
 def _table(block: Table, prefix: str) -> str:
-    # Text columns that may be long share the width that is left by short ones.
-    longest = [max(len(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
-    wide = [length > 38 for length in longest]
-    share = (0.94 - sum(min(0.2, 0.014 * length + 0.03) for length, w in zip(longest, wide, strict=True) if not w))
-    columns = "".join(
-        rf"p{{{share / max(1, sum(wide)):.2f}\linewidth}}" if is_wide else "l" for is_wide in wide
-    )
-    rows = [" & ".join(_text(cell, prefix) for cell in row) + r" \\" for row in block.rows]
+    rows = "\n".join(" & ".join(_text(cell, prefix) for cell in row) + r" \\" for row in block.rows)
     head = " & ".join(_text(cell, prefix) for cell in block.header) + r" \\ \hline"
-    caption = [_text(block.caption, prefix) + "\n"] if block.caption else []
-    # Long tables must be able to go on on the next page; a group of rows at a time is plain LaTeX.
-    parts = []
-    for first in range(0, len(rows), 40):
-        body = "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, *rows[first : first + 40], r"\hline",
-                          r"\end{tabular}"])  # fmt: skip
-        parts.append("\\begin{center}\n\\small\n" + body + "\n\\end{center}")
-    return "\n\n".join([*caption, *parts])
+    caption = _text(block.caption, prefix) + "\n\n" if block.caption else ""
+    table = "\n".join([rf"\begin{{longtable}}{{{_columns(block)}}}", r"\hline", head, r"\endhead", rows, r"\hline",
+                       r"\end{longtable}"])  # fmt: skip
+    return f"{caption}{{\\small\n{table}}}"
+
+
+def _listed(block: Table, prefix: str) -> str:
+    """Return a table of two columns as a sentence, for where no table should float."""
+    return "; ".join(": ".join(_text(cell, prefix) for cell in row) for row in block.rows) + "."
 
 
 def _figure(block: Figure, prefix: str) -> str:
@@ -116,34 +152,38 @@ def _block(block: Block, prefix: str) -> str:
             return rf"\{'sub' * (block.level - 1)}section{{{_text(block.text, prefix)}}}"
 
 
-def _joined(parts: Sequence[tuple[Block, str]]) -> str:
+def _joined(blocks: Sequence[Block], prefix: str, shown: Callable[[Block], str]) -> str:
     """Join blocks; an equation that its paragraph leads to belongs to the same paragraph in TeX, too."""
     text = ""
-    previous: Block | None = None
-    for block, shown in parts:
-        if text:
-            text += "\n" if isinstance(block, Equation) and isinstance(previous, Paragraph | Equation) else "\n\n"
-        text += shown
-        previous = block
-    return text
+    for kind, group in itertools.groupby(enumerate(blocks), lambda item: isinstance(item[1], Equation)):
+        members = list(group)
+        if kind:
+            first = members[0][0]
+            follows = first > 0 and isinstance(blocks[first - 1], Paragraph)
+            text += ("\n" if follows else "\n\n") + _equations([x for _, x in members if isinstance(x, Equation)], prefix)
+        else:
+            text += "\n\n" + "\n\n".join(shown(block) for _, block in members)
+    return text.strip()
 
 
 def latex_fragment(title: str, blocks: Sequence[Block], prefix: str) -> str:
-    """Return blocks as a fragment without preamble and sections; headings become the beginnings of paragraphs."""
-    parts = []
-    for block in blocks:
-        if isinstance(block, Heading):
-            shown = rf"\{'paragraph' if block.level == 1 else 'subparagraph'}{{{_text(block.text, prefix)}.}}"
-        else:
-            shown = _block(block, prefix)
-        parts.append((block, shown))
+    """Return blocks as a fragment without preamble, sections, floats: headings become the beginnings of paragraphs."""
+
+    def shown(block: Block) -> str:
+        match block:
+            case Heading(text, level):
+                return rf"\{'paragraph' if level == 1 else 'subparagraph'}{{{_text(text, prefix)}.}}"
+            case Table():
+                return _listed(block, prefix)
+        return _block(block, prefix)
+
     head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix)
-    return head + "\n" + _joined(parts) + "\n"
+    return f"{head}\n{_joined(blocks, prefix, shown)}\n"
 
 
 def latex_document(title: str, blocks: Sequence[Block], prefix: str, publications: Sequence[Publication]) -> str:
     """Return blocks as a document that compiles on its own, with its references in it."""
-    parts = [_HEAD.replace("@title@", _text(title, prefix)), _joined([(b, _block(b, prefix)) for b in blocks])]
+    parts = [_HEAD.replace("@title@", _text(title, prefix)), _joined(blocks, prefix, lambda x: _block(x, prefix))]
     if publications:
         entries = [rf"\bibitem{{{x.key}}} {_reference(x, prefix)}" for x in publications]
         parts.append("\n".join([r"\begin{thebibliography}{9}", *entries, r"\end{thebibliography}"]))

@@ -36,9 +36,13 @@ _APPLIED = {r"\mathbb", r"\mathcal", r"\operatorname", r"\operatorname*", r"\mat
 
 def _tallness(tokens: list[str]) -> int:
     """Return the size of brackets around tokens: 0 plain, up to 3."""
-    tallest = 0
+    tallest, depth = 0, 0
     for token in tokens:
-        if token in (r"\frac", r"\dfrac", r"\sum", r"\sqrt", r"\left"):
+        depth += (token == "{") - (token == "}")
+        if token in (r"\frac", r"\dfrac", r"\sum"):
+            # In scripts and fractions they are smaller.
+            tallest = max(tallest, 3 if depth == 0 else 2)
+        elif token in (r"\sqrt", r"\left"):
             tallest = max(tallest, 2)
         elif token in _LEFT_SIZES[1:]:
             tallest = max(tallest, _LEFT_SIZES.index(token))

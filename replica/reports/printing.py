@@ -88,7 +88,7 @@ class ReportPrinter(LatexPrinter):
     def _print_factors(self, factors: Sequence[Any]) -> str:
         """Print a product of factors, none of which is a number or an inverse."""
         parts = []
-        for factor in sorted(factors, key=lambda x: (x.is_Add, *self._rank(x))):
+        for factor in sorted(factors, key=lambda x: (bool(x.free_symbols - self._ranks.keys()), x.is_Add, *self._rank(x))):
             text = self._print(factor)
             if factor.is_Add and len(factors) > 1:
                 text = self._bracketed(text)
