@@ -178,7 +178,8 @@ class PhaseDiagram:
             Any of "latex" (a document ``report.tex``, and ``equations.tex`` to be read by ``\input`` in a paper),
             "markdown", "html" (one file that needs nothing else) and "pdf" (needs pdflatex).
         latex_names
-            LaTeX for symbols that are to look otherwise, by name or letter, such as ``{"semantic_overlap": r"\vartheta"}``.
+            LaTeX for symbols that are to look otherwise, by name or letter, such as
+            ``{"semantic_overlap": r"\vartheta"}``.
         prefix
             Labels of equations begin with ``eq:`` and this.
 

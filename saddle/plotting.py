@@ -169,7 +169,9 @@ def plot_phase_diagram(
         panels[3].legend(handles=handles, loc="center", frameon=False)
     else:
         figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, frameon=False)
-    values = zip(MODEL_PARAMETERS, (diagram.model.omega, diagram.model.sigma, diagram.model.regularization), strict=False)
+    values = zip(
+        MODEL_PARAMETERS, (diagram.model.omega, diagram.model.sigma, diagram.model.regularization), strict=False
+    )
     figure.suptitle(
         ", ".join(f"${latex(quantity.latex)} = {value:g}$" for quantity, value in values)
         + ("" if diagram.complete else "  (interrupted: incomplete)")

@@ -1,9 +1,9 @@
 """The equations that a report prints, evaluated as they stand, against what the kernel computes.
 
-At a solution every right-hand side is evaluated from its SymPy object with 30 digits: those of the order parameters at
-the kernel's conjugates, and the averages on a small rule of Sobol points. Local fields and the choice of the minimum
-come from the kernel, at whose nodes its compiled integrands are averaged, too; proximal points are polished to 30 digits
-by Newton's method on the derivatives of the printed objective.
+At a solution every right-hand side is evaluated from its SymPy object with 30 digits: those of the order parameters
+at the kernel's conjugates, and the averages on a small rule of Sobol points. Local fields and the choice of the minimum
+come from the kernel, whose compiled integrands are averaged over the same points; proximal points are polished to 30
+digits by Newton's method on the derivatives of the printed objective.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _printed_averages(
     """Average printed integrands over the nodes, at proximal points polished with the printed objective."""
     phi = system.free_entropy
     z, w, h = phi.points, phi.fields, phi.teacher_fields
-    targets = _function((*h, *known), list(phi.target))
+    targets = _function((*h, *known), phi.target.flat())
     at_point = (*z, *w, *h, *phi.target_symbols, *known)
     gradient = [sp.diff(phi.objective, x) for x in z]
     # Gradient and Hessian together share their exponentials.
@@ -147,8 +147,8 @@ def _printed_averages(
 def check_equations(system: SaddleSystem, point: SolvedPoint) -> tuple[CheckedEquation, ...]:
     """Evaluate the equations of a solution's sector as they are printed, and by the kernel.
 
-    Equations of what vanishes by symmetry are left out, as they are in the sector's equations; those of the mixed sector
-    are the general ones.
+    Equations of what vanishes by symmetry are left out, as they are in the sector's equations; those of the mixed
+    sector are the general ones.
     """
     evaluation, phi = point.evaluation, system.free_entropy
     module, model = point.evolution.channel.kernel.module, point.evolution.model

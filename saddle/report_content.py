@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def baseline_blocks(diagram: PhaseDiagram) -> list[Block]:
     return [
         Heading("Baseline"),
         Paragraph(
-            r"The best layer $f(x) = W x$ that mixes tokens by position alone has $L^2$ parameters, which $n \propto d$ "
+            r"The best layer $W x$ that mixes tokens by position alone has $L^2$ parameters, which $n \propto d$ "
             r"samples determine. Its test error per token does not depend on $\alpha$:"
         ),
         Equation("baseline-matrix", "W", (Line(r"= \mathbb{E}[T(h^{\star})],"),)),
@@ -83,10 +84,11 @@ def transition_blocks(diagram: PhaseDiagram) -> list[Block]:
         blocks.append(_transition_table(diagram))
     blocks += [Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()]
     phases = "; ".join(
-        rf"{phase.branch or 'none known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$" for phase in diagram.phases
+        rf"{phase.branch or 'none known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$"
+        for phase in diagram.phases
     )
     blocks.append(Paragraph(f"The global minimum of the training loss, among the branches found, is: {phases}."))
-    rows = tuple((branch.name, replica_symmetry(branch)) for branch in diagram.branches.values())
+    rows = tuple((branch.name, _with_symbols(replica_symmetry(branch))) for branch in diagram.branches.values())
     blocks.append(Table(("branch", "replica symmetry"), rows))
     return blocks
 
@@ -95,7 +97,14 @@ def _reason(name: str, reason: str) -> str:
     if name == "interrupted":
         return f"{reason.capitalize()}."
     shown = {"alpha_c": r"$\alpha_{c}$", "alpha_l": r"$\alpha_{l}$"}.get(name, name)
-    return f"There is no {shown}: {reason}."
+    return f"There is no {shown}: {_with_symbols(reason)}."
+
+
+def _with_symbols(text: str) -> str:
+    """Return a sentence of the solver with its symbols as mathematics."""
+    text = re.sub(r"\balpha_([cl])\b", r"$\\alpha_{\1}$", text)
+    text = re.sub(r"\balpha( = [\d.]+)?", lambda found: rf"$\alpha{found[1] or ''}$", text)
+    return re.sub(r"\bPhi\b", r"$\\Phi$", text)
 
 
 def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
@@ -105,7 +114,8 @@ def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
         Figure(
             FIGURE_STEM,
             r"Overlaps, training loss and test error of all branches found, against $\alpha$, at "
-            rf"$\omega = {model.omega:g}$, $\sigma = {model.sigma:g}$, $\lambda = {model.regularization:g}$. Solid lines: "
+            rf"$\omega = {model.omega:g}$, $\sigma = {model.sigma:g}$, $\lambda = {model.regularization:g}$. Solid "
+            rf"lines: "
             "stable under damped state evolution; dashed: unstable.",
         )
     ]
@@ -129,10 +139,12 @@ def check_blocks(diagram: PhaseDiagram, system: SaddleSystem) -> list[Block]:
     blocks: list[Block] = [
         Heading("Check of the printed equations"),
         Paragraph(
-            "Every right-hand side of a sector's equations (of the general ones in the mixed sector), evaluated with 30 "
+            "Every right-hand side of a sector's equations (of the general ones in the mixed sector), evaluated "
+            "with 30 "
             "digits from the expression that is printed above, next to the compiled code that the solutions come from. "
-            rf"Averages are taken on the same {RULE.points * RULE.scrambles} Sobol points {{cite:sobol1967}} in both; "
-            '"quadrature" is what separates this small rule from the rule of the solution.'
+            rf"Averages are taken on the same {RULE.points * RULE.scrambles} Sobol points {{cite:sobol1967}} in "
+            rf"both; the "
+            "last column is the relative difference between this small rule and the solution's own."
         ),
     ]
     for point in _points(diagram):
@@ -146,5 +158,7 @@ def check_blocks(diagram: PhaseDiagram, system: SaddleSystem) -> list[Block]:
             for check in check_equations(system, point)
         )
         caption = rf"{point.sector.value.capitalize()} solution at $\alpha = {point.alpha:.6g}$:"
-        blocks.append(Table(("right-hand side of", "compiled code", "relative difference", "quadrature"), rows, caption))
+        blocks.append(
+            Table(("right-hand side of", "compiled code", "relative difference", "quadrature"), rows, caption)
+        )
     return blocks

@@ -1,1 +1,1 @@
-"""Reports of models and their equations: what they say (content), and how it is written (LaTeX, Markdown, HTML, PDF)."""
+"""Reports of models and their equations: what they say, and how it is written (LaTeX, Markdown, HTML, PDF)."""

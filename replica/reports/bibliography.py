@@ -54,8 +54,8 @@ PUBLICATIONS = (
     ),
     Publication(
         "sobol1967", "article",
-        (("author", "Sobol', I. M."), ("title", "On the distribution of points in a cube and the approximate evaluation "
-                                                "of integrals"),
+        (("author", "Sobol', I. M."),
+         ("title", "On the distribution of points in a cube and the approximate evaluation of integrals"),
          ("journal", "USSR Computational Mathematics and Mathematical Physics"), ("volume", "7"), ("number", "4"),
          ("pages", "86--112"), ("year", "1967")),
         "I. M. Sobol', On the distribution of points in a cube and the approximate evaluation of integrals, USSR "

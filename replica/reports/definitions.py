@@ -55,16 +55,27 @@ def _table_entries(structure: ModelStructure) -> list[Definition]:
     for quantity in (symbols.ALPHA, *symbols.model_parameters(structure)[:3]):
         entries.append(Definition(quantity.latex, quantity.meaning, quantity.latex, (quantity.symbol,)))
     for order, conjugate in zip(symbols.ORDER_PARAMETERS, symbols.CONJUGATES, strict=True):
-        entries.append(Definition(order.latex, f"order parameter: {order.meaning}", order.latex, (order.symbol,)))
-        entries.append(Definition(conjugate.latex, f"conjugate, {conjugate.meaning}", conjugate.latex, (conjugate.symbol,)))
+        meaning = order.meaning.replace("Q_*", r"Q_{\star}").replace("q_{ab})$", "q_{ab})$ for two replicas $a, b$")
+        entries.append(Definition(order.latex, f"order parameter: {meaning}", order.latex, (order.symbol,)))
+        entries.append(
+            Definition(conjugate.latex, f"conjugate, {conjugate.meaning}", conjugate.latex, (conjugate.symbol,))
+        )
     return entries
 
 
 def _field_entries(structure: ModelStructure, latex: dict[sp.Symbol, str]) -> list[Definition]:
     length, rank = structure.sequence_length, structure.rank
     families = (
-        ("w", symbols.local_fields(length, rank), "local field of a token: Gaussian, its pre-activation without its own sample"),
-        (r"h^{\star}", symbols.teacher_fields(length), r"pre-activation of the teacher, $x_l \cdot Q_{\star}/\sqrt{d}$"),
+        (
+            "w",
+            symbols.local_fields(length, rank),
+            "local field of a token: the pre-activation of a student that was not trained on the sample",
+        ),
+        (
+            r"h^{\star}",
+            symbols.teacher_fields(length),
+            r"pre-activation of the teacher, $x_l \cdot Q_{\star}/\sqrt{d}$",
+        ),
         (r"z^{\star}", symbols.proximal_points(length, rank), r"proximal point: the global minimiser in $\mathcal{M}$"),
         ("T", (*symbols.target_entries(length), sp.Symbol("T_ij")), r"entries of the target's matrix $T(h^{\star})$"),
     )
@@ -90,13 +101,14 @@ def _notation() -> list[Definition]:
         ("d", "dimension of a token"),
         ("n", "number of samples"),
         ("x", r"a sequence, $L \times d$, tokens $x_l$ in its rows; $\mu$ numbers samples"),
-        ("p", r"positional encodings, with rows $p_l = c_l\, 1_d/\sqrt{d}$"),
-        ("y", "what the target makes of a sequence"),
-        (r"f_{Q}", "what the student makes of a sequence"),
+        ("p", r"positional encodings, with rows $p_l = c_l\, 1_d/\sqrt{d}$ along the vector of ones"),
+        ("y", "output of the target"),
+        (r"f_{Q}", "output of the student"),
         ("Q", r"weights of the student, of length $d$"),
         (r"Q_{\star}", r"weights of the teacher, of length $d$, standard normal"),
-        (r"\Sigma", r"covariance of a token, $\sigma^2 1$"),
-        ("S", r"attention: $S_{ij}(h)$, softmax over $j$ of $h_i h_j$"),
+        (r"\Sigma", r"covariance of a token, $\sigma^2$ times the identity"),
+        ("z", "pre-activation of the student; in $\\mathcal{M}$ what is minimised over"),
+        ("S", r"attention: $S_{ij}(z)$, softmax over $j$ of $z_i z_j$"),
         (r"\ell", r"loss of one sample, in terms of pre-activations"),
         (r"\Phi", "free entropy per dimension, replica-symmetric, at zero temperature"),
         (r"\beta", "inverse temperature, taken to infinity"),
@@ -192,5 +204,3 @@ class Glossary:
             if not further:
                 return tuple(entry for k, entry in enumerate(self.entries) if k in numbers)
             numbers |= further
-
-

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import sympy as sp
 
 from replica import symbols
 from replica.gaussian_average import GaussianAverage
-from replica.reports.blocks import Block, Equation, Heading, Line, Paragraph, Table
+from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
 from replica.reports.model_content import field_blocks
 from replica.reports.printing import ReportPrinter
 from replica.saddle_equations import SaddleSystem
@@ -54,21 +55,23 @@ def free_entropy_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bl
     phi = system.free_entropy
     running = _running(printer, system)
     channel = -symbols.ALPHA.symbol * phi.average_envelope
-    quadratic = running.doprint(phi.objective - phi.loss)
+    envelope = running.equation(
+        "moreau",
+        r"\mathcal{M}(w, V, h^{\star})",
+        rf"\min_{{z}} \left\{{ {running.doprint(phi.objective - phi.loss)} + \ell(z, h^{{\star}}) \right\}}",
+    )
     return [
         Heading("Free entropy"),
         Paragraph(
-            r"Order parameters are shared by the tokens; conjugates are summed over them, that of $m$ with weights $c_l$. "
+            r"Order parameters are shared by the tokens; conjugates are summed over them, that of $m$ with "
+            r"weights $c_l$. "
             r"To be made stationary in all of them:"
         ),
         printer.equation("free-entropy", r"\Phi", (phi.trace_term, phi.prior_term, channel)),
-        Paragraph(r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"),
-        Equation(
-            "moreau",
-            r"\mathcal{M}(w, V, h^{\star})",
-            (Line(rf"= \min_{{z}} \Bigl\{{ {quadratic} + \ell(z, h^{{\star}}) \Bigr\}} ."),),
-            frozenset((phi.objective - phi.loss).free_symbols - set(phi.points)),
+        Paragraph(
+            r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
         ),
+        replace(envelope, symbols=frozenset((phi.objective - phi.loss).free_symbols - set(phi.points))),
         *field_blocks(phi, printer),
     ]
 
@@ -130,7 +133,8 @@ def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
     blocks: list[Block] = [
         Heading("Sectors"),
         Paragraph(
-            "Reversing the student's weights and reversing the teacher's are symmetries. Solutions that they leave alone "
+            "Reversing the student's weights and reversing the teacher's are symmetries. Solutions that they "
+            "leave alone "
             "lie in sectors, where the equations below are left; those of the mixed sector are the general ones."
         ),
     ]
@@ -141,7 +145,10 @@ def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
         listed = " = ".join(printer.doprint(x) for x in zero)
         blocks += [
             Heading(f"{sector.value.capitalize()} sector", 2),
-            Paragraph(f"Here ${listed} = 0$, which solves the equations of these by symmetry: both sides are odd. Left are"),
+            Paragraph(
+                f"Here ${listed} = 0$, which solves the equations of these by symmetry: both sides are odd. The "
+                f"others are"
+            ),
         ]
         for x, value in (*overlaps.items(), *conjugates.items()):
             blocks.append(printer.equation(f"{sector.value}-{_slug(x)}", x, value))
@@ -171,11 +178,14 @@ def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bloc
     at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
     test = printer.equation("test-error", r"\epsilon_{g}", system.test_error)
     if sp.expand(test_average.integrand - at_fields) == 0:
-        test = own.equation("test-error", r"\epsilon_{g}", system.test_error.xreplace({test_average: stands_for["test"]}))
+        test = own.equation(
+            "test-error", r"\epsilon_{g}", system.test_error.xreplace({test_average: stands_for["test"]})
+        )
     return [
         Heading("Observables"),
         Paragraph(
-            r"The training loss per dimension tends to $\epsilon_{t} = -\Phi$ of the solution. By a second route, which "
+            r"The training loss per dimension tends to $\epsilon_{t} = -\Phi$ of the solution. By a second route, "
+            r"which "
             r"agrees with the first at every solution,"
         ),
         Equation(training.label, training.left, training.lines, training.symbols - placeholders),

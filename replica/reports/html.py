@@ -81,7 +81,9 @@ class _Writer:
         rows = ["<tr>" + "".join(f"<td>{self.text(cell)}</td>" for cell in row) + "</tr>" for row in block.rows]
         caption = f"<p>{self.text(block.caption)}</p>\n" if block.caption else ""
         body = "\n".join(rows)
-        return f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+        return (
+            f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+        )
 
 
 def _plain(text: str) -> str:

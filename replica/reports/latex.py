@@ -15,22 +15,22 @@ from replica.reports.widths import typeset_width
 __all__ = ["latex_document", "latex_fragment"]
 
 # In letters of the text's small font.
-WIDEST_TABLE = 92.0
+WIDEST_TABLE = 96.0
 
 EQUATION_REFERENCE = re.compile(r"\{eq:([\w-]+)\}")
 _MARKERS = re.compile(r"(\{(?:eq|cite):[\w-]+\})")
 
 _HEAD = r"""\documentclass[11pt]{article}
-\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage[a4paper,margin=25mm]{geometry}
 \usepackage{amsmath,amssymb}
-\usepackage{graphicx,longtable}
+\usepackage{array,graphicx,longtable}
 \usepackage[hidelinks]{hyperref}
 \ifdefined\pdftrailerid\pdftrailerid{}\fi
 \ifdefined\pdfsuppressptexinfo\pdfsuppressptexinfo=-1\fi
 \setlength{\emergencystretch}{3em}
 \allowdisplaybreaks
+\renewcommand{\arraystretch}{1.2}
 \title{@title@}
 \author{}
 \date{}
@@ -40,6 +40,8 @@ _HEAD = r"""\documentclass[11pt]{article}
 
 _FRAGMENT_HEAD = r"""% @title@
 % To be read by \input; needs amsmath. Labels begin with eq:@prefix@-, citations are in references.bib.
+% Without amssymb, averages are bold instead of blackboard bold.
+\providecommand{\mathbb}[1]{\mathbf{#1}}
 """
 
 _SPECIAL = {"%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_", "<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}",
@@ -101,13 +103,16 @@ def _equations(blocks: Sequence[Equation], prefix: str) -> str:
 def _columns(block: Table) -> str:
     """Return the columns of a table: as wide as they are, or paragraphs if they are too wide together."""
     longest = [max(_length(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
-    if sum(longest) + 3 * len(longest) <= WIDEST_TABLE:
+    if sum(longest) + 2 * len(longest) <= WIDEST_TABLE:
         return "l" * len(longest)
     # The longest column is broken into lines.
     wide = longest.index(max(longest))
-    rest = sum(longest) - longest[wide] + 3 * len(longest)
+    rest = sum(longest) - longest[wide] + 2 * len(longest)
     share = max(0.2, 0.98 - rest / WIDEST_TABLE)
-    return "".join(rf"p{{{share:.2f}\linewidth}}" if k == wide else "l" for k in range(len(longest)))
+    return "".join(
+        rf">{{\raggedright\arraybackslash}}p{{{share:.2f}\linewidth}}" if k == wide else "l"
+        for k in range(len(longest))
+    )
 
 
 def _length(cell: str) -> float:
@@ -160,7 +165,9 @@ def _joined(blocks: Sequence[Block], prefix: str, shown: Callable[[Block], str])
         if kind:
             first = members[0][0]
             follows = first > 0 and isinstance(blocks[first - 1], Paragraph)
-            text += ("\n" if follows else "\n\n") + _equations([x for _, x in members if isinstance(x, Equation)], prefix)
+            text += ("\n" if follows else "\n\n") + _equations(
+                [x for _, x in members if isinstance(x, Equation)], prefix
+            )
         else:
             text += "\n\n" + "\n\n".join(shown(block) for _, block in members)
     return text.strip()

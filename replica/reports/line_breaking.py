@@ -16,8 +16,8 @@ from replica.reports.widths import typeset_width
 
 __all__ = ["LINE_WIDTH", "broken", "fixed_delimiters"]
 
-LINE_WIDTH = 38.0
-"""Width of an equation in ems: a 160 mm text at 11 points, less the equation's number."""
+LINE_WIDTH = 31.0
+"""Width of an equation in ems: that of an article's text at 10 points, less the equation's number."""
 
 # A left side wider than this share of a line stands on a line of its own.
 WIDEST_LEFT = 0.4
@@ -185,12 +185,18 @@ def _lines(segments: list[_Segment], width: float, measure: Callable[[str], floa
         text = join([token for segment in segments[start:end] for token in tokenise(segment.text)])
         if start and segments[start].product:
             text = r"\times " + text
-        lines.append(Line(text.removesuffix(r"\quad").removesuffix(r"\qquad"), _indent(segments[start]) if start else 0))
+        lines.append(
+            Line(text.removesuffix(r"\quad").removesuffix(r"\qquad"), _indent(segments[start]) if start else 0)
+        )
     return lines
 
 
 def broken(
-    left: str, right: str, width: float = LINE_WIDTH, measure: Callable[[str], float] = typeset_width, relation: str = "="
+    left: str,
+    right: str,
+    width: float = LINE_WIDTH,
+    measure: Callable[[str], float] = typeset_width,
+    relation: str = "=",
 ) -> tuple[str, tuple[Line, ...]]:
     """Break an equation into lines.
 

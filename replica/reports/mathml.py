@@ -17,16 +17,19 @@ __all__ = ["displayed_mathematics", "inline_mathematics"]
 _REPLACED = {r"\!": "", r"\lbrace": r"\{", r"\rbrace": r"\}"}
 _TIGHT = 'lspace="0" rspace="0"'
 _REPAIRS = tuple((re.compile(pattern), repaired) for pattern, repaired in (
-    # Brackets of a fixed size stand in the middle of a row: what they are must be said, or they get an operator's space.
+    # Brackets of a fixed size stand in the middle of a row, where they would get an operator's space.
     (r'<mo stretchy="true" fence="true" (minsize="[^"]*" maxsize="[^"]*")>', rf'<mo stretchy="true" {_TIGHT} \1>'),
     (r'<mo stretchy="false">(&#x00028;|&#x00029;|\[|\])</mo>', rf'<mo stretchy="false" {_TIGHT}>\1</mo>'),
     (r"<mo>(&#x0007C;|&#x02223;|\|)</mo>", rf'<mo stretchy="false" {_TIGHT}>|</mo>'),
     (r"<mo>(/|&#x0002F;)</mo>", rf"<mo {_TIGHT}>/</mo>"),
+    (rf'<mo stretchy="true" {_TIGHT} minsize="1.2em" maxsize="1.2em">', rf'<mo stretchy="false" {_TIGHT}>'),
     # An accent is a letter of its own, not the operator of the same look.
     (r"<mo>&#x0005E;</mo>", '<mo stretchy="false">&#x002C6;</mo>'),
     # As TeX has them: upright capital Greek letters, names of functions as identifiers.
     (r"<mi>(&#x0039[1-9A-F];|&#x003A[0-9];|&#x1D53C;)</mi>", r'<mi mathvariant="normal">\1</mi>'),
     (r"<msub><mo>(min|max)</mo>(<mrow><mi>\w+</mi></mrow>|<mi>\w+</mi>)</msub>", r"<munder><mi>\1</mi>\2</munder>"),
+    (r"(?<!<msub>)(?<!<munder>)<mo(?: movablelimits=\"true\")?>(lim|log|Tr|exp|det)</mo>",
+     r'<mi>\1</mi><mspace width="0.167em"></mspace>'),
     (r"<mo(?: movablelimits=\"true\")?>([A-Za-z]{2,})</mo>", r"<mi>\1</mi>"),
     (r"<mo>(&#x0221E;|&#x022C6;|&#x022A4;)</mo>", r'<mi mathvariant="normal">\1</mi>'),
     (r"<mrow />", "<mrow></mrow>"),

@@ -9,13 +9,14 @@ import sympy as sp
 from replica import symbols
 from replica.attention import attention_matrix
 from replica.free_energy import FreeEntropy
-from replica.reports.blocks import Block, Heading, Line, Equation, Paragraph
+from replica.reports.blocks import Block, Equation, Heading, Line, Paragraph
 from replica.reports.printing import ReportPrinter
 
 __all__ = ["field_blocks", "model_blocks"]
 
 _ASSUMPTIONS = (
-    r"Assumptions: samples are independent; tokens are independent Gaussian vectors of covariance $\Sigma$; "
+    r"Assumptions: samples are independent; tokens are independent Gaussian vectors of covariance $\Sigma "
+    r"= \sigma^2 1$; "
     r"the encodings know nothing of the teacher; $n, d \to \infty$ at fixed $\alpha = n/d$; replica symmetry. Where "
     r"the proximal point jumps, replica symmetry is broken at zero temperature, and what follows from it is a "
     r"replica-symmetric prediction."
@@ -33,9 +34,10 @@ def model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
             r"does not see the positional encodings $p_l = c_l\, 1_d/\sqrt{d}$ {cite:cui2024phase}:"
         ),
         Equation("target", "y(x)", (
-            Line(r"= T\Bigl(\frac{x Q_{\star}}{\sqrt{d}}\Bigr)\, x, \qquad f_{Q}(x) = S\Bigl(\frac{(x+p) Q}{\sqrt{d}}\Bigr)\,(x+p),"),
+            Line(r"= T\Bigl(\frac{x Q_{\star}}{\sqrt{d}}\Bigr)\, x, \qquad "
+                 r"f_{Q}(x) = S\Bigl(\frac{(x+p) Q}{\sqrt{d}}\Bigr)\,(x+p),"),
         )),
-        Equation("attention", r"S_{ij}(h)", (Line(r"= \frac{e^{h_{i} h_{j}}}{\sum_{k} e^{h_{i} h_{k}}}."),)),
+        Equation("attention", r"S_{ij}(z)", (Line(r"= \frac{e^{z_{i} z_{j}}}{\sum_{k} e^{z_{i} z_{k}}}."),)),
         Paragraph("With pre-activations $h^{\\star} = x Q_{\\star}/\\sqrt{d}$ of the teacher, the target's matrix is"),
         *_target_equations(phi, printer),
         Paragraph(r"The student minimises, over $n = \alpha d$ samples,"),
@@ -44,7 +46,10 @@ def model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
                  r"\frac{\lambda}{2}\, \lvert Q \rvert^{2} ."),
         ), frozenset({symbols.parameter("regularization")})),
         Paragraph(_ASSUMPTIONS),
-        Paragraph(r"In the limit the loss of one sample depends on the pre-activations $z = (x+p)Q/\sqrt{d}$ and $h^{\star}$ alone:"),
+        Paragraph(
+            r"In the limit the loss of one sample depends on the pre-activations $z = (x+p)Q/\sqrt{d}$ and $h^{\star}$ "
+            "alone:"
+        ),
         _loss_equation(phi, printer),
     ]  # fmt: skip
 
@@ -54,7 +59,7 @@ def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
     length = phi.structure.sequence_length
     omega = symbols.parameter("omega")
     weights, matrix = attention_matrix(phi.teacher_fields), symbols.positional_matrix(length)
-    general, entry = sp.Symbol("S_ij(h)"), sp.Symbol("A_ij")
+    general, entry = sp.Symbol("S_ij(h*)"), sp.Symbol("A_ij")
     formula = (1 - omega) * general + omega * entry
     names = {general: r"S_{ij}(h^{\star})", entry: "A_{ij}", sp.Symbol("T_ij"): "T_{ij}"}
     generic = ReportPrinter(phi.structure, names, printer.measure)
@@ -85,7 +90,9 @@ def _loss_equation(phi: FreeEntropy, printer: ReportPrinter) -> Equation:
     written_out = {symbol: weights[pair] for pair, symbol in shorthand.items()}
     # The prefactor is read off the expression itself, not typed.
     prefactor = sp.simplify(phi.loss / sp.Add(*(square.xreplace(written_out) for square in squares)))
-    own = ReportPrinter(phi.structure, {x: f"S_{{{i + 1}{j + 1}}}(z)" for (i, j), x in shorthand.items()}, printer.measure)
+    own = ReportPrinter(
+        phi.structure, {x: f"S_{{{i + 1}{j + 1}}}(z)" for (i, j), x in shorthand.items()}, printer.measure
+    )
     if not prefactor.free_symbols <= {x.symbol for x in phi.parameters}:
         return own.equation("loss", r"\ell(z, h^{\star})", phi.loss)
     inside = "+".join(_flipped(own, shorthand[pair], target[pair]) for pair in pairs)
@@ -118,7 +125,8 @@ def field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
         mean, teacher_mean, own_variance, cross, teacher_variance = map(own.doprint, of_token(token))
         w, h = f"w_{{{index}}}", rf"h^{{\star}}_{{{index}}}"
         text = (
-            rf"{mean}, \quad \mathbb{{E}}[{h}] = {teacher_mean}, \quad \mathrm{{Cov}}[{w}, {w}] = {own_variance}, \quad "
+            rf"{mean}, \quad \mathbb{{E}}[{h}] = {teacher_mean}, \quad \mathrm{{Cov}}[{w}, {w}] = {own_variance}, "
+            rf"\quad "
             rf"\mathrm{{Cov}}[{w}, {h}] = {cross}, \quad \mathrm{{Cov}}[{h}, {h}] = {teacher_variance}."
         )
         label = "law" if alike else f"law-{token + 1}"

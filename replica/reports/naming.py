@@ -27,6 +27,7 @@ NOTATION: dict[str, str] = {
     "local_field": "w",
     "teacher_field": r"h^{\star}",
     "proximal_point": r"z^{\star}",
+    "preactivation": "z",
     "attention": "S",
     "target": "T",
     "baseline_matrix": "W",
@@ -58,7 +59,7 @@ def _letters() -> dict[str, str]:
     table = (*names.ORDER_PARAMETERS, *names.CONJUGATES, names.ALPHA, *names.MODEL_PARAMETERS)
     short = {x.letter: x.name for x in table if x.name in token_stems()}
     return {"lambda": "regularization", "Phi": "free_entropy", "A": "positional_matrix", "c": "positional_encoding",
-            "w": "local_field", "h": "teacher_field", "z": "proximal_point", "T": "target"} | short  # fmt: skip
+            "w": "local_field", "h": "teacher_field", "z": "preactivation", "T": "target"} | short  # fmt: skip
 
 
 def _key(latex: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from replica.reports.widths import typeset_width
 __all__ = ["ReportPrinter"]
 
 # Left side, relation and indentation have to stand beside the widest part that cannot be broken.
-WIDEST_PART = LINE_WIDTH - 8.0
+WIDEST_PART = LINE_WIDTH - 6.0
 # A wider product than this is not put on top of a numerical denominator.
 WIDEST_NUMERATOR = 6.0
 
@@ -56,6 +56,8 @@ class ReportPrinter(LatexPrinter):
         quantities = (*symbols.model_parameters(structure), symbols.ALPHA, *symbols.ORDER_PARAMETERS)
         quantities += symbols.CONJUGATES
         self._ranks = {quantity.symbol: rank for rank, quantity in enumerate(quantities)}
+        # Entries and coefficients with a general index are parameters, too.
+        self._ranks |= {sp.Symbol("A_ij"): 3, sp.Symbol("c_l"): 3}
 
     def _rank(self, expression: Any) -> tuple[Any, ...]:
         """Return where an expression stands among others: averages last, tokens by number, symbols by the table."""
@@ -88,7 +90,9 @@ class ReportPrinter(LatexPrinter):
     def _print_factors(self, factors: Sequence[Any]) -> str:
         """Print a product of factors, none of which is a number or an inverse."""
         parts = []
-        for factor in sorted(factors, key=lambda x: (bool(x.free_symbols - self._ranks.keys()), x.is_Add, *self._rank(x))):
+        for factor in sorted(
+            factors, key=lambda x: (bool(x.free_symbols - self._ranks.keys()), x.is_Add, *self._rank(x))
+        ):
             text = self._print(factor)
             if factor.is_Add and len(factors) > 1:
                 text = self._bracketed(text)
@@ -164,9 +168,9 @@ class ReportPrinter(LatexPrinter):
             return ("z" in fields, bool(fields))
 
         for k, factor in enumerate(factors):
-            if factor.is_Add and max(factor.args, key=leading).as_coeff_Mul()[0].is_negative:
-                if len({leading(term) for term in factor.args}) > 1:
-                    return [*factors[:k], sp.Add(*(-term for term in factor.args)), *factors[k + 1 :]], -coefficient
+            distinct = factor.is_Add and len({leading(term) for term in factor.args}) > 1
+            if distinct and max(factor.args, key=leading).as_coeff_Mul()[0].is_negative:
+                return [*factors[:k], sp.Add(*(-term for term in factor.args)), *factors[k + 1 :]], -coefficient
         return factors, coefficient
 
     def equation(self, label: str, left: Any, right: Any, relation: str = "=") -> Equation:
