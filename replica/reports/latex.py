@@ -14,8 +14,8 @@ from replica.reports.widths import typeset_width
 
 __all__ = ["latex_document", "latex_fragment"]
 
-# In letters of the text's small font.
-WIDEST_TABLE = 96.0
+# In ems of the document's small font: its text, and the space between two columns.
+WIDEST_TABLE, COLUMN_SPACE = 44.0, 1.2
 
 EQUATION_REFERENCE = re.compile(r"\{eq:([\w-]+)\}")
 _MARKERS = re.compile(r"(\{(?:eq|cite):[\w-]+\})")
@@ -101,24 +101,22 @@ def _equations(blocks: Sequence[Equation], prefix: str) -> str:
 
 
 def _columns(block: Table) -> str:
-    """Return the columns of a table: as wide as they are, or paragraphs if they are too wide together."""
-    longest = [max(_length(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
-    if sum(longest) + 2 * len(longest) <= WIDEST_TABLE:
-        return "l" * len(longest)
-    # The longest column is broken into lines.
-    wide = longest.index(max(longest))
-    rest = sum(longest) - longest[wide] + 2 * len(longest)
-    share = max(0.2, 0.98 - rest / WIDEST_TABLE)
-    return "".join(
-        rf">{{\raggedright\arraybackslash}}p{{{share:.2f}\linewidth}}" if k == wide else "l"
-        for k in range(len(longest))
-    )
+    """Return the columns of a table: as wide as they are, or the widest in lines if they are too wide together."""
+    widths = [max(_text_width(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
+    available = WIDEST_TABLE - COLUMN_SPACE * len(widths)
+    if sum(widths) <= available:
+        return "l" * len(widths)
+    widest = widths.index(max(widths))
+    share = max(0.2, 0.99 * (available - sum(widths) + widths[widest]) / WIDEST_TABLE)
+    lines = rf">{{\raggedright\arraybackslash}}p{{{share:.2f}\linewidth}}"
+    return "".join(lines if k == widest else "l" for k in range(len(widths)))
 
 
-def _length(cell: str) -> float:
-    """Return about how many letters wide a cell is."""
+def _text_width(cell: str) -> float:
+    """Return about how wide a cell is, in ems."""
     plain = re.sub(r"\$[^$]*\$", "", cell)
-    return len(plain) + sum(2.1 * typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
+    letters = sum(0.32 if c in "ijltfr.,;:'()-I " else 0.83 if c in "mwMW" else 0.53 for c in plain)
+    return letters + sum(typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
 
 
 def _table(block: Table, prefix: str) -> str:

@@ -121,6 +121,12 @@ class ReportPrinter(LatexPrinter):
         over = f"{number} {printed}".strip() or "1"
         if number and len(top) == 1 and top[0].is_Add:
             over = f"{number} {self._bracketed(printed)}"
+        if self.measure(under) > WIDEST_PART:
+            # Nor can a denominator be broken: it becomes inverse factors.
+            inverse = " ".join(f"{self._bracketed(self._print(x))}^{{-1}}" for x in bottom)
+            return " ".join(filter(None, [sign + (rf"\frac{{{above}}}{{{below}}}" if below != 1 else number),
+                                          self._bracketed(printed) if len(top) == 1 and top[0].is_Add else printed,
+                                          inverse]))  # fmt: skip
         fraction = rf"{sign}\frac{{{over}}}{{{under}}}"
         limit = WIDEST_PART if bottom else WIDEST_NUMERATOR
         if top and (self.measure(over) > limit or any(x.has(GaussianAverage) for x in top)):

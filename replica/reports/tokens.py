@@ -8,6 +8,7 @@ from collections.abc import Callable
 __all__ = ["canonical", "group_end", "in_mathematics", "join", "tokenise", "unbalanced"]
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|[^\\\s]", re.DOTALL)
+_TAKES_ONE = {"_", "^", r"\hat", r"\bar", r"\tilde", r"\vec"}
 _MATHEMATICS = re.compile(r"(\$[^$]*\$)")
 
 
@@ -39,10 +40,10 @@ def group_end(tokens: list[str], start: int) -> int:
 
 
 def canonical(tokens: list[str]) -> list[str]:
-    r"""Return tokens with every script in braces: ``q_1``, ``h^\star`` become ``q_{1}``, ``h^{\star}``."""
+    r"""Return tokens with scripts and accented letters in braces: ``q_1``, ``\hat V`` become ``q_{1}``, ``\hat{V}``."""
     result: list[str] = []
     for k, token in enumerate(tokens):
-        scripted = k > 0 and tokens[k - 1] in ("_", "^") and token != "{"
+        scripted = k > 0 and tokens[k - 1] in _TAKES_ONE and token != "{"
         result += ["{", token, "}"] if scripted else [token]
     return result
 
