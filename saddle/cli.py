@@ -182,6 +182,9 @@ def lines(
 )
 @click.option("--prefix", default="attention", show_default=True, help="Labels of equations begin with eq: and this.")
 @click.option(
+    "--line-width", type=float, default=31.0, show_default=True, help="Width of equations in ems; 21 for two columns."
+)
+@click.option(
     "--latex-name",
     "latex_names",
     multiple=True,
@@ -192,7 +195,8 @@ def lines(
 @_one_line_errors
 def report(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    results: str | None, output: str, formats: tuple[str, ...], prefix: str, latex_names: tuple[str, ...], quiet: bool,
+    results: str | None, output: str, formats: tuple[str, ...], prefix: str, line_width: float,
+    latex_names: tuple[str, ...], quiet: bool,
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
@@ -200,7 +204,7 @@ def report(
     from saddle.reporting import prepare_folder
 
     names = _latex_names(latex_names)
-    checked_choices(formats, names, prefix)
+    checked_choices(formats, names, prefix, line_width)
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
     folder = prepare_folder(output)
@@ -208,7 +212,7 @@ def report(
         diagram = PhaseDiagram.load(results)
     else:
         diagram = solve_phase_diagram(model, threads=threads, progress=not quiet)
-    for path in write_report(diagram, folder, formats, names, prefix):
+    for path in write_report(diagram, folder, formats, names, prefix, line_width):
         click.echo(str(path))
 
 

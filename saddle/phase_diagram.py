@@ -167,6 +167,7 @@ class PhaseDiagram:
         formats: Sequence[str] = ("latex", "markdown", "html"),
         latex_names: Mapping[str, str] | None = None,
         prefix: str = "attention",
+        line_width: float = 31.0,
     ) -> list[Path]:
         r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
 
@@ -182,6 +183,9 @@ class PhaseDiagram:
             ``{"semantic_overlap": r"\vartheta"}``.
         prefix
             Labels of equations begin with ``eq:`` and this.
+        line_width
+            What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
+            for a paper of two columns.
 
         Returns
         -------
@@ -191,11 +195,12 @@ class PhaseDiagram:
         Raises
         ------
         ValueError
-            If a format, a name or the prefix is refused, pdflatex is missing, or the folder cannot be written.
+            If a format, a name, the prefix or the width is refused, pdflatex is missing, or the folder cannot be
+            written.
         """
         from saddle.report_writing import write_report
 
-        return write_report(self, folder, formats, latex_names, prefix)
+        return write_report(self, folder, formats, latex_names, prefix, line_width)
 
 
 def _grid(alpha: Sequence[float], points: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from replica.reports.bibliography import bibtex, cited
 from replica.reports.equation_content import DerivationStep
 from replica.reports.html import html_document
 from replica.reports.latex import latex_document, latex_fragment
+from replica.reports.line_breaking import LINE_WIDTH
 from replica.reports.markdown import markdown_document
 from replica.reports.naming import Naming
 from replica.reports.pdf import compiled_pdf, require_pdflatex
@@ -30,10 +31,12 @@ __all__ = ["DEFAULT_FORMATS", "FORMATS", "checked_choices", "write_report"]
 TITLE = "Replica theory of dot-product attention"
 FORMATS = ("latex", "markdown", "html", "pdf")
 DEFAULT_FORMATS = ("latex", "markdown", "html")
+# The widest part that cannot be broken has to fit: one fraction of a channel equation.
+LEAST_WIDTH = 20.0
 
 
 def checked_choices(
-    formats: Sequence[str], latex_names: Mapping[str, str] | None, prefix: str
+    formats: Sequence[str], latex_names: Mapping[str, str] | None, prefix: str, line_width: float = LINE_WIDTH
 ) -> tuple[tuple[str, ...], Naming]:
     """Return formats and names if they can be used, before anything is computed.
 
@@ -50,6 +53,8 @@ def checked_choices(
         raise ValueError(f"formats must name at least one of {', '.join(FORMATS)}, got {formats!r}")
     if not prefix or not all(c.isascii() and (c.isalnum() or c in "-:.") for c in prefix):
         raise ValueError(f"prefix must consist of letters, digits, '-', ':' and '.', got {prefix!r}")
+    if not LEAST_WIDTH <= line_width <= LINE_WIDTH:
+        raise ValueError(f"line_width must lie between {LEAST_WIDTH:g} and {LINE_WIDTH:g} ems, got {line_width!r}")
     if "pdf" in chosen:
         require_pdflatex()
     return chosen, Naming.of(latex_names)
@@ -86,6 +91,7 @@ def write_report(
     formats: Sequence[str] = DEFAULT_FORMATS,
     latex_names: Mapping[str, str] | None = None,
     prefix: str = "attention",
+    line_width: float = LINE_WIDTH,
     derivation: Iterable[DerivationStep] | None = None,
 ) -> list[Path]:
     """Write the report to a folder and return the paths of its files.
@@ -98,10 +104,10 @@ def write_report(
     ValueError
         If a format, a name or the prefix is refused, pdflatex is missing or fails, or the folder cannot be written.
     """
-    chosen, naming = checked_choices(formats, latex_names, prefix)
+    chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
     target = prepare_folder(folder)
     system = derive_saddle_system(build_free_entropy(diagram.model.structure))
-    theory = equation_report(system, diagram.model.parameter_values(), naming, derivation)
+    theory = equation_report(system, diagram.model.parameter_values(), naming, derivation, line_width)
     baseline = baseline_blocks(diagram)
     results = [*baseline, *transition_blocks(diagram), *figure_blocks(diagram), *check_blocks(diagram, system)]
     blocks = theory.with_results(results, naming)
@@ -109,10 +115,10 @@ def write_report(
     kinds = [*(["pdf"] if {"latex", "pdf"} & {*chosen} else []), *(["svg"] if {"markdown", "html"} & {*chosen} else [])]
     figures = _figures(diagram, naming, kinds)
     files: dict[str, bytes] = {}
-    document = latex_document(TITLE, blocks, prefix, publications)
+    document = latex_document(TITLE, blocks, prefix, publications, line_width)
     if "latex" in chosen:
         files["report.tex"] = document.encode()
-        files["equations.tex"] = latex_fragment(TITLE, theory.theory_only(naming), prefix).encode()
+        files["equations.tex"] = latex_fragment(TITLE, theory.theory_only(naming), prefix, line_width).encode()
     if "markdown" in chosen:
         files["report.md"] = markdown_document(TITLE, blocks, publications).encode()
     if "html" in chosen:

@@ -99,6 +99,16 @@ def test_fragment_compiles_in_an_article_with_amsmath_alone(folder, tmp_path):
 
 
 @NEEDS_TEX
+def test_fragment_fits_a_paper_of_two_columns(small, tmp_path):
+    small.report(tmp_path, ("latex",), line_width=21)
+    body = r"\input{equations}\nocite{*}"
+    size = r"\usepackage{amsmath}\setlength{\columnsep}{10mm}\usepackage[margin=19mm]{geometry}\sloppy"
+    source = rf"\documentclass[twocolumn]{{article}}{size}\begin{{document}}{body}\end{{document}}"
+    (tmp_path / "paper.tex").write_text(source)
+    assert "Overfull" not in compiled_log(tmp_path, "paper")
+
+
+@NEEDS_TEX
 def test_chosen_names_compile(small, tmp_path):
     names = {"theta": r"\vartheta_{\mathrm{sem}}", "self_overlap": "Q_{s}", "student_weights": "B", "local_field": "u"}
     small.report(tmp_path, ("latex", "html"), latex_names=names, prefix="si:a")
@@ -137,6 +147,7 @@ def test_a_wrong_equation_would_be_seen(small):
         ({"formats": ("latex", "docx")}, "docx"),
         ({"formats": ()}, r"\(\)"),
         ({"prefix": "a_b"}, "a_b"),
+        ({"line_width": 7}, "7"),
         ({"latex_names": {"theta": r"\notacommand"}}, "notacommand"),
     ],
 )

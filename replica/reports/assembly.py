@@ -16,6 +16,7 @@ from replica.reports.equation_content import (
     saddle_blocks,
     sector_blocks,
 )
+from replica.reports.line_breaking import LINE_WIDTH
 from replica.reports.model_content import model_blocks
 from replica.reports.naming import Naming
 from replica.reports.printing import ReportPrinter
@@ -71,6 +72,7 @@ def equation_report(
     parameter_values: Mapping[str, float],
     naming: Naming | None = None,
     derivation: Iterable[DerivationStep] | None = None,
+    line_width: float = LINE_WIDTH,
 ) -> EquationReport:
     """Return the report of a saddle-point system.
 
@@ -84,9 +86,11 @@ def equation_report(
         The user's names; lines are broken for them.
     derivation
         The derivation's steps, if they are to be shown.
+    line_width
+        What a line of an equation may take, in ems.
     """
     structure = system.free_entropy.structure
-    printer = ReportPrinter(structure, measure=named_width(naming or Naming.of(None)))
+    printer = ReportPrinter(structure, measure=named_width(naming or Naming.of(None)), width=line_width)
     return EquationReport(
         model=tuple(model_blocks(system.free_entropy, printer)),
         equations=(

@@ -79,7 +79,7 @@ def free_entropy_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bl
 def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
     """Return a printer for which z is an argument that is minimised over, without its star."""
     plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.points}
-    return ReportPrinter(system.free_entropy.structure, printer.names | plain, printer.measure)
+    return printer.with_names(plain)
 
 
 def _intermediates(system: SaddleSystem, printer: ReportPrinter, prefix: str) -> list[Block]:
@@ -160,21 +160,14 @@ def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bloc
     phi = system.free_entropy
     (loss_average,) = system.training_loss.atoms(GaussianAverage)
     (test_average,) = system.test_error.atoms(GaussianAverage)
-    stands_for = {
-        GaussianAverage: sp.Symbol("average_loss_at_z"),
-        "test": sp.Symbol("average_loss_at_w"),
-    }
-    own = ReportPrinter(
-        phi.structure,
-        {stands_for[GaussianAverage]: r"\mathbb{E}[\ell(z^{\star}, h^{\star})]",
-         stands_for["test"]: r"\mathbb{E}[\ell(w, h^{\star})]"},
-        printer.measure,
+    stands_for = {"training": sp.Symbol("average_loss_at_z"), "test": sp.Symbol("average_loss_at_w")}
+    own = printer.with_names(
+        {stands_for["training"]: r"\mathbb{E}[\ell(z^{\star}, h^{\star})]",
+         stands_for["test"]: r"\mathbb{E}[\ell(w, h^{\star})]"}
     )  # fmt: skip
     placeholders = set(stands_for.values())
     ridge = sp.simplify(system.training_loss - symbols.ALPHA.symbol * loss_average)
-    training = own.equation(
-        "training-loss", r"\epsilon_{t}", (symbols.ALPHA.symbol * stands_for[GaussianAverage], ridge)
-    )
+    training = own.equation("training-loss", r"\epsilon_{t}", (symbols.ALPHA.symbol * stands_for["training"], ridge))
     at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
     test = printer.equation("test-error", r"\epsilon_{g}", system.test_error)
     if sp.expand(test_average.integrand - at_fields) == 0:

@@ -10,7 +10,7 @@ from replica.reports.bibliography import CITATION, Publication, library_version
 from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
 from replica.reports.line_breaking import LINE_WIDTH
 from replica.reports.tokens import in_mathematics
-from replica.reports.widths import typeset_width
+from replica.reports.widths import text_width, typeset_width
 
 __all__ = ["latex_document", "latex_fragment"]
 
@@ -86,11 +86,11 @@ def _equation(block: Equation, prefix: str) -> str:
     )
 
 
-def _equations(blocks: Sequence[Equation], prefix: str) -> str:
+def _equations(blocks: Sequence[Equation], prefix: str, width: float) -> str:
     """Return equations that follow each other: aligned at their relations, if that leaves them narrow enough."""
     widest_left = max(typeset_width(block.left) for block in blocks)
     widest_line = max(line.indent + typeset_width(line.text) for block in blocks for line in block.lines)
-    if len(blocks) == 1 or widest_left + widest_line > LINE_WIDTH or not all(block.left for block in blocks):
+    if len(blocks) == 1 or widest_left + widest_line > width or not all(block.left for block in blocks):
         return "\n".join(_equation(block, prefix) for block in blocks)
     rows = []
     for block in blocks:
@@ -115,8 +115,7 @@ def _columns(block: Table) -> str:
 def _text_width(cell: str) -> float:
     """Return about how wide a cell is, in ems."""
     plain = re.sub(r"\$[^$]*\$", "", cell)
-    letters = sum(0.32 if c in "ijltfr.,;:'()-I " else 0.83 if c in "mwMW" else 0.53 for c in plain)
-    return letters + sum(typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
+    return text_width(plain) + sum(typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
 
 
 def _table(block: Table, prefix: str) -> str:
@@ -155,7 +154,7 @@ def _block(block: Block, prefix: str) -> str:
             return rf"\{'sub' * (block.level - 1)}section{{{_text(block.text, prefix)}}}"
 
 
-def _joined(blocks: Sequence[Block], prefix: str, shown: Callable[[Block], str]) -> str:
+def _joined(blocks: Sequence[Block], prefix: str, width: float, shown: Callable[[Block], str]) -> str:
     """Join blocks; an equation that its paragraph leads to belongs to the same paragraph in TeX, too."""
     text = ""
     for kind, group in itertools.groupby(enumerate(blocks), lambda item: isinstance(item[1], Equation)):
@@ -164,14 +163,14 @@ def _joined(blocks: Sequence[Block], prefix: str, shown: Callable[[Block], str])
             first = members[0][0]
             follows = first > 0 and isinstance(blocks[first - 1], Paragraph)
             text += ("\n" if follows else "\n\n") + _equations(
-                [x for _, x in members if isinstance(x, Equation)], prefix
+                [x for _, x in members if isinstance(x, Equation)], prefix, width
             )
         else:
             text += "\n\n" + "\n\n".join(shown(block) for _, block in members)
     return text.strip()
 
 
-def latex_fragment(title: str, blocks: Sequence[Block], prefix: str) -> str:
+def latex_fragment(title: str, blocks: Sequence[Block], prefix: str, width: float = LINE_WIDTH) -> str:
     """Return blocks as a fragment without preamble, sections, floats: headings become the beginnings of paragraphs."""
 
     def shown(block: Block) -> str:
@@ -183,12 +182,17 @@ def latex_fragment(title: str, blocks: Sequence[Block], prefix: str) -> str:
         return _block(block, prefix)
 
     head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix)
-    return f"{head}\n{_joined(blocks, prefix, shown)}\n"
+    return f"{head}\n{_joined(blocks, prefix, width, shown)}\n"
 
 
-def latex_document(title: str, blocks: Sequence[Block], prefix: str, publications: Sequence[Publication]) -> str:
+def latex_document(
+    title: str, blocks: Sequence[Block], prefix: str, publications: Sequence[Publication], width: float = LINE_WIDTH
+) -> str:
     """Return blocks as a document that compiles on its own, with its references in it."""
-    parts = [_HEAD.replace("@title@", _text(title, prefix)), _joined(blocks, prefix, lambda x: _block(x, prefix))]
+    parts = [
+        _HEAD.replace("@title@", _text(title, prefix)),
+        _joined(blocks, prefix, width, lambda x: _block(x, prefix)),
+    ]
     if publications:
         entries = [rf"\bibitem{{{x.key}}} {_reference(x, prefix)}" for x in publications]
         parts.append("\n".join([r"\begin{thebibliography}{9}", *entries, r"\end{thebibliography}"]))

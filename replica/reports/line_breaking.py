@@ -87,7 +87,7 @@ class _Segment:
     text: str
     depth: int = 0
     product: bool = False
-    relation: bool = False
+    aligned: bool = False
 
 
 def _atom_before(tokens: list[str], k: int) -> str:
@@ -110,18 +110,20 @@ def _segments(tokens: list[str]) -> list[_Segment]:
     """Cut tokens where a line may break."""
     cuts: list[tuple[int, int, bool, bool]] = [(0, 0, False, False)]
     nesting, k = 0, 0
+    listed = False
     while k < len(tokens):
         token = tokens[k]
         previous = tokens[k - 1] if k else ""
         after_operator = not previous or previous in _OPERATORS or previous in _OPENING or previous == r"\quad"
         if token in _RELATIONS and k:
-            # Inside brackets a relation belongs to what they hold.
-            if nesting == 0:
+            # Inside brackets a relation belongs to what they hold, in a list of equations to its own left side.
+            if nesting == 0 and not listed:
                 cuts.append((k, 0, False, True))
         elif token in ("+", "-") and not after_operator:
             cuts.append((k, nesting, False, False))
         elif previous in (r"\quad", r"\qquad") and nesting == 0:
-            cuts.append((k, 0, False, True))
+            listed = True
+            cuts.append((k, 0, False, False))
         elif (token in (r"\frac", r"\mathbb") or token in _LEFT_SIZES[1:]) and not after_operator:
             before = _atom_before(tokens, k)
             if before not in _APPLIED and previous not in (r"\,", r"\sum", r"\prod", r"\int") and before != r"\sum":
@@ -151,14 +153,14 @@ def _segments(tokens: list[str]) -> list[_Segment]:
         k += 1
     ends = [cut[0] for cut in cuts[1:]] + [len(tokens)]
     return [
-        _Segment(join(tokens[start:end]), depth, product, relation)
-        for (start, depth, product, relation), end in zip(cuts, ends, strict=True)
+        _Segment(join(tokens[start:end]), depth, product, aligned)
+        for (start, depth, product, aligned), end in zip(cuts, ends, strict=True)
         if start < end
     ]
 
 
 def _indent(segment: _Segment) -> int:
-    return 0 if segment.relation else min(LARGEST_INDENT, 1 + segment.depth)
+    return 0 if segment.aligned else min(LARGEST_INDENT, 1 + segment.depth)
 
 
 def _lines(segments: list[_Segment], width: float, measure: Callable[[str], float]) -> list[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sympy as sp
 
@@ -33,18 +34,13 @@ def model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
             r"and Gaussian with variance $\sigma^2$. A student with tied, rank-one attention learns a target that "
             r"does not see the positional encodings $p_l = c_l\, 1_d/\sqrt{d}$ {cite:cui2024phase}:"
         ),
-        Equation("target", "y(x)", (
-            Line(r"= T\Bigl(\frac{x Q_{\star}}{\sqrt{d}}\Bigr)\, x, \qquad "
-                 r"f_{Q}(x) = S\Bigl(\frac{(x+p) Q}{\sqrt{d}}\Bigr)\,(x+p),"),
-        )),
-        Equation("attention", r"S_{ij}(z)", (Line(r"= \frac{e^{z_{i} z_{j}}}{\sum_{k} e^{z_{i} z_{k}}}."),)),
+        printer.equation("target", "y(x)", r"T\Bigl(\frac{x Q_{\star}}{\sqrt{d}}\Bigr)\, x ,"),
+        printer.equation("student", "f_{Q}(x)", r"S\Bigl(\frac{(x+p) Q}{\sqrt{d}}\Bigr)\,(x+p) ,"),
+        printer.equation("attention", r"S_{ij}(z)", r"\frac{e^{z_{i} z_{j}}}{\sum_{k} e^{z_{i} z_{k}}} ."),
         Paragraph("With pre-activations $h^{\\star} = x Q_{\\star}/\\sqrt{d}$ of the teacher, the target's matrix is"),
         *_target_equations(phi, printer),
         Paragraph(r"The student minimises, over $n = \alpha d$ samples,"),
-        Equation("training", r"\min_{Q}", (
-            Line(r"\; \sum_{\mu=1}^{n} \frac{1}{2d}\, \lvert y(x^{\mu}) - f_{Q}(x^{\mu}) \rvert^{2} + "
-                 r"\frac{\lambda}{2}\, \lvert Q \rvert^{2} ."),
-        ), frozenset({symbols.parameter("regularization")})),
+        _training_equation(printer),
         Paragraph(_ASSUMPTIONS),
         Paragraph(
             r"In the limit the loss of one sample depends on the pre-activations $z = (x+p)Q/\sqrt{d}$ and $h^{\star}$ "
@@ -52,6 +48,14 @@ def model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
         ),
         _loss_equation(phi, printer),
     ]  # fmt: skip
+
+
+def _training_equation(printer: ReportPrinter) -> Equation:
+    """Return what the student minimises."""
+    risk = r"\frac{1}{2d}\, \lvert y(x^{\mu}) - f_{Q}(x^{\mu}) \rvert^{2}"
+    text = rf"\; \sum_{{\mu=1}}^{{n}} {risk} + \frac{{\lambda}}{{2}}\, \lvert Q \rvert^{{2}} ."
+    shown = printer.equation("training", r"\min_{Q}", text, relation="")
+    return replace(shown, symbols=frozenset({symbols.parameter("regularization")}))
 
 
 def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
@@ -62,7 +66,7 @@ def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
     general, entry = sp.Symbol("S_ij(h*)"), sp.Symbol("A_ij")
     formula = (1 - omega) * general + omega * entry
     names = {general: r"S_{ij}(h^{\star})", entry: "A_{ij}", sp.Symbol("T_ij"): "T_{ij}"}
-    generic = ReportPrinter(phi.structure, names, printer.measure)
+    generic = printer.with_names(names)
     if all(
         sp.expand(formula.xreplace({general: weights[i, j], entry: matrix[i, j]}) - phi.target[i, j]) == 0
         for i in range(length)
@@ -90,9 +94,7 @@ def _loss_equation(phi: FreeEntropy, printer: ReportPrinter) -> Equation:
     written_out = {symbol: weights[pair] for pair, symbol in shorthand.items()}
     # The prefactor is read off the expression itself, not typed.
     prefactor = sp.simplify(phi.loss / sp.Add(*(square.xreplace(written_out) for square in squares)))
-    own = ReportPrinter(
-        phi.structure, {x: f"S_{{{i + 1}{j + 1}}}(z)" for (i, j), x in shorthand.items()}, printer.measure
-    )
+    own = printer.with_names({x: f"S_{{{i + 1}{j + 1}}}(z)" for (i, j), x in shorthand.items()})
     if not prefactor.free_symbols <= {x.symbol for x in phi.parameters}:
         return own.equation("loss", r"\ell(z, h^{\star})", phi.loss)
     inside = "+".join(_flipped(own, shorthand[pair], target[pair]) for pair in pairs)
@@ -110,7 +112,7 @@ def field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
     law, length = phi.law, phi.structure.sequence_length
     encoding = symbols.positional_encoding(length)
     general = {c: sp.Symbol("c_l") for c in encoding}
-    own = ReportPrinter(phi.structure, {sp.Symbol("c_l"): "c_{l}"}, printer.measure)
+    own = printer.with_names({sp.Symbol("c_l"): "c_{l}"})
 
     def of_token(token: int) -> tuple[sp.Expr, ...]:
         other = length + token

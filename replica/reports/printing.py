@@ -22,8 +22,8 @@ from replica.reports.widths import typeset_width
 
 __all__ = ["ReportPrinter"]
 
-# Left side, relation and indentation have to stand beside the widest part that cannot be broken.
-WIDEST_PART = LINE_WIDTH - 6.0
+# Left side, relation and indentation, which have to stand beside the widest part that cannot be broken.
+BESIDE = 6.0
 # A wider product than this is not put on top of a numerical denominator.
 WIDEST_NUMERATOR = 6.0
 
@@ -42,6 +42,8 @@ class ReportPrinter(LatexPrinter):
         LaTeX of symbols that are not in the table, or printed otherwise.
     measure
         Width of a piece of LaTeX as it will be printed, in ems.
+    width
+        What a line may take, in ems.
     """
 
     def __init__(
@@ -49,15 +51,20 @@ class ReportPrinter(LatexPrinter):
         structure: ModelStructure = symbols.PAPER,
         names: Mapping[sp.Symbol, str] | None = None,
         measure: Callable[[str], float] = typeset_width,
+        width: float = LINE_WIDTH,
     ) -> None:
         self.names = symbols.latex_names(structure) | dict(names or {})
         super().__init__({"symbol_names": self.names, "order": "none"})
-        self.measure, self.structure = measure, structure
+        self.measure, self.width, self.structure = measure, width, structure
         quantities = (*symbols.model_parameters(structure), symbols.ALPHA, *symbols.ORDER_PARAMETERS)
         quantities += symbols.CONJUGATES
         self._ranks = {quantity.symbol: rank for rank, quantity in enumerate(quantities)}
         # Entries and coefficients with a general index are parameters, too.
         self._ranks |= {sp.Symbol("A_ij"): 3, sp.Symbol("c_l"): 3}
+
+    def with_names(self, names: Mapping[sp.Symbol, str]) -> ReportPrinter:
+        """Return the same printer with further names."""
+        return ReportPrinter(self.structure, self.names | dict(names), self.measure, self.width)
 
     def _rank(self, expression: Any) -> tuple[Any, ...]:
         """Return where an expression stands among others: averages last, tokens by number, symbols by the table."""
@@ -121,14 +128,14 @@ class ReportPrinter(LatexPrinter):
         over = f"{number} {printed}".strip() or "1"
         if number and len(top) == 1 and top[0].is_Add:
             over = f"{number} {self._bracketed(printed)}"
-        if self.measure(under) > WIDEST_PART:
+        if self.measure(under) > self.width - BESIDE:
             # Nor can a denominator be broken: it becomes inverse factors.
             inverse = " ".join(f"{self._bracketed(self._print(x))}^{{-1}}" for x in bottom)
             return " ".join(filter(None, [sign + (rf"\frac{{{above}}}{{{below}}}" if below != 1 else number),
                                           self._bracketed(printed) if len(top) == 1 and top[0].is_Add else printed,
                                           inverse]))  # fmt: skip
         fraction = rf"{sign}\frac{{{over}}}{{{under}}}"
-        limit = WIDEST_PART if bottom else WIDEST_NUMERATOR
+        limit = self.width - BESIDE if bottom else WIDEST_NUMERATOR
         if top and (self.measure(over) > limit or any(x.has(GaussianAverage) for x in top)):
             # A fraction cannot be broken: its numerator moves behind it.
             behind = self._bracketed(printed) if len(top) == 1 and top[0].is_Add else printed
@@ -187,7 +194,7 @@ class ReportPrinter(LatexPrinter):
         sides = [self._side(side) for side in (left, right)]
         parts = [part for side in (left, right) for part in (side if isinstance(side, tuple) else (side,))]
         expressions = [sp.sympify(part) for part in parts if not isinstance(part, str)]
-        shown, lines = broken(sides[0], sides[1], measure=self.measure, relation=relation)
+        shown, lines = broken(sides[0], sides[1], self.width, self.measure, relation)
         return Equation(label, shown, lines, frozenset().union(*map(shown_symbols, expressions)))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from replica.reports.tokens import group_end, tokenise
 
-__all__ = ["typeset_width"]
+__all__ = ["text_width", "typeset_width"]
 
 # Thousandths of an em, italic correction included, from the fonts' own metrics (cmmi10, cmr10, cmsy10).
 _ITALIC = dict(zip(
@@ -16,6 +16,12 @@ _ITALIC = dict(zip(
     (529, 429, 433, 520, 466, 597, 513, 576, 345, 469, 552, 318, 878, 600, 485, 503, 482, 479, 469, 361, 572, 521, 743,
      572, 526, 509, 750, 809, 786, 856, 796, 782, 786, 912, 518, 651, 921, 681, 1079, 912, 791, 781, 791, 767, 671,
      723, 792, 806, 1083, 907, 803, 754), strict=True,
+))  # fmt: skip
+_ROMAN = dict(zip(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    (500, 556, 444, 556, 444, 383, 514, 556, 278, 306, 528, 278, 833, 556, 500, 556, 528, 392, 394, 389, 556, 542, 736,
+     528, 542, 444, 750, 708, 722, 764, 681, 653, 785, 750, 361, 514, 778, 625, 917, 750, 778, 681, 778, 736, 556, 722,
+     750, 764, 1042, 775, 775, 611), strict=True,
 ))  # fmt: skip
 _NAMED = {
     "alpha": 643, "beta": 618, "gamma": 573, "delta": 482, "epsilon": 406, "zeta": 511, "eta": 532, "theta": 497,
@@ -43,6 +49,11 @@ _PLAIN = {"(": 389, ")": 389, "[": 278, "]": 278, "|": 278, ",": 445, ";": 445, 
 def typeset_width(latex: str) -> float:
     """Return the width of an expression in display style, in ems."""
     return _width(tokenise(latex), 1.0) / 1000
+
+
+def text_width(text: str) -> float:
+    """Return about how wide upright text is, in ems, without kerning."""
+    return sum(_ROMAN.get(c, 500 if c.isdigit() else 333) for c in text) / 1000
 
 
 def _width(tokens: list[str], size: float) -> float:
@@ -108,7 +119,8 @@ def _command(name: str, tokens: list[str], k: int, size: float) -> tuple[float, 
         return _SIZES[name.rstrip("lrm")] * size, k + 1
     if name in _UPRIGHT:
         (inside,), k = _groups(tokens, k, 1)
-        return sum(560 for token in inside if token not in "{}") * size + 167 * size, k
+        word = "".join(token for token in inside if token not in "{}")
+        return (1000 * text_width(word) + 167) * size, k
     if name in _LETTERS:
         (inside,), k = _groups(tokens, k, 1)
         return sum(1080 if token == "M" else 800 for token in inside if token not in "{}") * size, k
