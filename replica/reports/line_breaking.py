@@ -22,7 +22,7 @@ LINE_WIDTH = 31.0
 # A left side wider than this share of a line stands on a line of its own.
 WIDEST_LEFT = 0.4
 LARGEST_INDENT = 3
-LINE_COST, DEPTH_COST, PRODUCT_COST, RAGGED_COST, OVERFULL_COST = 20.0, 2.0, 8.0, 6.0, 1e4
+LINE_COST, DEPTH_COST, PRODUCT_COST, RAGGED_COST, OVERFULL_COST = 20.0, 6.0, 8.0, 6.0, 1e4
 
 _RELATIONS = {"=", r"\le", r"\ge", r"\approx", r"\to", r"\equiv", r"\sim", r"\leq", r"\geq"}
 _OPERATORS = {"+", "-", r"\times", r"\cdot", r"\pm", ","} | _RELATIONS
@@ -160,7 +160,7 @@ def _segments(tokens: list[str]) -> list[_Segment]:
 
 
 def _indent(segment: _Segment) -> int:
-    return 0 if segment.aligned else min(LARGEST_INDENT, 1 + segment.depth)
+    return 0 if segment.aligned else min(LARGEST_INDENT, max(1, segment.depth))
 
 
 def _lines(segments: list[_Segment], width: float, measure: Callable[[str], float]) -> list[Line]:
@@ -175,7 +175,7 @@ def _lines(segments: list[_Segment], width: float, measure: Callable[[str], floa
             taken = sum(widths[start:end]) + (_indent(first) + 1.3 * first.product if start else 0.0)
             cost = best[start] + OVERFULL_COST * max(0.0, taken - width) / width
             if start:
-                cost += LINE_COST + DEPTH_COST * first.depth + PRODUCT_COST * first.product
+                cost += LINE_COST + DEPTH_COST * first.depth**2 + PRODUCT_COST * first.product
             cost += RAGGED_COST * (max(0.0, width - taken) / width) ** 2 * (0.5 if end == count else 1.0)
             if cost < best[end]:
                 best[end], start_of[end] = cost, start
