@@ -58,7 +58,7 @@ class SaddleSystem:
 
     @cached_property
     def weight_definitions(self) -> dict[sp.Symbol, sp.Expr]:
-        """Symbols in the overlap equations that stand for entries of K = B^{-1} and S, and their values, in order."""
+        """Symbols in the overlap equations that stand for entries of K = B^{-1} and U, and their values, in order."""
         weights = self.free_entropy.weights
         return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
 
