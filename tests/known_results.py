@@ -4,9 +4,9 @@ Nothing here uses the replica equations of the library. Ridge regression comes f
 resolvents), logistic regression from two published systems in other parametrisations, and each is simulated at finite
 dimension. Conventions common to all: inputs :math:`x \in \mathbb{R}^d`, teacher :math:`w_\star` with
 :math:`|w_\star|^2/d \to \rho`, fields :math:`h = x \cdot w/\sqrt d`, n = alpha d samples, and weights that minimise
-:math:`\sum_\mu \ell(h^\mu, y^\mu) + \frac{\lambda}{2}|w|^2`. The training loss is this minimum over d. The test error is
-*twice* the average loss of a new sample, as everywhere in the library: for :math:`\ell = \frac12 (y - h)^2` it is the
-mean squared error on noisy labels.
+:math:`\sum_\mu \ell(h^\mu, y^\mu) + \frac{\lambda}{2}|w|^2`. The training loss is this minimum over d. The test
+error is *twice* the average loss of a new sample, as everywhere in the library: for
+:math:`\ell = \frac12 (y - h)^2` it is the mean squared error on noisy labels.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ class Atom:
 def ridge(alpha: float, penalty: float, noise: float, teacher: float = 1.0) -> Asymptotics:
     r"""Ridge regression on isotropic Gaussian inputs, :math:`y = h_\star + \sqrt\Delta\,\xi`, in closed form.
 
-    With :math:`S = X^\top X/d` the weights are :math:`(S+\lambda)^{-1}(S w_\star + \sqrt{\Delta/d}\,X^\top\xi)`. Everything
-    is a trace of :math:`(S+\lambda)^{-1}` or of its square, that is, the Stieltjes transform g of the
-    Marchenko-Pastur law at :math:`-\lambda` and its derivative:
+    With :math:`S = X^\top X/d` the weights are
+    :math:`(S+\lambda)^{-1}(S w_\star + \sqrt{\Delta/d}\,X^\top\xi)`. Everything is a trace of :math:`(S+\lambda)^{-1}`
+    or of its square, that is, the Stieltjes transform g of the Marchenko-Pastur law at :math:`-\lambda` and its
+    derivative:
 
     .. math:: \lambda g^2 + (\lambda + \alpha - 1)\,g - 1 = 0 .
 
@@ -95,7 +96,8 @@ def ridge_in_spectrum(alpha: float, penalty: float, noise: float, atoms: Sequenc
 
     :math:`(S+\lambda)^{-1} \simeq (\lambda + \kappa\Sigma)^{-1}` with
 
-    .. math:: \kappa = \frac{\alpha}{1 + \delta}, \qquad \delta = \tfrac1d \mathrm{Tr}\,\Sigma(\lambda+\kappa\Sigma)^{-1} ,
+    .. math:: \kappa = \frac{\alpha}{1 + \delta}, \qquad
+              \delta = \tfrac1d \mathrm{Tr}\,\Sigma(\lambda+\kappa\Sigma)^{-1} ,
 
     and, by adding :math:`J\Sigma` to S and differentiating at J = 0,
 
@@ -103,15 +105,15 @@ def ridge_in_spectrum(alpha: float, penalty: float, noise: float, atoms: Sequenc
               \phi = \tfrac{\kappa^2}{\alpha}\tfrac1d\mathrm{Tr}\,\Sigma^2(\lambda+\kappa\Sigma)^{-2} .
 
     Sources: J. W. Silverstein, J. Multivariate Anal. 55 (1995) 331; O. Ledoit and S. Péché, Probab. Theory Relat.
-    Fields 151 (2011) 233; Hastie et al., arXiv:1903.08560, section 5; D. Wu and J. Xu, arXiv:2006.05800, for a teacher that is
-    aligned with some of the directions.
+    Fields 151 (2011) 233; Hastie et al., arXiv:1903.08560; D. Wu and J. Xu, NeurIPS 2020, arXiv:2006.05800, for a
+    teacher that is aligned with some of the directions.
     """
     gamma, share, rho = np.array([(atom.eigenvalue, atom.weight, atom.teacher) for atom in atoms]).T
 
     def excess(kappa: float) -> float:
         return kappa * (1 + np.sum(share * gamma / (penalty + kappa * gamma))) - alpha
 
-    kappa = float(brentq(excess, 0.0, alpha, xtol=1e-15, rtol=1e-15))  # excess(alpha) > 0 > excess(0)
+    kappa = brentq(excess, 0.0, alpha, xtol=1e-15)  # excess(alpha) > 0 > excess(0)
     resolvent = 1 / (penalty + kappa * gamma)
     delta = np.sum(share * gamma * resolvent)
     phi = kappa**2 / alpha * np.sum(share * (gamma * resolvent) ** 2)
@@ -165,16 +167,15 @@ def _solved(equations: Callable[[np.ndarray], np.ndarray], start: Sequence[float
 
 
 def logistic_by_label_average(alpha: float, penalty: float, noise: float) -> Asymptotics:
-    r"""Logistic regression with ridge, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\,\xi)`, rho = 1, isotropic inputs.
+    r"""Logistic regression with ridge on isotropic inputs, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\,\xi)`, rho = 1.
 
-    The teacher's field and the noise are averaged out at given student field w, which leaves one-dimensional integrals with
-    :math:`Z_\star(y, w) = \Pr(y|w)` and with *derivatives* of the proximal point:
+    The teacher's field and the noise are averaged out at given student field w, which leaves one-dimensional
+    integrals with :math:`Z_\star(y, w) = \Pr(y|w)` and with *derivatives* of the proximal point:
 
     .. math:: \hat\theta = \alpha E[Z_\star f_\star f], \quad \hat q = \alpha E[Z_\star f^2], \quad
               \hat V = -\alpha E[Z_\star \partial_w f] .
 
-    Source: B. Aubin, F. Krzakala, Y. M. Lu, L. Zdeborová, NeurIPS 2020, arXiv:2006.06560, theorem 1 with the ridge
-    penalty (their Sigma is V, their m is theta).
+    Source: B. Aubin, F. Krzakala, Y. M. Lu, L. Zdeborová, NeurIPS 2020, arXiv:2006.06560 (their Sigma is V, their m is theta).
     """
     x, weight = _normal_rule(-12, 12)
 
