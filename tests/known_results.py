@@ -167,7 +167,7 @@ def _solved(equations: Callable[[np.ndarray], np.ndarray], start: Sequence[float
 
 
 def logistic_by_label_average(alpha: float, penalty: float, noise: float) -> Asymptotics:
-    r"""Logistic regression with ridge on isotropic inputs, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\,\xi)`, rho = 1.
+    r"""Logistic regression with ridge on isotropic inputs, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\xi)`, rho = 1.
 
     The teacher's field and the noise are averaged out at given student field w, which leaves one-dimensional
     integrals with :math:`Z_\star(y, w) = \Pr(y|w)` and with *derivatives* of the proximal point:
@@ -175,7 +175,8 @@ def logistic_by_label_average(alpha: float, penalty: float, noise: float) -> Asy
     .. math:: \hat\theta = \alpha E[Z_\star f_\star f], \quad \hat q = \alpha E[Z_\star f^2], \quad
               \hat V = -\alpha E[Z_\star \partial_w f] .
 
-    Source: B. Aubin, F. Krzakala, Y. M. Lu, L. Zdeborová, NeurIPS 2020, arXiv:2006.06560 (their Sigma is V, their m is theta).
+    Source: B. Aubin, F. Krzakala, Y. M. Lu, L. Zdeborová, NeurIPS 2020, arXiv:2006.06560; their Sigma
+    is V, their m is theta.
     """
     x, weight = _normal_rule(-12, 12)
 
