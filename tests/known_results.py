@@ -167,10 +167,10 @@ def _solved(equations: Callable[[np.ndarray], np.ndarray], start: Sequence[float
 
 
 def logistic_by_label_average(alpha: float, penalty: float, noise: float) -> Asymptotics:
-    r"""Logistic regression with ridge on isotropic inputs, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\xi)`, rho = 1.
+    r"""Logistic regression with ridge on isotropic inputs, :math:`y = \mathrm{sign}(h_\star + \sqrt\Delta\,\xi)`.
 
-    The teacher's field and the noise are averaged out at given student field w, which leaves one-dimensional
-    integrals with :math:`Z_\star(y, w) = \Pr(y|w)` and with *derivatives* of the proximal point:
+    The teacher's variance rho is one. Its field and the noise are averaged out at given student field w, which leaves
+    one-dimensional integrals with :math:`Z_\star(y, w) = \Pr(y|w)` and with *derivatives* of the proximal point:
 
     .. math:: \hat\theta = \alpha E[Z_\star f_\star f], \quad \hat q = \alpha E[Z_\star f^2], \quad
               \hat V = -\alpha E[Z_\star \partial_w f] .
