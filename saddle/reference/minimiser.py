@@ -75,12 +75,12 @@ def _descend(objective: Objective, z: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return z, value
 
 
-def minimise_from(objective: Objective, starts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest of the minimisers (n, k) reached from each start (n, k), and its value (n,)."""
+def minimise_from(objective: Objective, starts: list[np.ndarray]) -> np.ndarray:
+    """Return the lowest of the minimisers (n, k) reached from each start (n, k)."""
     best, lowest = _descend(objective, starts[0])
     for start in starts[1:]:
         z, value = _descend(objective, start)
         # Ties within rounding stay with the earlier start.
         better = value < lowest - 1e-15 * (1 + np.abs(lowest))
         best[better], lowest[better] = z[better], value[better]
-    return best, lowest
+    return best

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class LegendrePanels:
         inside = sorted(b for b in self.breaks if abs(b) < self.reach)
         edges = np.array([-self.reach, *inside, self.reach])
         nodes, weights = [], []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             panels = int(np.ceil((high - low) / self.width))
             half = (high - low) / panels / 2 if panels else 0.0
             centres = low + half * (2 * np.arange(panels) + 1)
