@@ -85,11 +85,18 @@ def target_matrix(preactivations: Sequence[sp.Expr]) -> sp.Matrix:
     return sp.Matrix(target_entries(attention.tolist(), symbols.parameter("omega"), positional.tolist()))
 
 
-def sample_loss(preactivations: Sequence[sp.Expr] | sp.MatrixBase, target: sp.Matrix) -> sp.Expr:
-    r"""Return :math:`\frac12\mathrm{Tr}[(S(h)-T)R(S(h)-T)^\top]` with :math:`R = \sigma^2 1` (theory notes, section 1).
+def sample_loss(attention: sp.Matrix, target: sp.Matrix, traces: Sequence[sp.Expr]) -> sp.Expr:
+    r"""Return :math:`\frac12\mathrm{Tr}[(S-T)R(S-T)^\top]` with :math:`R = \mathrm{diag}(\mathrm{Tr}\Sigma_l/d)`.
 
-    ``target`` is the L x L matrix T(h*), as expressions or as opaque symbols.
+    Source: section 1 of the theory notes. ``target`` holds the entries of T(h*), as expressions or opaque symbols.
     """
-    sigma = symbols.parameter("sigma")
-    difference = attention_matrix(preactivations) - target
-    return sigma**2 / 2 * sp.Add(*(entry**2 for entry in difference))
+    difference = attention - target
+    columns = range(difference.cols)
+    # Columns of equal weight share one factor, so that what is squared stands together.
+    by_trace: dict[sp.Expr, list[sp.Expr]] = {}
+    for k in columns:
+        by_trace.setdefault(traces[k], []).extend(difference[i, k] ** 2 for i in range(difference.rows))
+    if len(by_trace) == 1:
+        # In the order of the matrix, row by row.
+        return traces[0] / 2 * sp.Add(*(entry**2 for entry in difference))
+    return sp.Add(*(trace / 2 * sp.Add(*squares) for trace, squares in by_trace.items()))

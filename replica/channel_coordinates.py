@@ -1,10 +1,10 @@
-r"""Coordinates of the Gaussian integral: teacher fields, a common mode a, and the line s along (1, -1).
+r"""Coordinates of the Gaussian integral: teacher fields, common modes a, and the line s along (1, -1).
 
-Conditioned on h*, the local fields are Gaussian with independent noise of equal variance. For two tokens its
-directions are rotated to :math:`w = \mathbb{E}[w|h^\star] + \sqrt{v}\,\big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a
-and s standard normal; for more there are more common modes a. For two tokens the proximal point jumps across a curve
-that every line along s crosses transversally (theory notes, section 8), so s is the direction to integrate first and
-exactly.
+Conditioned on h*, the local fields of a token are Gaussian, :math:`w_l = E[w_l|h^\star_l] + C_l x_l` with
+:math:`C_l C_l^\top` their covariance and x standard normal. The x of different tokens are rotated into each other:
+for two tokens and rank one, :math:`x = \big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a and s standard normal; for more
+there are more common modes a. For two tokens the proximal point jumps across a curve that every line along s crosses
+transversally (theory notes, section 8), so s is the direction to integrate first and exactly.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.free_energy import FreeEntropy
+from replica.free_energy import FreeEntropy, OrderParameterMatrices
 
-__all__ = ["LineCoordinates", "line_coordinates"]
+__all__ = ["LineCoordinates", "cholesky", "line_coordinates"]
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,43 @@ def _directions(length: int) -> list[list[sp.Expr]]:
 
     Rows of Helmert's matrix: after (1, -1) the mean of all tokens, then the first k tokens against the next.
     """
+    if length == 1:
+        return [[sp.S.One]]
     rows = [[1, -1, *[0] * (length - 2)], [1] * length]
     rows += [[1] * k + [-k] + [0] * (length - k - 1) for k in range(2, length)]
     return [[x / sp.sqrt(sum(y * y for y in row)) for x in row] for row in rows]
 
 
-def line_coordinates(free_entropy: FreeEntropy) -> LineCoordinates:
-    """Derive the conditional law of w given h* from the joint law, and write w in line coordinates.
+def cholesky(matrix: sp.Matrix) -> sp.Matrix:
+    """Return the lower triangular factor of a symmetric matrix of expressions, which is taken to be positive."""
+    size = matrix.rows
+    factor = sp.zeros(size, size)
+    for j in range(size):
+        pivot = matrix[j, j] - sum((factor[j, k] ** 2 for k in range(j)), start=sp.S.Zero)
+        factor[j, j] = sp.sqrt(pivot)
+        for i in range(j + 1, size):
+            rest = matrix[i, j] - sum((factor[i, k] * factor[j, k] for k in range(j)), start=sp.S.Zero)
+            factor[i, j] = rest / factor[j, j]
+    return factor
 
-    Raises
-    ------
-    ValueError
-        If the conditional noise is not isotropic.
-    """
-    w, h = free_entropy.fields, free_entropy.teacher_fields
+
+def line_coordinates(free_entropy: FreeEntropy) -> LineCoordinates:
+    """Derive the conditional law of w given h* from the joint law, and write w in line coordinates."""
+    model, layout = free_entropy.model, free_entropy.layout
+    rank, t, length = layout.rank, layout.teacher_rank, layout.sequence_length
+    matrices = OrderParameterMatrices(layout)
     law = free_entropy.law
-    length = len(w)
-    covariance = sp.Matrix(law.covariance)
-    cross, teacher = covariance[:length, length:], covariance[length:, length:]
-    regression = cross * teacher.inv()
-    noise = sp.simplify(covariance[:length, :length] - regression * cross.T)
-    if noise != noise[0, 0] * sp.eye(length):
-        raise ValueError(f"the noise of w given h* must be isotropic, got {noise}")
-    mean = sp.Matrix(law.mean[:length]) + regression * (sp.Matrix(h) - sp.Matrix(law.mean[length:]))
     line = sp.Symbol("line_coordinate", real=True)
-    common = tuple(sp.Symbol(f"common_mode_{k}", real=True) for k in range(1, length))
-    amplitude = sp.sqrt(noise[0, 0])
-    along = sp.Matrix(_directions(length)).T * sp.Matrix([line, *common])
-    return LineCoordinates(common, line, {w[i]: mean[i] + amplitude * along[i] for i in range(length)})
+    common = tuple(sp.Symbol(f"common_mode_{k}", real=True) for k in range(1, length * rank))
+    modes = sp.Matrix(length, rank, [line, *common])
+    rotated = sp.Matrix(_directions(length)).T * modes
+    fields: dict[sp.Symbol, sp.Expr] = {}
+    for token, group in enumerate(layout.groups):
+        theta, rho = matrices.of("semantic_overlap", group), sp.Matrix(model.token_law.teacher_variances[group])
+        regression = theta * rho.inv(method="ADJ")
+        noise = (matrices.of("self_overlap", group) - regression * theta.T).applyfunc(sp.simplify)
+        h = sp.Matrix(model.teacher_fields[token * t : (token + 1) * t])
+        mean = sp.Matrix(law.mean[token * rank : (token + 1) * rank]) + regression * h
+        values = mean + cholesky(noise) * rotated[token, :].T
+        fields |= dict(zip(model.fields[token * rank : (token + 1) * rank], values, strict=True))
+    return LineCoordinates(common, line, fields)

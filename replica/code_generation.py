@@ -14,9 +14,7 @@ The text knows nothing of how it will be compiled: every function carries the de
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +22,10 @@ import sympy as sp
 from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
 
-from replica import symbols
 from replica.channel_functions import channel_functions
 from replica.function_specification import FunctionSpecification
-from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
+from replica.weight_functions import weight_functions
 
 __all__ = [
     "FunctionSpecification",
@@ -136,69 +133,9 @@ def _scalar_function(specification: FunctionSpecification) -> str:
     return "\n".join(lines)
 
 
-def _gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Expr]:
-    return [sp.diff(expression, x) for x in variables]
-
-
-def _weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
-    phi = system.free_entropy
-    state = tuple(x.symbol for x in symbols.ORDER_PARAMETERS)
-    conjugates = tuple(x.symbol for x in symbols.CONJUGATES)
-    parameters = tuple(x.symbol for x in phi.parameters)
-    overlaps = [system.overlap_equations[x] for x in state]
-    average = symbols.AVERAGE_ENVELOPE.symbol
-    average_loss = sp.Symbol("average_loss", real=True)
-    training_loss = system.training_loss
-    (loss_average,) = training_loss.atoms(GaussianAverage)
-    explicit = phi.trace_term + phi.prior_term
-    precision = sp.denom(sp.together(overlaps[2]))
-    specification = functools.partial(FunctionSpecification, parameters=parameters)
-    return [
-        specification(
-            "weight_precision",
-            "What must stay positive for the weights' measure to exist.",
-            conjugates,
-            (precision,),
-        ),
-        specification(
-            "overlaps", "Order parameters (q, m, V, theta) from the conjugates.", conjugates, tuple(overlaps)
-        ),
-        specification(
-            "overlap_derivatives",
-            "Derivatives of the four overlaps in the four conjugates, row by row.",
-            conjugates,
-            tuple(derivative for overlap in overlaps for derivative in _gradient(overlap, conjugates)),
-        ),
-        specification(
-            "overlap_parameter_derivatives",
-            "Derivatives of the four overlaps in the model's parameters at fixed conjugates, row by row.",
-            conjugates,
-            tuple(derivative for overlap in overlaps for derivative in _gradient(overlap, parameters)),
-        ),
-        specification(
-            "free_entropy",
-            "Phi at given order parameters, conjugates and average envelope.",
-            (*state, *conjugates, average, symbols.ALPHA.symbol),
-            (phi.expression.xreplace({phi.average_envelope: average}),),
-        ),
-        specification(
-            "free_entropy_parameter_derivatives",
-            "Derivatives in the model's parameters of Phi without its channel term.",
-            (*state, *conjugates),
-            tuple(_gradient(explicit, parameters)),
-        ),
-        specification(
-            "training_loss",
-            "Training loss from the average loss at z* and the weights' norm, without the envelope.",
-            (*conjugates, average_loss, symbols.ALPHA.symbol),
-            (training_loss.xreplace({loss_average: average_loss}),),
-        ),
-    ]
-
-
 def function_specifications(system: SaddleSystem) -> tuple[FunctionSpecification, ...]:
     """Return every function of the kernel as SymPy expressions; what is printed, tested and reported."""
-    return (*channel_functions(system), *_weight_functions(system))
+    return (*channel_functions(system), *weight_functions(system))
 
 
 def generate_source(system: SaddleSystem) -> GeneratedSource:

@@ -11,11 +11,14 @@ the order parameters. The rules, each used once in the derivation of the saddle-
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import sympy as sp
+
+from replica.inverse_matrices import InverseMatrix, differentiate
 
 __all__ = [
     "GaussianAverage",
@@ -27,23 +30,42 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GaussianLaw:
-    """A multivariate Gaussian law with symbolic mean (n) and covariance (n x n)."""
+    """A multivariate Gaussian law with symbolic mean (n) and covariance (n x n).
+
+    ``inverse`` is the inverse of the covariance where it is known in a form of its own, such as blocks of symbols;
+    otherwise it is computed.
+    """
 
     variables: tuple[sp.Symbol, ...]
     mean: tuple[sp.Expr, ...]
     covariance: sp.ImmutableMatrix
+    inverse: sp.ImmutableMatrix | None = None
 
     @cached_property
     def precision(self) -> sp.ImmutableMatrix:
         """Inverse of the covariance."""
-        return sp.ImmutableMatrix(self.covariance.inv().applyfunc(sp.simplify))
+        if self.inverse is not None:
+            return self.inverse
+        return sp.ImmutableMatrix(block_inverse(sp.Matrix(self.covariance)))
 
     @cached_property
-    def log_density(self) -> sp.Expr:
-        """Logarithm of the density, up to a constant."""
-        deviation = sp.Matrix([x - mu for x, mu in zip(self.variables, self.mean, strict=True)])
-        quadratic = (deviation.T * sp.Matrix(self.precision) * deviation)[0, 0]
-        return -quadratic / 2 - sp.log(sp.Matrix(self.covariance).det()) / 2
+    def deviations(self) -> sp.Matrix:
+        """Variables minus their means."""
+        return sp.Matrix([x - mu for x, mu in zip(self.variables, self.mean, strict=True)])
+
+    def log_density_derivative(self, parameter: sp.Symbol) -> sp.Expr:
+        r"""Return the derivative of the density's logarithm in a parameter.
+
+        .. math::
+            -\tfrac12\mathrm{Tr}\,C^{-1}\partial C + \tfrac12 s^\top\partial C\,s + s^\top\partial\mu,
+            \qquad s = C^{-1}(x-\mu)
+        """
+        precision = sp.Matrix(self.precision)
+        scores = precision * self.deviations
+        rate = sp.Matrix(self.covariance).diff(parameter)
+        drift = sp.Matrix(self.mean).diff(parameter)
+        quadratic = (scores.T * rate * scores)[0, 0]
+        return -(precision * rate).trace() / 2 + quadratic / 2 + (scores.T * drift)[0, 0]
 
     def score(self, variable: sp.Symbol) -> sp.Expr:
         r"""Return :math:`[C^{-1}(x-\mu)]` in the direction of one variable."""
@@ -56,6 +78,24 @@ class GaussianLaw:
         )
 
 
+def block_inverse(matrix: sp.Matrix) -> sp.Matrix:
+    """Invert a symmetric matrix block by block, after sorting its rows into blocks that share no entry."""
+    size = matrix.rows
+    inverse = sp.zeros(size, size)
+    left = list(range(size))
+    while left:
+        block = [left[0]]
+        for i in block:
+            block += [j for j in left if j not in block and matrix[i, j] != 0]
+        left = [j for j in left if j not in block]
+        block.sort()
+        part = matrix.extract(block, block).inv().applyfunc(sp.simplify)
+        for a, i in enumerate(block):
+            for b, j in enumerate(block):
+                inverse[i, j] = part[a, b]
+    return inverse
+
+
 class GaussianAverage(sp.Expr):
     """The unevaluated average of an integrand under a Gaussian law.
 
@@ -65,7 +105,10 @@ class GaussianAverage(sp.Expr):
 
     def __new__(cls, integrand: Any, law: GaussianLaw) -> GaussianAverage:
         """Build the average from an integrand and a law."""
-        return cls._from_arguments(sp.sympify(integrand), sp.Tuple(*law.variables), sp.Tuple(*law.mean), law.covariance)
+        known = () if law.inverse is None else (law.inverse,)
+        return cls._from_arguments(
+            sp.sympify(integrand), sp.Tuple(*law.variables), sp.Tuple(*law.mean), law.covariance, *known
+        )
 
     @classmethod
     def _from_arguments(cls, *args: Any) -> GaussianAverage:
@@ -84,23 +127,30 @@ class GaussianAverage(sp.Expr):
     @property
     def law(self) -> GaussianLaw:
         """The Gaussian law."""
-        _, variables, mean, covariance = self.args
-        return GaussianLaw(tuple(variables), tuple(mean), sp.ImmutableMatrix(covariance))
+        _, variables, mean, covariance, *inverse = self.args
+        return GaussianLaw(
+            tuple(variables),
+            tuple(mean),
+            sp.ImmutableMatrix(covariance),
+            sp.ImmutableMatrix(inverse[0]) if inverse else None,
+        )
 
     @property
     def free_symbols(self) -> set[Any]:
         """Symbols that are not integrated over."""
-        _, variables, mean, covariance = self.args
+        _, variables, mean, covariance, *_ = self.args
         return (self.args[0].free_symbols - set(variables)) | mean.free_symbols | covariance.free_symbols
 
-    def derivative_by_density(self, parameter: sp.Symbol) -> GaussianAverage:
+    def derivative_by_density(self, parameter: sp.Symbol, inverses: Sequence[InverseMatrix] = ()) -> GaussianAverage:
         r"""Return the derivative, the law's share falling on the density: :math:`E[\partial f + f \,\partial\log p]`.
 
         Equal to the other route, Price's theorem, but free of derivatives of f with respect to x: where f jumps
         no moving-jump term arises, and a quadrature sees nothing worse than f itself.
         """
         law = self.law
-        change = sp.diff(self.integrand, parameter) + self.integrand * sp.diff(law.log_density, parameter)
+        change = differentiate(self.integrand, parameter, inverses) + self.integrand * law.log_density_derivative(
+            parameter
+        )
         return GaussianAverage(change, law)
 
     def _eval_derivative(self, parameter: Any) -> Any:
@@ -157,10 +207,16 @@ def integrate_by_parts(average: GaussianAverage, envelope: sp.Expr, inner: tuple
     return GaussianAverage(average.integrand.xreplace(rules), law)
 
 
-def use_envelope_theorem(average: GaussianAverage, envelope: sp.Expr, objective: sp.Expr) -> GaussianAverage:
+def use_envelope_theorem(
+    average: GaussianAverage,
+    envelope: sp.Expr,
+    objective: sp.Expr,
+    slope: Callable[[sp.Symbol], sp.Expr] | None = None,
+) -> GaussianAverage:
     """Replace the envelope by the objective at its minimiser, and first derivatives by partial ones.
 
-    ``objective`` is an expression in the proximal point's symbols, which stand for the minimiser.
+    ``objective`` is an expression in the proximal point's symbols, which stand for the minimiser; ``slope`` gives its
+    partial derivatives where they are known in a form of their own.
     """
     rules: dict[sp.Expr, sp.Expr] = {}
     for derivative in average.integrand.atoms(sp.Derivative):
@@ -168,7 +224,7 @@ def use_envelope_theorem(average: GaussianAverage, envelope: sp.Expr, objective:
             ((variable, count),) = derivative.variable_count
             if count != 1:
                 raise ValueError(f"the envelope theorem gives first derivatives only, got {derivative}")
-            rules[derivative] = sp.diff(objective, variable)
+            rules[derivative] = slope(variable) if slope else sp.diff(objective, variable)
     # Derivatives first: replacing the envelope inside a Derivative node would differentiate the objective.
     integrand = average.integrand.xreplace(rules).xreplace({envelope: objective})
     return GaussianAverage(integrand, average.law)

@@ -3,125 +3,69 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+import numpy as np
+
+from replica.model_checks import checked_fields
+from replica.parameter_values import parameter_values
+from replica.spectrum import Spectrum, gram_factor
+from replica.structure import ModelStructure
 
 __all__ = ["AttentionModel", "ModelStructure"]
 
-PAPER_LENGTH = 2
-# Names of entries carry one digit per index: A_111 would not say which of its digits is the row.
-LARGEST = 9
-
-
-def _finite_number(name: str, value: Any) -> float:
-    """Return ``value`` as a finite float, or say what is wrong with it."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a real number, got {value!r}") from None
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number!r}")
-    return number
-
-
-def _square_matrix(name: str, rows: Any) -> tuple[tuple[float, ...], ...]:
-    """Return ``rows`` as a square tuple of tuples of finite floats, one row per token."""
-    try:
-        listed = [list(row) for row in rows]
-    except TypeError:
-        raise ValueError(f"{name} must be a square matrix, one row per token, got {rows!r}") from None
-    size = len(listed)
-    if not PAPER_LENGTH <= size <= LARGEST:
-        raise ValueError(f"{name} must have {PAPER_LENGTH} to {LARGEST} rows, one per token, got {rows!r}")
-    if any(len(row) != size for row in listed):
-        raise ValueError(f"{name} must be a {size} x {size} matrix, as wide as it has rows, got {rows!r}")
-    return tuple(
-        tuple(_finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)) for i, row in enumerate(listed)
-    )
-
-
-def _coefficients(name: str, values: Any, size: int) -> tuple[float, ...]:
-    """Return ``values`` as a tuple of ``size`` finite floats, not all zero."""
-    try:
-        listed = [*values]
-    except TypeError:
-        listed = []
-    if len(listed) != size:
-        raise ValueError(
-            f"{name} must hold {size} coefficients, one per token of the {size} x {size} positional_matrix, "
-            f"got {values!r}"
-        )
-    coefficients = tuple(_finite_number(f"{name}[{i}]", value) for i, value in enumerate(listed))
-    if not any(coefficients):
-        raise ValueError(f"{name} must not vanish: got only zeros, so position is invisible")
-    return coefficients
-
-
-def _count(name: str, value: Any, least: int) -> int:
-    """Return ``value`` as an integer from ``least`` to the largest allowed, or say what is wrong with it."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be an integer, got {value!r}") from None
-    if not least <= number <= LARGEST:
-        raise ValueError(f"{name} must lie between {least} and {LARGEST}, got {number!r}")
-    return number
-
-
-@dataclass(frozen=True)
-class ModelStructure:
-    """What the equations of a model depend on apart from numbers: one structure, one kernel.
-
-    Parameters
-    ----------
-    sequence_length
-        Number of tokens L, 2 to 9.
-    rank
-        Number of columns of Q, 1 to 9.
-
-    Raises
-    ------
-    ValueError
-        If a value is not an integer or out of range; the message quotes it.
-    """
-
-    sequence_length: int = PAPER_LENGTH
-    rank: int = 1
-
-    def __post_init__(self) -> None:
-        """Convert to plain integers and validate."""
-        object.__setattr__(self, "sequence_length", _count("sequence_length", self.sequence_length, PAPER_LENGTH))
-        object.__setattr__(self, "rank", _count("rank", self.rank, 1))
+# "By default", typed as whatever is there after validation.
+DEFAULT: Any = None
 
 
 @dataclass(frozen=True)
 class AttentionModel:
-    r"""Teacher-student model of tied, rank-one dot-product attention.
+    r"""Teacher-student model of tied, low-rank dot-product attention.
 
-    The student :math:`S[(x+p)Q/\sqrt d](x+p)` with :math:`S` the row softmax of :math:`h h^T` learns the
-    target :math:`T[xQ_*/\sqrt d]\,x`, where :math:`T(h) = (1-\omega) S(h) + \omega A`.
+    The student :math:`S[(x+p)Q/\sqrt d](x+p)` learns the target :math:`T[xQ_*/\sqrt d]\,x` of a teacher. By default
+    both are the paper's: :math:`S(h)` is the row softmax of :math:`h h^T`, and :math:`T(h) = (1-\omega)\,
+    \mathrm{softmax}(hh^T) + \omega A`.
 
     Parameters
     ----------
     omega
         Weight of the positional matrix in the target, in [0, 1].
     sigma
-        Standard deviation of every token component, > 0.
+        Standard deviation of every token component, > 0; 0.5 by default. Not to be given with ``spectrum``.
     regularization
         Ridge penalty lambda on Q, > 0.
     positional_matrix
-        The L x L matrix A, which sets the number of tokens, 2 <= L <= 9; any finite entries (rows need not sum
-        to one).
+        The L x L matrix A; any finite entries (rows need not sum to one). By default the paper's for two tokens; for
+        more it must be given unless omega is 0.
     positional_encoding
-        The L coefficients c_l of the encodings along one direction, :math:`p_l = c_l 1_d/\sqrt d`; not all zero.
+        The L coefficients c_l of encodings along one direction, :math:`p_l = c_l 1_d/\sqrt{d}`; not all zero. By
+        default (1, -1) for two tokens.
+    sequence_length
+        Number of tokens L, 2 to 9; by default that of the other arguments.
+    rank, teacher_rank
+        Numbers of columns of Q and of Q*.
+    attention
+        The student's S: a function of the L x r matrix of pre-activations (SymPy symbols) that returns an L x L
+        matrix; see ``replica.softmax_attention`` and ``replica.linear_attention``.
+    target
+        T: likewise a function of the teacher's L x t pre-activations. Both may use the model's parameters by their
+        symbols (``sympy.Symbol("omega")``) and those declared in ``parameters``.
+    spectrum
+        Joint law of covariance eigenvalues, positional projections and teacher components; by default isotropic.
+    positional_gram
+        Gram matrix :math:`p_k\cdot p_l` of encodings that do not lie along one direction, L x L; instead of
+        ``positional_encoding``.
+    parameters
+        Values of further symbols in ``attention`` and ``target``, by name.
 
     Raises
     ------
     ValueError
-        If a value is out of range, of the wrong shape or not finite; the message quotes it.
+        If a value is out of range, of the wrong shape or not finite, or a function is not as it must be; the message
+        quotes the offending piece.
 
     Notes
     -----
@@ -130,31 +74,22 @@ class AttentionModel:
     """
 
     omega: float
-    sigma: float = 0.5
+    sigma: float = DEFAULT
     regularization: float = 0.01
-    positional_matrix: Sequence[Sequence[float]] = ((0.6, 0.4), (0.4, 0.6))
-    positional_encoding: Sequence[float] = (1.0, -1.0)
+    positional_matrix: Sequence[Sequence[float]] = DEFAULT
+    positional_encoding: Sequence[float] = DEFAULT
+    sequence_length: int = DEFAULT
+    rank: int = 1
+    teacher_rank: int = 1
+    attention: Callable[[Any], Any] | str = ""
+    target: Callable[[Any], Any] | str = ""
+    spectrum: Spectrum | Sequence[Mapping[str, Any]] | None = None
+    positional_gram: Sequence[Sequence[float]] | None = None
+    parameters: Mapping[str, float] | Sequence[tuple[str, float]] = ()
 
     def __post_init__(self) -> None:
-        """Convert to plain immutable floats and validate."""
-        omega = _finite_number("omega", self.omega)
-        sigma = _finite_number("sigma", self.sigma)
-        regularization = _finite_number("regularization", self.regularization)
-        if not 0.0 <= omega <= 1.0:
-            raise ValueError(f"omega must lie in [0, 1], got {omega!r}")
-        if sigma <= 0.0:
-            raise ValueError(f"sigma must be positive, got {sigma!r}")
-        if regularization <= 0.0:
-            raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
-        matrix = _square_matrix("positional_matrix", self.positional_matrix)
-        coefficients = _coefficients("positional_encoding", self.positional_encoding, len(matrix))
-        for name, value in (
-            ("omega", omega),
-            ("sigma", sigma),
-            ("regularization", regularization),
-            ("positional_matrix", matrix),
-            ("positional_encoding", coefficients),
-        ):
+        """Convert to plain immutable values and validate."""
+        for name, value in checked_fields(self).items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -162,20 +97,34 @@ class AttentionModel:
         """Return the instance solved in arXiv:2402.03902 (sigma = 0.5, lambda = 0.01), with any changes."""
         return cls(omega=omega, **changes)
 
-    @property
-    def sequence_length(self) -> int:
-        """Number of tokens L."""
-        return len(self.positional_matrix)
-
-    @property
-    def rank(self) -> int:
-        """Number of columns of Q."""
-        return 1
-
-    @property
+    @cached_property
     def structure(self) -> ModelStructure:
         """What of the model its equations depend on; everything else is a number they take."""
-        return ModelStructure(self.sequence_length, self.rank)
+        return ModelStructure(
+            sequence_length=self.sequence_length,
+            rank=self.rank,
+            teacher_rank=self.teacher_rank,
+            directions=self.encoding_matrix.shape[1],
+            groups=self.spectrum.groups if isinstance(self.spectrum, Spectrum) else (),
+            isotropic=self.spectrum is None,
+            attention=str(self.attention),
+            target=str(self.target),
+            parameter_names=tuple(dict(self.parameters)),
+        )
+
+    @property
+    def gram(self) -> np.ndarray:
+        """Gram matrix of the positional encodings, (L, L)."""
+        if self.positional_gram is not None:
+            return np.array(self.positional_gram)
+        return np.outer(self.positional_encoding, self.positional_encoding)
+
+    @property
+    def encoding_matrix(self) -> np.ndarray:
+        r"""Encodings along orthonormal directions, C with :math:`G = C C^\top`, (L, k)."""
+        if self.positional_gram is not None:
+            return gram_factor(self.gram)
+        return np.array(self.positional_encoding)[:, None]
 
     @property
     def token_variance(self) -> float:
@@ -183,7 +132,15 @@ class AttentionModel:
         return self.sigma**2
 
     def token_exchanged(self) -> AttentionModel:
-        """Return the same model with its tokens renamed in reverse order: p and A permuted together."""
+        """Return the same model with its tokens renamed in reverse order: p and A permuted together.
+
+        Raises
+        ------
+        ValueError
+            If attention, target, encodings or spectrum are not the default kind, for which renaming is not defined.
+        """
+        if not self.structure.is_plain:
+            raise ValueError(f"tokens can be renamed in the paper's kind of model only, got {self.structure!r}")
         return dataclasses.replace(
             self,
             positional_matrix=tuple(tuple(reversed(row)) for row in reversed(self.positional_matrix)),
@@ -192,20 +149,25 @@ class AttentionModel:
 
     def parameter_values(self) -> dict[str, float]:
         """Return every numeric parameter under its canonical name (see ``replica.names``)."""
-        values = {"omega": self.omega, "sigma": self.sigma, "regularization": self.regularization}
-        for i, row in enumerate(self.positional_matrix, start=1):
-            for j, entry in enumerate(row, start=1):
-                values[f"positional_matrix_{i}{j}"] = entry
-        for i, coefficient in enumerate(self.positional_encoding, start=1):
-            values[f"positional_encoding_{i}"] = coefficient
-        return values
+        return parameter_values(self)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the constructor's arguments as plain lists and floats, for JSON."""
-        return {
+        """Return the constructor's arguments as plain lists and floats, for JSON; what is unset is left out."""
+        values: dict[str, object] = {
             "omega": self.omega,
             "sigma": self.sigma,
             "regularization": self.regularization,
             "positional_matrix": [list(row) for row in self.positional_matrix],
-            "positional_encoding": list(self.positional_encoding),
         }
+        if self.positional_encoding is not None:
+            values["positional_encoding"] = list(self.positional_encoding)
+        if self.positional_gram is not None:
+            values["positional_gram"] = [list(row) for row in self.positional_gram]
+        if isinstance(self.spectrum, Spectrum):
+            values["spectrum"] = self.spectrum.to_list()
+        for name, default in (("rank", 1), ("teacher_rank", 1), ("attention", ""), ("target", "")):
+            if getattr(self, name) != default:
+                values[name] = getattr(self, name)
+        if self.parameters:
+            values["parameters"] = dict(self.parameters)
+        return values

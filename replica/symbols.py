@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica import names
-from replica.model import PAPER_LENGTH, ModelStructure
+from replica.layout import Layout
+from replica.structure import PAPER_LENGTH, ModelStructure
 
 __all__ = [
     "ALPHA",
@@ -22,15 +23,19 @@ __all__ = [
     "MODEL_PARAMETERS",
     "ORDER_PARAMETERS",
     "Quantity",
+    "conjugates",
     "latex_names",
     "local_fields",
     "model_parameters",
+    "order_parameters",
     "parameter",
+    "parameter_symbol",
     "positional_encoding",
     "positional_matrix",
     "proximal_points",
     "target_entries",
     "teacher_fields",
+    "with_symbol",
 ]
 
 
@@ -42,18 +47,38 @@ class Quantity:
     symbol: sp.Symbol
     latex: str
     meaning: str
+    kind: str = ""
+    group: int | None = None
+    indices: tuple[int, ...] = ()
 
 
-def _with_symbol(entry: names.Quantity) -> Quantity:
+def parameter_symbol(entry: names.Quantity) -> sp.Symbol:
+    """Return the SymPy symbol of an entry of the table of names."""
     # SymPy tells "positive: unknown" from "positive: false".
     assumptions = {"positive": True} if entry.positive else {}
-    return Quantity(entry.name, sp.Symbol(entry.letter, real=True, **assumptions), entry.latex, entry.meaning)
+    return sp.Symbol(entry.letter, real=True, **assumptions)
 
 
-ORDER_PARAMETERS = tuple(map(_with_symbol, names.ORDER_PARAMETERS))
-CONJUGATES = tuple(map(_with_symbol, names.CONJUGATES))
-ALPHA = _with_symbol(names.ALPHA)
-AVERAGE_ENVELOPE = _with_symbol(names.AVERAGE_ENVELOPE)
+def with_symbol(entry: names.Quantity) -> Quantity:
+    """Return an entry of the table of names with its symbol."""
+    symbol = parameter_symbol(entry)
+    return Quantity(entry.name, symbol, entry.latex, entry.meaning, entry.kind, entry.group, entry.indices)
+
+
+def order_parameters(layout: Layout) -> tuple[Quantity, ...]:
+    """Return the order parameters of a layout, in the order of every state vector."""
+    return tuple(map(with_symbol, names.order_parameters(layout)))
+
+
+def conjugates(layout: Layout) -> tuple[Quantity, ...]:
+    """Return their conjugates, in the same order."""
+    return tuple(map(with_symbol, names.conjugates(layout)))
+
+
+ORDER_PARAMETERS = tuple(map(with_symbol, names.ORDER_PARAMETERS))
+CONJUGATES = tuple(map(with_symbol, names.CONJUGATES))
+ALPHA = with_symbol(names.ALPHA)
+AVERAGE_ENVELOPE = with_symbol(names.AVERAGE_ENVELOPE)
 
 PAPER = ModelStructure()
 
@@ -62,7 +87,7 @@ CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER
 
 def model_parameters(structure: ModelStructure = PAPER) -> tuple[Quantity, ...]:
     """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
-    return tuple(map(_with_symbol, names.model_parameters(structure)))
+    return tuple(map(with_symbol, names.model_parameters(structure)))
 
 
 MODEL_PARAMETERS = model_parameters()
@@ -93,8 +118,7 @@ def positional_encoding(length: int = PAPER_LENGTH) -> tuple[sp.Symbol, ...]:
 
 
 def _fields(stem: str, length: int, rank: int = 1) -> tuple[sp.Symbol, ...]:
-    structure = ModelStructure(length, rank)
-    tokens, columns = range(1, structure.sequence_length + 1), range(1, structure.rank + 1)
+    tokens, columns = range(1, length + 1), range(1, rank + 1)
     indices = map(str, tokens) if rank == 1 else (f"{i}{a}" for i in tokens for a in columns)
     return tuple(sp.Symbol(f"{stem}_{index}", real=True) for index in indices)
 
@@ -104,9 +128,9 @@ def local_fields(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, 
     return _fields("w", length, rank)
 
 
-def teacher_fields(length: int = PAPER_LENGTH) -> tuple[sp.Symbol, ...]:
-    """Return h*_l, the Gaussian pre-activations of the teacher."""
-    return _fields("h", length)
+def teacher_fields(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, ...]:
+    """Return h*_l (h*_ls), the Gaussian pre-activations of the teacher."""
+    return _fields("h", length, rank)
 
 
 def proximal_points(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, ...]:
@@ -116,7 +140,6 @@ def proximal_points(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbo
 
 def target_entries(length: int = PAPER_LENGTH) -> sp.Matrix:
     """Return symbols for the entries of T(h*), which do not depend on the order parameters."""
-    length = ModelStructure(length).sequence_length
     return sp.Matrix(length, length, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True))
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from replica.channel_functions import objective_function
+from replica.moreau_functions import objective_function
 from replica.code_generation import print_function
 from replica.model import ModelStructure
 from replica.moreau import moreau_problem

@@ -11,7 +11,7 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, derive_saddle_system, symbols
-from replica.channel_functions import objective_function
+from replica.moreau_functions import objective_function
 from replica.code_generation import function_specifications, print_function
 from replica.equation_report import equation_blocks, render_markdown
 from replica.free_energy import build_free_entropy

@@ -29,11 +29,11 @@ from replica.names import model_parameters
         ({"positional_matrix": 3.0}, "3.0"),
         ({"positional_matrix": [[1.0]]}, "[[1.0]]"),
         ({"positional_matrix": [[0.0] * 10] * 10}, "9 rows"),
-        ({"positional_matrix": [[0.1, 0.2, 0.7]] * 3}, "(1.0, -1.0)"),
+        ({"positional_matrix": [[0.1, 0.2, 0.7]] * 3}, "3 tokens"),
         ({"positional_encoding": (1.0, 0.5, -1.0)}, "(1.0, 0.5, -1.0)"),
         ({"positional_encoding": (1.0,)}, "(1.0,)"),
         ({"positional_encoding": (0.0, 0.0)}, "zeros"),
-        ({"positional_encoding": None}, "None"),
+        ({"positional_encoding": 1.0}, "1.0"),
     ],
 )
 def test_misuse_is_refused_with_the_value(changes, quoted):

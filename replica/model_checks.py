@@ -1,0 +1,187 @@
+"""What an ``AttentionModel`` checks and converts when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from replica.checked_values import coefficients, count, finite_number, real_matrix, square_matrix
+from replica.names import is_parameter_name, model_parameters
+from replica.spectrum import Spectrum, SpectrumAtom, gram_factor
+from replica.structure import LARGEST, PAPER_LENGTH, ModelStructure
+
+if TYPE_CHECKING:
+    from replica.model import AttentionModel
+    from replica.multi_index import MultiIndexModel
+
+__all__ = ["checked_fields", "checked_multi_index"]
+
+PAPER_SIGMA = 0.5
+PAPER_MATRIX = ((0.6, 0.4), (0.4, 0.6))
+PAPER_ENCODING = (1.0, -1.0)
+
+
+def checked_fields(model: AttentionModel) -> dict[str, Any]:
+    """Return every field of a model as a plain immutable value.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range, of the wrong shape or not finite, or a function is not as it must be; the message
+        quotes the offending piece.
+    """
+    omega = finite_number("omega", model.omega)
+    if not 0.0 <= omega <= 1.0:
+        raise ValueError(f"omega must lie in [0, 1], got {omega!r}")
+    regularization = finite_number("regularization", model.regularization)
+    if regularization <= 0.0:
+        raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
+    spectrum = _spectrum(model.spectrum)
+    length = _sequence_length(model, spectrum)
+    return {
+        "omega": omega,
+        "sigma": _sigma(model.sigma, spectrum),
+        "regularization": regularization,
+        "sequence_length": length,
+        "positional_matrix": _positional_matrix(model, length, omega),
+        "rank": count("rank", model.rank, 1, LARGEST),
+        "teacher_rank": count("teacher_rank", model.teacher_rank, 1, LARGEST),
+        "spectrum": spectrum,
+        "parameters": _parameters(model.parameters),
+        **_encodings(model, length),
+        **_functions(model, length, spectrum),
+    }
+
+
+def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
+    """Return the numeric fields of a multi-index model as plain immutable values."""
+    regularization = finite_number("regularization", model.regularization)
+    if regularization <= 0.0:
+        raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
+    spectrum = _spectrum(model.spectrum)
+    if spectrum is None:
+        raise ValueError("spectrum must be a Spectrum, got None")
+    gram = model.positional_gram
+    if gram is not None:
+        gram = real_matrix("positional_gram", gram, (spectrum.sequence_length,) * 2)
+        gram_factor(np.array(gram))
+    return {
+        "regularization": regularization,
+        "noise": count("noise", model.noise, 0, LARGEST),
+        "rank": count("rank", model.rank, 1, LARGEST),
+        "teacher_rank": count("teacher_rank", model.teacher_rank, 1, LARGEST),
+        "spectrum": spectrum,
+        "positional_gram": gram,
+        "parameters": _parameters(model.parameters),
+    }
+
+
+def _spectrum(value: Any) -> Spectrum | None:
+    if value is None or isinstance(value, Spectrum):
+        return value
+    try:
+        return Spectrum(tuple(SpectrumAtom(**atom) for atom in value))
+    except TypeError:
+        raise ValueError(f"spectrum must be a Spectrum, got {value!r}") from None
+
+
+def _sigma(value: Any, spectrum: Spectrum | None) -> float | None:
+    if spectrum is not None:
+        if value is not None:
+            raise ValueError(f"sigma must be None where a spectrum gives the variances, got {value!r}")
+        return None
+    sigma = PAPER_SIGMA if value is None else finite_number("sigma", value)
+    if sigma <= 0.0:
+        raise ValueError(f"sigma must be positive, got {sigma!r}")
+    return sigma
+
+
+def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
+    """Return the number of tokens that all arguments agree on."""
+    said: dict[str, int] = {}
+    if model.sequence_length is not None:
+        said["sequence_length"] = count("sequence_length", model.sequence_length, PAPER_LENGTH, LARGEST)
+    if model.positional_matrix is not None:
+        matrix = square_matrix("positional_matrix", model.positional_matrix, PAPER_LENGTH, LARGEST)
+        said["positional_matrix"] = len(matrix)
+    if model.positional_gram is not None:
+        said["positional_gram"] = len(square_matrix("positional_gram", model.positional_gram, PAPER_LENGTH, LARGEST))
+    if spectrum is not None:
+        said["spectrum"] = count("the spectrum's number of tokens", spectrum.sequence_length, PAPER_LENGTH, LARGEST)
+    if not said and model.positional_encoding is not None:
+        try:
+            return count("the length of positional_encoding", len([*model.positional_encoding]), PAPER_LENGTH, LARGEST)
+        except TypeError:
+            raise ValueError(f"positional_encoding must be a sequence, got {model.positional_encoding!r}") from None
+    if len(set(said.values())) > 1:
+        raise ValueError(f"arguments must agree on the number of tokens, got {said!r}; change all of them together")
+    return next(iter(said.values()), PAPER_LENGTH)
+
+
+def _positional_matrix(model: AttentionModel, length: int, omega: float) -> tuple[tuple[float, ...], ...]:
+    if model.positional_matrix is not None:
+        return square_matrix("positional_matrix", model.positional_matrix, PAPER_LENGTH, LARGEST)
+    if length == PAPER_LENGTH:
+        return PAPER_MATRIX
+    if omega == 0.0 or model.target:
+        return ((1.0 / length,) * length,) * length
+    raise ValueError(f"positional_matrix must be given for {length} tokens with omega = {omega!r}")
+
+
+def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:
+    """Return the encodings as coefficients where they lie along one direction, and as a Gram matrix elsewhere."""
+    if model.positional_gram is None:
+        if model.positional_encoding is None and length != PAPER_LENGTH:
+            raise ValueError(f"positional_encoding or positional_gram must be given for {length} tokens")
+        given = PAPER_ENCODING if model.positional_encoding is None else model.positional_encoding
+        return {"positional_encoding": coefficients("positional_encoding", given, length), "positional_gram": None}
+    if model.positional_encoding is not None:
+        raise ValueError(
+            "positional_encoding must be None where positional_gram is given, "
+            f"got {model.positional_encoding!r} and {model.positional_gram!r}"
+        )
+    gram = real_matrix("positional_gram", model.positional_gram, (length, length))
+    factor = gram_factor(np.array(gram))
+    if factor.shape[1] == 0:
+        raise ValueError(f"positional_gram must not vanish, got {gram!r}: position is invisible")
+    if factor.shape[1] == 1:
+        return {"positional_encoding": tuple(factor[:, 0].tolist()), "positional_gram": None}
+    return {"positional_encoding": None, "positional_gram": gram}
+
+
+def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
+    listed = values.items() if isinstance(values, Mapping) else values
+    try:
+        pairs = sorted((name, value) for name, value in listed)
+    except (TypeError, ValueError):
+        raise ValueError(f"parameters must map names to numbers, got {values!r}") from None
+    for name, _ in pairs:
+        if not is_parameter_name(name):
+            raise ValueError(
+                f"parameters must have names that are identifiers and not used by the model itself, got {name!r}"
+            )
+    return tuple((name, finite_number(f"parameters[{name!r}]", value)) for name, value in pairs)
+
+
+def _functions(model: AttentionModel, length: int, spectrum: Spectrum | None) -> dict[str, str]:
+    """Return attention and target as texts; the default's is empty, so that it needs no SymPy."""
+    texts = {}
+    for name, columns in (("attention", model.rank), ("target", model.teacher_rank)):
+        function = getattr(model, name)
+        texts[name] = "" if function is None or function == "" else _text(model, name, function, length, columns)
+    return texts
+
+
+def _text(model: AttentionModel, name: str, function: Any, length: int, columns: int) -> str:
+    import sympy as sp
+
+    from replica import symbols
+    from replica.matrix_functions import matrix_to_text
+
+    names = tuple(dict(_parameters(model.parameters)))
+    structure = ModelStructure(length, isotropic=model.spectrum is None, parameter_names=names)
+    known = [symbols.parameter_symbol(x) for x in model_parameters(structure)]
+    fields = sp.Matrix(length, columns, symbols.teacher_fields(length, columns))
+    return matrix_to_text(name, function, fields, known, smooth=name == "attention")

@@ -1,0 +1,86 @@
+"""The numeric values of a model's parameters, under their canonical names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from replica.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from replica.model import AttentionModel
+
+__all__ = ["atom_values", "parameter_values"]
+
+
+def parameter_values(model: AttentionModel) -> dict[str, float]:
+    """Return every numeric parameter of a model by name, in the order of ``replica.names.model_parameters``."""
+    values = {"omega": model.omega}
+    if model.spectrum is None:
+        values["sigma"] = model.sigma
+    values["regularization"] = model.regularization
+    for i, row in enumerate(model.positional_matrix, start=1):
+        for j, entry in enumerate(row, start=1):
+            values[f"positional_matrix_{i}{j}"] = entry
+    encoding = model.encoding_matrix
+    for i, row in enumerate(encoding.tolist(), start=1):
+        for j, entry in enumerate(row, start=1):
+            values[f"positional_encoding_{i}" if len(row) == 1 else f"positional_encoding_{i}{j}"] = entry
+    if isinstance(model.spectrum, Spectrum):
+        values |= statistics_values(model.spectrum, model.gram, model.teacher_rank)
+    return values | dict(model.parameters)
+
+
+def statistics_values(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -> dict[str, float]:
+    """Return mean eigenvalues and teacher variances of every group, by name."""
+    length = spectrum.sequence_length
+    groups = spectrum.groups
+    count = max(groups) + 1
+    joint = spectrum.moments(gram, teacher_rank)
+    eigenvalues = spectrum.group_eigenvalues()
+    traces = spectrum.weights @ eigenvalues
+    variances = np.einsum("n,ng,nst->gst", spectrum.weights, eigenvalues, joint[:, length:, length:])
+    values: dict[str, float] = {}
+    for g in range(count):
+        values[f"token_trace_{g + 1}" if count > 1 else "token_trace"] = float(traces[g])
+    for g in range(count):
+        stem = f"teacher_variance_{g + 1}" if count > 1 else "teacher_variance"
+        for i in range(teacher_rank):
+            for j in range(i, teacher_rank):
+                name = f"{stem}_{i + 1}{j + 1}" if teacher_rank > 1 else stem
+                values[name] = float(variances[g, i, j])
+    return values
+
+
+def atom_values(
+    spectrum: Spectrum, gram: np.ndarray, encoding: np.ndarray, teacher_rank: int
+) -> list[tuple[float, dict[str, float]]]:
+    r"""Return weight and symbol values of every atom: eigenvalues of the groups and moments along the directions.
+
+    Projections are expressed along the encodings' directions, :math:`\tau = C u`, so that moments of u are those of
+    :math:`C^+\tau`. Names are those of ``replica.token_law``.
+    """
+    length = spectrum.sequence_length
+    directions = encoding.shape[1]
+    change = np.zeros((directions + teacher_rank, length + teacher_rank))
+    change[:directions, :length] = np.linalg.pinv(encoding)
+    change[directions:, length:] = np.eye(teacher_rank)
+    joint = change @ spectrum.moments(gram, teacher_rank) @ change.T
+    atoms = []
+    for weight, eigenvalues, moments in zip(spectrum.weights, spectrum.group_eigenvalues(), joint, strict=True):
+        values = {f"gamma_{g + 1}": float(x) for g, x in enumerate(eigenvalues)}
+        for i in range(directions + teacher_rank):
+            for j in range(i, directions + teacher_rank):
+                values[moment_name(i, j, directions)] = float(moments[i, j])
+        atoms.append((float(weight), values))
+    return atoms
+
+
+def moment_name(i: int, j: int, directions: int) -> str:
+    """Return the letter of a joint moment of (u, pi), by its place: P for u u, X for u pi, G for pi pi."""
+    if j < directions:
+        return f"P_{i + 1}{j + 1}"
+    if i < directions:
+        return f"X_{i + 1}{j + 1 - directions}"
+    return f"G_{i + 1 - directions}{j + 1 - directions}"
