@@ -12,7 +12,7 @@ from saddle.reference import GaussHermite, LegendrePanels
 from saddle.reference.fixed_point import accelerated_fixed_point
 from saddle.reference.minimiser import Objective, minimise_from, spread_starts
 from saddle.reference.normal_rules import DegenerateLaw, field_loadings, tensor_rule
-from saddle.reference.numeric_functions import WeightSide, array_function, inlined
+from saddle.reference.numeric_functions import WeightSide, array_function
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,6 @@ def test_iteration_says_that_it_left_its_domain():
     found = accelerated_fixed_point(refuse, np.ones(2), _units, 1e-10, 10, 0.5)
     assert found.left_domain
     assert found.residual == np.inf
-
-
-def test_definitions_may_use_the_ones_before_them():
-    x, a, b = sp.symbols("x a b")
-    assert inlined(a + b, {a: x + 1, b: a**2}) == x + 1 + (x + 1) ** 2
 
 
 def test_functions_name_symbols_without_a_value():

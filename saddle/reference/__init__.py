@@ -2,7 +2,8 @@
 
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels
-from saddle.reference.solver import ReferenceOutcome, ReferenceSystem, SaddlePoint, solve_reference
+from saddle.reference.solver import ReferenceOutcome, SaddlePoint, solve_model, solve_reference
+from saddle.reference.system import ReferenceSystem
 
 __all__ = [
     "GaussHermite",
@@ -11,5 +12,6 @@ __all__ = [
     "ReferenceRule",
     "ReferenceSystem",
     "SaddlePoint",
+    "solve_model",
     "solve_reference",
 ]

@@ -26,7 +26,9 @@ class ReferenceRule:
     Parameters
     ----------
     student, teacher
-        Rules along the normals that enter only the student's fields, and along those of the teacher.
+        Rules along the normals that the student's fields add to the broken forms, and along the rest: those of the
+        teacher and of noise. Where outputs depend on the broken forms alone, averages over the rest are of
+        polynomials of degree one, and a single node is exact.
     break_along
         Linear forms of the teacher's fields at whose zeros the loss jumps, uncorrelated with one another: the
         argument of the sign in ``sign(h)``. Symbols are known by name.
@@ -115,8 +117,8 @@ class ChannelSums:
     @cached_property
     def _standard_rule(self) -> tuple[np.ndarray, np.ndarray]:
         students, breaks = len(self.free_entropy.fields), len(self.rule.break_along)
-        rules = [self.rule.broken] * breaks + [self.rule.teacher] * (len(self.law.variables) - students - breaks)
-        return tensor_rule(rules + [self.rule.student] * students)
+        rest = len(self.law.variables) - students - breaks
+        return tensor_rule([self.rule.broken] * breaks + [self.rule.student] * students + [self.rule.teacher] * rest)
 
     def _objective(self, known: list[Any]) -> Objective:
         value, gradient, hessian, _ = self._channel_functions
@@ -143,8 +145,8 @@ class ChannelSums:
         if np.any(forms.reshape(-1, n) @ mean):
             raise ValueError(f"forms with breaks must have mean zero: {self.rule.break_along!r}")
         students = [self.law.variables.index(w) for w in phi.fields]
-        teachers = [k for k in range(n) if k not in students]
-        loadings = field_loadings(covariance, forms.reshape(-1, n), teachers + students)
+        others = [k for k in range(n) if k not in students]
+        loadings = field_loadings(covariance, forms.reshape(-1, n), students + others)
         nodes, weights = self._standard_rule
         total = np.zeros(len(self.integrands))
         for low in range(0, len(nodes), self.rule.chunk):

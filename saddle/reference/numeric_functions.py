@@ -11,20 +11,14 @@ import numpy as np
 import sympy as sp
 
 from replica.attention import with_exponentials
+from replica.spectrum_average import SpectrumAverage
 
-__all__ = ["SpectrumAtoms", "WeightSide", "array_function", "inlined"]
+__all__ = ["ONE_ATOM", "SpectrumAtoms", "WeightSide", "array_function"]
 
 SpectrumAtoms = Sequence[tuple[float, Mapping[str, float]]]
 """Weight of every atom of a covariance spectrum, and the values of its symbols by name."""
 
 ONE_ATOM: SpectrumAtoms = ((1.0, {}),)
-
-
-def inlined(expression: Any, definitions: Mapping[sp.Symbol, sp.Expr]) -> Any:
-    """Return an expression with defined symbols written out; a definition may use the ones before it."""
-    for symbol, value in reversed(list(definitions.items())):
-        expression = expression.xreplace({symbol: value})
-    return expression
 
 
 def array_function(arguments: Sequence[sp.Symbol], expressions: Sequence[Any], what: str) -> Callable[..., np.ndarray]:
@@ -61,47 +55,49 @@ class WeightSide:
         Symbols whose values are given with every call.
     expressions
         What is computed.
-    spectrum_averages
-        Node types that stand for an average over atoms: they have an ``integrand`` and ``atom_symbols``.
+    atom_symbols
+        Symbols that differ from atom to atom and stand outside any average: for :meth:`atom_values` only.
     """
 
     arguments: tuple[sp.Symbol, ...]
     expressions: tuple[sp.Expr, ...]
-    spectrum_averages: tuple[type, ...] = ()
+    atom_symbols: tuple[sp.Symbol, ...] = ()
 
     @cached_property
     def _averages(self) -> dict[Any, sp.Dummy]:
-        found: set[Any] = set()
-        for expression in self.expressions:
-            for kind in self.spectrum_averages:
-                found |= expression.atoms(kind)
-        return {node: sp.Dummy("spectrum_average", real=True) for node in sorted(found, key=sp.default_sort_key)}
+        found = sorted({x for e in self.expressions for x in e.atoms(SpectrumAverage)}, key=sp.default_sort_key)
+        return {node: sp.Dummy("spectrum_average", real=True) for node in found}
 
     @cached_property
-    def _atom_symbols(self) -> tuple[sp.Symbol, ...]:
-        return tuple(dict.fromkeys(s for node in self._averages for s in node.atom_symbols))
+    def _inside(self) -> WeightSide:
+        """The expressions averaged over atoms."""
+        found = tuple(dict.fromkeys(s for node in self._averages for s in node.atom_symbols))
+        return WeightSide(self.arguments, tuple(node.integrand for node in self._averages), found)
 
     @cached_property
-    def _functions(self) -> tuple[Callable[..., np.ndarray], Callable[..., np.ndarray]]:
-        inside = array_function(
-            (*self.arguments, *self._atom_symbols), [node.integrand for node in self._averages], "an atom's average"
-        )
-        outside = array_function(
-            (*self.arguments, *self._averages.values()),
-            [x.xreplace(self._averages) for x in self.expressions],
-            "the weight side",
-        )
-        return inside, outside
+    def _function(self) -> Callable[..., np.ndarray]:
+        known = (*self.arguments, *self.atom_symbols, *self._averages.values())
+        return array_function(known, [x.xreplace(self._averages) for x in self.expressions], "the weight side")
 
     def values(self, arguments: Mapping[sp.Symbol, float], atoms: SpectrumAtoms) -> np.ndarray:
         """Return the expressions' values, (m,)."""
-        numbers = [float(arguments[s]) for s in self.arguments]
-        inside, outside = self._functions
-        if not self._averages:
-            return outside(*numbers)
-        missing = [s.name for s in self._atom_symbols for _, values in atoms if s.name not in values]
+        averages: list[float] = []
+        if self._averages:
+            weights = np.array([weight for weight, _ in atoms])
+            averages = (self._inside.atom_values(arguments, atoms) @ weights).tolist()
+        return self._function(*(float(arguments[s]) for s in self.arguments), *averages)
+
+    def atom_values(self, arguments: Mapping[sp.Symbol, float], atoms: SpectrumAtoms) -> np.ndarray:
+        """Return the expressions' values on every atom, (m, atoms).
+
+        Raises
+        ------
+        ValueError
+            If an atom has no value of a symbol.
+        """
+        missing = [s.name for s in self.atom_symbols for _, values in atoms if s.name not in values]
         if missing:
             raise ValueError(f"atoms of the spectrum have no value of {missing[0]!r}: {list(atoms)!r}")
-        columns = [np.array([values[s.name] for _, values in atoms], dtype=float) for s in self._atom_symbols]
-        averages = inside(*numbers, *columns) @ np.array([weight for weight, _ in atoms])
-        return outside(*numbers, *averages)
+        columns = [np.array([values[s.name] for _, values in atoms], dtype=float) for s in self.atom_symbols]
+        values = self._function(*(float(arguments[s]) for s in self.arguments), *columns)
+        return np.broadcast_to(values.reshape(len(self.expressions), -1), (len(self.expressions), len(atoms)))
