@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from replica.model import AttentionModel
+from replica.spectrum import Spectrum, SpectrumAtom
 
 if TYPE_CHECKING:
+    from replica.derivation import Derivation, derive
+    from replica.matrix_functions import linear_attention, softmax, softmax_attention
+    from replica.multi_index import MultiIndexModel
     from replica.saddle_equations import SaddleSystem, derive_saddle_system
 
-__all__ = ["AttentionModel", "SaddleSystem", "derive_saddle_system"]
+__all__ = [
+    "AttentionModel",
+    "Derivation",
+    "MultiIndexModel",
+    "SaddleSystem",
+    "Spectrum",
+    "SpectrumAtom",
+    "derive",
+    "derive_saddle_system",
+    "linear_attention",
+    "softmax",
+    "softmax_attention",
+]
+
+_LAZY = {
+    "Derivation": "derivation",
+    "derive": "derivation",
+    "MultiIndexModel": "multi_index",
+    "SaddleSystem": "saddle_equations",
+    "derive_saddle_system": "saddle_equations",
+    "linear_attention": "matrix_functions",
+    "softmax": "matrix_functions",
+    "softmax_attention": "matrix_functions",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import the derivation, and SymPy with it, when it is first asked for."""
-    if name not in __all__:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from replica import saddle_equations
-
-    return getattr(saddle_equations, name)
+    return getattr(importlib.import_module(f"replica.{_LAZY[name]}"), name)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.free_energy import FreeEntropy, OrderParameterMatrices
+from replica.free_energy import FreeEntropy
+from replica.order_parameter_matrices import OrderParameterMatrices
 
 __all__ = ["LineCoordinates", "cholesky", "line_coordinates"]
 

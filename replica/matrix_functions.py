@@ -6,6 +6,7 @@ compared, hashed, stored in a file and be part of a kernel's key.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -71,8 +72,8 @@ def check_expression(name: str, expression: Any, allowed: Collection[sp.Symbol],
     unknown = sorted({str(x.func) for x in value.atoms(AppliedUndef)})
     if unknown:
         raise ValueError(f"{name} contains the unknown function {unknown[0]!r}: {value}")
-    if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
-        raise ValueError(f"{name} must be finite, got {value}")
+    if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
+        raise ValueError(f"{name} must be real and finite, got {value}")
     by_name = {x.name: x for x in allowed}
     value = value.xreplace({x: by_name[x.name] for x in value.free_symbols if x.name in by_name})
     free = sorted(str(x) for x in value.free_symbols if x not in set(allowed))
@@ -162,5 +163,36 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
 
 
 def matrix_from_text(text: str) -> sp.Matrix:
-    """Return the matrix that :func:`matrix_to_text` wrote."""
-    return sp.Matrix(sp.sympify(text, locals={"SoftmaxWeight": SoftmaxWeight}))
+    """Return the matrix that :func:`matrix_to_text` wrote.
+
+    Text may come from a file, so it is read, not run: only SymPy's own classes are called, on constants.
+
+    Raises
+    ------
+    ValueError
+        If the text contains anything else.
+    """
+    try:
+        return sp.Matrix(_from_node(ast.parse(text, mode="eval").body))
+    except (SyntaxError, TypeError) as error:
+        raise ValueError(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {error}") from None
+
+
+def _from_node(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value):
+            return value
+        case ast.UnaryOp(ast.USub(), ast.Constant(value)) if isinstance(value, int | float):
+            return -value
+        case ast.List(elements) | ast.Tuple(elements):
+            return [_from_node(x) for x in elements]
+        case ast.Call(ast.Name(name), arguments, keywords):
+            made = SoftmaxWeight if name == "SoftmaxWeight" else getattr(sp, name, None)
+            if isinstance(made, type) and issubclass(made, sp.Basic | sp.MatrixBase):
+                named = {x.arg: _from_node(x.value) for x in keywords if x.arg}
+                return made(*map(_from_node, arguments), **named)
+        case ast.Name(name) if isinstance(getattr(sp, name, None), sp.Basic):
+            return getattr(sp, name)
+        case _:
+            pass
+    raise ValueError(f"the text of a matrix must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")

@@ -139,12 +139,31 @@ class AttentionModel:
         ValueError
             If attention, target, encodings or spectrum are not the default kind, for which renaming is not defined.
         """
-        if not self.structure.is_plain:
-            raise ValueError(f"tokens can be renamed in the paper's kind of model only, got {self.structure!r}")
+        self.require_plain("renaming tokens")
         return dataclasses.replace(
             self,
             positional_matrix=tuple(tuple(reversed(row)) for row in reversed(self.positional_matrix)),
             positional_encoding=tuple(reversed(self.positional_encoding)),
+        )
+
+    def require_plain(self, what: str) -> None:
+        """Refuse a model that differs from the paper's by more than numbers and the number of tokens.
+
+        Raises
+        ------
+        ValueError
+            If rank, teacher, attention, target, covariances or encodings are of another kind; naming ``what``, which
+            does not handle them.
+        """
+        if self.structure.is_plain:
+            return
+        plain = ModelStructure(self.sequence_length)
+        names = ("rank", "teacher_rank", "directions", "groups", "isotropic", "attention", "target", "parameter_names")
+        others = [f"{x} = {getattr(self.structure, x)!r}" for x in names
+                  if getattr(self.structure, x) != getattr(plain, x)]  # fmt: skip
+        raise ValueError(
+            f"{what} must have a model of rank one with the paper's attention and target, equal isotropic "
+            f"covariances and encodings along one direction; got {', '.join(others)}"
         )
 
     def parameter_values(self) -> dict[str, float]:

@@ -111,10 +111,14 @@ def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
     if spectrum is not None:
         said["spectrum"] = count("the spectrum's number of tokens", spectrum.sequence_length, PAPER_LENGTH, LARGEST)
     if not said and model.positional_encoding is not None:
+        encoding = model.positional_encoding
         try:
-            return count("the length of positional_encoding", len([*model.positional_encoding]), PAPER_LENGTH, LARGEST)
+            size = len([*encoding])
         except TypeError:
-            raise ValueError(f"positional_encoding must be a sequence, got {model.positional_encoding!r}") from None
+            raise ValueError(f"positional_encoding must hold one coefficient per token, got {encoding!r}") from None
+        if not PAPER_LENGTH <= size <= LARGEST:
+            raise ValueError(f"positional_encoding must hold {PAPER_LENGTH} to {LARGEST} numbers, got {encoding!r}")
+        return size
     if len(set(said.values())) > 1:
         raise ValueError(f"arguments must agree on the number of tokens, got {said!r}; change all of them together")
     return next(iter(said.values()), PAPER_LENGTH)
@@ -127,7 +131,10 @@ def _positional_matrix(model: AttentionModel, length: int, omega: float) -> tupl
         return PAPER_MATRIX
     if omega == 0.0 or model.target:
         return ((1.0 / length,) * length,) * length
-    raise ValueError(f"positional_matrix must be given for {length} tokens with omega = {omega!r}")
+    raise ValueError(
+        f"positional_matrix must be given for {length} tokens with omega = {omega!r} "
+        f"(positional_encoding = {model.positional_encoding!r})"
+    )
 
 
 def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:

@@ -16,17 +16,10 @@ from replica import symbols
 from replica.inverse_matrices import InverseMatrix, differentiate
 from replica.layout import Layout
 from replica.multi_index import LossModel, loss_model
+from replica.order_parameter_matrices import group_symbols, kind_matrix
 from replica.structure import ModelStructure
 
-__all__ = ["MoreauProblem", "group_symbols", "kind_matrix", "moreau_objective", "moreau_problem"]
-
-
-def kind_matrix(
-    quantities: Sequence[symbols.Quantity], kind: str, group: int | None, shape: tuple[int, int]
-) -> sp.Matrix:
-    """Return the matrix whose entries are the quantities of one kind (and group); symmetric where half is given."""
-    entries = {x.indices: x.symbol for x in quantities if x.kind == kind and x.group == group}
-    return sp.Matrix(*shape, lambda i, j: entries[(i, j)] if (i, j) in entries else entries[(j, i)])
+__all__ = ["MoreauProblem", "moreau_objective", "moreau_problem"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,9 +169,3 @@ def moreau_problem(model: ModelStructure | LossModel = symbols.PAPER) -> MoreauP
         forces=forces,
         objective=objective,
     )
-
-
-def group_symbols(letter: str, layout: Layout, group: int, size: int) -> sp.ImmutableMatrix:
-    """Return a symmetric matrix of symbols for one group of tokens."""
-    stem = f"{letter}_{group + 1}_" if layout.group_count > 1 else f"{letter}_"
-    return sp.ImmutableMatrix(size, size, lambda i, j: sp.Symbol(f"{stem}{min(i, j) + 1}{max(i, j) + 1}", real=True))

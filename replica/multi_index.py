@@ -25,7 +25,7 @@ from replica.structure import ModelStructure
 from replica.symbols import Quantity
 from replica.token_law import TokenLaw, atom_law, encoding_symbols, law_of_structure
 
-__all__ = ["LossModel", "MultiIndexModel", "loss_model"]
+__all__ = ["LossModel", "MultiIndexModel", "loss_model", "model_atoms"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from replica.spectrum import Spectrum
 if TYPE_CHECKING:
     from replica.model import AttentionModel
 
-__all__ = ["atom_values", "parameter_values"]
+__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values"]
 
 
 def parameter_values(model: AttentionModel) -> dict[str, float]:
@@ -69,12 +69,17 @@ def atom_values(
     joint = change @ spectrum.moments(gram, teacher_rank) @ change.T
     atoms = []
     for weight, eigenvalues, moments in zip(spectrum.weights, spectrum.group_eigenvalues(), joint, strict=True):
-        values = {f"gamma_{g + 1}": float(x) for g, x in enumerate(eigenvalues)}
+        values = {eigenvalue_name(g, len(eigenvalues)): float(x) for g, x in enumerate(eigenvalues)}
         for i in range(directions + teacher_rank):
             for j in range(i, directions + teacher_rank):
                 values[moment_name(i, j, directions)] = float(moments[i, j])
         atoms.append((float(weight), values))
     return atoms
+
+
+def eigenvalue_name(group: int, count: int) -> str:
+    """Return the letter of a group's eigenvalue on an atom."""
+    return f"gamma_{group + 1}" if count > 1 else "gamma"
 
 
 def moment_name(i: int, j: int, directions: int) -> str:

@@ -76,8 +76,7 @@ class SaddleSystem:
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace every symbol that stands for an expression."""
         for symbol, value in reversed(self.intermediates.items()):
-            if expression.has(symbol):
-                expression = expression.xreplace({symbol: value})
+            expression = expression.xreplace({symbol: value})
         return expression
 
     def conjugate_integrand(self, conjugate: sp.Symbol) -> sp.Expr:

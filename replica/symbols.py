@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica import names
+from replica.checked_values import count
 from replica.layout import Layout
-from replica.structure import PAPER_LENGTH, ModelStructure
+from replica.structure import LARGEST, PAPER_LENGTH, ModelStructure
 
 __all__ = [
     "ALPHA",
@@ -118,7 +119,9 @@ def positional_encoding(length: int = PAPER_LENGTH) -> tuple[sp.Symbol, ...]:
 
 
 def _fields(stem: str, length: int, rank: int = 1) -> tuple[sp.Symbol, ...]:
-    tokens, columns = range(1, length + 1), range(1, rank + 1)
+    # Names carry one digit per index.
+    tokens = range(1, count("length", length, 1, LARGEST) + 1)
+    columns = range(1, count("rank", rank, 1, LARGEST) + 1)
     indices = map(str, tokens) if rank == 1 else (f"{i}{a}" for i in tokens for a in columns)
     return tuple(sp.Symbol(f"{stem}_{index}", real=True) for index in indices)
 

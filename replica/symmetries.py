@@ -12,7 +12,7 @@ from replica.attention import SoftmaxWeight
 from replica.free_energy import FreeEntropy
 from replica.sectors import SignSymmetries
 
-__all__ = ["find_sign_symmetries"]
+__all__ = ["equal_expressions", "find_sign_symmetries"]
 
 
 def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
@@ -21,8 +21,8 @@ def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
     flip_teacher = {x: -x for x in free_entropy.teacher_fields}
     objective, target = free_entropy.objective, free_entropy.target
     return SignSymmetries(
-        student=_equal([objective.subs(flip_student, simultaneous=True)], [objective]),
-        teacher=_equal(target.subs(flip_teacher, simultaneous=True), target),
+        student=equal_expressions([objective.subs(flip_student, simultaneous=True)], [objective]),
+        teacher=equal_expressions(target.subs(flip_teacher, simultaneous=True), target),
         exchange=_exchange_is_renaming(free_entropy),
     )
 
@@ -38,10 +38,13 @@ def _exchange_is_renaming(free_entropy: FreeEntropy) -> bool:
         renaming |= dict(zip(matrix, reversed(list(matrix)), strict=True))
     objective = free_entropy.objective.subs(renaming, simultaneous=True)
     target = free_entropy.target.subs(renaming, simultaneous=True)
-    return _equal([objective], [free_entropy.objective]) and _equal(reversed(list(target)), free_entropy.target)
+    return equal_expressions([objective], [free_entropy.objective]) and equal_expressions(
+        reversed(list(target)), free_entropy.target
+    )
 
 
-def _equal(first: Iterable[sp.Expr], second: Iterable[sp.Expr]) -> bool:
+def equal_expressions(first: Iterable[sp.Expr], second: Iterable[sp.Expr]) -> bool:
+    """Return whether expressions agree once softmax weights are taken for independent symbols and all is expanded."""
     return all(
         sp.expand(_with_free_weights(x) - _with_free_weights(y)) == 0 for x, y in zip(first, second, strict=True)
     )

@@ -12,7 +12,7 @@ import sympy as sp
 
 from replica import names, symbols
 from replica.layout import Layout
-from replica.parameter_values import moment_name
+from replica.parameter_values import eigenvalue_name, moment_name
 from replica.structure import ModelStructure
 
 __all__ = ["TokenLaw", "atom_law", "isotropic_law", "law_of_structure"]
@@ -70,7 +70,7 @@ def isotropic_law(layout: Layout, variance: sp.Expr, encoding: sp.Matrix) -> Tok
 def atom_law(layout: Layout, encoding: sp.Matrix) -> TokenLaw:
     """Return the law of any spectrum, with the symbols of one atom."""
     t, k, groups = layout.teacher_rank, layout.directions, range(layout.group_count)
-    gamma = tuple(sp.Symbol(f"gamma_{g + 1}", real=True, positive=True) for g in groups)
+    gamma = tuple(sp.Symbol(eigenvalue_name(g, layout.group_count), real=True, positive=True) for g in groups)
 
     def moment(i: int, j: int) -> sp.Symbol:
         return sp.Symbol(moment_name(min(i, j), max(i, j), k), real=True)

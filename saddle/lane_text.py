@@ -7,6 +7,7 @@ and constant distances that no two rows overlap, and evaluates several lanes wit
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["LANES", "LaneLayout", "lane_function", "newton_sweep"]
 LANES = 64
 """Lanes of a workspace; a multiple of the widest vector."""
 
+PAPER_STATE = tuple(quantity.letter for quantity in ORDER_PARAMETERS)
+
 
 @dataclass(frozen=True)
 class LaneLayout:
@@ -36,6 +39,10 @@ class LaneLayout:
         Names of what is the same for all nodes of a line, in the order of the array ``line``.
     outputs
         Largest number of values that a function writes.
+    state
+        Names of the order parameters, in the order of the state vector.
+    susceptibilities
+        Names of those that are variances of the proximal point: the diagonals of V.
     """
 
     points: tuple[str, ...]
@@ -43,6 +50,8 @@ class LaneLayout:
     targets: tuple[str, ...]
     constants: tuple[str, ...]
     outputs: int
+    state: tuple[str, ...] = PAPER_STATE
+    susceptibilities: tuple[str, ...] = ("V",)
 
     @classmethod
     def of(
@@ -58,7 +67,10 @@ class LaneLayout:
                 free_entropy.target_symbols,
             )
         )
-        return cls(points, fields, targets, (*common, *teacher, *targets, *target_slopes), outputs)
+        state = tuple(str(x.symbol) for x in free_entropy.order_parameters)
+        diagonals = tuple(str(matrix[a, a]) for matrix in free_entropy.susceptibilities for a in range(matrix.rows))
+        constants = (*common, *teacher, *targets, *target_slopes)
+        return cls(points, fields, targets, constants, outputs, state, diagonals)
 
     @property
     def hessian(self) -> tuple[str, ...]:
@@ -112,7 +124,6 @@ class LaneLayout:
         return inputs | {"line_coordinate": self.place("S")}
 
 
-STATE = tuple(quantity.letter for quantity in ORDER_PARAMETERS)
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -141,8 +152,8 @@ def lane_function(printed: PrintedFunction, layout: LaneLayout, output: tuple[st
     for name in printed.arguments:
         if name in lane_inputs:
             loaded.append(f"        {name} = {lane_inputs[name]}")
-        elif name in STATE:
-            hoisted.append(f"    {name} = state[{STATE.index(name)}]")
+        elif name in layout.state:
+            hoisted.append(f"    {name} = state[{layout.state.index(name)}]")
         else:
             hoisted.append(f"    {name} = line[{layout.constants.index(name)}]")
     uniform, per_lane = _split_uniform(printed.assignments, set(lane_inputs))
@@ -194,6 +205,10 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
     """
     size = len(layout.points)
     every = range(1, size + 1)
+    # The largest variance of a field, by which softness is judged.
+    scale = functools.reduce(lambda first, second: f"max({first}, {second})", layout.susceptibilities)
+    read = [name for name in layout.state if name in {*printed.arguments, *layout.susceptibilities}]
+    uniform, per_lane = _split_uniform(printed.assignments, {*layout.points, *layout.fields, *layout.targets})
     names = ["new_value", *(f"g_{k}" for k in every), *layout.hessian]
 
     def store(group: str, index: int, new: str, old: str) -> str:
@@ -215,7 +230,7 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         f"descent = {layout.place('DESCENT')}",
         f"done = {layout.place('DONE')}",
         *(f"{name} = old_{k} + scale*step_{k}" for k, name in zip(every, layout.points, strict=True)),
-        *printed.assignments,
+        *per_lane,
         *(f"{name} = {result}" for name, result in zip(names, printed.results, strict=True)),
         "accepted = (new_value <= value + 1e-4*scale*descent + 1e-15*abs(value)) & (done == 0.0)",
         *_factorisation(size),
@@ -225,7 +240,7 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         f"room = 1.0 + {' + '.join(f'{name}*{name}' for name in layout.points)}",
         # Quadratic convergence: after this step the error is of order length^2 / (softness * V). At a cusp there is
         # no softness left, and only linear convergence: there a step that no longer matters must do.
-        f"finished = accepted & convex & (squared < 1e-14*min(1.0, V*{least})*room)",
+        f"finished = accepted & convex & (squared < 1e-14*min(1.0, {scale}*{least})*room)",
         "finished = finished | (accepted & nearly_convex & (squared < 1e-18*room))",
         # No field moves by more than one: softmax attention varies over fields of order one.
         f"shrink = 1.0/{longest}",
@@ -250,8 +265,9 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         "def newton_sweep(count, work, state, parameters):",
         '    """One damped Newton step of every lane; return how many lanes are not done."""',
         *(f"    {name} = parameters[{k}]" for name, k in printed.parameters),
-        "    V = state[2]",
-        "    floor = 1e-5/V",
+        *(f"    {name} = state[{layout.state.index(name)}]" for name in read),
+        f"    floor = 1e-5/{scale}",
+        *(f"    {assignment}" for assignment in uniform),
         "    remaining = 0",
         "    for i in range(count):",
         *(f"        {statement}" for statement in body),

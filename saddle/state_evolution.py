@@ -171,6 +171,10 @@ class StateEvolution:
     rule: OuterRule = LineRule()
     threads: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse models that the compiled solver would get wrong."""
+        self.model.require_plain("the compiled solver")
+
     @cached_property
     def channel(self) -> Channel:
         """The channel on this rule; loads (first time: compiles) the kernel."""

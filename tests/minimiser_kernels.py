@@ -12,6 +12,7 @@ from replica.moreau_functions import objective_function
 from replica.code_generation import print_function
 from replica.model import ModelStructure
 from replica.moreau import moreau_problem
+from replica.names import order_parameters
 from saddle.kernel_text import PREAMBLE
 from saddle.lane_text import LaneLayout, newton_sweep
 
@@ -23,7 +24,9 @@ def minimiser_module(structure: ModelStructure, folder: Path) -> ModuleType:
     """Return a module with ``global_minima`` and ``proximal_points`` for a structure."""
     problem = moreau_problem(structure)
     points, fields, targets = (tuple(map(str, x)) for x in (problem.points, problem.fields, problem.target_symbols))
-    layout = LaneLayout(points, fields, targets, targets, 1)
+    state = tuple(x.letter for x in order_parameters(problem.layout))
+    diagonals = tuple(str(matrix[a, a]) for matrix in problem.susceptibilities for a in range(matrix.rows))
+    layout = LaneLayout(points, fields, targets, targets, 1, state, diagonals)
     numerics = importlib.resources.files("saddle").joinpath("line_minima.py").read_text(encoding="utf-8")
     numerics = numerics.replace("from __future__ import annotations\n\n", "", 1)
     constants = f"{layout.constants_text()}N_PARAMETERS = {len(problem.parameters)}\n"

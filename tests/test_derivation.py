@@ -141,7 +141,8 @@ def test_training_loss_equals_minus_phi_by_the_weight_equations(system):
 def test_a_changed_term_of_phi_changes_the_equations():
     phi = build_free_entropy()
     extra = sp.Rational(1, 3) * q_hat * V_hat
-    changed = derive_saddle_system(dataclasses.replace(phi, prior_term=phi.prior_term + extra))
+    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand + extra)
+    changed = derive_saddle_system(dataclasses.replace(phi, weights=weights))
     original = derive_saddle_system(phi)
     # d Phi/d q_hat gains V_hat/3, so V gains 2/3 V_hat; d Phi/d V_hat gains q_hat/3, so q loses 2/3 q_hat.
     assert zero(changed.overlap_equations[V] - original.overlap_equations[V] - sp.Rational(2, 3) * V_hat)
@@ -161,7 +162,8 @@ def test_sign_symmetries_are_found_not_assumed():
     assert found.student
     assert found.teacher
     assert found.exchange
-    tilted = dataclasses.replace(phi, target=phi.target + sp.Matrix(2, 2, lambda i, j: h[0]))
+    target = phi.target + sp.Matrix(2, 2, lambda i, j: h[0])
+    tilted = dataclasses.replace(phi, model=dataclasses.replace(phi.model, target=target))
     assert not find_sign_symmetries(tilted).teacher
     biased = dataclasses.replace(phi, objective=phi.objective + z[0])
     assert not find_sign_symmetries(biased).student

@@ -91,7 +91,8 @@ def test_equations_make_a_solvable_channel_stationary():
     k, a = sp.symbols("k a", positive=True)
     pairs = list(zip(phi.points, phi.fields, phi.teacher_fields, strict=True))
     loss = sum(k / 2 * (z - a * h) ** 2 for z, _, h in pairs)
-    quadratic = dataclasses.replace(phi, loss=loss, objective=phi.objective - phi.loss + loss)
+    model = dataclasses.replace(phi.model, loss=loss)
+    quadratic = dataclasses.replace(phi, model=model, objective=phi.objective - phi.loss + loss)
     system = derive_saddle_system(quadratic)
     c = symbols.positional_encoding(3)
     envelope = k / (2 * (1 + k * V)) * sum(q - 2 * a * theta + a**2 * sigma**2 + x**2 * m**2 for x in c)
@@ -137,24 +138,23 @@ def test_two_tokens_keep_their_names_and_equations():
     assert build_free_entropy().parameters == symbols.MODEL_PARAMETERS
 
 
+def with_target(phi, target):
+    return dataclasses.replace(phi, model=dataclasses.replace(phi.model, target=target))
+
+
 def test_sign_symmetries_of_three_tokens_are_found_not_assumed(three_tokens):
     phi = three_tokens.free_entropy
     found = find_sign_symmetries(phi)
     assert (found.student, found.teacher, found.exchange) == (True, True, True)
     first, _, last = phi.teacher_fields
-    tilted = dataclasses.replace(phi, target=phi.target + first * sp.ones(3))
+    tilted = with_target(phi, phi.target + first * sp.ones(3))
     found = find_sign_symmetries(tilted)
     assert (found.student, found.teacher, found.exchange) == (True, False, False)
-    ends = dataclasses.replace(phi, target=phi.target + first * last * sp.ones(3))
+    ends = with_target(phi, phi.target + first * last * sp.ones(3))
     assert find_sign_symmetries(ends).exchange
     biased = dataclasses.replace(phi, objective=phi.objective + phi.points[0] ** 2)
     found = find_sign_symmetries(biased)
     assert (found.student, found.teacher, found.exchange) == (True, True, False)
-
-
-def test_equations_are_refused_for_higher_ranks():
-    with pytest.raises(ValueError, match="rank one, got rank 2"):
-        build_free_entropy(ModelStructure(2, 2))
 
 
 @pytest.mark.parametrize("values", [{"sequence_length": 10}, {"rank": 10}])
@@ -203,7 +203,8 @@ def test_printed_newton_objective_agrees_with_finite_differences(length, rank):
         z, w = ([mpmath.mpf(x) for x in generator.normal(size=size)] for _ in range(2))
         target = [[mpmath.mpf(x) for x in row] for row in generator.uniform(size=(length, length))]
         susceptibility, sigma_value = mpmath.mpf("8.5"), mpmath.mpf("0.7")
-        arguments = [*z, *w, susceptibility, *itertools.chain(*target)]
+        identity = [susceptibility * (a == b) for a in range(rank) for b in range(a, rank)]
+        arguments = [*z, *w, *identity, *itertools.chain(*target)]
         namespace = dict(zip(printed.arguments, arguments, strict=True))
         namespace |= {"sigma": sigma_value, "exponential": mpmath.exp}
         exec("\n".join(printed.assignments), namespace)

@@ -225,10 +225,12 @@ def test_identical_systems_give_identical_text():
 
 def test_a_symbol_that_is_no_argument_is_refused():
     phi = build_free_entropy()
-    in_loss = dataclasses.replace(phi, loss=phi.loss + sp.Symbol("stray"))
+    model = dataclasses.replace(phi.model, loss=phi.loss + sp.Symbol("stray"))
+    in_loss = dataclasses.replace(phi, model=model)
     with pytest.raises(ValueError, match="stray"):
         kernel_source(derive_saddle_system(in_loss))
-    in_prior = dataclasses.replace(phi, prior_term=phi.prior_term * sp.Symbol("stray"))
+    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand * sp.Symbol("stray"))
+    in_prior = dataclasses.replace(phi, weights=weights)
     with pytest.raises(ValueError, match="stray"):
         generate_source(derive_saddle_system(in_prior))
 
@@ -237,7 +239,8 @@ def test_a_changed_term_of_phi_changes_the_compiled_residual(kernel):
     phi = build_free_entropy()
     q_hat, V_hat = symbols.CONJUGATES[0].symbol, symbols.CONJUGATES[2].symbol
     extra = q_hat * V_hat / 3
-    changed = kernel_of_system(derive_saddle_system(dataclasses.replace(phi, prior_term=phi.prior_term + extra)))
+    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand + extra)
+    changed = kernel_of_system(derive_saddle_system(dataclasses.replace(phi, weights=weights)))
     assert changed.digest != kernel.digest
     parameters = parameter_vector(MODEL)
     conjugates = (0.3, 0.2, 0.1, 0.05)

@@ -9,6 +9,7 @@ from replica import AttentionModel
 from replica.model import ModelStructure
 from saddle.minimiser_starts import minimiser_starts
 from tests.kernel_calls import global_minima, many_starts
+from replica.names import order_parameters
 from tests.minimiser_kernels import minimiser_module
 from tests.oracles import envelope_on_line, target
 from tests.random_models import random_model
@@ -93,13 +94,20 @@ class Minimiser:
     def __init__(self, structure: ModelStructure, folder) -> None:
         self.length, self.rank = structure.sequence_length, structure.rank
         self.size = self.length * self.rank
+        self.order_parameters = order_parameters(structure.layout)
         self.module = minimiser_module(structure, folder)
 
     def __call__(self, w, targets, V: float, sigma: float, starts) -> np.ndarray:
         parameters = np.zeros(3 + self.length**2 + self.length)
         parameters[1] = sigma
         out = np.zeros((len(w), self.size + 2))
-        state = np.array([np.nan, np.nan, V, np.nan])
+        # A susceptibility that is a multiple of the identity.
+        state = np.array(
+            [
+                V * (x.indices[0] == x.indices[1]) if x.kind == "susceptibility" else np.nan
+                for x in self.order_parameters
+            ]
+        )
         self.module.global_minima(0, len(w), w, targets, starts, state, parameters, out)
         return out
 

@@ -1,0 +1,101 @@
+r"""Steps to the free entropy: Moreau envelope, Phi per token, shared order parameters (theory notes, section 3)."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from replica.free_energy import FreeEntropy, trace_term
+from replica.multi_index import LossModel
+from replica.order_parameter_matrices import OrderParameterMatrices
+from replica.spectrum_average import spectrum_average
+from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry
+from replica.token_law import atom_law, encoding_symbols
+from replica.weight_term import weight_term
+
+__all__ = ["moreau_envelope", "per_token_free_entropy", "shared_order_parameters"]
+
+
+def moreau_envelope(phi: FreeEntropy) -> DerivationStep:
+    """Apply Laplace's method to the channel."""
+    minimised = phi.objective - phi.loss + sp.Function("loss")(*phi.points)
+    definitions = {x: y for inverse in phi.inverse_susceptibilities for x, y in inverse.definitions.items()}
+    return DerivationStep(
+        "Moreau envelope",
+        "Laplace's method and the Moreau envelope",
+        r"The integral in $\zeta$ is dominated by the minimum of its exponent, the Moreau envelope of the loss, "
+        r"attained at the proximal point $z^\star$ (the global minimiser)"
+        + (r", where $W$ are the entries of $V^{-1}$:" if definitions else ":"),
+        (
+            DisplayedEquation(
+                "laplace", r"\lim_{\beta\to\infty} \tfrac{1}{\beta} \log\zeta(w, h^\star)", -phi.envelope
+            ),
+            DisplayedEquation("moreau", phi.envelope, sp.Function("minimum")(minimised)),
+            *(DisplayedEquation(f"definition-{x}", x, value) for x, value in definitions.items()),
+        ),
+    )
+
+
+def per_token_free_entropy(model: LossModel) -> DerivationStep:
+    """Write Phi with one set of order parameters per token."""
+    layout = model.layout.per_token
+    law = atom_law(layout, encoding_symbols(layout))
+    weights = weight_term(law, model.ridge)
+    definitions = {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
+    # Written out, they fill a page for long sequences; the step that follows needs only what they are.
+    short = layout.sequence_length * layout.rank <= 2
+    return DerivationStep(
+        "free entropy",
+        "Free entropy with one set of order parameters per token",
+        r"Together, $\Phi = \mathrm{extr}\{\Phi_{\mathrm{trace}} + \Psi_w - \alpha\,\mathbb{E}[\mathcal{M}]\}$, and "
+        r"the training loss per dimension tends to $-\Phi$. Moments of $(\tau, \pi)$ at given eigenvalues are "
+        r"$P_{kl} = \mathbb{E}\tau_k\tau_l$, $X_{ls} = \mathbb{E}\tau_l\pi_s$, $G_{st} = \mathbb{E}\pi_s\pi_t$"
+        + ("" if not definitions else r"; $K$ are the entries of $B^{-1}$ and $S$ those of $N + M$")
+        + ":",
+        (
+            DisplayedEquation("trace-tokens", r"\Phi_{\mathrm{trace}}", trace_term(layout)),
+            DisplayedEquation("prior-tokens", r"\Psi_w", spectrum_average(weights.integrand, law.atom_symbols)),
+            *(DisplayedEquation(f"tokens-{x}", x, value) for x, value in definitions.items() if short),
+        ),
+    )
+
+
+def shared_order_parameters(phi: FreeEntropy) -> DerivationStep:
+    """Share order parameters between equal covariances; encodings along few directions need few m."""
+    layout, law = phi.layout, phi.model.token_law
+    matrices = OrderParameterMatrices(layout)
+    groups = [", ".join(str(token + 1) for token in layout.members(g)) for g in range(layout.group_count)]
+    shared = "; ".join(
+        f"tokens {members} share $q$, $V$ and $\\theta$" if "," in members else f"token {members} has its own"
+        for members in groups
+    )
+    means = sp.Matrix(law.encoding) * matrices.of("positional_overlap").T if layout.directions else sp.Matrix([])
+    equations = [
+        DisplayedEquation(f"mean-{token + 1}", f"m_{{l={token + 1}}}", matrix_or_entry(sp.Matrix(means[token, :]).T))
+        for token in range(layout.sequence_length)
+        if layout.directions
+    ]
+    equations += [
+        DisplayedEquation("trace", r"\Phi_{\mathrm{trace}}", phi.trace_term),
+        DisplayedEquation(
+            "prior",
+            r"\Psi_w",
+            spectrum_average(phi.weights.integrand, law.atom_symbols),
+        ),
+    ]
+    equations += [DisplayedEquation(f"definition-{x}", x, value) for x, value in _weight_definitions(phi).items()]
+    equations.append(
+        DisplayedEquation("phi", r"\Phi", r"\Phi_{\mathrm{trace}} + \Psi_w - \alpha\, \mathbb{E}[\mathcal{M}]")
+    )
+    return DerivationStep(
+        "shared order parameters",
+        "Tokens of equal covariance share order parameters",
+        rf"Overlaps of tokens with equal covariances are equal by definition: {shared}. Only sums of their "
+        r"conjugates enter, which are the conjugates from here on. The encodings span "
+        rf"{layout.directions} direction{'' if layout.directions == 1 else 's'}, each with one overlap $m$:",
+        tuple(equations),
+    )
+
+
+def _weight_definitions(phi: FreeEntropy) -> dict[sp.Symbol, sp.Expr]:
+    weights = phi.weights
+    return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}

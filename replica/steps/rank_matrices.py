@@ -1,0 +1,46 @@
+"""The term of the weights in matrices of any rank, as SymPy objects to print."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from replica.inverse_matrices import symmetric_symbols
+from replica.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica.weight_term import weight_limit
+
+__all__ = ["RankMatrices"]
+
+
+class RankMatrices:
+    """Matrices of the weights' term as symbols: of their entries for rank one, of the matrices for higher ranks."""
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        self.entries = tuple(sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM")
+        self.whole = tuple(sp.MatrixSymbol(letter, rank, rank) for letter in "BNM")
+
+    def action(self) -> sp.Expr:
+        """Return the weights' term for n replicas."""
+        if self.rank == 1:
+            return weight_action(*self.entries)
+        B, N, M = self.whole
+        total = B - REPLICAS * BETA * N
+        logarithms = (REPLICAS - 1) * sp.log(sp.Determinant(B)) + sp.log(sp.Determinant(total))
+        field = REPLICAS * BETA / 2 * sp.Trace(sp.Inverse(total) * M)
+        return -logarithms / 2 - REPLICAS * self.rank * sp.log(BETA) / 2 + field
+
+    def without_replicas(self) -> sp.Expr:
+        """Return its limit n -> 0."""
+        if self.rank == 1:
+            return sp.expand(sp.expand_log(replica_limit(weight_action(*self.entries)), force=True))
+        B, N, M = self.whole
+        logarithms = sp.log(sp.Determinant(B)) + self.rank * sp.log(BETA)
+        return BETA / 2 * sp.Trace(sp.Inverse(B) * (N + M)) - logarithms / 2
+
+    def at_zero_temperature(self) -> sp.Expr:
+        """Return its limit beta -> infinity."""
+        if self.rank == 1:
+            limit, inverse, *_ = weight_limit(1)
+            return sp.factor_terms(limit.xreplace(inverse.definitions))
+        B, N, M = self.whole
+        return sp.Trace(sp.Inverse(B) * (N + M)) / 2

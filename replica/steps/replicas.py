@@ -1,0 +1,133 @@
+r"""Steps with replicas: replicated action, overlaps, replica-symmetric ansatz (theory notes, section 3).
+
+What concerns one token, eigenvector or sample is written for one of each, in the symbols of a single token's layout;
+sums over tokens and averages over eigenvectors and samples stand in the text.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from replica.free_energy import token_trace_action
+from replica.layout import Layout
+from replica.multi_index import LossModel
+from replica.order_parameter_matrices import OrderParameterMatrices
+from replica.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
+from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry, single_token
+
+__all__ = ["overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
+
+FIRST, SECOND = sp.symbols("a b", integer=True, positive=True)
+
+
+def _indexed(letter: str, i: int, j: int, shape: tuple[int, int]) -> sp.IndexedBase:
+    written = [str(i + 1)] * (shape[0] > 1) + [str(j + 1)] * (shape[1] > 1)
+    return sp.IndexedBase(letter + (f"_{{{''.join(written)}}}" if written else ""), real=True)
+
+
+def replicated_trace(layout: Layout) -> sp.Expr:
+    r"""Return one token's trace term for any overlaps, as sums over replicas a and b of indexed symbols."""
+    r, t, k = layout.rank, layout.teacher_rank, layout.directions
+    pairs = sp.Add(
+        *(
+            _indexed("Q", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            * _indexed(r"\hat{Q}", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            for i in range(r)
+            for j in range(r)
+        )
+    )
+    single = sp.Add(
+        *(
+            _indexed(letter, i, j, (r, columns))[FIRST] * _indexed(rf"\hat{{{letter}}}", i, j, (r, columns))[FIRST]
+            for letter, columns in (("m", k), (r"\theta", t))
+            for i in range(r)
+            for j in range(columns)
+        )
+    )
+    total = sp.Sum(pairs, (FIRST, 1, REPLICAS), (SECOND, 1, REPLICAS)) / 2
+    return total - sp.Sum(single, (FIRST, 1, REPLICAS)) if single != 0 else total
+
+
+def replicated_action(model: LossModel) -> DerivationStep:
+    """Go from the training loss to the exponent of the replicated, averaged partition function."""
+    noise = r" and noise $\xi$" if model.noise_fields else ""
+    return DerivationStep(
+        "replicated action",
+        "Replicated partition function",
+        r"The minimum of the training loss is the zero-temperature limit of $-\frac{1}{\beta d}\log Z$ with "
+        r"$Z = \int dQ\, e^{-\beta[\sum_\mu \ell(h^\mu, h^{\star\mu}) + \frac{\lambda}{2}|Q|^2]}$, where the loss of a "
+        r"sample depends on the pre-activations $h = (x+p)Q/\sqrt{d}$ and, through its outputs, on "
+        rf"$h^\star = xQ_\star/\sqrt{{d}}${noise} alone. Its logarithm is averaged over the data by "
+        r"$\mathbb{E}\log Z = \partial_n \mathbb{E}Z^n|_{n=0}$. The pre-activations of $n$ replicas $Q_a$ are jointly "
+        r"Gaussian given the weights, so that $\mathbb{E}Z^n$ is an integral over overlaps, of an exponent $d\,A_n$:",
+        (
+            DisplayedEquation(
+                "partition-function",
+                r"\mathbb{E} Z^n",
+                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, dm^a\, d\hat{m}^a\, d\theta^a\, d\hat{\theta}^a\; e^{d\, A_n}",
+            ),
+            DisplayedEquation(
+                "action",
+                "A_n",
+                r"\sum_l A_n^{\mathrm{trace}, l} + \mathbb{E}_\nu A_n^{\mathrm{weights}} "
+                r"+ \alpha A_n^{\mathrm{channel}}",
+            ),
+        ),
+    )
+
+
+def overlaps(model: LossModel) -> DerivationStep:
+    """Introduce the overlaps of replicas, and write the terms of the exponent."""
+    layout = model.layout
+    token = single_token(layout)
+    definitions = [DisplayedEquation("overlap-replicas", "Q_l^{ab}", r"Q_a^\top \Sigma_l Q_b / d")]
+    if layout.directions:
+        definitions.append(DisplayedEquation("overlap-encodings", "m_l^a", r"Q_a^\top p_l / \sqrt{d}"))
+    definitions.append(DisplayedEquation("overlap-teacher", r"\theta_l^a", r"Q_a^\top \Sigma_l Q_\star / d"))
+    return DerivationStep(
+        "overlaps",
+        "Overlaps and their conjugates",
+        r"The overlaps are fixed by delta functions with conjugate variables $\hat{Q}, \hat{m}, \hat{\theta}$. The "
+        r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $n$ rows $w_a$ of "
+        r"the weights along an eigenvector of the covariances (eigenvalues $\gamma_l$, encodings' projections "
+        r"$\tau_l$, teacher's row $\pi$), averaged over eigenvectors by $\mathbb{E}_\nu$, and a term of the channel, "
+        r"an average over the Gaussian pre-activations. For one token, one eigenvector and one sample:",
+        (
+            *definitions,
+            DisplayedEquation("trace-replicas", r"A_n^{\mathrm{trace}}", replicated_trace(token)),
+            DisplayedEquation(
+                "weights-replicas",
+                r"A_n^{\mathrm{weights}}",
+                r"\log \int \prod_a dw_a\, e^{-\frac{1}{2} \sum_{ab} w_a \cdot \left(\beta\lambda\delta_{ab} + "
+                r"\sum_l \gamma_l \hat{Q}_l^{ab}\right) w_b + \sum_a w_a \cdot \left(\sum_l \tau_l \hat{m}_l^a + "
+                r"\sum_l \gamma_l \hat{\theta}_l^a \pi\right)}",
+            ),
+            DisplayedEquation(
+                "channel-replicas",
+                r"A_n^{\mathrm{channel}}",
+                r"\log \mathbb{E}_{h_1, \ldots, h_n, h^\star} \prod_a e^{-\beta\, \ell(h_a, h^\star)}",
+            ),
+        ),
+    )
+
+
+def replica_symmetric_ansatz(model: LossModel) -> DerivationStep:
+    """Assume replica symmetry, with the scaling in beta that a zero-temperature limit needs."""
+    token = single_token(model.layout)
+    matrices = OrderParameterMatrices(token)
+    overlap = replica_symmetric_overlap(matrices.of("self_overlap", 0), matrices.of("susceptibility", 0))
+    conjugate = replica_symmetric_conjugate(
+        matrices.of("self_overlap_conjugate", 0), matrices.of("susceptibility_conjugate", 0)
+    )
+    return DerivationStep(
+        "replica symmetry",
+        "Replica-symmetric ansatz",
+        r"All replicas play the same part. At low temperature they differ by fluctuations of order $1/\beta$, whose "
+        r"size is the susceptibility $V$, and conjugates grow with $\beta$; $m^a$ and $\theta^a$ do not depend on the "
+        r"replica, with conjugates $\beta\hat{m}$ and $\beta\hat{\theta}$. The trace term becomes a polynomial in $n$:",
+        (
+            DisplayedEquation("ansatz-overlap", "Q^{ab}", matrix_or_entry(overlap)),
+            DisplayedEquation("ansatz-conjugate", r"\hat{Q}^{ab}", matrix_or_entry(conjugate)),
+            DisplayedEquation("trace-symmetric", r"A_n^{\mathrm{trace}}", token_trace_action(token)),
+        ),
+    )

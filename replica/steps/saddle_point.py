@@ -1,0 +1,86 @@
+r"""Steps to the saddle-point equations: stationarity, all equations, families of solutions (theory notes, sec. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy as sp
+
+from replica.free_energy import FreeEntropy
+from replica.gaussian_average import GaussianAverage, integrate_by_parts, use_envelope_theorem
+from replica.invariant_subspaces import InvariantSubspace, reduced_system
+from replica.saddle_equations import SaddleSystem
+from replica.steps.step import DerivationStep, DisplayedEquation
+from replica.symmetry_group import SymmetryGroup
+
+__all__ = ["saddle_point", "sectors", "stationarity"]
+
+
+def stationarity(phi: FreeEntropy) -> DerivationStep:
+    """Apply Price's theorem, Stein's lemma and the envelope theorem to the first order parameter."""
+    x = phi.order_parameters[0]
+    by_price = sp.diff(phi.average_envelope, x.symbol)
+    assert isinstance(by_price, GaussianAverage)
+    by_stein = integrate_by_parts(by_price, phi.envelope, phi.fields)
+    explicit = use_envelope_theorem(by_stein, phi.envelope, phi.objective, phi.slope)
+    derivative = rf"\partial_{{{x.latex}}} \mathbb{{E}}[\mathcal{{M}}]"
+    return DerivationStep(
+        "stationarity",
+        "Stationarity of the channel term",
+        r"Derivatives of a Gaussian average with respect to means and covariances are averages of derivatives (Price's "
+        r"theorem). Second derivatives of the envelope, which has kinks, are traded for factors of the fields (Stein's "
+        r"lemma), and first derivatives are partial derivatives at the proximal point (envelope theorem). For "
+        rf"${x.latex}$, these three in turn:",
+        (
+            DisplayedEquation("price", derivative, by_price),
+            DisplayedEquation("stein", derivative, by_stein),
+            DisplayedEquation("envelope", derivative, explicit),
+        ),
+    )
+
+
+def saddle_point(system: SaddleSystem) -> DerivationStep:
+    """List all equations."""
+    equations = [DisplayedEquation(f"where-{x}", x, value) for x, value in system.intermediates.items()]
+    equations += [DisplayedEquation(f"saddle-{x}", x, value) for x, value in system.overlap_equations.items()]
+    equations += [DisplayedEquation(f"saddle-{x}", x, value) for x, value in system.conjugate_equations.items()]
+    return DerivationStep(
+        "saddle point",
+        "Saddle-point equations",
+        r"Stationarity in the conjugates gives the order parameters in closed form, stationarity in the order "
+        r"parameters gives the conjugates as averages over fields:",
+        tuple(equations),
+    )
+
+
+def sectors(system: SaddleSystem, group: SymmetryGroup, subspaces: Sequence[InvariantSubspace]) -> DerivationStep:
+    """List the symmetries of the model and the reduced equations of every family of solutions."""
+    names = "; ".join(x.name for x in group.generators) or "none"
+    rotation = (
+        r" The student's columns may also be rotated, $Q \to QR$, so that solutions come in continuous families."
+        if group.rotations
+        else ""
+    )
+    latex = {x.symbol: x.latex for x in system.order_parameters}
+    equations = []
+    for space in subspaces:
+        if not space.vanishing:
+            # All equations as they are.
+            continue
+        overlaps_, conjugates_ = reduced_system(system, space)
+        equations += [
+            DisplayedEquation(f"{space.name}-{x}", x, value) for x, value in {**overlaps_, **conjugates_}.items()
+        ]
+    families = "; ".join(
+        f"{space.name} (" + (", ".join(f"${latex[x]}$" for x in sorted(space.vanishing, key=str)) + " = 0)"
+                             if space.vanishing else "nothing vanishes)")
+        for space in subspaces
+    )  # fmt: skip
+    return DerivationStep(
+        "sectors",
+        "Symmetries and families of solutions",
+        rf"Symmetries found in loss, outputs and law of the tokens: {names}.{rotation} What a subgroup of them "
+        r"reverses may vanish, and the equations of what vanishes are then satisfied identically, which defines "
+        rf"families of solutions with equations of their own: {families}.",
+        tuple(equations),
+    )
