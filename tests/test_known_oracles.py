@@ -5,16 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.known_results import (
-    Atom,
+from tests.known_logistic import (
     logistic_by_convex_gaussian_minimax,
     logistic_by_label_average,
     minimax_potential,
-    ridge,
-    ridge_in_spectrum,
     simulate_logistic,
-    simulate_ridge,
 )
+from tests.known_results import Atom, ridge, ridge_in_spectrum, ridge_of_tokens, simulate_ridge
 
 TWO_ATOMS = (Atom(2.0, 0.3, 0.4), Atom(0.5, 0.7, 1.5))
 RIDGE_CASES = [(0.5, 0.1, 0.0), (1.0, 1e-3, 0.2), (2.0, 0.1, 0.5), (3.0, 1.0, 0.1)]
@@ -27,6 +24,17 @@ def test_a_spectrum_of_one_atom_is_marchenko_and_pastur(case):
     np.testing.assert_allclose(ridge_in_spectrum(*case, [Atom(1.0, 1.0)]).array(), expected, rtol=1e-12)
     split = [Atom(1.0, 0.25), Atom(1.0, 0.75)]
     np.testing.assert_allclose(ridge_in_spectrum(*case, split).array(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("case", RIDGE_CASES)
+def test_tokens_are_samples(case):
+    alpha, penalty, noise = case
+    expected = ridge(*case)
+    for length in (1, 3):
+        found = ridge_of_tokens(alpha / length, penalty, [noise], [1.0] * length, np.eye(1))
+        overlaps = [found.self_overlap, found.semantic_overlap, found.susceptibility]
+        assert [x[length - 1, 0, 0] for x in overlaps] == pytest.approx(expected.array()[:3], rel=1e-12)
+        assert [found.training_loss, found.test_error] == pytest.approx(expected.array()[3:], rel=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.4, 3.0])

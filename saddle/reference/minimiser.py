@@ -37,13 +37,38 @@ def spread_starts(size: int, height: float) -> np.ndarray:
     return height * np.array(list(itertools.product((1.0, -1.0), repeat=size)))
 
 
+def _newton_steps(gradient: np.ndarray, hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Newton's step (n, k) and whether the Hessian is positive definite (n,), by factorising it as L D L^T."""
+    size = gradient.shape[1]
+    lower: dict[tuple[int, int], np.ndarray] = {}
+    pivots: list[np.ndarray] = []
+    positive = np.ones(len(gradient), dtype=bool)
+    with np.errstate(all="ignore"):
+        for j in range(size):
+            pivot = hessian[:, j, j] - sum(lower[j, m] ** 2 * pivots[m] for m in range(j))
+            positive &= pivot > 1e-8 * np.abs(hessian[:, j, j])
+            pivots.append(pivot)
+            for i in range(j + 1, size):
+                below = hessian[:, i, j] - sum(lower[i, m] * lower[j, m] * pivots[m] for m in range(j))
+                lower[i, j] = below / pivot
+        step = -gradient.T
+        for j in range(size):
+            step[j] -= sum(lower[j, m] * step[m] for m in range(j))
+        for j in reversed(range(size)):
+            step[j] = step[j] / pivots[j] - sum(lower[m, j] * step[m] for m in range(j + 1, size))
+    return step.T, positive
+
+
 def _descent_step(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
-    """Newton's step with every curvature made positive, (n, k): downhill wherever the gradient does not vanish."""
-    curvature, axes = np.linalg.eigh(hessian)
-    size = np.max(np.abs(curvature), axis=-1, keepdims=True)
-    positive = np.maximum(np.abs(curvature), 1e-8 * size + 1e-300)
-    along = np.einsum("nji,nj->ni", axes, gradient) / positive
-    return -np.einsum("nij,nj->ni", axes, along)
+    """Newton's step, (n, k); where curvatures are not all positive, with their absolute values instead: downhill."""
+    step, positive = _newton_steps(gradient, hessian)
+    if not np.all(positive):
+        curvature, axes = np.linalg.eigh(hessian[~positive])
+        size = np.max(np.abs(curvature), axis=-1, keepdims=True)
+        along = np.einsum("nji,nj->ni", axes, gradient[~positive])
+        along /= np.maximum(np.abs(curvature), 1e-8 * size + 1e-300)
+        step[~positive] = -np.einsum("nij,nj->ni", axes, along)
+    return step
 
 
 def _descend(objective: Objective, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

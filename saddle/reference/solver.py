@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from replica.free_energy import build_free_entropy
+from replica.derivation import derive
 from replica.model import AttentionModel
-from replica.multi_index import MultiIndexModel, loss_model, model_atoms
-from replica.saddle_equations import SaddleSystem, derive_saddle_system
+from replica.multi_index import MultiIndexModel, model_atoms
+from replica.saddle_equations import SaddleSystem
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.fixed_point import accelerated_fixed_point
 from saddle.reference.numeric_functions import ONE_ATOM, SpectrumAtoms
@@ -164,5 +164,5 @@ def solve_model(model: AttentionModel | MultiIndexModel, alpha: float, **options
     ``options`` are those of :func:`solve_reference`. For many values of alpha or of parameters, derive once and make
     one :class:`ReferenceSystem`.
     """
-    system = derive_saddle_system(build_free_entropy(loss_model(model)))
+    system = derive(model).saddle_system
     return solve_reference(system, model.parameter_values(), alpha, atoms=model_atoms(model), **options)
