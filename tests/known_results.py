@@ -17,7 +17,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["Asymptotics", "Atom", "TokenAsymptotics", "ridge", "ridge_in_spectrum", "ridge_of_tokens", "simulate_ridge"]
+__all__ = [
+    "Asymptotics",
+    "Atom",
+    "TokenAsymptotics",
+    "ridge",
+    "ridge_in_spectrum",
+    "ridge_of_tokens",
+    "simulate_intercept",
+    "simulate_ridge",
+]
 
 
 @dataclass(frozen=True)
@@ -189,3 +198,25 @@ def simulate_ridge(
         training_loss=(np.sum((y - x @ w) ** 2) + penalty * np.sum(w**2)) / (2 * dimension),
         test_error=q - 2 * theta + total + noise,
     )
+
+
+def simulate_intercept(
+    dimension: int, alpha: float, penalty: float, noise: float, encoding: float, offset: float, seed: int
+) -> np.ndarray:
+    r"""Ridge regression on inputs x + p with :math:`|p| = c`, of labels with a mean: the weights learn an intercept.
+
+    Returns :math:`c\,m = w \cdot p/\sqrt d`, the overlaps q and theta, the training loss and the test error, (5,).
+    """
+    random = np.random.default_rng(seed)
+    direction = random.standard_normal(dimension)
+    direction *= encoding / np.linalg.norm(direction)
+    teacher = random.standard_normal(dimension)
+    x = random.standard_normal((round(alpha * dimension), dimension))
+    y = x @ teacher / np.sqrt(dimension) + offset + np.sqrt(noise) * random.standard_normal(len(x))
+    design = (x + direction) / np.sqrt(dimension)
+    w = np.linalg.solve(design.T @ design + penalty * np.eye(dimension), design.T @ y)
+    intercept = w @ direction / np.sqrt(dimension)
+    q, theta = w @ w / dimension, w @ teacher / dimension
+    loss = (np.sum((y - design @ w) ** 2) + penalty * np.sum(w**2)) / (2 * dimension)
+    error = q - 2 * theta + teacher @ teacher / dimension + noise + (offset - intercept) ** 2
+    return np.array([intercept, q, theta, loss, error])

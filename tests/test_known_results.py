@@ -21,7 +21,7 @@ from saddle.reference import (
     solve_reference,
 )
 from tests.known_logistic import logistic_by_convex_gaussian_minimax, logistic_by_label_average
-from tests.known_results import Atom, ridge, ridge_in_spectrum, ridge_of_tokens
+from tests.known_results import Atom, ridge, ridge_in_spectrum, ridge_of_tokens, simulate_intercept
 
 NOISE = sp.Symbol("Delta")
 ONE_VARIANCE = Spectrum.isotropic(1.0)
@@ -148,6 +148,54 @@ def test_rank_two_learns_two_outputs():
                 assert value == pytest.approx(getattr(expected, stem)[0, row, column], rel=1e-9, abs=1e-12), name
     assert point.training_loss == pytest.approx(expected.training_loss, rel=1e-9)
     assert point.test_error == pytest.approx(expected.test_error, rel=1e-9)
+
+
+def test_rank_two_in_a_spectrum_is_two_regressions():
+    noises, shares = (0.2, 0.5), [(2.0, 0.3, (2.0, 0.1)), (0.5, 0.7, (0.3, 1.0))]
+    atoms = [SpectrumAtom(weight, (x,), teacher_moments=np.diag(rho).tolist()) for x, weight, rho in shares]
+    model = MultiIndexModel(
+        loss=lambda z, y: sum((y[a] - z[0, a]) ** 2 / 2 for a in range(2)),
+        outputs=lambda h, xi: [h[0, a] + sp.sqrt(noises[a]) * xi[a] for a in range(2)],
+        noise=2,
+        rank=2,
+        teacher_rank=2,
+        regularization=0.3,
+        spectrum=Spectrum(tuple(atoms)),
+    )
+    point = solve_model(model, 1.5, rule=QUADRATIC)
+    assert point.converged
+    single = [
+        ridge_in_spectrum(1.5, 0.3, noises[a], [Atom(x, weight, rho[a]) for x, weight, rho in shares]) for a in range(2)
+    ]
+    for a, expected in enumerate(single):
+        entry = f"_{a + 1}{a + 1}"
+        found = [point.order_parameters[x + entry] for x in ("self_overlap", "semantic_overlap", "susceptibility")]
+        np.testing.assert_allclose(found, expected.array()[:3], rtol=1e-9)
+    assert point.training_loss == pytest.approx(sum(x.training_loss for x in single), rel=1e-9)
+    assert point.training_loss == pytest.approx(-point.free_entropy, rel=1e-10)
+    assert point.test_error == pytest.approx(sum(x.test_error for x in single), rel=1e-9)
+
+
+def test_an_encoding_is_an_intercept():
+    """The overlap with an encoding, against ridge regression on random training sets."""
+    encoding, offset = 1.5, 2.0
+    model = MultiIndexModel(
+        loss=lambda z, y: (y[0] - z[0]) ** 2 / 2,
+        outputs=lambda h, xi: [h[0] + offset + sp.sqrt(NOISE) * xi[0]],
+        noise=1,
+        regularization=0.4,
+        positional_gram=((encoding**2,),),
+        parameters={"Delta": 0.3},
+    )
+    point = solve_model(model, 1.2, rule=QUADRATIC)
+    assert point.converged
+    q, _, theta = (point.order_parameters[x] for x in ("self_overlap", "susceptibility", "semantic_overlap"))
+    mean = encoding * point.order_parameters["positional_overlap"]
+    expected = np.array([mean, q, theta, point.training_loss, point.test_error])
+    runs = np.array([simulate_intercept(1000, 1.2, 0.4, 0.3, encoding, offset, seed) for seed in range(8)])
+    error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
+    assert mean > 0.5
+    assert np.all(np.abs(runs.mean(axis=0) - expected) < 4 * error + 2e-3)
 
 
 @pytest.mark.parametrize("variances", [(1.0, 1.0), (2.0, 0.5), (1.0, 3.0, 1.0)])
