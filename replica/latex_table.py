@@ -15,13 +15,13 @@ __all__ = ["latex_table"]
 # Letters of symbols that stand for expressions or moments, and of fields: SymPy's stem and its LaTeX.
 STEMS = {
     "K": "K",
-    "S": "S",
-    "W": "W",
+    "U": "U",
+    "J": "J",
     "Lambda": r"\Lambda",
     "g": "g",
     "gamma": r"\gamma",
     "P": "P",
-    "X": "X",
+    "F": "F",
     "G": "G",
     "B": "B",
     "N": "N",
@@ -67,7 +67,7 @@ def latex_table(model: LossModel) -> dict[sp.Symbol, str]:
     ):
         shown = STEMS.get(stem, stem)
         table |= {x: f"{shown}{mark}_{{{x.name.removeprefix(f'{stem}_')}}}" for x in fields}
-    return table | {REPLICAS: "n", BETA: r"\beta", SAME_REPLICA: r"\delta_{ab}"}
+    return table | {REPLICAS: "s", BETA: r"\beta", SAME_REPLICA: r"\delta_{ab}"}
 
 
 def latex_of_symbol(symbol: sp.Symbol) -> str | None:

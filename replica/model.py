@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from replica.model_checks import checked_fields
-from replica.parameter_values import parameter_values
+from replica.parameter_values import atom_values, parameter_values, zero_moments
 from replica.spectrum import Spectrum, gram_factor
 from replica.structure import ModelStructure
 
@@ -107,6 +107,7 @@ class AttentionModel:
             directions=self.encoding_matrix.shape[1],
             groups=self.spectrum.groups if isinstance(self.spectrum, Spectrum) else (),
             isotropic=self.spectrum is None,
+            zero_moments=zero_moments(self.atoms),
             attention=str(self.attention),
             target=str(self.target),
             parameter_names=tuple(dict(self.parameters)),
@@ -125,6 +126,14 @@ class AttentionModel:
         if self.positional_gram is not None:
             return gram_factor(self.gram)
         return np.array(self.positional_encoding)[:, None]
+
+    @property
+    def atoms(self) -> list[tuple[float, dict[str, float]]]:
+        """Weight of every atom of the spectrum, and the values of its symbols; one without values if isotropic."""
+        if self.spectrum is None:
+            return [(1.0, {})]
+        assert isinstance(self.spectrum, Spectrum)
+        return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
 
     @property
     def token_variance(self) -> float:
@@ -158,7 +167,7 @@ class AttentionModel:
         if self.structure.is_plain:
             return
         plain = ModelStructure(self.sequence_length)
-        names = ("rank", "teacher_rank", "directions", "groups", "isotropic", "attention", "target", "parameter_names")
+        names = [x.name for x in dataclasses.fields(ModelStructure) if x.name != "sequence_length"]
         others = [f"{x} = {getattr(self.structure, x)!r}" for x in names
                   if getattr(self.structure, x) != getattr(plain, x)]  # fmt: skip
         raise ValueError(

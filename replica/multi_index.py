@@ -19,7 +19,7 @@ from replica.attention import attention_matrix, sample_loss, target_matrix
 from replica.layout import Layout
 from replica.matrix_functions import check_expression, check_smooth, matrix_from_text
 from replica.model import AttentionModel
-from replica.parameter_values import atom_values, statistics_values
+from replica.parameter_values import atom_values, statistics_values, zero_moments
 from replica.spectrum import Spectrum, gram_factor
 from replica.structure import ModelStructure
 from replica.symbols import Quantity
@@ -164,6 +164,11 @@ class MultiIndexModel:
         """Index ranges of the order parameters."""
         return Layout(self.spectrum.groups, self.rank, self.teacher_rank, self.encoding_matrix.shape[1])
 
+    @property
+    def atoms(self) -> list[tuple[float, dict[str, float]]]:
+        """Weight of every atom of the spectrum, and the values of its symbols."""
+        return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
+
     def loss_model(self) -> LossModel:
         """Return what the derivation starts from."""
         layout = self.layout
@@ -200,7 +205,7 @@ class MultiIndexModel:
             loss=loss,
             target_symbols=y,
             target=sp.ImmutableMatrix(len(outputs), 1, outputs),
-            token_law=atom_law(layout, encoding),
+            token_law=atom_law(layout, encoding, zero_moments(self.atoms)),
             ridge=ridge_symbol(parameters),
             parameters=parameters,
         )
@@ -233,7 +238,4 @@ def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossMo
 
 def model_atoms(model: AttentionModel | MultiIndexModel) -> list[tuple[float, dict[str, float]]]:
     """Return weight and symbol values of every atom of a model's spectrum; one without values if isotropic."""
-    if model.spectrum is None:
-        return [(1.0, {})]
-    assert isinstance(model.spectrum, Spectrum)
-    return atom_values(model.spectrum, model.gram, model.encoding_matrix, model.teacher_rank)
+    return model.atoms

@@ -187,7 +187,7 @@ GREEK = frozenset(
 )
 # Letters that equations use for other things; an underscore and digits may follow.
 RESERVED = frozenset(
-    "alpha beta n q m V theta rho w z h xi T A c R K S W Lambda g B gamma tau pi X P G H x y common line".split()  # noqa: SIM905
+    "alpha beta n q m V theta rho w z h xi T A c R K U J Lambda g B gamma tau pi F P G H X x y S W common line".split()  # noqa: SIM905
 )
 
 

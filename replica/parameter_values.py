@@ -11,7 +11,10 @@ from replica.spectrum import Spectrum
 if TYPE_CHECKING:
     from replica.model import AttentionModel
 
-__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values"]
+__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values", "zero_moments"]
+
+
+ROUNDING = 1e-12
 
 
 def parameter_values(model: AttentionModel) -> dict[str, float]:
@@ -77,15 +80,21 @@ def atom_values(
     return atoms
 
 
+def zero_moments(atoms: list[tuple[float, dict[str, float]]]) -> tuple[str, ...]:
+    """Return the letters of the moments that vanish on every atom, up to rounding."""
+    letters = [name for name in atoms[0][1] if not name.startswith("gamma")]
+    return tuple(name for name in letters if all(abs(values[name]) < ROUNDING for _, values in atoms))
+
+
 def eigenvalue_name(group: int, count: int) -> str:
     """Return the letter of a group's eigenvalue on an atom."""
     return f"gamma_{group + 1}" if count > 1 else "gamma"
 
 
 def moment_name(i: int, j: int, directions: int) -> str:
-    """Return the letter of a joint moment of (u, pi), by its place: P for u u, X for u pi, G for pi pi."""
+    """Return the letter of a joint moment of (u, pi), by its place: P for u u, F for u pi, G for pi pi."""
     if j < directions:
         return f"P_{i + 1}{j + 1}"
     if i < directions:
-        return f"X_{i + 1}{j + 1 - directions}"
+        return f"F_{i + 1}{j + 1 - directions}"
     return f"G_{i + 1 - directions}{j + 1 - directions}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import sympy as sp
 
@@ -57,7 +58,7 @@ class SaddleSystem:
 
     @cached_property
     def weight_definitions(self) -> dict[sp.Symbol, sp.Expr]:
-        """Symbols in the overlap equations that stand for entries of K = B^{-1} and S, and their values, in order."""
+        """Symbols in the overlap equations that stand for entries of K = B^{-1} and U, and their values, in order."""
         weights = self.free_entropy.weights
         return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
 
@@ -75,9 +76,10 @@ class SaddleSystem:
 
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace every symbol that stands for an expression."""
+        written: Any = expression
         for symbol, value in reversed(self.intermediates.items()):
-            expression = expression.xreplace({symbol: value})
-        return expression
+            written = written.xreplace({symbol: value})
+        return written
 
     def conjugate_integrand(self, conjugate: sp.Symbol) -> sp.Expr:
         """Return f such that the conjugate equals alpha E[f]."""

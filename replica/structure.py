@@ -32,6 +32,8 @@ class ModelStructure:
         For each token, the number of its group of equal covariances; by default all are equal.
     isotropic
         Whether all covariances are sigma^2 times the identity, and the law of encodings and teacher is the default.
+    zero_moments
+        Letters of those moments of encodings and teacher that vanish on every atom of a spectrum.
     attention, target
         Text of the functions S(h) and T(h), or nothing for the paper's.
     parameter_names
@@ -49,6 +51,7 @@ class ModelStructure:
     directions: int = 1
     groups: tuple[int, ...] = ()
     isotropic: bool = True
+    zero_moments: tuple[str, ...] = ()
     attention: str = ""
     target: str = ""
     parameter_names: tuple[str, ...] = ()

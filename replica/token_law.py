@@ -6,6 +6,7 @@ eigenvalues :math:`\gamma_g` and moments of one atom of the spectrum, over which
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sympy as sp
@@ -67,13 +68,14 @@ def isotropic_law(layout: Layout, variance: sp.Expr, encoding: sp.Matrix) -> Tok
     )
 
 
-def atom_law(layout: Layout, encoding: sp.Matrix) -> TokenLaw:
-    """Return the law of any spectrum, with the symbols of one atom."""
+def atom_law(layout: Layout, encoding: sp.Matrix, zero_moments: Collection[str] = ()) -> TokenLaw:
+    """Return the law of any spectrum, with the symbols of one atom, except for moments that vanish on every atom."""
     t, k, groups = layout.teacher_rank, layout.directions, range(layout.group_count)
     gamma = tuple(sp.Symbol(eigenvalue_name(g, layout.group_count), real=True, positive=True) for g in groups)
 
-    def moment(i: int, j: int) -> sp.Symbol:
-        return sp.Symbol(moment_name(min(i, j), max(i, j), k), real=True)
+    def moment(i: int, j: int) -> sp.Expr:
+        name = moment_name(min(i, j), max(i, j), k)
+        return sp.S.Zero if name in zero_moments else sp.Symbol(name, real=True)
 
     joint = sp.Matrix(k + t, k + t, moment)
     statistics = {x.name: symbols.parameter_symbol(x) for x in names.token_statistics(layout)}
@@ -83,9 +85,12 @@ def atom_law(layout: Layout, encoding: sp.Matrix) -> TokenLaw:
 
     def variance(g: int) -> sp.ImmutableMatrix:
         stem = of_group("teacher_variance", g)
-        return sp.ImmutableMatrix(
-            t, t, lambda i, j: statistics[stem if t == 1 else f"{stem}_{min(i, j) + 1}{max(i, j) + 1}"]
-        )
+
+        def entry(i: int, j: int) -> sp.Expr:
+            known = statistics[stem if t == 1 else f"{stem}_{min(i, j) + 1}{max(i, j) + 1}"]
+            return sp.S.Zero if joint[k + i, k + j] == 0 else known
+
+        return sp.ImmutableMatrix(t, t, entry)
 
     return TokenLaw(
         layout,
@@ -96,7 +101,7 @@ def atom_law(layout: Layout, encoding: sp.Matrix) -> TokenLaw:
         teacher_variances=tuple(variance(g) for g in groups),
         traces=tuple(statistics[of_group("token_trace", g)] for g in groups),
         encoding=sp.ImmutableMatrix(encoding),
-        atom_symbols=(*gamma, *dict.fromkeys(joint)),
+        atom_symbols=(*gamma, *dict.fromkeys(x for x in joint if x.is_Symbol)),
     )
 
 
@@ -115,4 +120,4 @@ def law_of_structure(structure: ModelStructure) -> TokenLaw:
     encoding = encoding_symbols(structure.layout)
     if structure.isotropic:
         return isotropic_law(structure.layout, symbols.parameter("sigma") ** 2, encoding)
-    return atom_law(structure.layout, encoding)
+    return atom_law(structure.layout, encoding, structure.zero_moments)

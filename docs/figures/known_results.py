@@ -20,7 +20,7 @@ from saddle.reference import GaussHermite, LegendrePanels, ReferenceRule, Refere
 
 FIGURE = Path(__file__).parent.parent / "_static" / "known_results.png"
 NOISE = 0.2
-DIMENSION, SEEDS = 300, 10
+DIMENSION, SEEDS = 300, 40
 RIDGE_PENALTIES = (0.001, 0.02, 0.2)
 LOGISTIC_PENALTIES = (0.001, 0.1, 10.0)
 
@@ -96,7 +96,7 @@ def main() -> None:
     quadratic = ReferenceRule(GaussHermite(2), GaussHermite(2), start_height=None)
     sign = ReferenceRule(LegendrePanels(breaks=()), GaussHermite(1), break_along=("h_1",), start_height=None)
     for axis, make, rule, penalties, alphas in (
-        (left, ridge_model, quadratic, RIDGE_PENALTIES, np.linspace(0.1, 3.0, 59)),
+        (left, ridge_model, quadratic, RIDGE_PENALTIES, np.linspace(0.1, 3.0, 117)),
         (right, logistic_model, sign, LOGISTIC_PENALTIES, np.geomspace(0.2, 10.0, 30)),
     ):
         system = ReferenceSystem(derive(make(1.0)).saddle_system, rule)

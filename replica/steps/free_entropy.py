@@ -24,7 +24,7 @@ def moreau_envelope(phi: FreeEntropy) -> DerivationStep:
         "Laplace's method and the Moreau envelope",
         r"The integral in $\zeta$ is dominated by the minimum of its exponent, the Moreau envelope of the loss, "
         r"attained at the proximal point $z^\star$ (the global minimiser)"
-        + (r", where $W$ are the entries of $V^{-1}$:" if definitions else ":"),
+        + (r", where $J$ are the entries of $V^{-1}$:" if definitions else ":"),
         (
             DisplayedEquation(
                 "laplace", r"\lim_{\beta\to\infty} \tfrac{1}{\beta} \log\zeta(w, h^\star)", -phi.envelope
@@ -48,8 +48,8 @@ def per_token_free_entropy(model: LossModel) -> DerivationStep:
         "Free entropy with one set of order parameters per token",
         r"Together, $\Phi = \mathrm{extr}\{\Phi_{\mathrm{trace}} + \Psi_w - \alpha\,\mathbb{E}[\mathcal{M}]\}$, and "
         r"the training loss per dimension tends to $-\Phi$. Moments of $(\tau, \pi)$ at given eigenvalues are "
-        r"$P_{kl} = \mathbb{E}\tau_k\tau_l$, $X_{ls} = \mathbb{E}\tau_l\pi_s$, $G_{st} = \mathbb{E}\pi_s\pi_t$"
-        + ("" if not definitions else r"; $K$ are the entries of $B^{-1}$ and $S$ those of $N + M$")
+        r"$P_{ij} = \mathbb{E}\tau_i\tau_j$, $F_{ij} = \mathbb{E}\tau_i\pi_j$, $G_{ij} = \mathbb{E}\pi_i\pi_j$"
+        + ("" if not definitions else r"; $K$ are the entries of $B^{-1}$ and $U$ those of $N + M$")
         + ":",
         (
             DisplayedEquation("trace-tokens", r"\Phi_{\mathrm{trace}}", trace_term(layout)),

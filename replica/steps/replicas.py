@@ -15,12 +15,13 @@ from replica.order_parameter_matrices import OrderParameterMatrices
 from replica.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry, single_token
 
-__all__ = ["overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
+__all__ = ["indexed", "overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
 
 FIRST, SECOND = sp.symbols("a b", integer=True, positive=True)
 
 
-def _indexed(letter: str, i: int, j: int, shape: tuple[int, int]) -> sp.IndexedBase:
+def indexed(letter: str, i: int, j: int, shape: tuple[int, int]) -> sp.IndexedBase:
+    """Return the indexed symbol of an entry of a matrix of overlaps."""
     written = [str(i + 1)] * (shape[0] > 1) + [str(j + 1)] * (shape[1] > 1)
     return sp.IndexedBase(letter + (f"_{{{''.join(written)}}}" if written else ""), real=True)
 
@@ -30,15 +31,15 @@ def replicated_trace(layout: Layout) -> sp.Expr:
     r, t, k = layout.rank, layout.teacher_rank, layout.directions
     pairs = sp.Add(
         *(
-            _indexed("Q", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
-            * _indexed(r"\hat{Q}", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            indexed("Q", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
+            * indexed(r"\hat{Q}", min(i, j), max(i, j), (r, r))[FIRST, SECOND]
             for i in range(r)
             for j in range(r)
         )
     )
     single = sp.Add(
         *(
-            _indexed(letter, i, j, (r, columns))[FIRST] * _indexed(rf"\hat{{{letter}}}", i, j, (r, columns))[FIRST]
+            indexed(letter, i, j, (r, columns))[FIRST] * indexed(rf"\hat{{{letter}}}", i, j, (r, columns))[FIRST]
             for letter, columns in (("m", k), (r"\theta", t))
             for i in range(r)
             for j in range(columns)
@@ -58,19 +59,19 @@ def replicated_action(model: LossModel) -> DerivationStep:
         r"$Z = \int dQ\, e^{-\beta[\sum_\mu \ell(h^\mu, h^{\star\mu}) + \frac{\lambda}{2}|Q|^2]}$, where the loss of a "
         r"sample depends on the pre-activations $h = (x+p)Q/\sqrt{d}$ and, through its outputs, on "
         rf"$h^\star = xQ_\star/\sqrt{{d}}${noise} alone. Its logarithm is averaged over the data by "
-        r"$\mathbb{E}\log Z = \partial_n \mathbb{E}Z^n|_{n=0}$. The pre-activations of $n$ replicas $Q_a$ are jointly "
-        r"Gaussian given the weights, so that $\mathbb{E}Z^n$ is an integral over overlaps, of an exponent $d\,A_n$:",
+        r"$\mathbb{E}\log Z = \partial_s \mathbb{E}Z^s|_{s=0}$. The pre-activations of $s$ replicas $Q_a$ are jointly "
+        r"Gaussian given the weights, so that $\mathbb{E}Z^s$ is an integral over overlaps, of an exponent $d\,A_s$:",
         (
             DisplayedEquation(
                 "partition-function",
-                r"\mathbb{E} Z^n",
-                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, dm^a\, d\hat{m}^a\, d\theta^a\, d\hat{\theta}^a\; e^{d\, A_n}",
+                r"\mathbb{E} Z^s",
+                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, dm^a\, d\hat{m}^a\, d\theta^a\, d\hat{\theta}^a\; e^{d\, A_s}",
             ),
             DisplayedEquation(
                 "action",
-                "A_n",
-                r"\sum_l A_n^{\mathrm{trace}, l} + \mathbb{E}_\nu A_n^{\mathrm{weights}} "
-                r"+ \alpha A_n^{\mathrm{channel}}",
+                "A_s",
+                r"\sum_l A_s^{\mathrm{trace}, l} + \mathbb{E}_\nu A_s^{\mathrm{weights}} "
+                r"+ \alpha A_s^{\mathrm{channel}}",
             ),
         ),
     )
@@ -88,24 +89,24 @@ def overlaps(model: LossModel) -> DerivationStep:
         "overlaps",
         "Overlaps and their conjugates",
         r"The overlaps are fixed by delta functions with conjugate variables $\hat{Q}, \hat{m}, \hat{\theta}$. The "
-        r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $n$ rows $w_a$ of "
+        r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $s$ rows $w_a$ of "
         r"the weights along an eigenvector of the covariances (eigenvalues $\gamma_l$, encodings' projections "
         r"$\tau_l$, teacher's row $\pi$), averaged over eigenvectors by $\mathbb{E}_\nu$, and a term of the channel, "
         r"an average over the Gaussian pre-activations. For one token, one eigenvector and one sample:",
         (
             *definitions,
-            DisplayedEquation("trace-replicas", r"A_n^{\mathrm{trace}}", replicated_trace(token)),
+            DisplayedEquation("trace-replicas", r"A_s^{\mathrm{trace}}", replicated_trace(token)),
             DisplayedEquation(
                 "weights-replicas",
-                r"A_n^{\mathrm{weights}}",
+                r"A_s^{\mathrm{weights}}",
                 r"\log \int \prod_a dw_a\, e^{-\frac{1}{2} \sum_{ab} w_a \cdot \left(\beta\lambda\delta_{ab} + "
                 r"\sum_l \gamma_l \hat{Q}_l^{ab}\right) w_b + \sum_a w_a \cdot \left(\sum_l \tau_l \hat{m}_l^a + "
                 r"\sum_l \gamma_l \hat{\theta}_l^a \pi\right)}",
             ),
             DisplayedEquation(
                 "channel-replicas",
-                r"A_n^{\mathrm{channel}}",
-                r"\log \mathbb{E}_{h_1, \ldots, h_n, h^\star} \prod_a e^{-\beta\, \ell(h_a, h^\star)}",
+                r"A_s^{\mathrm{channel}}",
+                r"\log \mathbb{E}_{h_1, \ldots, h_s, h^\star} \prod_a e^{-\beta\, \ell(h_a, h^\star)}",
             ),
         ),
     )
@@ -124,10 +125,10 @@ def replica_symmetric_ansatz(model: LossModel) -> DerivationStep:
         "Replica-symmetric ansatz",
         r"All replicas play the same part. At low temperature they differ by fluctuations of order $1/\beta$, whose "
         r"size is the susceptibility $V$, and conjugates grow with $\beta$; $m^a$ and $\theta^a$ do not depend on the "
-        r"replica, with conjugates $\beta\hat{m}$ and $\beta\hat{\theta}$. The trace term becomes a polynomial in $n$:",
+        r"replica, with conjugates $\beta\hat{m}$ and $\beta\hat{\theta}$. The trace term becomes a polynomial in $s$:",
         (
             DisplayedEquation("ansatz-overlap", "Q^{ab}", matrix_or_entry(overlap)),
             DisplayedEquation("ansatz-conjugate", r"\hat{Q}^{ab}", matrix_or_entry(conjugate)),
-            DisplayedEquation("trace-symmetric", r"A_n^{\mathrm{trace}}", token_trace_action(token)),
+            DisplayedEquation("trace-symmetric", r"A_s^{\mathrm{trace}}", token_trace_action(token)),
         ),
     )

@@ -1,0 +1,1 @@
+"""Independent checks of the derivation's steps; ``replica.verification`` runs them."""

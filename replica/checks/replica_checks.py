@@ -1,0 +1,190 @@
+"""Replica sums, determinants, inverses and limits against explicit matrices of n = 2 ... 6 replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import mpmath
+import numpy as np
+import sympy as sp
+
+from replica import symbols
+from replica.checks.check import DIGITS, Check, function_of, random_matrix, random_values, relative
+from replica.free_energy import token_trace_action, trace_limit
+from replica.inverse_matrices import symmetric_symbols, upper_triangle
+from replica.order_parameter_matrices import OrderParameterMatrices
+from replica.replica_trick import (
+    BETA,
+    REPLICAS,
+    SAME_REPLICA,
+    replica_limit,
+    replica_symmetric_conjugate,
+    replica_symmetric_overlap,
+    weight_action,
+)
+from replica.steps.replicas import replicated_trace
+from replica.steps.step import single_token
+from replica.weight_term import weight_limit
+
+if TYPE_CHECKING:
+    from replica.derivation import Derivation
+
+__all__ = ["continuation_to_no_replicas", "determinants_and_inverses", "replica_sums", "zero_temperature"]
+
+COUNTS = (2, 3, 4, 5, 6)
+
+
+def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
+    """Compare the trace term at finite n with its sums over explicit replicas."""
+    layout = derivation.loss_model.layout
+    token = single_token(layout)
+    matrices = OrderParameterMatrices(token)
+    generator = np.random.default_rng(seed)
+    quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
+    values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0) | {BETA: sp.Rational(7, 3)}
+    overlap = replica_symmetric_overlap(matrices.of("self_overlap", 0), matrices.of("susceptibility", 0))
+    conjugate = replica_symmetric_conjugate(
+        matrices.of("self_overlap_conjugate", 0), matrices.of("susceptibility_conjugate", 0)
+    )
+    explicit = replicated_trace(token)
+    closed = token_trace_action(token).xreplace(values)
+    worst = 0.0
+    for n in COUNTS:
+        substitution = {}
+        for a in range(1, n + 1):
+            for (base, index), matrix in _bases(token, overlap, conjugate, matrices).items():
+                for b in range(1, n + 1):
+                    value = matrix.xreplace({SAME_REPLICA: sp.Integer(int(a == b))}) if index == 2 else matrix
+                    key = base[a, b] if index == 2 else base[a]
+                    substitution[key] = sp.sympify(value).xreplace(values)
+        summed = explicit.subs(REPLICAS, n).doit().xreplace(substitution)
+        worst = max(worst, relative(sp.N(summed, DIGITS), sp.N(closed.subs(REPLICAS, n), DIGITS)))
+    yield Check("replica symmetry", "trace term against sums over n = 2 ... 6 replicas", worst, 1e-25)
+
+
+def _bases(token, overlap, conjugate, matrices):
+    from replica.steps.replicas import indexed
+
+    rank, t, k = token.rank, token.teacher_rank, token.directions
+    table = {}
+    for i, j in upper_triangle(rank):
+        table[indexed("Q", i, j, (rank, rank)), 2] = overlap[i, j]
+        table[indexed(r"\hat{Q}", i, j, (rank, rank)), 2] = conjugate[i, j]
+    for letter, kind, columns, group in (("m", "positional_overlap", k, None), (r"\theta", "semantic_overlap", t, 0)):
+        own, hat = matrices.of(kind, group), matrices.of(f"{kind}_conjugate", group)
+        for i in range(rank):
+            for j in range(columns):
+                table[indexed(letter, i, j, (rank, columns)), 1] = own[i, j]
+                table[indexed(rf"\hat{{{letter}}}", i, j, (rank, columns)), 1] = BETA * hat[i, j]
+    return table
+
+
+def _explicit_weights(B: Any, N: Any, b: Any, beta: Any, n: int) -> Any:
+    """Return the weights' term for n replicas from its n r x n r matrix: logarithm of a determinant, and an inverse."""
+    rank = B.rows
+    matrix, field = mpmath.matrix(n * rank, n * rank), mpmath.matrix(n * rank, 1)
+    for a in range(n):
+        for c in range(n):
+            for i in range(rank):
+                for j in range(rank):
+                    matrix[a * rank + i, c * rank + j] = beta * B[i, j] * (a == c) - beta**2 * N[i, j]
+        for i in range(rank):
+            field[a * rank + i] = beta * b[i]
+    return -mpmath.log(mpmath.det(matrix)) / 2 + (field.T * mpmath.lu_solve(matrix, field))[0, 0] / 2
+
+
+def _generic(rank: int, generator: np.random.Generator, noise: float) -> tuple[Any, ...]:
+    return (
+        random_matrix(rank, generator, 3.0) + mpmath.eye(rank),
+        random_matrix(rank, generator, noise),
+        mpmath.matrix(generator.normal(size=rank).tolist()),
+    )
+
+
+def _weight_function(rank: int, expression: sp.Expr):
+    names = [symmetric_symbols(letter, rank) for letter in "BNM"]
+    flat = [matrix[i, j] for matrix in names for i, j in upper_triangle(rank)]
+    function = function_of([*flat, BETA, REPLICAS], expression)
+
+    def at(B, N, b, beta, n):
+        M = b * b.T
+        return function(*(x[i, j] for x in (B, N, M) for i, j in upper_triangle(rank)), beta, n)
+
+    return at
+
+
+def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Check]:
+    """Compare the weights' term with determinants and inverses of explicit n r x n r matrices."""
+    rank = derivation.loss_model.layout.rank
+    names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
+    closed = _weight_function(rank, weight_action(*names))
+    generator = np.random.default_rng(seed + 1)
+    worst = 0.0
+    with mpmath.workdps(DIGITS):
+        B, N, b = _generic(rank, generator, 0.05)
+        beta = mpmath.mpf("1.7")
+        for n in COUNTS:
+            worst = max(worst, relative(closed(B, N, b, beta, n), _explicit_weights(B, N, b, beta, n)))
+    statement = f"determinant and inverse of replica-symmetric matrices of rank {rank}, n = 2 ... 6"
+    yield Check("determinant and inverse", statement, worst, 1e-25)
+
+
+def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[Check]:
+    """Compare the limits s -> 0 with the polynomial through explicit values at n = 1 ... 6, continued to n = 0.
+
+    The logarithm of a determinant is no polynomial in n; with a weak noise N what is left out is tiny.
+    """
+    token = single_token(derivation.loss_model.layout)
+    quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
+    generator = np.random.default_rng(seed + 2)
+    values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0) | {BETA: sp.Rational(5, 3)}
+    action = token_trace_action(token).xreplace(values)
+    points = [(n, action.subs(REPLICAS, n) / n) for n in range(1, 7)]
+    continued = _at_zero(points)
+    limit = replica_limit(token_trace_action(token)).xreplace(values)
+    deviation = relative(sp.N(continued, DIGITS), sp.N(limit, DIGITS))
+    yield Check("no replicas", "trace term: slope at n = 0 against continuation from n = 1 ... 6", deviation, 1e-25)
+    rank = token.rank
+    names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
+    slope = _weight_function(rank, replica_limit(weight_action(*names)))
+    with mpmath.workdps(DIGITS):
+        B, N, b = _generic(rank, generator, 1e-5)
+        beta = mpmath.mpf("1.3")
+        numbers = [(n, _explicit_weights(B, N, b, beta, n) / n) for n in range(1, 7)]
+        deviation = relative(_at_zero(numbers), slope(B, N, b, beta, 0))
+    yield Check("no replicas", "weights: slope at n = 0 against continuation from n = 1 ... 6", deviation, 1e-24)
+
+
+def _at_zero(points):
+    """Return the value at 0 of the polynomial through points (Lagrange)."""
+    total = 0
+    for n, value in points:
+        factor = sp.Integer(1)
+        for k, _ in points:
+            if k != n:
+                factor *= sp.Rational(-k, n - k)
+        total += value * (factor if isinstance(value, sp.Basic) else mpmath.mpf(int(factor.p)) / int(factor.q))
+    return total
+
+
+def zero_temperature(derivation: Derivation, seed: int) -> Iterator[Check]:
+    """Compare the limits beta -> infinity with values at beta = 10^20."""
+    token = single_token(derivation.loss_model.layout)
+    quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
+    generator = np.random.default_rng(seed + 3)
+    values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0)
+    large = sp.Integer(10) ** 20
+    finite = replica_limit(token_trace_action(token)).xreplace({**values, BETA: large}) / large
+    deviation = relative(sp.N(finite, 60), sp.N(trace_limit(token).xreplace(values), 60))
+    yield Check("zero temperature", "trace term at beta = 1e20 against its limit", deviation, 1e-17)
+    rank = token.rank
+    names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
+    finite_weights = _weight_function(rank, replica_limit(weight_action(*names)))
+    limit, inverse, *_ = weight_limit(rank)
+    at_zero = _weight_function(rank, limit.xreplace(inverse.definitions))
+    with mpmath.workdps(60):
+        B, N, b = _generic(rank, generator, 0.5)
+        beta = mpmath.mpf(10) ** 20
+        deviation = relative(finite_weights(B, N, b, beta, 0) / beta, at_zero(B, N, b, 1, 0))
+    yield Check("zero temperature", "weights at beta = 1e20 against their limit", deviation, 1e-17)

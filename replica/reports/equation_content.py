@@ -1,0 +1,193 @@
+"""Blocks on the equations: derivation, free entropy, saddle-point equations in general and per sector, observables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+import sympy as sp
+
+from replica import symbols
+from replica.gaussian_average import GaussianAverage
+from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
+from replica.reports.model_content import field_blocks
+from replica.reports.printing import ReportPrinter
+from replica.saddle_equations import SaddleSystem
+from replica.sectors import Sector
+
+__all__ = [
+    "DerivationStep",
+    "derivation_blocks",
+    "free_entropy_blocks",
+    "observable_blocks",
+    "parameter_blocks",
+    "saddle_blocks",
+    "sector_blocks",
+    "sector_equations",
+]
+
+
+class DerivationStep(Protocol):
+    """One step of a derivation: a title, text with inline mathematics, and equations."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str: ...  # noqa: D102
+    @property
+    def text(self) -> str: ...  # noqa: D102
+    @property
+    def equations(self) -> tuple[Any, ...]: ...  # noqa: D102
+
+
+def derivation_blocks(steps: Iterable[DerivationStep], printer: ReportPrinter) -> list[Block]:
+    """Return the steps of a derivation; their equations have ``label``, ``left`` and ``right``, SymPy or LaTeX."""
+    found: list[Block] = []
+    for step in steps:
+        found += [Heading(step.title, 2), Paragraph(step.text)]
+        found += [printer.equation(f"{step.name}-{x.label}", x.left, x.right) for x in step.equations]
+    return [Heading("Derivation"), *found] if found else []
+
+
+def free_entropy_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+    """Return Phi, the envelope and the law of the fields."""
+    phi = system.free_entropy
+    running = _running(printer, system)
+    channel = -symbols.ALPHA.symbol * phi.average_envelope
+    envelope = running.equation(
+        "moreau",
+        r"\mathcal{M}(w, V, h^{\star})",
+        rf"\min_{{z}} \left\{{ {running.doprint(phi.objective - phi.loss)} + \ell(z, h^{{\star}}) \right\}}",
+    )
+    return [
+        Heading("Free entropy"),
+        Paragraph(
+            r"Order parameters are shared by the tokens; conjugates are summed over them, that of $m$ with "
+            r"weights $c_l$. "
+            r"To be made stationary in all of them:"
+        ),
+        printer.equation("free-entropy", r"\Phi", (phi.trace_term, phi.prior_term, channel)),
+        Paragraph(
+            r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
+        ),
+        replace(envelope, symbols=frozenset((phi.objective - phi.loss).free_symbols - set(phi.points))),
+        *field_blocks(phi, printer),
+    ]
+
+
+def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
+    """Return a printer for which z is an argument that is minimised over, without its star."""
+    plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.points}
+    return printer.with_names(plain)
+
+
+def _intermediates(system: SaddleSystem, printer: ReportPrinter, prefix: str) -> list[Block]:
+    """Return what equations are abbreviated with, if anything."""
+    known: Mapping[sp.Symbol, Any] = getattr(system, "intermediates", {})
+    equations = [printer.equation(f"{prefix}-{_slug(x)}", x, value) for x, value in known.items()]
+    return [Paragraph("With the abbreviations"), *equations] if equations else []
+
+
+def _slug(symbol: sp.Symbol) -> str:
+    return str(symbol).replace("_", "-")
+
+
+def saddle_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+    """Return the saddle-point equations in general."""
+    return [
+        Heading("Saddle-point equations"),
+        *_intermediates(system, printer, "where"),
+        Paragraph("Stationarity in the conjugates gives the order parameters,"),
+        *(printer.equation(f"saddle-{_slug(x)}", x, value) for x, value in system.overlap_equations.items()),
+        Paragraph(
+            "and stationarity in the order parameters (Price's theorem, integration by parts, envelope theorem) gives "
+            "the conjugates,"
+        ),
+        *(printer.equation(f"saddle-{_slug(x)}", x, value) for x, value in system.conjugate_equations.items()),
+    ]
+
+
+def sector_equations(
+    system: SaddleSystem, sector: Sector
+) -> tuple[tuple[sp.Symbol, ...], dict[sp.Symbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
+    """Return what vanishes in a sector, and the equations left of order parameters and of conjugates."""
+    order, conjugates = list(system.overlap_equations), list(system.conjugate_equations)
+    stems = [symbols.ORDER_PARAMETERS[index].symbol.name for index in sector.transverse]
+
+    def vanishes(symbol: sp.Symbol) -> bool:
+        name = symbol.name.replace("_hat", "")
+        return any(name == stem or name.startswith(f"{stem}_") for stem in stems)
+
+    zero = tuple(x for x in (*order, *conjugates) if vanishes(x))
+    rules = dict.fromkeys(zero, sp.S.Zero)
+
+    def reduced(equations: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
+        return {x: value.xreplace(rules) for x, value in equations.items() if x not in rules}
+
+    return zero, reduced(system.overlap_equations), reduced(system.conjugate_equations)
+
+
+def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+    """Return the equations of every sector in which something vanishes."""
+    blocks: list[Block] = [
+        Heading("Sectors"),
+        Paragraph(
+            "Reversing the student's weights and reversing the teacher's are symmetries. Solutions that they "
+            "leave alone "
+            "lie in sectors, where the equations below are left; those of the mixed sector are the general ones."
+        ),
+    ]
+    for sector in Sector:
+        zero, overlaps, conjugates = sector_equations(system, sector)
+        if not zero:
+            continue
+        listed = " = ".join(printer.doprint(x) for x in zero)
+        blocks += [
+            Heading(f"{sector.value.capitalize()} sector", 2),
+            Paragraph(
+                f"Here ${listed} = 0$, which solves the equations of these by symmetry: both sides are odd. The "
+                f"others are"
+            ),
+        ]
+        for x, value in (*overlaps.items(), *conjugates.items()):
+            blocks.append(printer.equation(f"{sector.value}-{_slug(x)}", x, value))
+    return blocks
+
+
+def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+    """Return training loss and test error."""
+    phi = system.free_entropy
+    (loss_average,) = system.training_loss.atoms(GaussianAverage)
+    (test_average,) = system.test_error.atoms(GaussianAverage)
+    stands_for = {"training": sp.Symbol("average_loss_at_z"), "test": sp.Symbol("average_loss_at_w")}
+    own = printer.with_names(
+        {stands_for["training"]: r"\mathbb{E}[\ell(z^{\star}, h^{\star})]",
+         stands_for["test"]: r"\mathbb{E}[\ell(w, h^{\star})]"}
+    )  # fmt: skip
+    placeholders = set(stands_for.values())
+    ridge = sp.simplify(system.training_loss - symbols.ALPHA.symbol * loss_average)
+    training = own.equation("training-loss", r"\epsilon_{t}", (symbols.ALPHA.symbol * stands_for["training"], ridge))
+    at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
+    test = printer.equation("test-error", r"\epsilon_{g}", system.test_error)
+    if sp.expand(test_average.integrand - at_fields) == 0:
+        test = own.equation(
+            "test-error", r"\epsilon_{g}", system.test_error.xreplace({test_average: stands_for["test"]})
+        )
+    return [
+        Heading("Observables"),
+        Paragraph(
+            r"The training loss per dimension tends to $\epsilon_{t} = -\Phi$ of the solution. By a second route, "
+            r"which "
+            r"agrees with the first at every solution,"
+        ),
+        Equation(training.label, training.left, training.lines, training.symbols - placeholders),
+        Paragraph(r"The test error per token, of a sample that was not trained on, is"),
+        Equation(test.label, test.left, test.lines, test.symbols - placeholders),
+    ]
+
+
+def parameter_blocks(system: SaddleSystem, values: Mapping[str, float]) -> list[Block]:
+    """Return the table of the model's parameters."""
+    rows = tuple((x.meaning, f"${x.latex}$", f"{values[x.name]:g}") for x in system.free_entropy.parameters)
+    return [Heading("Parameters"), Table(("parameter", "symbol", "value"), rows)]
