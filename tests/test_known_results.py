@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, derive
+from replica import MultiIndexModel, Spectrum, SpectrumAtom, derive
 from replica.multi_index import model_atoms
 from saddle.reference import (
     GaussHermite,
@@ -219,21 +219,6 @@ def test_tokens_are_rows_of_their_own_variance(variances):
             assert value == pytest.approx(getattr(expected, stem)[group, 0, 0], rel=1e-9)
     assert point.training_loss == pytest.approx(expected.training_loss, rel=1e-9)
     assert point.test_error == pytest.approx(expected.test_error, rel=1e-9)
-
-
-def test_semantic_solution_of_the_paper():
-    """Values of an independent code, at omega = 0.3 and alpha = 2; the proximal point jumps, so only coarsely."""
-    start = {"self_overlap": 0.1, "susceptibility": 12.0, "semantic_overlap": 0.14}
-    rule = ReferenceRule(GaussHermite(8), GaussHermite(8))
-    point = solve_model(AttentionModel.paper(omega=0.3), 2.0, start=start, rule=rule, tolerance=1e-5)
-    assert point.converged
-    found = point.order_parameters
-    assert found["positional_overlap"] == pytest.approx(0.0, abs=1e-10)
-    assert found["self_overlap"] == pytest.approx(0.11483, rel=1e-2)
-    assert found["susceptibility"] == pytest.approx(12.665, rel=1e-2)
-    assert found["semantic_overlap"] == pytest.approx(0.15817, rel=1e-2)
-    assert point.free_entropy == pytest.approx(-0.0035905, rel=1e-3)
-    assert point.test_error == pytest.approx(0.002808 / 2, rel=1e-2)
 
 
 def test_a_solve_says_how_it_ended(ridge_system):
