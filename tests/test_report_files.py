@@ -44,7 +44,7 @@ def compiled_log(folder: Path, name: str) -> str:
 
 def test_files_of_every_format(folder):
     names = {path.name for path in folder.iterdir()}
-    assert {"report.tex", "equations.tex", "report.md", "report.html", "references.bib"} <= names
+    assert {"report.tex", "equations.tex", "derivation.tex", "report.md", "report.html", "references.bib"} <= names
     assert {"phase_diagram.pdf", "phase_diagram.svg"} <= names
     assert ("report.pdf" in names) == ("pdf" in EVERYTHING)
 
