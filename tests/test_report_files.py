@@ -56,7 +56,11 @@ def test_results_are_in_every_text(folder, small):
         assert f"{small.linear_baseline.test_error:.8g}" in text
     bibliography = (folder / "references.bib").read_text(encoding="utf-8")
     cited = set(re.findall(r"\\cite\{([^}]*)\}", (folder / "report.tex").read_text(encoding="utf-8")))
-    assert cited == set(re.findall(r"@\w+\{([^,]*),", bibliography)) == {"cui2024phase", "attention-phase", "sobol1967"}
+    assert (
+        cited
+        == set(re.findall(r"@\w+\{([^,]*),", bibliography))
+        == {"cui2024phase", "attention-phase", "sobol1967", "price1958"}
+    )
 
 
 def test_the_same_diagram_gives_the_same_bytes(folder, small, tmp_path):
