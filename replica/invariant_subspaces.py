@@ -7,6 +7,7 @@ remains is a smaller system.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -131,22 +132,28 @@ def _at_zeros(expression: sp.Expr, zeros: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
     return substituted.xreplace(rules) if rules else sp.factor_terms(substituted)
 
 
-def vanishing_is_consistent(system: SaddleSystem, subspace: InvariantSubspace, generators: list[Symmetry]) -> bool:
+def vanishing_is_consistent(
+    system: SaddleSystem,
+    subspace: InvariantSubspace,
+    generators: Sequence[Symmetry],
+    values: Mapping[sp.Symbol, sp.Expr] | None = None,
+) -> bool:
     """Return whether the equations of what vanishes hold identically in a subspace.
 
     Overlaps: their right sides vanish with the conjugates. Conjugates: each integrand is odd under one of the kept
-    transformations of the fields, under which their law is even, so that its average vanishes.
+    transformations of the fields, under which their law is even, so that its average vanishes. Renamings of tokens are
+    symmetries at the encodings' values only, which are therefore to be given, exactly, where there are renamings.
     """
     hats = _conjugates_of(system, subspace.vanishing)
     zeros = dict.fromkeys((*subspace.vanishing, *hats), sp.S.Zero)
-    by_name = {x.name: x for x in generators}
+    by_name, known = {x.name: x for x in generators}, dict(values or {})
     # Entries of inverses that couple what vanishes to what does not: written out, they vanish.
     for x in subspace.vanishing:
-        value = system.written_out(system.overlap_equations[x]).xreplace(zeros)
+        value = system.written_out(system.overlap_equations[x]).xreplace(zeros).xreplace(known)
         if sp.simplify(value.integrand if isinstance(value, SpectrumAverage) else value) != 0:
             return False
     for hat in hats:
-        integrand = system.written_out(system.conjugate_integrand(hat)).xreplace(zeros)
+        integrand = system.written_out(system.conjugate_integrand(hat)).xreplace(zeros).xreplace(known)
         odd = False
         for names in subspace.kept:
             transformed = integrand
