@@ -7,6 +7,7 @@ remains is a smaller system.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -39,32 +40,39 @@ class InvariantSubspace:
     kept: tuple[tuple[str, ...], ...]
 
 
-def _elements(group: SymmetryGroup) -> list[tuple[tuple[str, ...], dict[sp.Symbol, int]]]:
+Element = tuple[tuple[str, ...], dict[sp.Symbol, int]]
+
+
+def _elements(system: SaddleSystem, group: SymmetryGroup) -> list[Element]:
     """Return every product of sign generators, without the identity: names and signs.
 
     Where the student's columns can be rotated into each other, only their common reversal counts: what reverses some of
     them is a member of a continuous family that rotates those overlaps away, not a family of solutions.
     """
-    elements: list[tuple[tuple[str, ...], dict[sp.Symbol, int]]] = [((), {})]
-    generators = list(group.sign_generators)
+    # What acts trivially fixes no subspace.
+    generators = [x for x in group.sign_generators if min(x.signs.values()) < 0]
+    elements: list[Element] = [((), {})]
     if group.rotations:
         columns = [x for x in generators if x.name.startswith("reversal of the student")]
         generators = [x for x in generators if x not in columns]
-        names, signs = (), dict.fromkeys(columns[0].signs, 1) if columns else {}
-        for x in columns:
-            names, signs = (*names, x.name), {y: sign * signs[y] for y, sign in x.signs.items()}
-        elements.append((names, signs))
+        even = ("self_overlap", "susceptibility")
+        common = {x.symbol: 1 if x.kind in even else -1 for x in system.order_parameters}
+        elements += [x for x in _products(elements, columns) if x[1] == common][:1]
+    return [x for x in _products(elements, generators) if any(sign < 0 for sign in x[1].values())]
+
+
+def _products(elements: list[Element], generators: list[Symmetry]) -> list[Element]:
     for generator in generators:
-        elements += [
+        elements = elements + [
             ((*names, generator.name), {x: sign * signs.get(x, 1) for x, sign in generator.signs.items()})
-            for names, signs in list(elements)
+            for names, signs in elements
         ]
-    return [(names, signs) for names, signs in elements if any(sign < 0 for sign in signs.values())]
+    return elements
 
 
 def find_subspaces(system: SaddleSystem, group: SymmetryGroup) -> tuple[InvariantSubspace, ...]:
     """Return the invariant subspaces of a group's sign symmetries, the smallest first."""
-    elements = _elements(group)
+    elements = _elements(system, group)
     reversed_by = {names: frozenset(x for x, sign in signs.items() if sign < 0) for names, signs in elements}
     # A subspace fixed by several elements is the intersection of theirs: close the set under unions of what vanishes.
     spaces = {frozenset()} | set(reversed_by.values())
@@ -124,22 +132,28 @@ def _at_zeros(expression: sp.Expr, zeros: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
     return substituted.xreplace(rules) if rules else sp.factor_terms(substituted)
 
 
-def vanishing_is_consistent(system: SaddleSystem, subspace: InvariantSubspace, generators: list[Symmetry]) -> bool:
+def vanishing_is_consistent(
+    system: SaddleSystem,
+    subspace: InvariantSubspace,
+    generators: Sequence[Symmetry],
+    values: Mapping[sp.Symbol, sp.Expr] | None = None,
+) -> bool:
     """Return whether the equations of what vanishes hold identically in a subspace.
 
     Overlaps: their right sides vanish with the conjugates. Conjugates: each integrand is odd under one of the kept
-    transformations of the fields, under which their law is even, so that its average vanishes.
+    transformations of the fields, under which their law is even, so that its average vanishes. Renamings of tokens are
+    symmetries at the encodings' values only, which are therefore to be given, exactly, where there are renamings.
     """
     hats = _conjugates_of(system, subspace.vanishing)
     zeros = dict.fromkeys((*subspace.vanishing, *hats), sp.S.Zero)
-    by_name = {x.name: x for x in generators}
+    by_name, known = {x.name: x for x in generators}, dict(values or {})
     # Entries of inverses that couple what vanishes to what does not: written out, they vanish.
     for x in subspace.vanishing:
-        value = system.written_out(system.overlap_equations[x]).xreplace(zeros)
+        value = system.written_out(system.overlap_equations[x]).xreplace(zeros).xreplace(known)
         if sp.simplify(value.integrand if isinstance(value, SpectrumAverage) else value) != 0:
             return False
     for hat in hats:
-        integrand = system.written_out(system.conjugate_integrand(hat)).xreplace(zeros)
+        integrand = system.written_out(system.conjugate_integrand(hat)).xreplace(zeros).xreplace(known)
         odd = False
         for names in subspace.kept:
             transformed = integrand

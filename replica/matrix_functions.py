@@ -67,7 +67,7 @@ def check_expression(name: str, expression: Any, allowed: Collection[sp.Symbol],
         value = sp.sympify(expression, strict=True)
     except sp.SympifyError:
         raise ValueError(f"{name} must be a SymPy expression, got {expression!r}") from None
-    if not isinstance(value, sp.Expr):
+    if not isinstance(value, sp.Expr) or value.is_Matrix:
         raise ValueError(f"{name} must be a scalar SymPy expression, got {expression!r}")
     unknown = sorted({str(x.func) for x in value.atoms(AppliedUndef)})
     if unknown:
@@ -92,6 +92,10 @@ def check_smooth(name: str, expression: sp.Expr, variables: Sequence[sp.Symbol])
     """
     rough = (sp.Derivative, sp.Subs, sp.DiracDelta, sp.Integral)
     own = [x for x in variables if expression.has(x)]
+    # SymPy differentiates the pieces and forgets what happens between them.
+    for piecewise in sorted(expression.atoms(sp.Piecewise), key=sp.default_sort_key):
+        if piecewise.has(*own):
+            raise ValueError(f"{name} must be twice differentiable in the pre-activations, not piecewise: {piecewise}")
     first = {x: sp.diff(expression, x) for x in own}
     for i, x in enumerate(own):
         for y in own[i:]:
@@ -144,11 +148,14 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
     else:
         raise ValueError(f"{name} must be a function of the matrix of pre-activations, got {function!r}")
     try:
-        matrix = sp.Matrix(value)
+        # Strict: SymPy would evaluate strings.
+        rows = value.tolist() if isinstance(value, sp.MatrixBase) else [list(row) for row in value]
+        matrix = sp.Matrix([[sp.sympify(x, strict=True) for x in row] for row in rows])
     except (TypeError, ValueError, sp.SympifyError):
         matrix = sp.Matrix(0, 0, [])
     if matrix.shape != (length, length):
-        raise ValueError(f"{name} must return an L x L matrix, {length} x {length} here, got {value!r}")
+        shown = value.tolist() if isinstance(value, sp.MatrixBase) else value
+        raise ValueError(f"{name} must return an L x L matrix, {length} x {length} here, got {shown!r}")
     declare = "give its value by parameters={...}"
     allowed = [*fields, *parameters]
     entries = [
@@ -165,7 +172,8 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
 def matrix_from_text(text: str) -> sp.Matrix:
     """Return the matrix that :func:`matrix_to_text` wrote.
 
-    Text may come from a file, so it is read, not run: only SymPy's own classes are called, on constants.
+    Text may come from a file, so it is read, not run: only SymPy's own classes are called, on constants. Strings may
+    only be names of symbols and digits of numbers, because elsewhere SymPy would evaluate what they say.
 
     Raises
     ------
@@ -174,13 +182,14 @@ def matrix_from_text(text: str) -> sp.Matrix:
     """
     try:
         return sp.Matrix(_from_node(ast.parse(text, mode="eval").body))
-    except (SyntaxError, TypeError) as error:
-        raise ValueError(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {error}") from None
+    except (SyntaxError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {why}") from None
 
 
 def _from_node(node: ast.expr) -> Any:
     match node:
-        case ast.Constant(value):
+        case ast.Constant(value) if isinstance(value, int | float):
             return value
         case ast.UnaryOp(ast.USub(), ast.Constant(value)) if isinstance(value, int | float):
             return -value
@@ -190,9 +199,11 @@ def _from_node(node: ast.expr) -> Any:
             made = SoftmaxWeight if name == "SoftmaxWeight" else getattr(sp, name, None)
             if isinstance(made, type) and issubclass(made, sp.Basic | sp.MatrixBase):
                 named = {x.arg: _from_node(x.value) for x in keywords if x.arg}
+                if made in (sp.Symbol, sp.Float) and arguments and isinstance(arguments[0], ast.Constant):
+                    return made(str(arguments[0].value), *map(_from_node, arguments[1:]), **named)
                 return made(*map(_from_node, arguments), **named)
         case ast.Name(name) if isinstance(getattr(sp, name, None), sp.Basic):
             return getattr(sp, name)
         case _:
             pass
-    raise ValueError(f"the text of a matrix must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")
+    raise ValueError(f"it must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")

@@ -40,6 +40,11 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
         raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
     spectrum = _spectrum(model.spectrum)
     length = _sequence_length(model, spectrum)
+    encodings = _encodings(model, length)
+    teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
+    if spectrum is not None:
+        own, gram = encodings["positional_encoding"], encodings["positional_gram"]
+        spectrum.moments(np.outer(own, own) if gram is None else np.array(gram), teacher_rank)
     return {
         "omega": omega,
         "sigma": _sigma(model.sigma, spectrum),
@@ -47,10 +52,10 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
         "sequence_length": length,
         "positional_matrix": _positional_matrix(model, length, omega),
         "rank": count("rank", model.rank, 1, LARGEST),
-        "teacher_rank": count("teacher_rank", model.teacher_rank, 1, LARGEST),
+        "teacher_rank": teacher_rank,
         "spectrum": spectrum,
         "parameters": _parameters(model.parameters),
-        **_encodings(model, length),
+        **encodings,
         **_functions(model, length, spectrum),
     }
 
@@ -63,15 +68,21 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     spectrum = _spectrum(model.spectrum)
     if spectrum is None:
         raise ValueError("spectrum must be a Spectrum, got None")
-    gram = model.positional_gram
+    size, gram = spectrum.sequence_length, model.positional_gram
     if gram is not None:
-        gram = real_matrix("positional_gram", gram, (spectrum.sequence_length,) * 2)
+        gram = real_matrix("positional_gram", gram, (size, size))
         gram_factor(np.array(gram))
+    teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
+    spectrum.moments(np.zeros((size, size)) if gram is None else np.array(gram), teacher_rank)
+    for name, optional in (("loss", False), ("outputs", True)):
+        function = getattr(model, name)
+        if not callable(function) and not (optional and function is None):
+            raise ValueError(f"{name} must be a function, got {function!r}")
     return {
         "regularization": regularization,
         "noise": count("noise", model.noise, 0, LARGEST),
         "rank": count("rank", model.rank, 1, LARGEST),
-        "teacher_rank": count("teacher_rank", model.teacher_rank, 1, LARGEST),
+        "teacher_rank": teacher_rank,
         "spectrum": spectrum,
         "positional_gram": gram,
         "parameters": _parameters(model.parameters),
@@ -164,7 +175,9 @@ def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
         pairs = sorted((name, value) for name, value in listed)
     except (TypeError, ValueError):
         raise ValueError(f"parameters must map names to numbers, got {values!r}") from None
-    for name, _ in pairs:
+    for k, (name, _) in enumerate(pairs):
+        if k and name == pairs[k - 1][0]:
+            raise ValueError(f"parameters must have one value each, got {name!r} twice")
         if not is_parameter_name(name):
             raise ValueError(
                 f"parameters must have names that are identifiers and not used by the model itself, got {name!r}"

@@ -189,7 +189,11 @@ class MultiIndexModel:
         known = [x.symbol for x in parameters]
         declare = "give its value by parameters={...}"
         at_h = sp.Matrix(length, self.teacher_rank, h)
-        given = list(at_h) if self.outputs is None else list(self.outputs(at_h, noise))
+        result = at_h if self.outputs is None else self.outputs(at_h, noise)
+        try:
+            given = list(result)
+        except TypeError:
+            raise ValueError(f"outputs must return a list of expressions, got {result!r}") from None
         outputs = [
             check_expression(f"outputs[{k}]", value, [*h, *noise, *known], declare) for k, value in enumerate(given)
         ]

@@ -7,6 +7,9 @@ kernel need not import it.
 
 from __future__ import annotations
 
+import builtins
+import keyword
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -185,18 +188,22 @@ GREEK = frozenset(
     """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi
     omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega""".split()  # noqa: SIM905
 )
-# Letters that equations use for other things; an underscore and digits may follow.
+# Letters and first words of names that equations and generated code use for other things; digits may follow, and an
+# underscore with anything.
 RESERVED = frozenset(
-    "alpha beta n q m V theta rho w z h xi T A c R K U J Lambda g B gamma tau pi F P G H X x y S W common line".split()  # noqa: SIM905
+    """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
+    zeta F X Y P G H x y delta s common line
+    omega sigma regularization positional token teacher average weight prior inverse parameters exponential math
+    np work count state out""".split()  # noqa: SIM905
 )
 
 
 def is_parameter_name(name: object) -> bool:
     """Return whether a user's parameter may have this name."""
-    if not isinstance(name, str) or not name.isidentifier():
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or hasattr(builtins, name):
         return False
-    stem = name.split("_")[0]
-    return stem not in RESERVED and name not in {"omega", "sigma", "regularization"}
+    match = re.match("[^_0-9]+", name)
+    return match is not None and match.group() not in RESERVED
 
 
 def parameter_latex(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.checked_values import count as integer
 from replica.checked_values import finite_number, real_matrix
 
 __all__ = ["Spectrum", "SpectrumAtom", "gram_factor"]
@@ -83,9 +84,12 @@ class SpectrumAtom:
             value = getattr(self, name)
             if value is None:
                 continue
-            rows = [list(row) for row in value]
+            try:
+                rows = [list(row) for row in value]
+            except TypeError:
+                raise ValueError(f"{name} must be a matrix, got {value!r}") from None
             height = len(rows) if name == "teacher_moments" else length
-            width = columns or (len(rows) if name == "teacher_moments" else len(rows[0]) if rows else 0)
+            width = columns or (len(rows) if name == "teacher_moments" else len(rows[0]) if rows else 1)
             object.__setattr__(self, name, real_matrix(name, rows, (height, width)))
         for name in ("positional_moments", "teacher_moments"):
             value = getattr(self, name)
@@ -116,7 +120,10 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         """Validate what concerns several atoms."""
-        atoms = tuple(self.atoms)
+        try:
+            atoms = tuple(self.atoms)
+        except TypeError:
+            raise ValueError(f"atoms must be a sequence of SpectrumAtom objects, got {self.atoms!r}") from None
         if not atoms:
             raise ValueError("a spectrum must have at least one atom, got none")
         for atom in atoms:
@@ -157,11 +164,9 @@ class Spectrum:
             The largest eigenvalue.
         """
         exponent, largest = finite_number("exponent", exponent), finite_number("largest", largest)
-        if exponent <= 0.0 or largest <= 0.0 or count < 1 or tokens < 1:
-            raise ValueError(
-                "exponent, largest, count and tokens must be positive, "
-                f"got {exponent!r}, {largest!r}, {count!r}, {tokens!r}"
-            )
+        count, tokens = integer("count", count, 1, 1000), integer("tokens", tokens, 1, 1000)
+        if exponent <= 0.0 or largest <= 0.0:
+            raise ValueError(f"exponent and largest must be positive, got {exponent!r} and {largest!r}")
         decades = 1e3
         nodes, weights = np.polynomial.legendre.leggauss(count)
         end = math.log1p(decades)
@@ -222,7 +227,7 @@ class Spectrum:
         ------
         ValueError
             If an atom's moments have another number of columns than the teacher, or are not those of any random
-            vector.
+            vector; if encodings do not have their Gram matrix on average, or a teacher's field has no variance.
         """
         length = self.sequence_length
         joint = np.zeros((len(self.atoms), length + teacher_rank, length + teacher_rank))
@@ -242,6 +247,17 @@ class Spectrum:
             joint[k, :length, length:], joint[k, length:, :length] = mixed, mixed.T
             joint[k, length:, length:] = teacher
             _positive_semidefinite(f"the joint moments of atoms[{k}]", joint[k], joint[k].tolist())
+        average = np.einsum("n,nij->ij", self.weights, joint[:, :length, :length])
+        if not np.allclose(average, gram, rtol=0.0, atol=1e-6 * max(1.0, float(np.trace(gram)))):
+            raise ValueError(
+                f"positional_moments must average to the encodings' Gram matrix {gram.tolist()!r}, "
+                f"got {average.tolist()!r}"
+            )
+        for token in range(length):
+            shares = self.weights * self.eigenvalues[:, token]
+            variance = np.einsum("n,nst->st", shares, joint[:, length:, length:])
+            if np.linalg.eigvalsh(variance)[0] <= ROUNDING * shares.sum():
+                raise ValueError(f"teacher_moments must give every column variance, got {variance.tolist()!r}")
         return joint
 
     def to_list(self) -> list[dict[str, Any]]:

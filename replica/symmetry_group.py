@@ -8,7 +8,7 @@ signs; what a group of them reverses may vanish, which is what tells families of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import mpmath
@@ -86,7 +86,7 @@ def find_symmetries(
     values: dict[sp.Symbol, float] | None = None,
     teacher_moments: np.ndarray | None = None,
 ) -> SymmetryGroup:
-    """Find the reversals of single columns, the renamings of tokens, and whether columns may be rotated.
+    """Find the reversals of columns, the renamings of tokens, and whether columns may be rotated.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def find_symmetries(
     values
         Values of the model's parameters, by symbol, for the same purpose.
     teacher_moments
-        Joint moments of (u, pi) on every atom of the spectrum, (n, k + t, k + t): a reversal of a column of the
-        teacher must leave them unchanged. Without them, no such reversal is found where there is a spectrum.
+        Joint moments of (u, pi) on every atom of the spectrum, (n, k + t, k + t): reversals of the teacher and
+        renamings must leave them unchanged. Without them, no such reversal is found where there is a spectrum.
     """
     generators = [*_reversals(free_entropy, teacher_moments)]
     if encoding is not None and free_entropy.layout.sequence_length > 1:
-        generators += _renamings(free_entropy, np.asarray(encoding), values or {})
+        generators += _renamings(free_entropy, np.asarray(encoding), values or {}, teacher_moments)
     return SymmetryGroup(tuple(generators), _rotations(free_entropy))
 
 
@@ -111,35 +111,60 @@ def _columns(fields: Sequence[sp.Symbol], columns: int, own: int) -> list[sp.Sym
 
 
 def _reversals(phi: FreeEntropy, moments: np.ndarray | None) -> list[Symmetry]:
+    """Return reversals of columns of Q and of Q*: of single ones, and of several at once where not of each alone."""
     layout, model = phi.layout, phi.model
     found = []
-    for a in range(layout.rank):
-        flip = {x: -x for x in _columns(phi.points, layout.rank, a)}
-        if identically_zero(phi.loss.subs(flip, simultaneous=True) - phi.loss):
-            name = "reversal of the student" if layout.rank == 1 else f"reversal of the student's column {a + 1}"
-            flip |= {x: -x for x in _columns(phi.fields, layout.rank, a)}
-            found.append(Symmetry(name, flip, _signs(phi, {a}, set())))
-    for s in range(layout.teacher_rank):
-        flip = {x: -x for x in _columns(model.teacher_fields, layout.teacher_rank, s)}
-        changed = model.target.subs(flip, simultaneous=True)
-        if _knows_no_sign(phi, s, moments) and all(
-            identically_zero(x - y) for x, y in zip(changed, model.target, strict=True)
-        ):
-            name = (
-                "reversal of the teacher" if layout.teacher_rank == 1 else f"reversal of the teacher's column {s + 1}"
-            )
-            found.append(Symmetry(name, flip, _signs(phi, set(), {s})))
+    for columns in _generating_subsets(layout.rank, lambda own: _loss_is_even(phi, own)):
+        flip = {x: -x for a in columns for x in _columns(phi.points, layout.rank, a)}
+        flip |= {x: -x for a in columns for x in _columns(phi.fields, layout.rank, a)}
+        found.append(Symmetry(_named("the student", columns, layout.rank), flip, _signs(phi, columns, set())))
+    for columns in _generating_subsets(layout.teacher_rank, lambda own: _outputs_are_even(phi, own, moments)):
+        flip = {x: -x for s in columns for x in _columns(model.teacher_fields, layout.teacher_rank, s)}
+        found.append(Symmetry(_named("the teacher", columns, layout.teacher_rank), flip, _signs(phi, set(), columns)))
     return found
 
 
-def _knows_no_sign(phi: FreeEntropy, column: int, moments: np.ndarray | None) -> bool:
-    """Return whether no moment couples a column of the teacher to the encodings or to its other columns."""
+def _named(whose: str, columns: set[int], rank: int) -> str:
+    if rank == 1:
+        return f"reversal of {whose}"
+    listed = " and ".join(str(a + 1) for a in sorted(columns))
+    return f"reversal of {whose}'s column{'s' * (len(columns) > 1)} {listed}"
+
+
+def _generating_subsets(size: int, is_symmetry: Callable[[set[int]], bool]) -> list[set[int]]:
+    """Return the smallest subsets that generate, by symmetric differences, all that are symmetries."""
+    chosen: list[set[int]] = []
+    generated = [frozenset()]
+    for count in range(1, size + 1):
+        for own in map(frozenset, itertools.combinations(range(size), count)):
+            if own not in generated and is_symmetry(set(own)):
+                chosen.append(set(own))
+                generated += [own ^ other for other in generated]
+    return chosen
+
+
+def _loss_is_even(phi: FreeEntropy, columns: set[int]) -> bool:
+    flip = {x: -x for a in columns for x in _columns(phi.points, phi.layout.rank, a)}
+    return identically_zero(phi.loss.subs(flip, simultaneous=True) - phi.loss)
+
+
+def _outputs_are_even(phi: FreeEntropy, columns: set[int], moments: np.ndarray | None) -> bool:
+    model, layout = phi.model, phi.layout
+    flip = {x: -x for s in columns for x in _columns(model.teacher_fields, layout.teacher_rank, s)}
+    changed = model.target.subs(flip, simultaneous=True)
+    return _knows_no_sign(phi, columns, moments) and all(
+        identically_zero(x - y) for x, y in zip(changed, model.target, strict=True)
+    )
+
+
+def _knows_no_sign(phi: FreeEntropy, columns: set[int], moments: np.ndarray | None) -> bool:
+    """Return whether no moment couples these columns of the teacher to the encodings or to its other columns."""
     if not phi.model.token_law.atom_symbols:
         return True
     if moments is None:
         return False
-    place = phi.layout.directions + column
-    return not np.any(np.delete(moments[:, place, :], place, axis=1))
+    places = [phi.layout.directions + s for s in columns]
+    return not np.any(np.delete(moments[:, places, :], places, axis=2))
 
 
 def _signs(phi: FreeEntropy, student: set[int], teacher: set[int]) -> dict[sp.Symbol, int]:
@@ -156,41 +181,77 @@ def _signs(phi: FreeEntropy, student: set[int], teacher: set[int]) -> dict[sp.Sy
     return signs
 
 
-def _renamings(phi: FreeEntropy, encoding: np.ndarray, values: dict[sp.Symbol, float]) -> list[Symmetry]:
-    """Return the permutations of tokens that leave covariances, encodings' Gram matrix, loss and outputs unchanged."""
-    layout, model = phi.layout, phi.model
-    length, columns = layout.sequence_length, len(phi.target_symbols) // layout.sequence_length
-    if columns != length:
+def _renamings(
+    phi: FreeEntropy, encoding: np.ndarray, values: dict[sp.Symbol, float], moments: np.ndarray | None
+) -> list[Symmetry]:
+    """Return permutations of tokens that leave the law of tokens, encodings and teacher, loss and outputs unchanged.
+
+    They generate all such permutations; what acts by signs although none of its factors does is listed too.
+    """
+    layout, length = phi.layout, phi.layout.sequence_length
+    if len(phi.target_symbols) != length**2:
         return []
-    gram = encoding @ encoding.T
     numbers = {x: sp.Rational(value) for x, value in values.items()}
-    loss, target = phi.loss.xreplace(numbers), model.target.xreplace(numbers)
-    found = []
+    loss, target = phi.loss.xreplace(numbers), phi.model.target.xreplace(numbers)
+    found: list[Symmetry] = []
+    generated, actions = {tuple(range(length))}, {(1,) * len(phi.order_parameters)}
     for order in itertools.permutations(range(length)):
         if order == tuple(range(length)) or [layout.groups[i] for i in order] != list(layout.groups):
             continue
-        if not np.allclose(gram[np.ix_(order, order)], gram):
+        if not _law_is_unchanged(encoding, moments, order):
             continue
-        renaming = _permuted(phi.points, layout.rank, order) | _permuted(phi.fields, layout.rank, order)
-        teacher = _permuted(model.teacher_fields, layout.teacher_rank, order)
-        entries = {
-            phi.target_symbols[i * length + j]: phi.target_symbols[order[i] * length + order[j]]
-            for i in range(length)
-            for j in range(length)
-        }
-        moved = loss.subs(renaming | entries, simultaneous=True)
-        changed = target.subs(teacher, simultaneous=True)
-        same = all(
-            identically_zero(changed[i * length + j] - target[order[i] * length + order[j]])
-            for i in range(length)
-            for j in range(length)
-        )
-        if same and identically_zero(moved - loss):
-            shown = ", ".join(f"{i + 1} -> {j + 1}" for i, j in enumerate(order))
-            found.append(
-                Symmetry(f"renaming of tokens {shown}", renaming | teacher, _token_signs(phi, encoding, order))
-            )
+        signs = _token_signs(phi, encoding, order)
+        if order in generated:
+            if not signs or tuple(signs.values()) in actions:
+                continue
+        elif not _leaves_unchanged(phi, loss, target, order):
+            continue
+        fields = {**_student_renaming(phi, order), **_teacher_renaming(phi, order)}
+        shown = ", ".join(f"{i + 1} -> {j + 1}" for i, j in enumerate(order))
+        found.append(Symmetry(f"renaming of tokens {shown}", fields, signs))
+        generated = _closure(generated, order)
+        if signs:
+            actions |= {tuple(x * y for x, y in zip(signs.values(), other, strict=True)) for other in actions}
     return found
+
+
+def _closure(group: set[tuple[int, ...]], order: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Return the permutations that a group of them and one more generate."""
+    generators, members, fresh = [*group, order], set(group), {order}
+    while fresh:
+        members |= fresh
+        fresh = {tuple(g[i] for i in x) for x in fresh for g in generators} - members
+    return members
+
+
+def _law_is_unchanged(encoding: np.ndarray, moments: np.ndarray | None, order: tuple[int, ...]) -> bool:
+    """Return whether the tokens' projections have the same moments, with each other and with the teacher."""
+    moved, k = encoding[list(order)], encoding.shape[1]
+    if not np.allclose(moved @ moved.T, encoding @ encoding.T):
+        return False
+    return moments is None or all(
+        np.allclose(moved @ m[:k, :k] @ moved.T, encoding @ m[:k, :k] @ encoding.T)
+        and np.allclose(moved @ m[:k, k:], encoding @ m[:k, k:])
+        for m in moments
+    )
+
+
+def _student_renaming(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
+    return _permuted(phi.points, phi.layout.rank, order) | _permuted(phi.fields, phi.layout.rank, order)
+
+
+def _teacher_renaming(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
+    return _permuted(phi.model.teacher_fields, phi.layout.teacher_rank, order)
+
+
+def _leaves_unchanged(phi: FreeEntropy, loss: sp.Expr, target: sp.ImmutableMatrix, order: Sequence[int]) -> bool:
+    length = len(order)
+    places = {i * length + j: order[i] * length + order[j] for i in range(length) for j in range(length)}
+    changed = target.subs(_teacher_renaming(phi, order), simultaneous=True)
+    if not all(identically_zero(changed[i] - target[j]) for i, j in places.items()):
+        return False
+    entries = {phi.target_symbols[i]: phi.target_symbols[j] for i, j in places.items()}
+    return identically_zero(loss.subs(_student_renaming(phi, order) | entries, simultaneous=True) - loss)
 
 
 def _permuted(fields: Sequence[sp.Symbol], columns: int, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:

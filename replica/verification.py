@@ -14,20 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "Verification", "verify"]
 
-CHECKS: tuple[Callable[[Derivation, int], Iterator[Check]], ...] = (
-    replica_checks.replica_sums,
-    replica_checks.determinants_and_inverses,
-    replica_checks.continuation_to_no_replicas,
-    replica_checks.zero_temperature,
-    channel_checks.laplace,
-    channel_checks.envelope_theorem,
-    channel_checks.price_and_stein,
-    channel_checks.stationarity_on_a_quadrature,
-    equation_checks.shared_order_parameters,
-    equation_checks.stationarity_of_the_weights,
-    equation_checks.theory_notes,
-    equation_checks.families,
-)
+CHECKS: dict[Callable[[Derivation, int], Iterator[Check]], str] = {
+    replica_checks.replica_sums: "replica symmetry",
+    replica_checks.determinants_and_inverses: "determinant and inverse",
+    replica_checks.continuation_to_no_replicas: "no replicas",
+    replica_checks.zero_temperature: "zero temperature",
+    channel_checks.laplace: "Moreau envelope",
+    channel_checks.envelope_theorem: "stationarity",
+    channel_checks.price_and_stein: "stationarity",
+    channel_checks.stationarity_on_a_quadrature: "stationarity",
+    equation_checks.shared_order_parameters: "shared order parameters",
+    equation_checks.stationarity_of_the_weights: "saddle point",
+    equation_checks.theory_notes: "saddle point",
+    equation_checks.families: "sectors",
+}
+"""What is checked, and the step that each check belongs to."""
 
 
 @dataclass(frozen=True)
@@ -77,5 +78,5 @@ def verify(derivation: Derivation, seed: int = 0, steps: Sequence[str] | None = 
     unknown = [name for name in steps or () if name not in known]
     if unknown:
         raise ValueError(f"no step is called {unknown[0]!r}; there are {', '.join(known)}")
-    found = (check for checks in CHECKS for check in checks(derivation, seed))
-    return Verification(tuple(check for check in found if steps is None or check.step in steps))
+    chosen = [checks for checks, step in CHECKS.items() if steps is None or step in steps]
+    return Verification(tuple(check for checks in chosen for check in checks(derivation, seed)))

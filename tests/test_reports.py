@@ -333,7 +333,7 @@ def test_fragment_has_labels_and_no_preamble():
 
 def test_bibliography_holds_what_is_cited():
     publications = cited(report_blocks())
-    assert [x.key for x in publications] == ["cui2024phase"]
+    assert [x.key for x in publications] == ["cui2024phase", "price1958"]
     assert "2402.03902" in bibtex(publications)
     with pytest.raises(ValueError, match="nobody2030"):
         cited([Paragraph("as said {cite:nobody2030}")])
