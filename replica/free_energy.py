@@ -117,7 +117,7 @@ class FreeEntropy(MoreauProblem):
 
 def trace_term(layout: Layout) -> sp.Expr:
     """Return the trace term, group by group; m, which belongs to no group, once."""
-    token = Layout((0,), layout.rank, layout.teacher_rank, layout.directions)
+    token = layout.single_token
     limit = trace_limit(token)
     generic = (*symbols.order_parameters(token), *symbols.conjugates(token))
     own = {

@@ -21,7 +21,7 @@ from replica import symbols
 from replica.free_energy import FreeEntropy, build_free_entropy
 from replica.gaussian_average import GaussianAverage, integrate_by_parts, use_envelope_theorem
 from replica.inverse_matrices import differentiate
-from replica.spectrum_average import spectrum_average
+from replica.spectrum_average import SpectrumAverage, spectrum_average
 
 __all__ = ["SaddleSystem", "derive_saddle_system"]
 
@@ -98,9 +98,11 @@ class SaddleSystem:
         ridge = self.free_entropy.model.ridge
         inverses = (weights.inverse,) if weights.moments else ()
         norm = -2 * differentiate(weights.integrand, ridge, inverses)
-        if weights.moments:
-            norm = sp.expand(norm)
-        return spectrum_average(norm, weights.token_law.atom_symbols)
+        atom_symbols = weights.token_law.atom_symbols
+        if not weights.moments:
+            return spectrum_average(norm, atom_symbols)
+        # Symbols of inverse and moments hide those of the atom, which must be averaged over all the same.
+        return SpectrumAverage(sp.expand(norm), atom_symbols) if atom_symbols else sp.expand(norm)
 
     @property
     def training_loss(self) -> sp.Expr:

@@ -101,8 +101,9 @@ def solve(
     alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
+    from replica.reports.files import prepare_folder
     from saddle.phase_diagram import solve_phase_diagram
-    from saddle.reporting import prepare_folder, transition_table
+    from saddle.reporting import transition_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -154,8 +155,9 @@ def lines(
     quiet: bool,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
+    from replica.reports.files import prepare_folder
     from saddle.lines.collection import solve_transition_lines
-    from saddle.reporting import line_table, prepare_folder
+    from saddle.reporting import line_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -199,9 +201,10 @@ def report(
     latex_names: tuple[str, ...], quiet: bool,
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
+    from replica.reports.documents import checked_choices
+    from replica.reports.files import prepare_folder
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
-    from saddle.report_writing import checked_choices, write_report
-    from saddle.reporting import prepare_folder
+    from saddle.report_writing import write_report
 
     names = _latex_names(latex_names)
     checked_choices(formats, names, prefix, line_width)

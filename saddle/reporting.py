@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,25 +12,7 @@ if TYPE_CHECKING:
     from saddle.lines.collection import TransitionLines
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = ["line_table", "prepare_folder", "replica_symmetry", "transition_rows", "transition_table"]
-
-
-def prepare_folder(folder: str | os.PathLike[str]) -> Path:
-    """Return an output folder that exists and can be written.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be made or written.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        raise ValueError(f"cannot write to the folder {str(path)!r}: {error.strerror}") from None
-    return path
+__all__ = ["line_table", "replica_symmetry", "transition_rows", "transition_table"]
 
 
 def transition_rows(diagram: PhaseDiagram) -> tuple[tuple[str, str, str, str, str], ...]:

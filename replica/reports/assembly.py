@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from replica.model import AttentionModel
+from replica.multi_index import MultiIndexModel
 from replica.reports.blocks import Block, Heading, Table
 from replica.reports.definitions import Definition, Glossary
 from replica.reports.equation_content import (
-    DerivationStep,
     derivation_blocks,
+    family_blocks,
     free_entropy_blocks,
     observable_blocks,
     parameter_blocks,
     saddle_blocks,
     sector_blocks,
 )
+from replica.reports.general_model_content import atom_blocks, general_field_blocks, general_model_blocks
 from replica.reports.line_breaking import LINE_WIDTH
-from replica.reports.model_content import model_blocks
+from replica.reports.model_content import field_blocks, model_blocks
 from replica.reports.naming import Naming
 from replica.reports.printing import ReportPrinter
 from replica.reports.widths import typeset_width
-from replica.saddle_equations import SaddleSystem
+
+if TYPE_CHECKING:
+    from replica.derivation import Derivation
 
 __all__ = ["EquationReport", "definition_blocks", "equation_report"]
 
@@ -32,27 +38,30 @@ class EquationReport:
 
     Attributes
     ----------
-    model, equations, parameters
-        Blocks before and after the place of the definitions, and the table of parameters.
+    model, derivation, equations, parameters
+        Blocks before the place of the definitions; the derivation's steps; free entropy, saddle-point equations and
+        observables; the table of parameters.
     glossary
         The symbols that may be used.
     """
 
     model: tuple[Block, ...]
+    derivation: tuple[Block, ...]
     equations: tuple[Block, ...]
     parameters: tuple[Block, ...]
     glossary: Glossary
 
     def with_results(self, results: Sequence[Block], naming: Naming) -> list[Block]:
         """Return the whole report: definitions of what it uses added, in the user's letters."""
-        used = (*self.model, *self.equations, *self.parameters, *results)
+        used = (*self.model, *self.derivation, *self.equations, *self.parameters, *results)
         definitions = definition_blocks(self.glossary, used)
         return [naming.rename_block(x) for x in (*self.model, *definitions, *used[len(self.model) :])]
 
-    def theory_only(self, naming: Naming) -> list[Block]:
-        """Return model, definitions and equations, as they go into a paper."""
+    def fragments(self, naming: Naming) -> dict[str, list[Block]]:
+        """Return what goes into a paper, by names of files: model and equations; the derivation, for an appendix."""
         definitions = definition_blocks(self.glossary, (*self.model, *self.equations))
-        return [naming.rename_block(x) for x in (*self.model, *definitions, *self.equations)]
+        parts = {"equations.tex": (*self.model, *definitions, *self.equations), "derivation.tex": self.derivation}
+        return {name: [naming.rename_block(x) for x in part] for name, part in parts.items()}
 
 
 def definition_blocks(glossary: Glossary, blocks: Iterable[Block]) -> list[Block]:
@@ -68,38 +77,38 @@ def named_width(naming: Naming) -> Callable[[str], float]:
 
 
 def equation_report(
-    system: SaddleSystem,
-    parameter_values: Mapping[str, float],
-    naming: Naming | None = None,
-    derivation: Iterable[DerivationStep] | None = None,
-    line_width: float = LINE_WIDTH,
+    derivation: Derivation, naming: Naming | None = None, line_width: float = LINE_WIDTH
 ) -> EquationReport:
-    """Return the report of a saddle-point system.
+    """Return the report of a derivation.
 
     Parameters
     ----------
-    system
-        The equations; the same object that generates the kernel.
-    parameter_values
-        Values of the model's parameters by name.
+    derivation
+        Its saddle-point system is the object that generates the kernel.
     naming
         The user's names; lines are broken for them.
-    derivation
-        The derivation's steps, if they are to be shown.
     line_width
         What a line of an equation may take, in ems.
     """
-    structure = system.free_entropy.structure
-    printer = ReportPrinter(structure, measure=named_width(naming or Naming.of(None)), width=line_width)
+    system, model = derivation.saddle_system, derivation.loss_model
+    phi = derivation.free_entropy
+    printer = ReportPrinter(model, measure=named_width(naming or Naming.of(None)), width=line_width)
+    plain = model.structure is not None and model.structure.is_plain
+    # The last two steps are sections of their own.
+    *steps, _, families = derivation.steps
+    values = derivation.parameter_values
+    numbers = [*parameter_blocks(system, values)] if values else []
+    if isinstance(derivation.model, AttentionModel | MultiIndexModel):
+        numbers += atom_blocks(derivation.model.atoms, printer)
     return EquationReport(
-        model=tuple(model_blocks(system.free_entropy, printer)),
+        model=tuple(model_blocks(phi, printer) if plain else general_model_blocks(phi, printer)),
+        derivation=tuple(derivation_blocks(steps, printer)),
         equations=(
-            *derivation_blocks(derivation or (), printer),
-            *free_entropy_blocks(system, printer),
+            *free_entropy_blocks(system, printer, field_blocks if plain else general_field_blocks),
             *saddle_blocks(system, printer),
-            *sector_blocks(system, printer),
+            *(sector_blocks(system, printer) if plain else family_blocks(families, printer)),
             *observable_blocks(system, printer),
         ),
-        parameters=tuple(parameter_blocks(system, parameter_values)),
-        glossary=Glossary(structure),
+        parameters=tuple(numbers),
+        glossary=Glossary(model),
     )

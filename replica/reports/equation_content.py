@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
 
 import sympy as sp
 
 from replica import symbols
+from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianAverage
 from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
-from replica.reports.model_content import field_blocks
 from replica.reports.printing import ReportPrinter
 from replica.saddle_equations import SaddleSystem
 from replica.sectors import Sector
+from replica.spectrum_average import spectrum_average
+from replica.steps.step import DerivationStep
 
 __all__ = [
-    "DerivationStep",
     "derivation_blocks",
+    "family_blocks",
     "free_entropy_blocks",
     "observable_blocks",
     "parameter_blocks",
@@ -28,33 +29,33 @@ __all__ = [
 ]
 
 
-class DerivationStep(Protocol):
-    """One step of a derivation: a title, text with inline mathematics, and equations."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def title(self) -> str: ...  # noqa: D102
-    @property
-    def text(self) -> str: ...  # noqa: D102
-    @property
-    def equations(self) -> tuple[Any, ...]: ...  # noqa: D102
-
-
 def derivation_blocks(steps: Iterable[DerivationStep], printer: ReportPrinter) -> list[Block]:
-    """Return the steps of a derivation; their equations have ``label``, ``left`` and ``right``, SymPy or LaTeX."""
+    """Return the steps of a derivation."""
     found: list[Block] = []
     for step in steps:
         found += [Heading(step.title, 2), Paragraph(step.text)]
-        found += [printer.equation(f"{step.name}-{x.label}", x.left, x.right) for x in step.equations]
+        found += _step_equations(step, printer)
     return [Heading("Derivation"), *found] if found else []
 
 
-def free_entropy_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+def _step_equations(step: DerivationStep, printer: ReportPrinter) -> list[Equation]:
+    return [printer.equation(_slug(f"{step.name}-{x.label}"), x.left, x.right) for x in step.equations]
+
+
+def family_blocks(step: DerivationStep, printer: ReportPrinter) -> list[Block]:
+    """Return the symmetries of a model and the equations of every family of solutions."""
+    return [Heading("Symmetries and families of solutions"), Paragraph(step.text), *_step_equations(step, printer)]
+
+
+def free_entropy_blocks(
+    system: SaddleSystem, printer: ReportPrinter, fields: Callable[[FreeEntropy, ReportPrinter], list[Block]]
+) -> list[Block]:
     """Return Phi, the envelope and the law of the fields."""
     phi = system.free_entropy
     running = _running(printer, system)
     channel = -symbols.ALPHA.symbol * phi.average_envelope
+    # For ranks above one in terms of the abbreviations that follow.
+    prior = spectrum_average(phi.weights.integrand, phi.model.token_law.atom_symbols)
     envelope = running.equation(
         "moreau",
         r"\mathcal{M}(w, V, h^{\star})",
@@ -63,16 +64,16 @@ def free_entropy_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bl
     return [
         Heading("Free entropy"),
         Paragraph(
-            r"Order parameters are shared by the tokens; conjugates are summed over them, that of $m$ with "
-            r"weights $c_l$. "
-            r"To be made stationary in all of them:"
+            r"Order parameters are shared by tokens of equal covariance; conjugates are summed over them, that of $m$ "
+            r"with weights $c_l$. To be made stationary in all of them:"
         ),
-        printer.equation("free-entropy", r"\Phi", (phi.trace_term, phi.prior_term, channel)),
+        printer.equation("free-entropy", r"\Phi", (phi.trace_term, prior, channel)),
         Paragraph(
             r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
         ),
         replace(envelope, symbols=frozenset((phi.objective - phi.loss).free_symbols - set(phi.points))),
-        *field_blocks(phi, printer),
+        *_intermediates(system, printer, "where"),
+        *fields(phi, printer),
     ]
 
 
@@ -84,20 +85,19 @@ def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
 
 def _intermediates(system: SaddleSystem, printer: ReportPrinter, prefix: str) -> list[Block]:
     """Return what equations are abbreviated with, if anything."""
-    known: Mapping[sp.Symbol, Any] = getattr(system, "intermediates", {})
+    known = system.intermediates
     equations = [printer.equation(f"{prefix}-{_slug(x)}", x, value) for x, value in known.items()]
     return [Paragraph("With the abbreviations"), *equations] if equations else []
 
 
-def _slug(symbol: sp.Symbol) -> str:
-    return str(symbol).replace("_", "-")
+def _slug(name: sp.Symbol | str) -> str:
+    return str(name).replace("_", "-").replace(" ", "-")
 
 
 def saddle_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
     """Return the saddle-point equations in general."""
     return [
         Heading("Saddle-point equations"),
-        *_intermediates(system, printer, "where"),
         Paragraph("Stationarity in the conjugates gives the order parameters,"),
         *(printer.equation(f"saddle-{_slug(x)}", x, value) for x, value in system.overlap_equations.items()),
         Paragraph(

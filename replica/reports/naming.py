@@ -38,6 +38,8 @@ NOTATION: dict[str, str] = {
     "teacher_weights": r"Q_{\star}",
     "tokens": "x",
     "encodings": "p",
+    "action": r"\mathcal{A}",
+    "normal_density": r"\mathcal{N}",
     "positional_matrix": "A",
     "positional_encoding": "c",
 }

@@ -15,10 +15,14 @@ from sympy.printing.latex import LatexPrinter
 
 from replica import symbols
 from replica.gaussian_average import GaussianAverage
-from replica.model import ModelStructure
+from replica.latex_table import latex_of_symbol, latex_table
+from replica.multi_index import LossModel, loss_model
+from replica.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.reports.blocks import Equation
 from replica.reports.line_breaking import LINE_WIDTH, broken
 from replica.reports.widths import typeset_width
+from replica.spectrum_average import SpectrumAverage
+from replica.structure import ModelStructure
 
 __all__ = ["ReportPrinter"]
 
@@ -36,7 +40,7 @@ class ReportPrinter(LatexPrinter):
 
     Parameters
     ----------
-    structure
+    model
         The models the expressions belong to.
     names
         LaTeX of symbols that are not in the table, or printed otherwise.
@@ -48,23 +52,26 @@ class ReportPrinter(LatexPrinter):
 
     def __init__(
         self,
-        structure: ModelStructure = symbols.PAPER,
+        model: ModelStructure | LossModel = symbols.PAPER,
         names: Mapping[sp.Symbol, str] | None = None,
         measure: Callable[[str], float] = typeset_width,
         width: float = LINE_WIDTH,
     ) -> None:
-        self.names = symbols.latex_names(structure) | dict(names or {})
+        self.model = loss_model(model)
+        self.names = latex_table(self.model) | dict(names or {})
         super().__init__({"symbol_names": self.names, "order": "none"})
-        self.measure, self.width, self.structure = measure, width, structure
-        quantities = (*symbols.model_parameters(structure), symbols.ALPHA, *symbols.ORDER_PARAMETERS)
-        quantities += symbols.CONJUGATES
-        self._ranks = {quantity.symbol: rank for rank, quantity in enumerate(quantities)}
+        self.measure, self.width = measure, width
+        layout = self.model.layout
+        quantities = (*self.model.parameters, symbols.ALPHA, *symbols.order_parameters(layout))
+        quantities += symbols.conjugates(layout)
+        first = (REPLICAS, BETA, SAME_REPLICA)
+        self._ranks = {x: rank for rank, x in enumerate((*first, *(quantity.symbol for quantity in quantities)))}
         # Entries and coefficients with a general index are parameters, too.
         self._ranks |= {sp.Symbol("A_ij"): 3, sp.Symbol("c_l"): 3}
 
     def with_names(self, names: Mapping[sp.Symbol, str]) -> ReportPrinter:
         """Return the same printer with further names."""
-        return ReportPrinter(self.structure, self.names | dict(names), self.measure, self.width)
+        return ReportPrinter(self.model, self.names | dict(names), self.measure, self.width)
 
     def _rank(self, expression: Any) -> tuple[Any, ...]:
         """Return where an expression stands among others: averages last, tokens by number, symbols by the table."""
@@ -155,11 +162,90 @@ class ReportPrinter(LatexPrinter):
             return rf"({self._print(base)})^{{{self._print(exponent)}}}"
         return super()._print_Pow(expr)
 
+    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
+        known = self.names.get(expr) or latex_of_symbol(expr)
+        return known or super()._print_Symbol(expr, style)
+
+    def _arguments(self, *first: str) -> str:
+        noise = [r"\xi"] if self.model.noise_fields else []
+        listed = ", ".join([*first, r"h^{\star}", *noise])
+        return f"({listed})"
+
     def _print_Function(self, expr: Any, exp: Any = None) -> str:
-        if expr.func.__name__ == "M":
-            printed = r"\mathcal{M}(w, V, h^{\star})"
-            return printed if exp is None else rf"{printed}^{{{exp}}}"
-        return super()._print_Function(expr, exp)
+        match expr.func.__name__:
+            case "M":
+                printed = r"\mathcal{M}" + self._arguments("w", "V")
+            case "zeta":
+                printed = r"\zeta" + self._arguments("w")
+            case "loss":
+                printed = r"\ell" + self._arguments("z")
+            case "minimum":
+                # What is minimised over is no proximal point yet.
+                plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in self.model.points}
+                printed = rf"\min_{{z}} \left\{{ {self.with_names(plain).doprint(expr.args[0])} \right\}}"
+            case _:
+                return super()._print_Function(expr, exp)
+        return printed if exp is None else rf"{printed}^{{{exp}}}"
+
+    def _print_log(self, expr: Any, exp: Any = None) -> str:
+        (argument,) = expr.args
+        printed = self._print(argument)
+        compound = argument.is_Add or argument.is_Mul or isinstance(argument, sp.Determinant)
+        return rf"\log {self._bracketed(printed) if compound else printed}"
+
+    def _print_Derivative(self, expr: Any) -> str:
+        if expr.expr.func.__name__ != "M":
+            return super()._print_Derivative(expr)
+        return (
+            "".join(
+                rf"\partial_{{{self._print(x)}}}" + (f"^{{{count}}}" if count != 1 else "")
+                for x, count in expr.variable_count
+            )
+            + r" \mathcal{M}"
+        )
+
+    def _print_Sum(self, expr: Any) -> str:
+        indices = ", ".join(str(limit[0]) for limit in expr.limits)
+        body = self._print(expr.function)
+        summed = self._bracketed(body) if expr.function.is_Add else body
+        return rf"\sum_{{{indices}=1}}^{{{self._print(expr.limits[0][2])}}} {summed}"
+
+    def _print_Indexed(self, expr: Any, exp: Any = None) -> str:
+        printed = f"{expr.base.label}^{{{''.join(map(str, expr.indices))}}}"
+        return printed if exp is None else rf"\left({printed}\right)^{{{exp}}}"
+
+    def _print_MatrixSymbol(self, expr: Any) -> str:
+        return expr.name
+
+    def _print_MatAdd(self, expr: Any) -> str:
+        printed = ""
+        for term in sorted(expr.args, key=lambda x: x.as_coeff_mmul()[0].could_extract_minus_sign()):
+            text = self._print(term)
+            printed += text if not printed or text.startswith("-") else f"+{text}"
+        return printed
+
+    def _print_MatMul(self, expr: Any) -> str:
+        coefficient, matrices = expr.as_coeff_matrices()
+        sign = "-" if coefficient.could_extract_minus_sign() else ""
+        number = abs(coefficient) if coefficient.is_number else sp.Mul(-1, coefficient) if sign else coefficient
+        parts = [] if number == 1 else [self._print(number)]
+        parts += [self._bracketed(self._print(x)) if x.is_MatAdd else self._print(x) for x in matrices]
+        return sign + r"\, ".join(parts)
+
+    def _print_Inverse(self, expr: Any) -> str:
+        printed = self._print(expr.arg)
+        return (self._bracketed(printed) if expr.arg.is_MatAdd else printed) + "^{-1}"
+
+    def _print_Trace(self, expr: Any, exp: Any = None) -> str:
+        return rf"\mathrm{{Tr}}{_square(self._print(expr.arg))}"
+
+    def _print_Determinant(self, expr: Any, exp: Any = None) -> str:
+        printed = self._print(expr.arg)
+        shown = rf"\det {self._bracketed(printed) if expr.arg.is_MatAdd else printed}"
+        return shown if exp is None else rf"\left({shown}\right)^{{{exp}}}"
+
+    def _print_SpectrumAverage(self, expr: Any) -> str:
+        return rf"\mathbb{{E}}_{{\nu}}{_square(self._print(expr.integrand))}"
 
     def _print_GaussianAverage(self, expr: Any) -> str:
         return rf"\mathbb{{E}}{_square(self._print(expr.integrand))}"
@@ -203,8 +289,14 @@ def _square(printed: str) -> str:
 
 
 def shown_symbols(expression: Any) -> set[sp.Symbol]:
-    """Return every symbol that an expression shows, those included that its averages integrate over."""
-    averaged = (shown_symbols(average.integrand) for average in expression.atoms(GaussianAverage))
-    bare = expression.free_symbols if not isinstance(expression, GaussianAverage) else set()
+    """Return every symbol that an expression shows, those included that its averages are over.
+
+    Indices of sums, and matrices whose letters are no SymPy symbols, are left to what reads the printed letters.
+    """
+    averages = expression.atoms(GaussianAverage, SpectrumAverage)
+    inside = (shown_symbols(average.integrand) for average in averages)
+    alone = isinstance(expression, GaussianAverage | SpectrumAverage)
+    bare = set() if alone else {x for x in expression.free_symbols if isinstance(x, sp.Symbol) and "\\" not in x.name}
     functions = (x.free_symbols for x in expression.atoms(sp.Function))
-    return set().union(bare, *functions, *averaged)
+    indexed = {x for y in expression.atoms(sp.Indexed) for x in y.free_symbols}
+    return set().union(bare, *functions, *inside) - indexed

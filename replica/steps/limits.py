@@ -9,7 +9,7 @@ from replica.gaussian_average import GaussianLaw
 from replica.multi_index import LossModel
 from replica.replica_trick import REPLICAS, channel_action, replica_limit
 from replica.steps.rank_matrices import RankMatrices
-from replica.steps.step import DerivationStep, DisplayedEquation, single_token
+from replica.steps.step import DerivationStep, DisplayedEquation
 
 __all__ = ["determinants", "no_replicas", "zero_temperature_limit"]
 
@@ -34,7 +34,7 @@ def determinants(model: LossModel) -> DerivationStep:
         (
             DisplayedEquation("determinant", r"\det\left[X\delta_{ab} + Y\right]_{a,b=1}^s", determinant),
             DisplayedEquation("inverse", r"\sum_{ab} \left[\left(X\delta_{ab} + Y\right)^{-1}\right]_{ab}", inverse),
-            DisplayedEquation("weights-symmetric", r"A_s^{\mathrm{weights}}", RankMatrices(rank).action()),
+            DisplayedEquation("weights-symmetric", r"\mathcal{A}_s^{\mathrm{weights}}", RankMatrices(rank).action()),
         ),
     )
 
@@ -47,20 +47,22 @@ def no_replicas(model: LossModel) -> DerivationStep:
         "no replicas",
         "The limit of no replicas",
         r"All terms vanish at $s = 0$; what counts is their slope. Given local fields $w$ that all replicas share, "
-        r"those of one replica have covariance $V_l/\beta$ and the partition function $\zeta(w, h^\star) = "
-        r"\int dz\, \mathcal{N}(z;\, w, V/\beta)\, e^{-\beta\,\ell(z, h^\star)}$:",
+        r"those of one replica have covariance $V_l/\beta$ and the partition function $\zeta(w, h^{\star}) = "
+        r"\int dz\, \mathcal{N}(z;\, w, V/\beta)\, e^{-\beta\,\ell(z, h^{\star})}$:",
         (
             DisplayedEquation(
                 "trace-no-replicas",
-                slope + r"A_s^{\mathrm{trace}}",
-                sp.expand(replica_limit(token_trace_action(single_token(model.layout)))),
+                slope + r"\mathcal{A}_s^{\mathrm{trace}}",
+                sp.expand(replica_limit(token_trace_action(model.layout.single_token))),
             ),
             DisplayedEquation(
                 "weights-no-replicas",
-                slope + r"A_s^{\mathrm{weights}}",
+                slope + r"\mathcal{A}_s^{\mathrm{weights}}",
                 RankMatrices(model.layout.rank).without_replicas(),
             ),
-            DisplayedEquation("channel-no-replicas", slope + r"A_s^{\mathrm{channel}}", replica_limit(channel)),
+            DisplayedEquation(
+                "channel-no-replicas", slope + r"\mathcal{A}_s^{\mathrm{channel}}", replica_limit(channel)
+            ),
         ),
     )
 
@@ -87,11 +89,13 @@ def zero_temperature_limit(model: LossModel) -> DerivationStep:
         r"those that leave the rest finite:",
         (
             DisplayedEquation(
-                "trace-zero-temperature", both + r"A_s^{\mathrm{trace}}", trace_limit(single_token(model.layout))
+                "trace-zero-temperature",
+                both + r"\mathcal{A}_s^{\mathrm{trace}}",
+                trace_limit(model.layout.single_token),
             ),
             DisplayedEquation(
                 "weights-zero-temperature",
-                both + r"A_s^{\mathrm{weights}}",
+                both + r"\mathcal{A}_s^{\mathrm{weights}}",
                 RankMatrices(model.layout.rank).at_zero_temperature(),
             ),
         ),
