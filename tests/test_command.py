@@ -127,6 +127,7 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
     assert written == {
         "report.tex",
         "equations.tex",
+        "derivation.tex",
         "report.md",
         "references.bib",
         "phase_diagram.pdf",

@@ -44,7 +44,7 @@ def compiled_log(folder: Path, name: str) -> str:
 
 def test_files_of_every_format(folder):
     names = {path.name for path in folder.iterdir()}
-    assert {"report.tex", "equations.tex", "report.md", "report.html", "references.bib"} <= names
+    assert {"report.tex", "equations.tex", "derivation.tex", "report.md", "report.html", "references.bib"} <= names
     assert {"phase_diagram.pdf", "phase_diagram.svg"} <= names
     assert ("report.pdf" in names) == ("pdf" in EVERYTHING)
 
@@ -56,7 +56,11 @@ def test_results_are_in_every_text(folder, small):
         assert f"{small.linear_baseline.test_error:.8g}" in text
     bibliography = (folder / "references.bib").read_text(encoding="utf-8")
     cited = set(re.findall(r"\\cite\{([^}]*)\}", (folder / "report.tex").read_text(encoding="utf-8")))
-    assert cited == set(re.findall(r"@\w+\{([^,]*),", bibliography)) == {"cui2024phase", "attention-phase", "sobol1967"}
+    assert (
+        cited
+        == set(re.findall(r"@\w+\{([^,]*),", bibliography))
+        == {"cui2024phase", "attention-phase", "sobol1967", "price1958"}
+    )
 
 
 def test_the_same_diagram_gives_the_same_bytes(folder, small, tmp_path):

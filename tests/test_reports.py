@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, derive_saddle_system, symbols
-from replica.free_energy import build_free_entropy
+from replica import AttentionModel, MultiIndexModel, Spectrum, derive, linear_attention, symbols
 from replica.gaussian_average import GaussianAverage
 from replica.model import ModelStructure
 from replica.reports.assembly import equation_report
@@ -35,16 +34,32 @@ from replica.reports.widths import typeset_width
 from replica.sectors import Sector
 from tests.latex_values import latex_value
 
-SYSTEM = derive_saddle_system()
-VALUES = AttentionModel.paper().parameter_values()
+DERIVATION = derive(AttentionModel.paper())
+SYSTEM = DERIVATION.saddle_system
 PLAIN = Naming.of(None)
 PRINTER = ReportPrinter()
 NEEDS_TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 
 
-def report_blocks(latex_names=None, derivation=None):
+OTHERS = {
+    "three tokens": AttentionModel(0.3, positional_matrix=np.eye(3), positional_encoding=(1, 0, -1)),
+    "rank two": ModelStructure(2, 2),
+    "two variances": AttentionModel(0.3, spectrum=Spectrum.isotropic(0.2, 0.3)),
+    "linear attention, two teachers": AttentionModel(0.3, attention=linear_attention(), teacher_rank=2),
+    "ridge": MultiIndexModel(
+        loss=lambda z, y: (y[0] - z[0]) ** 2 / 2,
+        regularization=0.1,
+        outputs=lambda h, noise: [h[0] + sp.Symbol("kappa") * noise[0]],
+        noise=1,
+        parameters={"kappa": 0.2},
+    ),
+}
+ALL = {"paper": DERIVATION} | {name: derive(model) for name, model in OTHERS.items()}
+
+
+def report_blocks(latex_names=None, derivation=DERIVATION):
     naming = Naming.of(latex_names)
-    return equation_report(SYSTEM, VALUES, naming, derivation).with_results([], naming)
+    return equation_report(derivation, naming).with_results([], naming)
 
 
 def averaged_functions():
@@ -123,13 +138,13 @@ def test_widths_err_on_the_wide_side(tmp_path):
         assert typeset_width(piece) <= 1.35 * width + 1.0, piece
 
 
-def test_definitions_are_those_of_the_symbols_used_and_no_others():
-    report = equation_report(SYSTEM, VALUES)
-    body = (*report.model, *report.equations, *report.parameters)
+@pytest.mark.parametrize("name", ALL)
+def test_definitions_are_those_of_the_symbols_used_and_no_others(name):
+    report = equation_report(ALL[name])
+    body = (*report.model, *report.derivation, *report.equations, *report.parameters)
     definitions = report.glossary.used(body)
     shown = {x for block in body if isinstance(block, Equation) for x in block.symbols}
-    defined = {x.name for entry in definitions for x in entry.symbols}
-    assert {x.name for x in shown} <= defined
+    assert {report.glossary.entries[k] for k in report.glossary.of_symbols(shown)} <= set(definitions)
     # In the other direction: whatever is defined occurs in an equation, a sentence or another definition.
     text = " ".join(
         " ".join([block.left, *(line.text for line in block.lines)]) if isinstance(block, Equation)
@@ -144,12 +159,13 @@ def test_definitions_are_those_of_the_symbols_used_and_no_others():
     assert not any(entry.stem == "W" for entry in definitions)
 
 
-def test_no_letter_of_an_equation_lacks_a_definition():
-    blocks = report_blocks()
+@pytest.mark.parametrize("name", ALL)
+def test_no_letter_of_an_equation_lacks_a_definition(name):
+    blocks = report_blocks(derivation=ALL[name])
     (table,) = [x for x in blocks if isinstance(x, Table) and x.header[0] == "symbol"]
     cells = [cell.strip("$") for cell, _ in table.rows]
     members = [x.strip() for cell in cells for x in re.split(r",|\\dots", cell) if x.strip()]
-    families = {re.sub(r"(_\{[\dij]+\})$", "", "".join(canonical(tokenise(x)))) for x in members}
+    families = {re.sub(r"(\^\{\(\d\)\})?(_\{[\dij]+\})?$", "", "".join(canonical(tokenise(x)))) for x in members}
     stems = sorted(families, key=len, reverse=True)
     for block in blocks:
         if not isinstance(block, Equation):
@@ -159,8 +175,8 @@ def test_no_letter_of_an_equation_lacks_a_definition():
         for stem in stems:
             text = text.replace(stem, "")
         text = re.sub(r"\\[A-Za-z]+", "", text)
-        # Indices of sums and tokens, Euler's number, the number of samples in a sum.
-        assert set(re.findall(r"[A-Za-z]", text)) <= set("ijkle"), (block.label, text)
+        # Indices of sums and tokens, of replicas, Euler's number.
+        assert set(re.findall(r"[A-Za-z]", text)) <= set("ijkle" + "ab"), (block.label, text)
 
 
 @pytest.mark.parametrize(
@@ -193,11 +209,11 @@ def test_names_reach_hats_indices_and_text():
 
 def test_chosen_names_replace_the_letters_everywhere():
     blocks = report_blocks({"semantic_overlap": r"\vartheta", "alpha": "a_n", "local_field": "u"})
-    fragment = equation_report(SYSTEM, VALUES, Naming.of({"theta": r"\vartheta"})).theory_only(
+    fragments = equation_report(DERIVATION, Naming.of({"theta": r"\vartheta"})).fragments(
         Naming.of({"theta": r"\vartheta"})
     )
     texts = [latex_document("T", blocks, "p", ()), markdown_document("T", blocks, cited(blocks))]
-    for text in (*texts, latex_fragment("T", fragment, "p")):
+    for text in (*texts, *(latex_fragment("T", part, "p") for part in fragments.values())):
         assert r"\vartheta" in text
         assert r"\hat{\vartheta}" in text
         assert r"\theta" not in text
@@ -238,9 +254,8 @@ def test_steps_of_a_derivation_are_rendered_with_line_breaking():
     assert len(equations["limit-long"].lines) >= 2
     assert equations["limit-m"].lines == (Line("=q^{2}"),)
     assert derivation_blocks((), PRINTER) == []
-    shown = report_blocks(derivation=steps)
-    assert "eq:x-limit-long" in latex_document("T", shown, "x", cited(shown))
-    html_document("T", shown, cited(shown), {})
+    assert "eq:x-limit-long" in latex_document("T", blocks, "x", ())
+    html_document("T", blocks, (), {})
 
 
 def test_a_symbol_without_a_definition_is_refused():
@@ -249,13 +264,15 @@ def test_a_symbol_without_a_definition_is_refused():
 
 
 def test_report_of_three_tokens():
-    system = derive_saddle_system(build_free_entropy(ModelStructure(3)))
-    model = AttentionModel(0.3, positional_matrix=np.eye(3), positional_encoding=(1, 0, -1))
-    blocks = equation_report(system, model.parameter_values()).with_results([], PLAIN)
+    blocks = report_blocks(derivation=ALL["three tokens"])
     text = markdown_document("Report", blocks, cited(blocks))
     for expected in ("$L = 3$", "T_{33}", "c_{3}", "z^{\\star}_{3}", "A_{13}"):
         assert expected in text
-    for block in blocks:
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_equation_is_wider_than_a_line(name):
+    for block in report_blocks(derivation=ALL[name]):
         if isinstance(block, Equation):
             for line in block.lines:
                 assert line.indent + typeset_width(line.text) + typeset_width(block.left) <= LINE_WIDTH, block.label
@@ -299,7 +316,7 @@ def test_markdown_has_mathematics_that_github_renders():
 
 
 def test_fragment_has_labels_and_no_preamble():
-    text = latex_fragment("Report", equation_report(SYSTEM, VALUES).theory_only(PLAIN), "mine")
+    text = latex_fragment("Report", equation_report(DERIVATION).fragments(PLAIN)["equations.tex"], "mine")
     for forbidden in (
         r"\documentclass",
         r"\usepackage",

@@ -33,9 +33,14 @@ def derivation_blocks(steps: Iterable[DerivationStep], printer: ReportPrinter) -
     """Return the steps of a derivation."""
     found: list[Block] = []
     for step in steps:
-        found += [Heading(step.title, 2), Paragraph(step.text)]
+        found += [Heading(step.title, 2), Paragraph(_with_citations(step.text))]
         found += _step_equations(step, printer)
     return [Heading("Derivation"), *found] if found else []
+
+
+def _with_citations(text: str) -> str:
+    """Return a step's text with references to what it uses."""
+    return text.replace("(Price's theorem)", "(Price's theorem {cite:price1958})")
 
 
 def _step_equations(step: DerivationStep, printer: ReportPrinter) -> list[Equation]:

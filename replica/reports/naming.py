@@ -40,6 +40,7 @@ NOTATION: dict[str, str] = {
     "encodings": "p",
     "action": r"\mathcal{A}",
     "normal_density": r"\mathcal{N}",
+    "replicated_precision": r"\mathcal{B}",
     "positional_matrix": "A",
     "positional_encoding": "c",
 }

@@ -67,7 +67,7 @@ class ReportPrinter(LatexPrinter):
         first = (REPLICAS, BETA, SAME_REPLICA)
         self._ranks = {x: rank for rank, x in enumerate((*first, *(quantity.symbol for quantity in quantities)))}
         # Entries and coefficients with a general index are parameters, too.
-        self._ranks |= {sp.Symbol("A_ij"): 3, sp.Symbol("c_l"): 3}
+        self._ranks |= {sp.Symbol("A_ij"): len(first) + 3, sp.Symbol("c_l"): len(first) + 3}
 
     def with_names(self, names: Mapping[sp.Symbol, str]) -> ReportPrinter:
         """Return the same printer with further names."""
@@ -156,7 +156,7 @@ class ReportPrinter(LatexPrinter):
             return rf"\sqrt{{{self._print(base)}}}"
         if exponent.could_extract_minus_sign() and not base.is_Number:
             return rf"\frac{{1}}{{{self._print(sp.Pow(base, -exponent))}}}"
-        if base.is_Add or base.is_Mul:
+        if base.is_Add or base.is_Mul or isinstance(base, sp.Determinant):
             return rf"{self._bracketed(self._print(base))}^{{{self._print(exponent)}}}"
         if base.is_Symbol and "^" in self._print(base):
             return rf"({self._print(base)})^{{{self._print(exponent)}}}"

@@ -29,7 +29,7 @@ _NAMED = {
     "tau": 550, "upsilon": 576, "phi": 596, "chi": 626, "psi": 687, "omega": 658, "varepsilon": 466, "vartheta": 591,
     "varpi": 856, "varrho": 517, "varsigma": 443, "varphi": 654, "Gamma": 625, "Delta": 833, "Theta": 778,
     "Lambda": 694, "Xi": 667, "Pi": 750, "Sigma": 722, "Upsilon": 778, "Phi": 722, "Psi": 778, "Omega": 722,
-    "partial": 590, "ell": 417, "star": 500, "top": 778, "infty": 1000, "sum": 1444, "int": 1000, "prod": 1278,
+    "partial": 590, "ell": 417, "star": 500, "top": 778, "infty": 1000, "sum": 1444, "int": 1250, "prod": 1550,
     "ldots": 1172, "dots": 1172, "cdots": 1172, "langle": 389, "rangle": 389, "vert": 278, "lvert": 278, "rvert": 278,
     "Vert": 500, "lVert": 500, "rVert": 500, "nabla": 833,
 }  # fmt: skip

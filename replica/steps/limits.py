@@ -27,10 +27,14 @@ def determinants(model: LossModel) -> DerivationStep:
         "determinant and inverse",
         "Determinant and inverse of replica-symmetric matrices",
         r"A matrix of blocks $X\delta_{ab} + Y$ has the determinant and the sum of all blocks of its inverse given "
-        r"below. With $X = \beta B$, $Y = -\beta^2 N$ and a field $\beta b$, where "
+        r"below. With $X = \beta B$, $Y = -\beta^2 N$ and a tilt $\beta\eta$, where "
         r"$B = \lambda + \sum_l\gamma_l\hat{V}_l$, $N = \sum_l\gamma_l\hat{q}_l$, "
-        r"$b = \sum_l\tau_l\hat{m}_l + \sum_l\gamma_l\hat{\theta}_l\pi$ and $M = \mathbb{E}\, b b^\top$, the term "
-        r"of the weights is, up to a constant,",
+        + (
+            r"$\eta = \sum_l\tau_l\hat{m}_l + \sum_l\gamma_l\hat{\theta}_l\pi$"
+            if model.layout.directions
+            else r"$\eta = \sum_l\gamma_l\hat{\theta}_l\pi$"
+        )
+        + r" and $M = \mathbb{E}\, \eta\eta^\top$, the term of the weights is, up to a constant,",
         (
             DisplayedEquation("determinant", r"\det\left[X\delta_{ab} + Y\right]_{a,b=1}^s", determinant),
             DisplayedEquation("inverse", r"\sum_{ab} \left[\left(X\delta_{ab} + Y\right)^{-1}\right]_{ab}", inverse),

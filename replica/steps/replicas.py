@@ -65,8 +65,9 @@ def replicated_action(model: LossModel) -> DerivationStep:
             DisplayedEquation(
                 "partition-function",
                 r"\mathbb{E} Z^s",
-                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, dm^a\, d\hat{m}^a\, d\theta^a\, d\hat{\theta}^a\; "
-                r"e^{d\, \mathcal{A}_s}",
+                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, "
+                + (r"dm^a\, d\hat{m}^a\, " if model.layout.directions else "")
+                + r"d\theta^a\, d\hat{\theta}^a\; e^{d\, \mathcal{A}_s}",
             ),
             DisplayedEquation(
                 "action",
@@ -89,7 +90,9 @@ def overlaps(model: LossModel) -> DerivationStep:
     return DerivationStep(
         "overlaps",
         "Overlaps and their conjugates",
-        r"The overlaps are fixed by delta functions with conjugate variables $\hat{Q}, \hat{m}, \hat{\theta}$. The "
+        r"The overlaps are fixed by delta functions with conjugate variables "
+        + (r"$\hat{Q}, \hat{m}, \hat{\theta}$" if layout.directions else r"$\hat{Q}, \hat{\theta}$")
+        + r". The "
         r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $s$ rows $v_a$ of "
         r"the weights along an eigenvector of the covariances (eigenvalues $\gamma_l$, encodings' projections "
         r"$\tau_l$, teacher's row $\pi$), averaged over eigenvectors by $\mathbb{E}_\nu$, and a term of the channel, "
@@ -100,9 +103,20 @@ def overlaps(model: LossModel) -> DerivationStep:
             DisplayedEquation(
                 "weights-replicas",
                 r"\mathcal{A}_s^{\mathrm{weights}}",
-                r"\log \int \prod_a dv_a\, e^{-\frac{1}{2} \sum_{ab} v_a \cdot \left(\beta\lambda\delta_{ab} + "
-                r"\sum_l \gamma_l \hat{Q}_l^{ab}\right) v_b + \sum_a v_a \cdot \left(\sum_l \tau_l \hat{m}_l^a + "
-                r"\sum_l \gamma_l \hat{\theta}_l^a \pi\right)}",
+                r"\log \int \prod_a dv_a\, e^{-\frac{1}{2} \sum_{ab} v_a \cdot \mathcal{B}^{ab} v_b + "
+                r"\sum_a v_a \cdot \eta^a}",
+            ),
+            DisplayedEquation(
+                "precision-replicas",
+                r"\mathcal{B}^{ab}",
+                r"\beta\lambda\delta_{ab} + \sum_l \gamma_l \hat{Q}_l^{ab}",
+            ),
+            DisplayedEquation(
+                "tilt-replicas",
+                r"\eta^a",
+                r"\sum_l \tau_l \hat{m}_l^a + \sum_l \gamma_l \hat{\theta}_l^a \pi"
+                if layout.directions
+                else r"\sum_l \gamma_l \hat{\theta}_l^a \pi",
             ),
             DisplayedEquation(
                 "channel-replicas",
@@ -123,8 +137,14 @@ def replica_symmetric_ansatz(model: LossModel) -> DerivationStep:
         "replica symmetry",
         "Replica-symmetric ansatz",
         r"All replicas play the same part. At low temperature they differ by fluctuations of order $1/\beta$, whose "
-        r"size is the susceptibility $V$, and conjugates grow with $\beta$; $m^a$ and $\theta^a$ do not depend on the "
-        r"replica, with conjugates $\beta\hat{m}$ and $\beta\hat{\theta}$. The trace term becomes a polynomial in $s$:",
+        r"size is the susceptibility $V$, and conjugates grow with $\beta$; "
+        + (
+            r"$m^a$ and $\theta^a$ do not depend on the replica, with conjugates $\beta\hat{m}$ and "
+            r"$\beta\hat{\theta}$"
+            if model.layout.directions
+            else r"$\theta^a$ does not depend on the replica, with conjugate $\beta\hat{\theta}$"
+        )
+        + ". The trace term becomes a polynomial in $s$:",
         (
             DisplayedEquation("ansatz-overlap", "Q^{ab}", replica_symmetric_overlap(q, V)),
             DisplayedEquation("ansatz-conjugate", r"\hat{Q}^{ab}", replica_symmetric_conjugate(q_hat, V_hat)),
