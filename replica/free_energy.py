@@ -6,7 +6,7 @@ r"""The replica-symmetric free entropy Phi at zero temperature, as a SymPy expre
 
 Its terms are the limits s -> 0 and beta -> infinity of ``replica.replica_trick``. The sum runs over groups of tokens
 with equal covariances, which share their order parameters, and m has a column per direction of the encodings;
-``replica.reduction`` shows that nothing is lost by that.
+``Derivation.verify`` shows that nothing is lost by that.
 """
 
 from __future__ import annotations

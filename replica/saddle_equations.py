@@ -114,7 +114,8 @@ class SaddleSystem:
     def test_error(self) -> sp.Expr:
         r"""Test error per token, :math:`\frac{2}{L}\mathbb{E}[\ell(w, h^\star)]`: section 5 of the theory notes.
 
-        The sample loss carries a factor 1/2 that the test error does not.
+        The sample loss of attention carries a factor 1/2 that the test error does not. The same expression is used for
+        any loss: twice the mean loss of a new sample, noise of its outputs included.
         """
         phi = self.free_entropy
         at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))

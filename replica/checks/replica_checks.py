@@ -130,9 +130,9 @@ def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Che
 
 
 def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[Check]:
-    """Compare the limits s -> 0 with the polynomial through explicit values at n = 1 ... 6, continued to n = 0.
+    """Compare the limits s -> 0 with the polynomial through explicit values at s = 1 ... 6, continued to s = 0.
 
-    The logarithm of a determinant is no polynomial in n; with a weak noise N what is left out is tiny.
+    The logarithm of a determinant is no polynomial in s; with a weak noise N what is left out is tiny.
     """
     token = derivation.loss_model.layout.single_token
     quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
