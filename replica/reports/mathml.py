@@ -28,7 +28,8 @@ _REPAIRS = tuple((re.compile(pattern), repaired) for pattern, repaired in (
     # As TeX has them: upright capital Greek letters, names of functions as identifiers.
     (r"<mi>(&#x0039[1-9A-F];|&#x003A[0-9];|&#x1D53C;)</mi>", r'<mi mathvariant="normal">\1</mi>'),
     (r"<msub><mo>(min|max)</mo>(<mrow><mi>\w+</mi></mrow>|<mi>\w+</mi>)</msub>", r"<munder><mi>\1</mi>\2</munder>"),
-    (r"<msub><mo>lim</mo>(<mrow>.*?</mrow>)</msub>", r'<munder><mi>lim</mi>\1</munder><mspace width="0.167em"></mspace>'),
+    (r"<msub><mo>lim</mo>(<mrow>.*?</mrow>)</msub>",
+     r'<munder><mi>lim</mi>\1</munder><mspace width="0.167em"></mspace>'),
     (r"<mi>(log|exp)</mi>(?=<m[in])", r'<mi>\1</mi><mspace width="0.167em"></mspace>'),
     (r"(?<!<msub>)(?<!<munder>)<mo(?: movablelimits=\"true\")?>(lim|log|Tr|exp|det)</mo>",
      r'<mi>\1</mi><mspace width="0.167em"></mspace>'),
