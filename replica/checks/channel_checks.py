@@ -37,7 +37,7 @@ def laplace(derivation: Derivation, seed: int) -> Iterator[Check]:
     the envelope minimises.
     """
     phi = derivation.free_entropy
-    beta = mpmath.mpf(10) ** 6
+    beta = mpmath.mpf(10) ** 8
     with mpmath.workdps(DIGITS):
         point = channel_point(derivation, np.random.default_rng(seed + 10))
         size = len(phi.points)
@@ -55,7 +55,7 @@ def laplace(derivation: Derivation, seed: int) -> Iterator[Check]:
         expected = point.minimum + logarithm / beta
         deviation = relative(expected - mpmath.log(total) / beta, expected)
     yield Check(
-        "Moreau envelope", "partition function of one sample at beta = 1e6 against the envelope", deviation, 1e-9
+        "Moreau envelope", "partition function of one sample at beta = 1e8 against the envelope", deviation, 1e-9
     )
 
 
@@ -65,7 +65,7 @@ def differentiate_numerically(function: Any, x: Any) -> Any:
     def difference(h: Any) -> Any:
         return (function(x + h) - function(x - h)) / (2 * h)
 
-    h = mpmath.mpf("1e-6")
+    h = mpmath.mpf("1e-10")
     return (4 * difference(h / 2) - difference(h)) / 3
 
 
