@@ -108,7 +108,7 @@ def atom_law(layout: Layout, encoding: sp.Matrix, zero_moments: Collection[str] 
 def encoding_symbols(layout: Layout) -> sp.Matrix:
     """Return the symbols of the encodings' components, L x k."""
     if layout.directions == 1:
-        return sp.Matrix(symbols.positional_encoding(layout.sequence_length))
+        return sp.Matrix(layout.sequence_length, 1, lambda i, _: sp.Symbol(f"c_{i + 1}", real=True))
     return sp.Matrix(layout.sequence_length, layout.directions, lambda i, j: sp.Symbol(f"c_{i + 1}{j + 1}", real=True))
 
 
