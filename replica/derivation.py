@@ -6,9 +6,11 @@ reports are generated from (``saddle_system``), so that nothing is written twice
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,6 +127,19 @@ class Derivation:
     def latex_names(self) -> Mapping[sp.Symbol, str]:
         """LaTeX of order parameters, parameters and fields."""
         return latex_table(self.loss_model)
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str = "attention",
+        line_width: float = 31.0,
+    ) -> list[Path]:
+        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
+        from replica.reports.theory_report import write_theory_report
+
+        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
 
     def verify(self, **options: Any) -> Verification:
         """Check every step by an independent route; see ``replica.verification.verify``."""

@@ -4,9 +4,9 @@ r"""The replica-symmetric free entropy Phi at zero temperature, as a SymPy expre
     \Phi = \mathrm{extr}\Big\{\sum_g\tfrac12\mathrm{Tr}(q_g\hat V_g - V_g\hat q_g) - \mathrm{Tr}\,m^\top\hat m
            - \sum_g\mathrm{Tr}\,\theta_g^\top\hat\theta_g + \Psi_w - \alpha\,\mathbb{E}[\mathcal{M}]\Big\}
 
-Its terms are the limits n -> 0 and beta -> infinity of ``replica.replica_trick``. The sum runs over groups of tokens
+Its terms are the limits s -> 0 and beta -> infinity of ``replica.replica_trick``. The sum runs over groups of tokens
 with equal covariances, which share their order parameters, and m has a column per direction of the encodings;
-``replica.reduction`` shows that nothing is lost by that.
+``Derivation.verify`` shows that nothing is lost by that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["FreeEntropy", "build_free_entropy", "token_trace_action", "trace_lim
 
 @functools.cache
 def trace_limit(token: Layout) -> sp.Expr:
-    r"""Return one token's share of the trace term at n -> 0 and zero temperature, in the symbols of its layout."""
+    r"""Return one token's share of the trace term at s -> 0 and zero temperature, in the symbols of its layout."""
     return zero_temperature(replica_limit(token_trace_action(token)))
 
 
@@ -117,7 +117,7 @@ class FreeEntropy(MoreauProblem):
 
 def trace_term(layout: Layout) -> sp.Expr:
     """Return the trace term, group by group; m, which belongs to no group, once."""
-    token = Layout((0,), layout.rank, layout.teacher_rank, layout.directions)
+    token = layout.single_token
     limit = trace_limit(token)
     generic = (*symbols.order_parameters(token), *symbols.conjugates(token))
     own = {

@@ -10,18 +10,18 @@ from replica import symbols
 from replica.multi_index import LossModel
 from replica.replica_trick import BETA, REPLICAS, SAME_REPLICA
 
-__all__ = ["latex_table"]
+__all__ = ["STEMS", "latex_of_symbol", "latex_table"]
 
 # Letters of symbols that stand for expressions or moments, and of fields: SymPy's stem and its LaTeX.
 STEMS = {
     "K": "K",
-    "S": "S",
-    "W": "W",
+    "U": "U",
+    "J": "J",
     "Lambda": r"\Lambda",
     "g": "g",
     "gamma": r"\gamma",
     "P": "P",
-    "X": "X",
+    "F": "F",
     "G": "G",
     "B": "B",
     "N": "N",
@@ -60,14 +60,18 @@ def latex_table(model: LossModel) -> dict[sp.Symbol, str]:
     for stem, mark, fields in (
         ("w", "", model.fields),
         ("h", r"^{\star}", model.teacher_fields),
-        ("z", "", model.points),
+        ("z", r"^{\star}", model.points),
         ("xi", "", model.noise_fields),
         ("y", "", [x for x in model.target_symbols if x.name.startswith("y_")]),
         ("T", "", [x for x in model.target_symbols if x.name.startswith("T_")]),
     ):
         shown = STEMS.get(stem, stem)
         table |= {x: f"{shown}{mark}_{{{x.name.removeprefix(f'{stem}_')}}}" for x in fields}
-    return table | {REPLICAS: "n", BETA: r"\beta", SAME_REPLICA: r"\delta_{ab}"}
+    # Before tokens share them, every token has its own; and some steps are written for one token.
+    for other in (layout.per_token, layout.single_token):
+        for x in (*symbols.order_parameters(other), *symbols.conjugates(other)):
+            table.setdefault(x.symbol, x.latex)
+    return table | {REPLICAS: "s", BETA: r"\beta", SAME_REPLICA: r"\delta_{ab}"}
 
 
 def latex_of_symbol(symbol: sp.Symbol) -> str | None:

@@ -57,6 +57,11 @@ class Layout:
         length = self.sequence_length
         return Layout(tuple(range(length)), self.rank, self.teacher_rank, length if self.directions else 0)
 
+    @property
+    def single_token(self) -> Layout:
+        """The layout of one token by itself."""
+        return Layout((0,), self.rank, self.teacher_rank, self.directions)
+
     def members(self, group: int) -> tuple[int, ...]:
         """Return the tokens of a group."""
         return tuple(token for token, own in enumerate(self.groups) if own == group)

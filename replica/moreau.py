@@ -148,7 +148,7 @@ def moreau_problem(model: ModelStructure | LossModel = symbols.PAPER) -> MoreauP
         inverses, per_group = (), [sp.Matrix([[1 / x[0, 0]]]) for x in matrices]
     else:
         inverses = tuple(
-            InverseMatrix(group_symbols("W", layout, g, rank), sp.ImmutableMatrix(x)) for g, x in enumerate(matrices)
+            InverseMatrix(group_symbols("J", layout, g, rank), sp.ImmutableMatrix(x)) for g, x in enumerate(matrices)
         )
         per_group = [sp.Matrix(x.symbols) for x in inverses]
     objective = moreau_objective(known.points, known.fields, [per_group[g] for g in layout.groups], known.loss)

@@ -191,7 +191,8 @@ GREEK = frozenset(
 # Letters and first words of names that equations and generated code use for other things; digits may follow, and an
 # underscore with anything.
 RESERVED = frozenset(
-    """alpha beta n q m V theta rho w z h xi T dT A c R K M N S W Lambda g B gamma tau pi X P G H x y delta common line
+    """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
+    zeta F X Y P G H x y delta s common line
     omega sigma regularization positional token teacher average weight prior inverse parameters exponential math
     np work count state out""".split()  # noqa: SIM905
 )

@@ -92,9 +92,9 @@ def eigenvalue_name(group: int, count: int) -> str:
 
 
 def moment_name(i: int, j: int, directions: int) -> str:
-    """Return the letter of a joint moment of (u, pi), by its place: P for u u, X for u pi, G for pi pi."""
+    """Return the letter of a joint moment of (u, pi), by its place: P for u u, F for u pi, G for pi pi."""
     if j < directions:
         return f"P_{i + 1}{j + 1}"
     if i < directions:
-        return f"X_{i + 1}{j + 1 - directions}"
+        return f"F_{i + 1}{j + 1 - directions}"
     return f"G_{i + 1 - directions}{j + 1 - directions}"

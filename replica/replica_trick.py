@@ -1,16 +1,16 @@
-r"""The replica-symmetric ansatz, the limits n -> 0 and beta -> infinity, as transformations of SymPy expressions.
+r"""The replica-symmetric ansatz, the limits s -> 0 and beta -> infinity, as transformations of SymPy expressions.
 
-The partition function of n replicas, averaged over the data, is an integral of :math:`e^{d A_n}` over overlaps of
+The partition function of s replicas, averaged over the data, is an integral of :math:`e^{d A_s}` over overlaps of
 replicas and their conjugates (section 3 of the theory notes). Its exponent has three terms, each of which is written
-here for replica-symmetric overlaps at finite n and beta, and then taken to its limits:
+here for replica-symmetric overlaps at finite s and beta, and then taken to its limits:
 
 .. math::
-    \Phi = \lim_{\beta\to\infty}\frac1\beta\,\partial_n A_n\Big|_{n=0}
+    \Phi = \lim_{\beta\to\infty}\frac1\beta\,\partial_s A_s\Big|_{s=0}
 
 - the trace term pairs overlaps with conjugates;
 - the prior term is a Gaussian integral over the weights, whose matrix has determinant
-  :math:`\det X^{n-1}\det(X + nY)` for blocks :math:`X\delta_{ab} + Y`;
-- the channel term is the average of a partition function's n-th power, whose logarithm Laplace's method turns into
+  :math:`\det X^{s-1}\det(X + sY)` for blocks :math:`X\delta_{ab} + Y`;
+- the channel term is the average of a partition function's s-th power, whose logarithm Laplace's method turns into
   the Moreau envelope of the loss.
 """
 
@@ -34,7 +34,8 @@ __all__ = [
     "zero_temperature",
 ]
 
-REPLICAS = sp.Symbol("n", real=True)
+REPLICAS = sp.Symbol("s", real=True)
+"""The number of replicas; n counts samples."""
 BETA = sp.Symbol("beta", positive=True)
 SAME_REPLICA = sp.Symbol("delta_ab", real=True)
 r"""Kronecker's delta of two replicas, :math:`\delta_{ab}`."""
@@ -53,7 +54,7 @@ def replica_symmetric_conjugate(q_hat: sp.Matrix, V_hat: sp.Matrix) -> sp.Matrix
 def replica_sum(summand: sp.Expr) -> sp.Expr:
     r"""Return the sum over replicas a and b of a polynomial in :math:`\delta_{ab}`.
 
-    A power of the delta is the delta, whose sum is n; what is free of it is summed :math:`n^2` times.
+    A power of the delta is the delta, whose sum is s; what is free of it is summed :math:`s^2` times.
     """
     polynomial = sp.Poly(sp.expand(summand), SAME_REPLICA)
     total = sp.S.Zero
@@ -68,7 +69,7 @@ def trace_action(
     positional: tuple[sp.Matrix, sp.Matrix],
     semantic: tuple[sp.Matrix, sp.Matrix],
 ) -> sp.Expr:
-    r"""Return a token's share of the trace term for n replicas.
+    r"""Return a token's share of the trace term for s replicas.
 
     .. math::
         \tfrac12\sum_{ab}\mathrm{Tr}\,Q^{ab}\hat Q^{ab} - \sum_a \beta\, m\cdot\hat m
@@ -80,13 +81,13 @@ def trace_action(
 
 
 def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp.Expr:
-    r"""Return the prior term of one eigenvector for n replicas, up to a constant.
+    r"""Return the prior term of one eigenvector for s replicas, up to a constant.
 
-    The integral over the n rows of weights of :math:`\exp(-\frac12\sum_{ab} w_a\cdot\mathcal{B}_{ab} w_b + \beta
+    The integral over the s rows of weights of :math:`\exp(-\frac12\sum_{ab} w_a\cdot\mathcal{B}_{ab} w_b + \beta
     \sum_a b\cdot w_a)` with :math:`\mathcal{B}_{ab} = X\delta_{ab} + Y`, :math:`X = \beta B`, :math:`Y = -\beta^2 N`:
 
     .. math::
-        -\tfrac12\big[(n-1)\log\det X + \log\det(X + nY)\big] + \tfrac{n\beta^2}{2}\, b\cdot(X + nY)^{-1} b
+        -\tfrac12\big[(s-1)\log\det X + \log\det(X + sY)\big] + \tfrac{s\beta^2}{2}\, b\cdot(X + sY)^{-1} b
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp
     tilt
         Second moments of b, r x r.
     """
-    # X + nY = beta (B - n beta N): the factor beta is taken out of determinants and inverses here, so that none of
+    # X + sY = beta (B - s beta N): the factor beta is taken out of determinants and inverses here, so that none of
     # them has to be found in long fractions later.
     total = precision - REPLICAS * BETA * noise
     size = precision.rows
@@ -104,7 +105,7 @@ def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp
 
 
 def channel_action(single: sp.Expr, law: GaussianLaw) -> sp.Expr:
-    r"""Return the channel term for n replicas, :math:`\log\mathbb{E}[\zeta^n]`.
+    r"""Return the channel term for s replicas, :math:`\log\mathbb{E}[\zeta^s]`.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def channel_action(single: sp.Expr, law: GaussianLaw) -> sp.Expr:
 
 
 def replica_limit(action: sp.Expr) -> sp.Expr:
-    r"""Return :math:`\lim_{n\to0}\frac1n A_n = \partial_n A_n|_{n=0}`; the action vanishes at n = 0."""
+    r"""Return :math:`\lim_{s\to0}\frac1s A_s = \partial_s A_s|_{s=0}`; the action vanishes at s = 0."""
     at_zero = sp.diff(action, REPLICAS).subs(REPLICAS, 0)
     # The average of a constant is the constant.
     averages = {x: x.integrand for x in at_zero.atoms(GaussianAverage) if not x.integrand.free_symbols}

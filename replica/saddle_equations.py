@@ -21,7 +21,7 @@ from replica import symbols
 from replica.free_energy import FreeEntropy, build_free_entropy
 from replica.gaussian_average import GaussianAverage, integrate_by_parts, use_envelope_theorem
 from replica.inverse_matrices import differentiate
-from replica.spectrum_average import spectrum_average
+from replica.spectrum_average import SpectrumAverage, spectrum_average
 
 __all__ = ["SaddleSystem", "derive_saddle_system"]
 
@@ -58,7 +58,7 @@ class SaddleSystem:
 
     @cached_property
     def weight_definitions(self) -> dict[sp.Symbol, sp.Expr]:
-        """Symbols in the overlap equations that stand for entries of K = B^{-1} and S, and their values, in order."""
+        """Symbols in the overlap equations that stand for entries of K = B^{-1} and U, and their values, in order."""
         weights = self.free_entropy.weights
         return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
 
@@ -98,9 +98,11 @@ class SaddleSystem:
         ridge = self.free_entropy.model.ridge
         inverses = (weights.inverse,) if weights.moments else ()
         norm = -2 * differentiate(weights.integrand, ridge, inverses)
-        if weights.moments:
-            norm = sp.expand(norm)
-        return spectrum_average(norm, weights.token_law.atom_symbols)
+        atom_symbols = weights.token_law.atom_symbols
+        if not weights.moments:
+            return spectrum_average(norm, atom_symbols)
+        # Symbols of inverse and moments hide those of the atom, which must be averaged over all the same.
+        return SpectrumAverage(sp.expand(norm), atom_symbols) if atom_symbols else sp.expand(norm)
 
     @property
     def training_loss(self) -> sp.Expr:
@@ -112,7 +114,8 @@ class SaddleSystem:
     def test_error(self) -> sp.Expr:
         r"""Test error per token, :math:`\frac{2}{L}\mathbb{E}[\ell(w, h^\star)]`: section 5 of the theory notes.
 
-        The sample loss carries a factor 1/2 that the test error does not.
+        The sample loss of attention carries a factor 1/2 that the test error does not. The same expression is used for
+        any loss: twice the mean loss of a new sample, noise of its outputs included.
         """
         phi = self.free_entropy
         at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))

@@ -43,7 +43,8 @@ class SpectrumAtom:
         :math:`\gamma_l`, one per token, >= 0.
     positional_moments
         :math:`E[\tau_k\tau_l]` on this atom, L x L; by default the model's Gram matrix of encodings, that is,
-        encodings that know nothing of the covariances.
+        encodings that know nothing of the covariances. Averaged over the atoms it is that Gram matrix by definition,
+        which is not checked.
     teacher_moments
         :math:`E[\pi\pi^\top]`, t x t; by default the identity.
     mixed_moments
@@ -146,11 +147,12 @@ class Spectrum:
 
     @classmethod
     def power_law(cls, exponent: float, tokens: int, count: int = 32, largest: float = 1.0) -> Spectrum:
-        r"""Return a power law of eigenvalues, the same for all tokens, discretised.
+        r"""Return eigenvalues that fall as a power of their rank, the same for all tokens.
 
-        The i-th of d eigenvalues is :math:`\gamma_{\max}\,(i/d)^{-a}` truncated at the first: as d grows with the
-        share x = i/d kept, :math:`\gamma(x) = \gamma_{\max}(1 + c x)^{-a}` with :math:`c = 10^3`, three decades
-        of ranks. ``count`` atoms are the nodes of a Gauss-Legendre rule in :math:`\log(1 + cx)`.
+        A share x of the directions has eigenvalues above :math:`\gamma(x) = \gamma_{\max}(1 + c x)^{-a}`, x from 0 to
+        1. With :math:`c = 10^3` they are nearly constant over the first thousandth of the directions, and fall as
+        :math:`x^{-a}` over the three decades that follow. The average over x is a Gauss-Legendre rule of ``count``
+        nodes in :math:`\log(1 + cx)`, each an atom.
 
         Parameters
         ----------
@@ -161,7 +163,7 @@ class Spectrum:
         count
             Number of atoms.
         largest
-            The largest eigenvalue.
+            The largest eigenvalue :math:`\gamma_{\max}`, at x = 0.
         """
         exponent, largest = finite_number("exponent", exponent), finite_number("largest", largest)
         count, tokens = integer("count", count, 1, 1000), integer("tokens", tokens, 1, 1000)

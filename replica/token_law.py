@@ -107,9 +107,12 @@ def atom_law(layout: Layout, encoding: sp.Matrix, zero_moments: Collection[str] 
 
 def encoding_symbols(layout: Layout) -> sp.Matrix:
     """Return the symbols of the encodings' components, L x k."""
-    if layout.directions == 1:
-        return sp.Matrix(layout.sequence_length, 1, lambda i, _: sp.Symbol(f"c_{i + 1}", real=True))
-    return sp.Matrix(layout.sequence_length, layout.directions, lambda i, j: sp.Symbol(f"c_{i + 1}{j + 1}", real=True))
+    index = "{0}" if layout.directions == 1 else "{0}{1}"
+    return sp.Matrix(
+        layout.sequence_length,
+        layout.directions,
+        lambda i, j: sp.Symbol(f"c_{index.format(i + 1, j + 1)}", real=True),
+    )
 
 
 def law_of_structure(structure: ModelStructure) -> TokenLaw:

@@ -1,4 +1,4 @@
-r"""The prior term of Phi: the Gaussian integral over the weights, at n -> 0 and zero temperature."""
+r"""The prior term of Phi: the Gaussian integral over the weights, at s -> 0 and zero temperature."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["WeightTerm", "weight_limit", "weight_term"]
 
 @functools.cache
 def weight_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix, sp.ImmutableMatrix]:
-    r"""Return the prior term of one eigenvector at n -> 0 and zero temperature, :math:`\frac12\mathrm{Tr}\,K(N + M)`.
+    r"""Return the prior term of one eigenvector at s -> 0 and zero temperature, :math:`\frac12\mathrm{Tr}\,K(N + M)`.
 
     With the inverse K = B^{-1} and the symbols of N (noise) and M (second moments of the tilt).
 
@@ -49,7 +49,7 @@ class WeightTerm:
         :math:`K = B^{-1}` with :math:`B = \lambda + \sum_g\gamma_g\hat V_g`; its entries are written out in
         ``integrand`` for rank one.
     moments
-        For rank above one: symbols S of :math:`\sum_g\gamma_g\hat q_g + E\,bb^\top`, and their values.
+        For rank above one: symbols U of :math:`\sum_g\gamma_g\hat q_g + E\,bb^\top`, and their values.
     tilt
         The coefficients of b: :math:`\hat m` (r x k) and :math:`\sum_g\gamma_g\hat\theta_g` (r x t).
     token_law
@@ -96,7 +96,7 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
         )
         integrand, moments = sp.simplify(compact.xreplace(values)), {}
     else:
-        total = symmetric_symbols("S", rank)
+        total = symmetric_symbols("U", rank)
         moments = {total[i, j]: sp.expand(noise[i, j] + tilt[i, j]) for i, j in upper_triangle(rank)}
         integrand = (sp.Matrix(inverse.symbols) * sp.Matrix(total)).trace() / 2
         # The limit depends on N and M through their sum alone.

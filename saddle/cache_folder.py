@@ -1,4 +1,4 @@
-"""Where kernels are kept, and how files get there whole."""
+"""Where kernels are kept."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import functools
 import os
 import shutil
 import tempfile
-import uuid
 import warnings
 from pathlib import Path
 
 import platformdirs
 
-__all__ = ["CACHE_VARIABLE", "cache_folder", "preferred_folder", "warn_unwritable", "write_atomically"]
+__all__ = ["CACHE_VARIABLE", "cache_folder", "preferred_folder", "warn_unwritable"]
 
 CACHE_VARIABLE = "ATTENTION_PHASE_CACHE"
 
@@ -71,17 +70,3 @@ def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") ->
         folder = _temporary_folder() / key
         folder.mkdir(exist_ok=True)
     return folder
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that no reader ever sees half of it."""
-    data = content.encode() if isinstance(content, str) else content
-    # NOTE: not by ``tempfile``, whose files no other user may read: a cache may be filled by one for many.
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -101,8 +101,9 @@ def solve(
     alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
+    from replica.reports.files import prepare_folder
     from saddle.phase_diagram import solve_phase_diagram
-    from saddle.reporting import prepare_folder, transition_table
+    from saddle.reporting import transition_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -154,8 +155,9 @@ def lines(
     quiet: bool,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
+    from replica.reports.files import prepare_folder
     from saddle.lines.collection import solve_transition_lines
-    from saddle.reporting import line_table, prepare_folder
+    from saddle.reporting import line_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -171,16 +173,41 @@ def lines(
 @_model_options
 @click.option("--results", help="A results file of 'solve' to report on; without it, the model is solved first.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for the report.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["latex", "markdown", "html", "pdf"]),
+    multiple=True,
+    default=("latex", "markdown", "html"),
+    show_default=True,
+    help="Format; may be given several times. 'pdf' needs pdflatex.",
+)
+@click.option("--prefix", default="attention", show_default=True, help="Labels of equations begin with eq: and this.")
+@click.option(
+    "--line-width", type=float, default=31.0, show_default=True, help="Width of equations in ems; 21 for two columns."
+)
+@click.option(
+    "--latex-name",
+    "latex_names",
+    multiple=True,
+    metavar="NAME=LATEX",
+    help=r"LaTeX for a symbol, such as theta=\vartheta; may be given several times.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_one_line_errors
 def report(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    results: str | None, output: str, quiet: bool,
+    results: str | None, output: str, formats: tuple[str, ...], prefix: str, line_width: float,
+    latex_names: tuple[str, ...], quiet: bool,
 ) -> None:  # fmt: skip
-    """Write the model, Phi, the saddle-point equations and the transitions as LaTeX and Markdown."""
+    """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
+    from replica.reports.documents import checked_choices
+    from replica.reports.files import prepare_folder
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
-    from saddle.reporting import prepare_folder, write_report
+    from saddle.report_writing import write_report
 
+    names = _latex_names(latex_names)
+    checked_choices(formats, names, prefix, line_width)
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
     folder = prepare_folder(output)
@@ -188,8 +215,21 @@ def report(
         diagram = PhaseDiagram.load(results)
     else:
         diagram = solve_phase_diagram(model, threads=threads, progress=not quiet)
-    for path in write_report(diagram, folder):
+    for path in write_report(diagram, folder, formats, names, prefix, line_width):
         click.echo(str(path))
+
+
+def _latex_names(given: tuple[str, ...]) -> dict[str, str]:
+    """Return names and their LaTeX from NAME=LATEX."""
+    names = {}
+    for choice in given:
+        name, separator, latex = choice.partition("=")
+        if not separator:
+            raise ValueError(f"--latex-name must be NAME=LATEX, got {choice!r}")
+        if name in names:
+            raise ValueError(f"--latex-name names {name!r} twice: {names[name]!r} and {latex!r}")
+        names[name] = latex
+    return names
 
 
 def _advance(bar: tqdm) -> Callable[[int], None]:

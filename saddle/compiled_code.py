@@ -20,7 +20,8 @@ from numba.core.compiler import CompileResult
 from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
-from saddle.cache_folder import warn_unwritable, write_atomically
+from replica.reports.files import write_atomically
+from saddle.cache_folder import warn_unwritable
 
 __all__ = ["entry_point"]
 

@@ -20,8 +20,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from replica.model import ModelStructure
+from replica.reports.files import write_atomically
 from replica.sectors import SignSymmetries
-from saddle.cache_folder import cache_folder, preferred_folder, warn_unwritable, write_atomically
+from saddle.cache_folder import cache_folder, preferred_folder, warn_unwritable
 from saddle.kernel_key import structure_key, text_key
 
 if TYPE_CHECKING:

@@ -161,17 +161,46 @@ class PhaseDiagram:
 
         return plot_phase_diagram(self)
 
-    def report(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the equation report (LaTeX and Markdown) to a folder and return the files' paths.
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str = "attention",
+        line_width: float = 31.0,
+    ) -> list[Path]:
+        r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
+
+        Parameters
+        ----------
+        folder
+            Where to; made if it does not exist.
+        formats
+            Any of "latex" (a document ``report.tex``, and ``equations.tex`` to be read by ``\input`` in a paper),
+            "markdown", "html" (one file that needs nothing else) and "pdf" (needs pdflatex).
+        latex_names
+            LaTeX for symbols that are to look otherwise, by name or letter, such as
+            ``{"semantic_overlap": r"\vartheta"}``.
+        prefix
+            Labels of equations begin with ``eq:`` and this.
+        line_width
+            What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
+            for a paper of two columns.
+
+        Returns
+        -------
+        list of Path
+            The files written. The same diagram gives the same bytes.
 
         Raises
         ------
         ValueError
-            If the folder cannot be written.
+            If a format, a name, the prefix or the width is refused, pdflatex is missing, or the folder cannot be
+            written.
         """
-        from saddle.reporting import write_report
+        from saddle.report_writing import write_report
 
-        return write_report(self, folder)
+        return write_report(self, folder, formats, latex_names, prefix, line_width)
 
 
 def _grid(alpha: Sequence[float], points: int) -> np.ndarray:

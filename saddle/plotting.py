@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replica.names import ORDER_PARAMETERS
+from replica.names import MODEL_PARAMETERS, ORDER_PARAMETERS
 from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
 from saddle.branch import Branch
 from saddle.transitions import TransitionPoint
@@ -80,10 +80,10 @@ def _draw(axes: Axes, diagram: PhaseDiagram, branch: Branch, quantity: Quantity)
         axes.plot(alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width)
 
 
-def _mark_transitions(axes: Axes, diagram: PhaseDiagram, *, label: bool) -> None:
-    for transition, style, name in (
-        (diagram.alpha_c, "-.", r"$\alpha_c$"),
-        (diagram.alpha_l, ":", r"$\alpha_l$"),
+def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
+    for transition, style, name, side in (
+        (diagram.alpha_c, "-.", "$" + latex(r"\alpha_c") + "$", "right"),
+        (diagram.alpha_l, ":", "$" + latex(r"\alpha_l") + "$", "left"),
     ):
         if transition is None:
             continue
@@ -93,15 +93,26 @@ def _mark_transitions(axes: Axes, diagram: PhaseDiagram, *, label: bool) -> None
                 f"{name} = {transition.alpha:.3f}",
                 (transition.alpha, 1.0),
                 xycoords=("data", "axes fraction"),
-                xytext=(-3 if name.startswith(r"$\alpha_c") else 3, 4),
+                xytext=(-3 if side == "right" else 3, 4),
                 textcoords="offset points",
-                ha="right" if name.startswith(r"$\alpha_c") else "left",
+                ha=side,
                 fontsize=9,
             )
 
 
-def plot_phase_diagram(diagram: PhaseDiagram) -> Figure:
+def plot_phase_diagram(
+    diagram: PhaseDiagram, *, latex: Callable[[str], str] = lambda formula: formula, square: bool = False
+) -> Figure:
     """Draw overlaps, training loss and test error against alpha for every branch.
+
+    Parameters
+    ----------
+    diagram
+        What is drawn.
+    latex
+        What formulas of labels are passed through, so that they can have other letters.
+    square
+        Whether panels stand two by two, with the legend in the place of the fourth, for the width of a page.
 
     Returns
     -------
@@ -111,9 +122,10 @@ def plot_phase_diagram(diagram: PhaseDiagram) -> Figure:
     """
     from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(12.5, 4.6), layout="constrained")
-    overlaps, losses, errors = figure.subplots(1, 3)
-    symbol = {quantity.name: quantity.latex for quantity in ORDER_PARAMETERS}
+    figure = Figure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
+    panels = figure.subplots(2, 2).ravel() if square else figure.subplots(1, 3)
+    overlaps, losses, errors = panels[:3]
+    symbol = {quantity.name: latex(quantity.latex) for quantity in ORDER_PARAMETERS}
     for branch in diagram.branches.values():
         for index in branch.sector.broken or (POSITIONAL_INDEX,):
             _draw(overlaps, diagram, branch, _overlap(index))
@@ -123,16 +135,16 @@ def plot_phase_diagram(diagram: PhaseDiagram) -> Figure:
     _label_overlaps(overlaps, diagram, symbol)
     overlaps.set_ylabel("overlap")
     overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1])
-    losses.set_ylabel(r"training loss per dimension, $-\Phi$")
-    errors.set_ylabel(r"test error per token, $\epsilon_g$")
+    losses.set_ylabel("training loss per dimension, $" + latex(r"-\Phi") + "$")
+    errors.set_ylabel("test error per token, $" + latex(r"\epsilon_g") + "$")
     baseline = diagram.linear_baseline.test_error
     errors.axhline(baseline, color="#009E73", linestyle="--", linewidth=1.4)
     for axes in (overlaps, losses, errors):
-        axes.set_xlabel(r"sample complexity $\alpha = n/d$")
+        axes.set_xlabel("sample complexity $" + latex(r"\alpha = n/d") + "$")
         axes.set_xlim(0.0, float(diagram.alpha[-1]))
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
         axes.grid(alpha=0.25, linewidth=0.5)
-        _mark_transitions(axes, diagram, label=axes is overlaps)
+        _mark_transitions(axes, diagram, latex, label=axes is overlaps)
     losses.set_ylim(bottom=0.0)
     errors.set_ylim(bottom=0.0)
     handles = [
@@ -152,10 +164,16 @@ def plot_phase_diagram(diagram: PhaseDiagram) -> Figure:
         ),
         Line2D([], [], color="#009E73", linestyle="--", label="linear baseline"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, frameon=False)
-    model = diagram.model
+    if square:
+        panels[3].axis("off")
+        panels[3].legend(handles=handles, loc="center", frameon=False)
+    else:
+        figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, frameon=False)
+    values = zip(
+        MODEL_PARAMETERS, (diagram.model.omega, diagram.model.sigma, diagram.model.regularization), strict=False
+    )
     figure.suptitle(
-        rf"$\omega = {model.omega:g}$, $\sigma = {model.sigma:g}$, $\lambda = {model.regularization:g}$"
+        ", ".join(f"${latex(quantity.latex)} = {value:g}$" for quantity, value in values)
         + ("" if diagram.complete else "  (interrupted: incomplete)")
     )
     return figure

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from replica.moreau_functions import objective_function
 from replica.code_generation import print_function
 from replica.model import ModelStructure
 from replica.moreau import moreau_problem
+from replica.moreau_functions import objective_function
 from replica.names import order_parameters
 from saddle.kernel_text import PREAMBLE
 from saddle.lane_text import LaneLayout, newton_sweep

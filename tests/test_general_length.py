@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, derive_saddle_system, symbols
-from replica.moreau_functions import objective_function
+from replica import derive_saddle_system, symbols
 from replica.code_generation import function_specifications, print_function
-from replica.equation_report import equation_blocks, render_markdown
 from replica.free_energy import build_free_entropy
 from replica.model import ModelStructure
 from replica.moreau import moreau_problem
+from replica.moreau_functions import objective_function
 from replica.saddle_equations import SaddleSystem
 from replica.symmetries import find_sign_symmetries
 
@@ -174,13 +173,6 @@ def test_functions_know_the_parameters_of_their_length(three_tokens):
     # Each at its place in the parameter vector.
     printed = print_function(specifications["target_matrix"]).parameters
     assert printed == (("omega", 0), *((f"A_{i + 1}{j + 1}", 3 + 3 * i + j) for i in range(3) for j in range(3)))
-
-
-def test_report_of_three_tokens(three_tokens):
-    model = AttentionModel(0.3, positional_matrix=np.eye(3), positional_encoding=(1, 0, -1))
-    text = render_markdown("Report", equation_blocks(three_tokens, model.parameter_values()))
-    for expected in ("$L = 3$", "T_{33}", "c_{3}", "z^{\\star}_{3}", "A_{13}"):
-        assert expected in text
 
 
 def independent_objective(z, w, susceptibility, target, sigma_value):

@@ -7,9 +7,9 @@ import pytest
 
 from replica import AttentionModel
 from replica.model import ModelStructure
+from replica.names import order_parameters
 from saddle.minimiser_starts import minimiser_starts
 from tests.kernel_calls import global_minima, many_starts
-from replica.names import order_parameters
 from tests.minimiser_kernels import minimiser_module
 from tests.oracles import envelope_on_line, target
 from tests.random_models import random_model

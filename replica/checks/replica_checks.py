@@ -24,7 +24,6 @@ from replica.replica_trick import (
     weight_action,
 )
 from replica.steps.replicas import replicated_trace
-from replica.steps.step import single_token
 from replica.weight_term import weight_limit
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ COUNTS = (2, 3, 4, 5, 6)
 def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
     """Compare the trace term at finite n with its sums over explicit replicas."""
     layout = derivation.loss_model.layout
-    token = single_token(layout)
+    token = layout.single_token
     matrices = OrderParameterMatrices(token)
     generator = np.random.default_rng(seed)
     quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
@@ -131,11 +130,11 @@ def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Che
 
 
 def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[Check]:
-    """Compare the limits n -> 0 with the polynomial through explicit values at n = 1 ... 6, continued to n = 0.
+    """Compare the limits s -> 0 with the polynomial through explicit values at s = 1 ... 6, continued to s = 0.
 
-    The logarithm of a determinant is no polynomial in n; with a weak noise N what is left out is tiny.
+    The logarithm of a determinant is no polynomial in s; with a weak noise N what is left out is tiny.
     """
-    token = single_token(derivation.loss_model.layout)
+    token = derivation.loss_model.layout.single_token
     quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
     generator = np.random.default_rng(seed + 2)
     values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0) | {BETA: sp.Rational(5, 3)}
@@ -170,7 +169,7 @@ def _at_zero(points):
 
 def zero_temperature(derivation: Derivation, seed: int) -> Iterator[Check]:
     """Compare the limits beta -> infinity with values at beta = 10^20."""
-    token = single_token(derivation.loss_model.layout)
+    token = derivation.loss_model.layout.single_token
     quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))
     generator = np.random.default_rng(seed + 3)
     values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0)

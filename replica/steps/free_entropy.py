@@ -8,7 +8,7 @@ from replica.free_energy import FreeEntropy, trace_term
 from replica.multi_index import LossModel
 from replica.order_parameter_matrices import OrderParameterMatrices
 from replica.spectrum_average import spectrum_average
-from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry
+from replica.steps.step import DerivationStep, DisplayedEquation
 from replica.token_law import atom_law, encoding_symbols
 from replica.weight_term import weight_term
 
@@ -23,11 +23,11 @@ def moreau_envelope(phi: FreeEntropy) -> DerivationStep:
         "Moreau envelope",
         "Laplace's method and the Moreau envelope",
         r"The integral in $\zeta$ is dominated by the minimum of its exponent, the Moreau envelope of the loss, "
-        r"attained at the proximal point $z^\star$ (the global minimiser)"
-        + (r", where $W$ are the entries of $V^{-1}$:" if definitions else ":"),
+        r"attained at the proximal point $z^{\star}$ (the global minimiser)"
+        + (r", where $J$ are the entries of $V^{-1}$:" if definitions else ":"),
         (
             DisplayedEquation(
-                "laplace", r"\lim_{\beta\to\infty} \tfrac{1}{\beta} \log\zeta(w, h^\star)", -phi.envelope
+                "laplace", r"\lim_{\beta\to\infty} \tfrac{1}{\beta} \log\zeta(w, h^{\star})", -phi.envelope
             ),
             DisplayedEquation("moreau", phi.envelope, sp.Function("minimum")(minimised)),
             *(DisplayedEquation(f"definition-{x}", x, value) for x, value in definitions.items()),
@@ -48,8 +48,8 @@ def per_token_free_entropy(model: LossModel) -> DerivationStep:
         "Free entropy with one set of order parameters per token",
         r"Together, $\Phi = \mathrm{extr}\{\Phi_{\mathrm{trace}} + \Psi_w - \alpha\,\mathbb{E}[\mathcal{M}]\}$, and "
         r"the training loss per dimension tends to $-\Phi$. Moments of $(\tau, \pi)$ at given eigenvalues are "
-        r"$P_{kl} = \mathbb{E}\tau_k\tau_l$, $X_{ls} = \mathbb{E}\tau_l\pi_s$, $G_{st} = \mathbb{E}\pi_s\pi_t$"
-        + ("" if not definitions else r"; $K$ are the entries of $B^{-1}$ and $S$ those of $N + M$")
+        r"$P_{ij} = \mathbb{E}\tau_i\tau_j$, $F_{ij} = \mathbb{E}\tau_i\pi_j$, $G_{ij} = \mathbb{E}\pi_i\pi_j$"
+        + ("" if not definitions else r"; $K$ are the entries of $B^{-1}$ and $U$ those of $N + M$")
         + ":",
         (
             DisplayedEquation("trace-tokens", r"\Phi_{\mathrm{trace}}", trace_term(layout)),
@@ -70,8 +70,9 @@ def shared_order_parameters(phi: FreeEntropy) -> DerivationStep:
     )
     means = sp.Matrix(law.encoding) * matrices.of("positional_overlap").T if layout.directions else sp.Matrix([])
     equations = [
-        DisplayedEquation(f"mean-{token + 1}", f"m_{{l={token + 1}}}", matrix_or_entry(sp.Matrix(means[token, :]).T))
+        DisplayedEquation(f"mean-{token + 1}{a + 1}", _mean(token, a, layout.rank), means[token, a])
         for token in range(layout.sequence_length)
+        for a in range(layout.rank)
         if layout.directions
     ]
     equations += [
@@ -90,10 +91,23 @@ def shared_order_parameters(phi: FreeEntropy) -> DerivationStep:
         "shared order parameters",
         "Tokens of equal covariance share order parameters",
         rf"Overlaps of tokens with equal covariances are equal by definition: {shared}. Only sums of their "
-        r"conjugates enter, which are the conjugates from here on. The encodings span "
-        rf"{layout.directions} direction{'' if layout.directions == 1 else 's'}, each with one overlap $m$:",
+        r"conjugates enter, which are the conjugates from here on. " + _directions(layout.directions),
         tuple(equations),
     )
+
+
+def _directions(count: int) -> str:
+    """Say in words how many overlaps with encodings there are."""
+    if count == 0:
+        return "There are no encodings. The terms of the free entropy are"
+    if count == 1:
+        return r"The encodings lie along one direction, with one overlap $m$:"
+    return rf"The encodings span {count} directions, with a column of $m$ for each:"
+
+
+def _mean(token: int, column: int, rank: int) -> str:
+    """Return LaTeX of a token's overlap with its encoding."""
+    return f"m_{{l={token + 1}}}" if rank == 1 else f"(m_{{l={token + 1}}})_{{{column + 1}}}"
 
 
 def _weight_definitions(phi: FreeEntropy) -> dict[sp.Symbol, sp.Expr]:

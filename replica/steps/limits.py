@@ -1,4 +1,4 @@
-r"""Steps that take the limits: determinants, n -> 0, beta -> infinity (theory notes, section 3)."""
+r"""Steps that take the limits: determinants, s -> 0, beta -> infinity (theory notes, section 3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from replica.gaussian_average import GaussianLaw
 from replica.multi_index import LossModel
 from replica.replica_trick import REPLICAS, channel_action, replica_limit
 from replica.steps.rank_matrices import RankMatrices
-from replica.steps.step import DerivationStep, DisplayedEquation, single_token
+from replica.steps.step import DerivationStep, DisplayedEquation
 
 __all__ = ["determinants", "no_replicas", "zero_temperature_limit"]
 
@@ -27,40 +27,46 @@ def determinants(model: LossModel) -> DerivationStep:
         "determinant and inverse",
         "Determinant and inverse of replica-symmetric matrices",
         r"A matrix of blocks $X\delta_{ab} + Y$ has the determinant and the sum of all blocks of its inverse given "
-        r"below. With $X = \beta B$, $Y = -\beta^2 N$ and a field $\beta b$, where "
+        r"below. With $X = \beta B$, $Y = -\beta^2 N$ and a tilt $\beta\eta$, where "
         r"$B = \lambda + \sum_l\gamma_l\hat{V}_l$, $N = \sum_l\gamma_l\hat{q}_l$, "
-        r"$b = \sum_l\tau_l\hat{m}_l + \sum_l\gamma_l\hat{\theta}_l\pi$ and $M = \mathbb{E}\, b b^\top$, the term "
-        r"of the weights is, up to a constant,",
+        + (
+            r"$\eta = \sum_l\tau_l\hat{m}_l + \sum_l\gamma_l\hat{\theta}_l\pi$"
+            if model.layout.directions
+            else r"$\eta = \sum_l\gamma_l\hat{\theta}_l\pi$"
+        )
+        + r" and $M = \mathbb{E}\, \eta\eta^\top$, the term of the weights is, up to a constant,",
         (
-            DisplayedEquation("determinant", r"\det\left[X\delta_{ab} + Y\right]_{a,b=1}^n", determinant),
+            DisplayedEquation("determinant", r"\det\left[X\delta_{ab} + Y\right]_{a,b=1}^s", determinant),
             DisplayedEquation("inverse", r"\sum_{ab} \left[\left(X\delta_{ab} + Y\right)^{-1}\right]_{ab}", inverse),
-            DisplayedEquation("weights-symmetric", r"A_n^{\mathrm{weights}}", RankMatrices(rank).action()),
+            DisplayedEquation("weights-symmetric", r"\mathcal{A}_s^{\mathrm{weights}}", RankMatrices(rank).action()),
         ),
     )
 
 
 def no_replicas(model: LossModel) -> DerivationStep:
-    """Take the limit n -> 0."""
-    slope = r"\lim_{n\to 0} \tfrac{1}{n} "
+    """Take the limit s -> 0."""
+    slope = r"\lim_{s\to 0} \tfrac{1}{s} "
     channel = channel_action(single_partition_function(model), field_law_symbols(model))
     return DerivationStep(
         "no replicas",
         "The limit of no replicas",
-        r"All terms vanish at $n = 0$; what counts is their slope. Given local fields $w$ that all replicas share, "
-        r"those of one replica have covariance $V_l/\beta$ and the partition function $\zeta(w, h^\star) = "
-        r"\int dz\, \mathcal{N}(z;\, w, V/\beta)\, e^{-\beta\,\ell(z, h^\star)}$:",
+        r"All terms vanish at $s = 0$; what counts is their slope. Given local fields $w$ that all replicas share, "
+        r"those of one replica have covariance $V_l/\beta$ and the partition function $\zeta(w, h^{\star}) = "
+        r"\int dz\, \mathcal{N}(z;\, w, V/\beta)\, e^{-\beta\,\ell(z, h^{\star})}$:",
         (
             DisplayedEquation(
                 "trace-no-replicas",
-                slope + r"A_n^{\mathrm{trace}}",
-                sp.expand(replica_limit(token_trace_action(single_token(model.layout)))),
+                slope + r"\mathcal{A}_s^{\mathrm{trace}}",
+                sp.expand(replica_limit(token_trace_action(model.layout.single_token))),
             ),
             DisplayedEquation(
                 "weights-no-replicas",
-                slope + r"A_n^{\mathrm{weights}}",
+                slope + r"\mathcal{A}_s^{\mathrm{weights}}",
                 RankMatrices(model.layout.rank).without_replicas(),
             ),
-            DisplayedEquation("channel-no-replicas", slope + r"A_n^{\mathrm{channel}}", replica_limit(channel)),
+            DisplayedEquation(
+                "channel-no-replicas", slope + r"\mathcal{A}_s^{\mathrm{channel}}", replica_limit(channel)
+            ),
         ),
     )
 
@@ -79,7 +85,7 @@ def field_law_symbols(model: LossModel) -> GaussianLaw:
 
 def zero_temperature_limit(model: LossModel) -> DerivationStep:
     """Take the limit beta -> infinity of trace term and weights."""
-    both = r"\lim_{\beta\to\infty} \lim_{n\to 0} \tfrac{1}{n\beta} "
+    both = r"\lim_{\beta\to\infty} \lim_{s\to 0} \tfrac{1}{s\beta} "
     return DerivationStep(
         "zero temperature",
         "Zero temperature",
@@ -87,11 +93,13 @@ def zero_temperature_limit(model: LossModel) -> DerivationStep:
         r"those that leave the rest finite:",
         (
             DisplayedEquation(
-                "trace-zero-temperature", both + r"A_n^{\mathrm{trace}}", trace_limit(single_token(model.layout))
+                "trace-zero-temperature",
+                both + r"\mathcal{A}_s^{\mathrm{trace}}",
+                trace_limit(model.layout.single_token),
             ),
             DisplayedEquation(
                 "weights-zero-temperature",
-                both + r"A_n^{\mathrm{weights}}",
+                both + r"\mathcal{A}_s^{\mathrm{weights}}",
                 RankMatrices(model.layout.rank).at_zero_temperature(),
             ),
         ),

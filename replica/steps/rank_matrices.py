@@ -30,7 +30,7 @@ class RankMatrices:
         return -logarithms / 2 - REPLICAS * self.rank * sp.log(BETA) / 2 + field
 
     def without_replicas(self) -> sp.Expr:
-        """Return its limit n -> 0."""
+        """Return its limit s -> 0."""
         if self.rank == 1:
             return sp.expand(sp.expand_log(replica_limit(weight_action(*self.entries)), force=True))
         B, N, M = self.whole

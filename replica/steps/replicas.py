@@ -11,9 +11,8 @@ import sympy as sp
 from replica.free_energy import token_trace_action
 from replica.layout import Layout
 from replica.multi_index import LossModel
-from replica.order_parameter_matrices import OrderParameterMatrices
 from replica.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
-from replica.steps.step import DerivationStep, DisplayedEquation, matrix_or_entry, single_token
+from replica.steps.step import DerivationStep, DisplayedEquation, matrix_symbol
 
 __all__ = ["indexed", "overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]
 
@@ -56,22 +55,25 @@ def replicated_action(model: LossModel) -> DerivationStep:
         "replicated action",
         "Replicated partition function",
         r"The minimum of the training loss is the zero-temperature limit of $-\frac{1}{\beta d}\log Z$ with "
-        r"$Z = \int dQ\, e^{-\beta[\sum_\mu \ell(h^\mu, h^{\star\mu}) + \frac{\lambda}{2}|Q|^2]}$, where the loss of a "
-        r"sample depends on the pre-activations $h = (x+p)Q/\sqrt{d}$ and, through its outputs, on "
-        rf"$h^\star = xQ_\star/\sqrt{{d}}${noise} alone. Its logarithm is averaged over the data by "
-        r"$\mathbb{E}\log Z = \partial_n \mathbb{E}Z^n|_{n=0}$. The pre-activations of $n$ replicas $Q_a$ are jointly "
-        r"Gaussian given the weights, so that $\mathbb{E}Z^n$ is an integral over overlaps, of an exponent $d\,A_n$:",
+        r"$Z = \int dQ\, e^{-\beta[\sum_\mu \ell(z^\mu, (h^{\star})^{\mu}) + \frac{\lambda}{2}|Q|^2]}$, where the "
+        r"loss of a sample depends on the pre-activations $z = (x+p)Q/\sqrt{d}$ and, through its outputs, on "
+        r"$h^{\star} = xQ_{\star}/\sqrt{d}$" + noise + r" alone. Its logarithm is averaged over the data by "
+        r"$\mathbb{E}\log Z = \partial_s \mathbb{E}Z^s|_{s=0}$. The pre-activations of $s$ replicas $Q_a$ are jointly "
+        r"Gaussian given the weights, so that $\mathbb{E}Z^s$ is an integral over overlaps, of an exponent "
+        r"$d\,\mathcal{A}_s$:",
         (
             DisplayedEquation(
                 "partition-function",
-                r"\mathbb{E} Z^n",
-                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, dm^a\, d\hat{m}^a\, d\theta^a\, d\hat{\theta}^a\; e^{d\, A_n}",
+                r"\mathbb{E} Z^s",
+                r"\int dQ^{ab}\, d\hat{Q}^{ab}\, "
+                + (r"dm^a\, d\hat{m}^a\, " if model.layout.directions else "")
+                + r"d\theta^a\, d\hat{\theta}^a\; e^{d\, \mathcal{A}_s}",
             ),
             DisplayedEquation(
                 "action",
-                "A_n",
-                r"\sum_l A_n^{\mathrm{trace}, l} + \mathbb{E}_\nu A_n^{\mathrm{weights}} "
-                r"+ \alpha A_n^{\mathrm{channel}}",
+                r"\mathcal{A}_s",
+                r"\sum_l \mathcal{A}_s^{\mathrm{trace}, l} + \mathbb{E}_\nu \mathcal{A}_s^{\mathrm{weights}} "
+                r"+ \alpha \mathcal{A}_s^{\mathrm{channel}}",
             ),
         ),
     )
@@ -80,33 +82,46 @@ def replicated_action(model: LossModel) -> DerivationStep:
 def overlaps(model: LossModel) -> DerivationStep:
     """Introduce the overlaps of replicas, and write the terms of the exponent."""
     layout = model.layout
-    token = single_token(layout)
+    token = layout.single_token
     definitions = [DisplayedEquation("overlap-replicas", "Q_l^{ab}", r"Q_a^\top \Sigma_l Q_b / d")]
     if layout.directions:
         definitions.append(DisplayedEquation("overlap-encodings", "m_l^a", r"Q_a^\top p_l / \sqrt{d}"))
-    definitions.append(DisplayedEquation("overlap-teacher", r"\theta_l^a", r"Q_a^\top \Sigma_l Q_\star / d"))
+    definitions.append(DisplayedEquation("overlap-teacher", r"\theta_l^a", r"Q_a^\top \Sigma_l Q_{\star} / d"))
     return DerivationStep(
         "overlaps",
         "Overlaps and their conjugates",
-        r"The overlaps are fixed by delta functions with conjugate variables $\hat{Q}, \hat{m}, \hat{\theta}$. The "
-        r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $n$ rows $w_a$ of "
+        r"The overlaps are fixed by delta functions with conjugate variables "
+        + (r"$\hat{Q}, \hat{m}, \hat{\theta}$" if layout.directions else r"$\hat{Q}, \hat{\theta}$")
+        + r". The "
+        r"exponent has a trace term for every token $l$, a term of the weights, an integral over the $s$ rows $v_a$ of "
         r"the weights along an eigenvector of the covariances (eigenvalues $\gamma_l$, encodings' projections "
         r"$\tau_l$, teacher's row $\pi$), averaged over eigenvectors by $\mathbb{E}_\nu$, and a term of the channel, "
         r"an average over the Gaussian pre-activations. For one token, one eigenvector and one sample:",
         (
             *definitions,
-            DisplayedEquation("trace-replicas", r"A_n^{\mathrm{trace}}", replicated_trace(token)),
+            DisplayedEquation("trace-replicas", r"\mathcal{A}_s^{\mathrm{trace}}", replicated_trace(token)),
             DisplayedEquation(
                 "weights-replicas",
-                r"A_n^{\mathrm{weights}}",
-                r"\log \int \prod_a dw_a\, e^{-\frac{1}{2} \sum_{ab} w_a \cdot \left(\beta\lambda\delta_{ab} + "
-                r"\sum_l \gamma_l \hat{Q}_l^{ab}\right) w_b + \sum_a w_a \cdot \left(\sum_l \tau_l \hat{m}_l^a + "
-                r"\sum_l \gamma_l \hat{\theta}_l^a \pi\right)}",
+                r"\mathcal{A}_s^{\mathrm{weights}}",
+                r"\log \int \prod_a dv_a\, e^{-\frac{1}{2} \sum_{ab} v_a \cdot \mathcal{B}^{ab} v_b + "
+                r"\sum_a v_a \cdot \eta^a}",
+            ),
+            DisplayedEquation(
+                "precision-replicas",
+                r"\mathcal{B}^{ab}",
+                r"\beta\lambda\delta_{ab} + \sum_l \gamma_l \hat{Q}_l^{ab}",
+            ),
+            DisplayedEquation(
+                "tilt-replicas",
+                r"\eta^a",
+                r"\sum_l \tau_l \hat{m}_l^a + \sum_l \gamma_l \hat{\theta}_l^a \pi"
+                if layout.directions
+                else r"\sum_l \gamma_l \hat{\theta}_l^a \pi",
             ),
             DisplayedEquation(
                 "channel-replicas",
-                r"A_n^{\mathrm{channel}}",
-                r"\log \mathbb{E}_{h_1, \ldots, h_n, h^\star} \prod_a e^{-\beta\, \ell(h_a, h^\star)}",
+                r"\mathcal{A}_s^{\mathrm{channel}}",
+                r"\log \mathbb{E}_{z_1, \ldots, z_s, h^{\star}} \prod_a e^{-\beta\, \ell(z_a, h^{\star})}",
             ),
         ),
     )
@@ -114,21 +129,25 @@ def overlaps(model: LossModel) -> DerivationStep:
 
 def replica_symmetric_ansatz(model: LossModel) -> DerivationStep:
     """Assume replica symmetry, with the scaling in beta that a zero-temperature limit needs."""
-    token = single_token(model.layout)
-    matrices = OrderParameterMatrices(token)
-    overlap = replica_symmetric_overlap(matrices.of("self_overlap", 0), matrices.of("susceptibility", 0))
-    conjugate = replica_symmetric_conjugate(
-        matrices.of("self_overlap_conjugate", 0), matrices.of("susceptibility_conjugate", 0)
-    )
+    token = model.layout.single_token
+    # The same functions that the trace term is made with, of whole matrices.
+    letters = ("q", "V", r"\hat{q}", r"\hat{V}")
+    q, V, q_hat, V_hat = (matrix_symbol(x, token.rank) for x in letters)
     return DerivationStep(
         "replica symmetry",
         "Replica-symmetric ansatz",
         r"All replicas play the same part. At low temperature they differ by fluctuations of order $1/\beta$, whose "
-        r"size is the susceptibility $V$, and conjugates grow with $\beta$; $m^a$ and $\theta^a$ do not depend on the "
-        r"replica, with conjugates $\beta\hat{m}$ and $\beta\hat{\theta}$. The trace term becomes a polynomial in $n$:",
+        r"size is the susceptibility $V$, and conjugates grow with $\beta$; "
+        + (
+            r"$m^a$ and $\theta^a$ do not depend on the replica, with conjugates $\beta\hat{m}$ and "
+            r"$\beta\hat{\theta}$"
+            if model.layout.directions
+            else r"$\theta^a$ does not depend on the replica, with conjugate $\beta\hat{\theta}$"
+        )
+        + ". The trace term becomes a polynomial in $s$:",
         (
-            DisplayedEquation("ansatz-overlap", "Q^{ab}", matrix_or_entry(overlap)),
-            DisplayedEquation("ansatz-conjugate", r"\hat{Q}^{ab}", matrix_or_entry(conjugate)),
-            DisplayedEquation("trace-symmetric", r"A_n^{\mathrm{trace}}", token_trace_action(token)),
+            DisplayedEquation("ansatz-overlap", "Q^{ab}", replica_symmetric_overlap(q, V)),
+            DisplayedEquation("ansatz-conjugate", r"\hat{Q}^{ab}", replica_symmetric_conjugate(q_hat, V_hat)),
+            DisplayedEquation("trace-symmetric", r"\mathcal{A}_s^{\mathrm{trace}}", token_trace_action(token)),
         ),
     )

@@ -22,7 +22,7 @@ def stationarity(phi: FreeEntropy) -> DerivationStep:
     by_price = sp.diff(phi.average_envelope, x.symbol)
     assert isinstance(by_price, GaussianAverage)
     by_stein = integrate_by_parts(by_price, phi.envelope, phi.fields)
-    explicit = use_envelope_theorem(by_stein, phi.envelope, phi.objective, phi.slope)
+    explicit = _tidy(use_envelope_theorem(by_stein, phi.envelope, phi.objective, phi.slope))
     derivative = rf"\partial_{{{x.latex}}} \mathbb{{E}}[\mathcal{{M}}]"
     return DerivationStep(
         "stationarity",
@@ -33,10 +33,16 @@ def stationarity(phi: FreeEntropy) -> DerivationStep:
         rf"${x.latex}$, these three in turn:",
         (
             DisplayedEquation("price", derivative, by_price),
-            DisplayedEquation("stein", derivative, by_stein),
+            DisplayedEquation("stein", derivative, _tidy(by_stein)),
             DisplayedEquation("envelope", derivative, explicit),
         ),
     )
+
+
+def _tidy(average: GaussianAverage) -> GaussianAverage:
+    """Bring every term of an integrand over one denominator."""
+    terms = (sp.factor_terms(sp.together(term)) for term in sp.Add.make_args(average.integrand))
+    return GaussianAverage(sp.Add(*terms), average.law)
 
 
 def saddle_point(system: SaddleSystem) -> DerivationStep:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.layout import Layout
-
-__all__ = ["DerivationStep", "DisplayedEquation", "matrix_or_entry", "single_token"]
+__all__ = ["DerivationStep", "DisplayedEquation", "matrix_symbol"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,6 @@ class DerivationStep:
         raise KeyError(f"no equation is labelled {label!r}; there are {', '.join(x.label for x in self.equations)}")
 
 
-def matrix_or_entry(matrix: sp.Matrix) -> sp.Basic:
-    """Return a matrix to print, or its entry if it has but one."""
-    return matrix[0, 0] if matrix.shape == (1, 1) else sp.ImmutableMatrix(matrix)
-
-
-def single_token(layout: Layout) -> Layout:
-    """Return the layout of one token."""
-    return Layout((0,), layout.rank, layout.teacher_rank, layout.directions)
+def matrix_symbol(latex: str, rank: int) -> sp.Basic:
+    """Return a symbol of an r x r matrix by its LaTeX; a number for rank one."""
+    return sp.Symbol(latex) if rank == 1 else sp.MatrixSymbol(latex, rank, rank)

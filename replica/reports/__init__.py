@@ -1,0 +1,1 @@
+"""Reports of models and their equations: what they say, and how it is written (LaTeX, Markdown, HTML, PDF)."""

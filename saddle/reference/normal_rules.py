@@ -1,0 +1,140 @@
+"""Quadrature rules for averages over independent standard normals, and the normals that fields are made of.
+
+A field of a model is a linear combination of standard normals. Which combination is free, up to a rotation; it is
+chosen such that a linear form in which a teacher's labels jump (``break_along``) is the first normal itself, so that
+a rule with a panel boundary at zero integrates both sides exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+
+__all__ = ["DegenerateLaw", "GaussHermite", "LegendrePanels", "NormalRule", "field_loadings", "tensor_rule"]
+
+
+class DegenerateLaw(ValueError):
+    """A covariance is not positive definite, or a field is fixed by the ones before it."""
+
+
+@dataclass(frozen=True)
+class GaussHermite:
+    """Gauss-Hermite rule: best where the integrand is smooth on the scale of a standard deviation.
+
+    Parameters
+    ----------
+    nodes
+        Number of nodes, at least one.
+    """
+
+    nodes: int = 24
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        if self.nodes < 1:
+            raise ValueError(f"a Gauss-Hermite rule needs at least one node, got {self.nodes!r}")
+
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return nodes and weights of the standard normal law, (n,) each."""
+        x, weight = np.polynomial.hermite_e.hermegauss(self.nodes)
+        return x, weight / np.sqrt(2 * np.pi)
+
+
+@dataclass(frozen=True)
+class LegendrePanels:
+    """Gauss-Legendre panels against the normal density, with boundaries where the integrand jumps or has a kink.
+
+    Parameters
+    ----------
+    breaks
+        Where the integrand may be rough, in standard deviations.
+    width
+        Greatest width of a panel.
+    order
+        Nodes of each panel.
+    reach
+        Where the law is cut off on both sides; by default where its tails hold 1e-16.
+    """
+
+    breaks: tuple[float, ...] = (0.0,)
+    width: float = 1.5
+    order: int = 12
+    reach: float = 8.5
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        if not (self.width > 0 and self.reach > 0 and self.order >= 1):
+            raise ValueError(f"width, reach and order must be positive, got {self!r}")
+
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return nodes and weights of the standard normal law, (n,) each."""
+        x, weight = np.polynomial.legendre.leggauss(self.order)
+        inside = sorted(b for b in self.breaks if abs(b) < self.reach)
+        edges = np.array([-self.reach, *inside, self.reach])
+        nodes, weights = [], []
+        for low, high in pairwise(edges):
+            panels = int(np.ceil((high - low) / self.width))
+            half = (high - low) / panels / 2 if panels else 0.0
+            centres = low + half * (2 * np.arange(panels) + 1)
+            nodes.append((centres[:, None] + half * x).ravel())
+            weights.append(np.tile(half * weight, panels))
+        node = np.concatenate(nodes)
+        return node, np.concatenate(weights) * np.exp(-(node**2) / 2) / np.sqrt(2 * np.pi)
+
+
+NormalRule = GaussHermite | LegendrePanels
+
+
+def tensor_rule(rules: Sequence[NormalRule]) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes (n, k) and weights (n,) of the product of k rules."""
+    tables = [rule.table() for rule in rules]
+    grids = np.meshgrid(*(x for x, _ in tables), indexing="ij")
+    weight = reduce(np.multiply.outer, (w for _, w in tables), np.ones(()))
+    return np.stack([grid.ravel() for grid in grids], axis=-1), np.ravel(weight)
+
+
+def field_loadings(covariance: np.ndarray, forms: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return A, (n, n), with A A^T = ``covariance``, such that form k depends on standard normal k alone.
+
+    Parameters
+    ----------
+    covariance
+        Covariance of n fields, positive definite.
+    forms
+        Uncorrelated linear forms of the fields, (k, n); may be none.
+    order
+        Order of the fields in which the other normals are taken: a later field depends on no later normal.
+
+    Raises
+    ------
+    DegenerateLaw
+        If the covariance is not positive definite.
+    ValueError
+        If two forms are correlated.
+    """
+    n = len(covariance)
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        raise DegenerateLaw(f"covariance of the fields is not positive definite: {covariance.tolist()}") from None
+    images = forms @ root
+    overlap = images @ images.T
+    if np.any(np.abs(overlap - np.diag(np.diag(overlap))) > 1e-12 * np.max(overlap, initial=0.0)):
+        raise ValueError(f"linear forms with breaks must be uncorrelated, their covariance is {overlap.tolist()}")
+    basis: list[np.ndarray] = []
+    # Gram-Schmidt, twice for orthogonality to rounding; what is fixed by earlier directions adds none.
+    for image in (*images, *root[list(order)]):
+        direction = image
+        for _ in range(2):
+            for known in basis:
+                direction = direction - (known @ direction) * known
+        length = np.linalg.norm(direction)
+        if len(basis) < n and length > 1e-9 * np.linalg.norm(image):
+            basis.append(direction / length)
+    if len(basis) < n:
+        raise DegenerateLaw(f"fields are fixed by one another: covariance {covariance.tolist()}")
+    return root @ np.array(basis).T

@@ -1,0 +1,164 @@
+"""Blocks on results: transitions, phases, the linear baseline, figures."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
+from replica.sectors import Sector
+from replica.symbols import parameter
+from saddle.quadrature import SobolRule
+from saddle.report_check import RULE, check_equations
+from saddle.reporting import replica_symmetry, transition_rows
+
+if TYPE_CHECKING:
+    from replica.saddle_equations import SaddleSystem
+    from saddle.branch import SolvedPoint
+    from saddle.phase_diagram import PhaseDiagram
+
+__all__ = ["FIGURE_STEM", "baseline_blocks", "check_blocks", "figure_blocks", "transition_blocks"]
+
+FIGURE_STEM = "phase_diagram"
+
+
+def baseline_blocks(diagram: PhaseDiagram) -> list[Block]:
+    """Return the linear positional baseline: what it is, and its value."""
+    baseline = diagram.linear_baseline
+    # Printed, and so to be defined.
+    sigma = frozenset({parameter("sigma")})
+    return [
+        Heading("Baseline"),
+        Paragraph(
+            r"The best layer $W x$ that mixes tokens by position alone has $L^2$ parameters, which $n \propto d$ "
+            r"samples determine. Its test error per token does not depend on $\alpha$:"
+        ),
+        Equation("baseline-matrix", "W", (Line(r"= \mathbb{E}[T(h^{\star})],"),)),
+        Equation(
+            "baseline-error",
+            r"\epsilon_{\mathrm{lin}}",
+            (Line(r"= \frac{\sigma^{2}}{L}\, \mathbb{E}\,\mathrm{Tr}\bigl[(T - W)(T - W)^{\top}\bigr] ."),),
+            sigma,
+        ),
+        Paragraph(
+            rf"Here $\epsilon_{{\mathrm{{lin}}}} = {_power(f'{baseline.test_error:.8g}')}$, with a quadrature error of "
+            rf"${_power(f'{baseline.error:.0e}')}$."
+        ),
+    ]
+
+
+def _power(number: str) -> str:
+    """Return a number in e-notation as LaTeX."""
+    mantissa, _, exponent = number.partition("e")
+    if not exponent:
+        return mantissa
+    factor = "" if mantissa == "1" else rf"{mantissa} \times "
+    return rf"{factor}10^{{{int(exponent)}}}"
+
+
+def _transition_table(diagram: PhaseDiagram) -> Table:
+    symbols = {"alpha_c": r"$\alpha_{c}$", "alpha_l": r"$\alpha_{l}$"}
+    rows = []
+    for name, kind, alpha, error, between in transition_rows(diagram):
+        size, _, remark = error.partition(" ")
+        shown = f"${_power(size)}$ {remark}".strip()
+        rows.append((symbols.get(name, name.replace("->", r"$\to$")), kind, alpha, shown, between))
+    return Table(("transition", "kind", r"$\alpha$", "error", "between"), tuple(rows))
+
+
+def transition_blocks(diagram: PhaseDiagram) -> list[Block]:
+    """Return the transitions with their errors, the reasons for missing ones, and the phases."""
+    low, high = diagram.alpha[0], diagram.alpha[-1]
+    sampling = " on Sobol points {cite:sobol1967}" if isinstance(diagram.rule, SobolRule) else ""
+    blocks: list[Block] = [
+        Heading("Transitions"),
+        Paragraph(
+            rf"Found for ${low:g} \le \alpha \le {high:g}$, on a quadrature rule{sampling} ten times finer than the "
+            "branches'; errors are from embedded rules, propagated to first order. Computed with the software "
+            "{cite:attention-phase}."
+        ),
+    ]
+    if diagram.transitions:
+        blocks.append(_transition_table(diagram))
+    blocks += [Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()]
+    phases = "; ".join(
+        rf"{phase.branch or 'none known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$"
+        for phase in diagram.phases
+    )
+    blocks.append(Paragraph(f"The global minimum of the training loss, among the branches found, is: {phases}."))
+    rows = tuple((branch.name, _with_symbols(replica_symmetry(branch))) for branch in diagram.branches.values())
+    blocks.append(Table(("branch", "replica symmetry"), rows))
+    return blocks
+
+
+def _reason(name: str, reason: str) -> str:
+    if name == "interrupted":
+        return f"{reason.capitalize()}."
+    shown = {"alpha_c": r"$\alpha_{c}$", "alpha_l": r"$\alpha_{l}$"}.get(name, name)
+    return f"There is no {shown}: {_with_symbols(reason)}."
+
+
+def _with_symbols(text: str) -> str:
+    """Return a sentence of the solver with its symbols as mathematics."""
+    text = re.sub(r"\balpha_([cl])\b", r"$\\alpha_{\1}$", text)
+    text = re.sub(r"\balpha( = [\d.]+)?", lambda found: rf"$\alpha{found[1] or ''}$", text)
+    return re.sub(r"\bPhi\b", r"$\\Phi$", text)
+
+
+def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
+    """Return the figure of the diagram."""
+    model = diagram.model
+    return [
+        Figure(
+            FIGURE_STEM,
+            r"Overlaps, training loss and test error of all branches found, against $\alpha$, at "
+            rf"$\omega = {model.omega:g}$, $\sigma = {model.sigma:g}$, $\lambda = {model.regularization:g}$. Solid "
+            rf"lines: "
+            "stable under damped state evolution; dashed: unstable.",
+        )
+    ]
+
+
+def _points(diagram: PhaseDiagram) -> list[SolvedPoint]:
+    """Return a solution of every sector, at the grid point nearest to alpha_c, or to the middle of the range."""
+    middle = 0.5 * float(diagram.alpha[0] + diagram.alpha[-1])
+    wanted = middle if diagram.alpha_c is None else diagram.alpha_c.alpha
+    points = []
+    for sector in Sector:
+        branch = diagram.branches.get(sector.value)
+        if branch is not None and branch.distinct.any():
+            grid = branch.alpha[branch.distinct]
+            points.append(branch.at(float(grid[np.argmin(np.abs(grid - wanted))])))
+    return points
+
+
+def check_blocks(diagram: PhaseDiagram, system: SaddleSystem) -> list[Block]:
+    """Return tables that compare the printed equations with what the kernel computes, at a solution per sector."""
+    blocks: list[Block] = [
+        Heading("Check of the printed equations"),
+        Paragraph(
+            "Every right-hand side of a sector's equations (of the general ones in the mixed sector), evaluated "
+            "with 30 "
+            "digits from the expression that is printed above, next to the compiled code that the solutions come from. "
+            rf"Averages are taken on the same {RULE.points * RULE.scrambles} Sobol points {{cite:sobol1967}} in "
+            rf"both; the "
+            "last column is the relative difference between this small rule and the solution's own."
+        ),
+    ]
+    for point in _points(diagram):
+        rows = tuple(
+            (
+                f"${check.name}$",
+                f"${_power(f'{check.kernel:.10g}')}$",
+                f"${_power(f'{max(check.difference, 1e-16):.0e}')}$",
+                "" if check.quadrature is None else f"${_power(f'{check.quadrature:.0e}')}$",
+            )
+            for check in check_equations(system, point)
+        )
+        caption = rf"{point.sector.value.capitalize()} solution at $\alpha = {point.alpha:.6g}$:"
+        blocks.append(
+            Table(("right-hand side of", "compiled code", "relative difference", "quadrature"), rows, caption)
+        )
+    return blocks

@@ -1,0 +1,82 @@
+"""Write the report of a solved diagram: equations from SymPy, results from the solver, in every format asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from replica.derivation import derive
+from replica.reports.assembly import equation_report
+from replica.reports.bibliography import cited
+from replica.reports.documents import DEFAULT_FORMATS, checked_choices, documents
+from replica.reports.files import prepare_folder, write_files
+from replica.reports.line_breaking import LINE_WIDTH
+from replica.reports.naming import Naming
+from saddle.report_content import FIGURE_STEM, baseline_blocks, check_blocks, figure_blocks, transition_blocks
+
+if TYPE_CHECKING:
+    from saddle.phase_diagram import PhaseDiagram
+
+__all__ = ["write_report"]
+
+TITLE = "Replica theory of dot-product attention"
+
+
+def _figures(diagram: PhaseDiagram, naming: Naming, kinds: Iterable[str]) -> dict[str, bytes]:
+    """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
+    import matplotlib
+
+    from saddle.plotting import plot_phase_diagram
+
+    figures = {}
+    for kind in kinds:
+        buffer = io.BytesIO()
+        # Dates would differ from run to run, and so would the random names of an SVG's parts.
+        date = {"pdf": "CreationDate", "svg": "Date"}[kind]
+        with matplotlib.rc_context({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42}):
+            figure = plot_phase_diagram(diagram, latex=naming.rename, square=True)
+            try:
+                figure.savefig(buffer, format=kind, metadata={date: None})
+            except ValueError as error:
+                if not naming.chosen:
+                    raise
+                chosen = ", ".join(map(repr, naming.chosen.values()))
+                reason = " ".join(str(error).split())
+                raise ValueError(f"latex_names: the figure cannot show one of {chosen}: {reason}") from None
+        figures[kind] = buffer.getvalue()
+    return figures
+
+
+def write_report(
+    diagram: PhaseDiagram,
+    folder: str | os.PathLike[str],
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    latex_names: Mapping[str, str] | None = None,
+    prefix: str = "attention",
+    line_width: float = LINE_WIDTH,
+) -> list[Path]:
+    """Write the report to a folder and return the paths of its files.
+
+    Everything is made before anything is written. See :meth:`saddle.PhaseDiagram.report` for the parameters.
+
+    Raises
+    ------
+    ValueError
+        If a format, a name or the prefix is refused, pdflatex is missing or fails, or the folder cannot be written.
+    """
+    chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
+    target = prepare_folder(folder)
+    derivation = derive(diagram.model)
+    system = derivation.saddle_system
+    theory = equation_report(derivation, naming, line_width)
+    baseline = baseline_blocks(diagram)
+    results = [*baseline, *transition_blocks(diagram), *figure_blocks(diagram), *check_blocks(diagram, system)]
+    blocks = theory.with_results(results, naming)
+    publications = cited(blocks)
+    kinds = [*(["pdf"] if {"latex", "pdf"} & {*chosen} else []), *(["svg"] if {"markdown", "html"} & {*chosen} else [])]
+    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, naming, kinds).items()}
+    files = documents(TITLE, blocks, theory.fragments(naming), chosen, prefix, publications, line_width, figures)
+    return write_files(target, files)
