@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
 from replica.names import model_parameters
+from replica.parameter_values import moment_name
 from replica.spectrum import gram_factor
 from tests.properties.strategies import general_models, spectra
 
@@ -169,27 +170,27 @@ def test_values_of_atoms_and_parameters_say_the_same(model):
     if model.spectrum is None:
         assert atoms == [(1.0, {})]
         return
-    groups, t = layout.group_count, layout.teacher_rank
+    groups, t, k = layout.group_count, layout.teacher_rank, layout.directions
     for g in range(groups):
         gamma, suffix = ("gamma", "") if groups == 1 else (f"gamma_{g + 1}", f"_{g + 1}")
         assert sum(w * x[gamma] for w, x in atoms) == pytest.approx(values[f"token_trace{suffix}"])
         for i in range(t):
             for j in range(i, t):
                 name = f"teacher_variance{suffix}" + (f"_{i + 1}{j + 1}" if t > 1 else "")
-                mean = sum(w * x[gamma] * x[f"G_{i + 1}{j + 1}"] for w, x in atoms)
+                mean = sum(w * x[gamma] * x[moment_name(k + i, k + j, k)] for w, x in atoms)
                 assert mean == pytest.approx(values[name], abs=1e-12)
     # Projections on orthonormal directions: tau = C u, whose second moments are the Gram matrix on average.
-    C, k = model.encoding_matrix, layout.directions
-    P = np.array([[sum(w * x[f"P_{min(i, j) + 1}{max(i, j) + 1}"] for w, x in atoms) for j in range(k)]
+    C = model.encoding_matrix
+    P = np.array([[sum(w * x[moment_name(min(i, j), max(i, j), k)] for w, x in atoms) for j in range(k)]
                   for i in range(k)])  # fmt: skip
     np.testing.assert_allclose(C @ P @ C.T, model.gram, atol=1e-8 * np.trace(model.gram))
     for (_, x), joint in zip(atoms, model.spectrum.moments(model.gram, t), strict=True):
-        X = np.array([[x[f"X_{i + 1}{s + 1}"] for s in range(t)] for i in range(k)])
+        X = np.array([[x[moment_name(i, k + s, k)] for s in range(t)] for i in range(k)])
         np.testing.assert_allclose(C @ X, joint[: len(C), len(C) :], atol=1e-6)
 
 
 def test_moments_that_vanish_on_every_atom_are_left_out_of_the_equations():
     plain = AttentionModel(0.3, spectrum=Spectrum.isotropic(0.2, 0.3))
-    assert plain.structure.zero_moments == ("X_11",)
+    assert plain.structure.zero_moments == (moment_name(0, 1, 1),)
     tied = Spectrum((SpectrumAtom(1.0, (0.2, 0.3), mixed_moments=[[0.2], [-0.2]]),))
     assert AttentionModel(0.3, spectrum=tied).structure.zero_moments == ()
