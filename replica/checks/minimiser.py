@@ -97,13 +97,12 @@ class ChannelPoint:
         """Entries of V."""
         return self.functions.susceptibilities
 
-    def susceptibility_determinants(self) -> list[Any]:
-        """Return the determinant of V of every token."""
+    def susceptibility_matrices(self) -> list[Any]:
+        """Return V of every token."""
         phi = self.functions.phi
         matrices = [phi.susceptibilities[group] for group in phi.layout.groups]
         return [
-            mpmath.det(mpmath.matrix([[self.values[x] for x in matrix[i, :]] for i in range(matrix.rows)]))
-            for matrix in matrices
+            mpmath.matrix([[self.values[x] for x in matrix[i, :]] for i in range(matrix.rows)]) for matrix in matrices
         ]
 
     def hessian(self) -> Any:
