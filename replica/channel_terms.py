@@ -187,7 +187,7 @@ class ChannelTerms:
 
     def along_node(self, expression: sp.Expr, x: sp.Symbol) -> sp.Expr:
         r"""Differentiate with :math:`h^\star/\sqrt\rho` fixed: a node is standard normal, so h* moves with rho."""
-        moved = (sp.diff(expression, h) * change for h, change in self.teacher_drift(x).items())
+        moved = (self.derivative(expression, h) * change for h, change in self.teacher_drift(x).items())
         return self.derivative(expression, x) + sp.Add(*moved)
 
     def teacher_drift(self, x: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:

@@ -134,7 +134,9 @@ class ChannelPoint:
                     shift = max(2 * shift, mpmath.mpf("0.01"))
             step = mpmath.lu_solve(hessian + shift * mpmath.eye(size), -gradient)
             scale = mpmath.mpf(1)
-            while self.objective(list(z + scale * step)) > found[0] and scale > 1e-6:
+            # So close to the minimum that the objective's digits cannot tell two points apart, Newton needs no search.
+            close = shift == 0 and mpmath.norm(step) < mpmath.mpf(10) ** (-mpmath.mp.dps // 6)
+            while not close and self.objective(list(z + scale * step)) > found[0] and scale > 1e-6:
                 scale /= 2
             z = z + (scale if scale > 1e-6 else 1) * step
             if shift == 0 and mpmath.norm(step) < mpmath.mpf(10) ** (5 - mpmath.mp.dps):
