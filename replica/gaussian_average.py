@@ -19,6 +19,7 @@ from typing import Any
 import sympy as sp
 
 from replica.inverse_matrices import InverseMatrix, differentiate
+from replica.unevaluated_average import UnevaluatedAverage
 
 __all__ = [
     "GaussianAverage",
@@ -96,7 +97,7 @@ def block_inverse(matrix: sp.Matrix) -> sp.Matrix:
     return inverse
 
 
-class GaussianAverage(sp.Expr):
+class GaussianAverage(UnevaluatedAverage):
     """The unevaluated average of an integrand under a Gaussian law.
 
     Its arguments are the integrand, the variables, the mean and the covariance, so that SymPy's own
@@ -109,20 +110,6 @@ class GaussianAverage(sp.Expr):
         return cls._from_arguments(
             sp.sympify(integrand), sp.Tuple(*law.variables), sp.Tuple(*law.mean), law.covariance, *known
         )
-
-    @classmethod
-    def _from_arguments(cls, *args: Any) -> GaussianAverage:
-        return sp.Expr.__new__(cls, *args)
-
-    @property
-    def func(self) -> Any:
-        """Rebuild from ``args`` (SymPy's traversal protocol)."""
-        return self._from_arguments
-
-    @property
-    def integrand(self) -> sp.Expr:
-        """The function averaged."""
-        return self.args[0]
 
     @property
     def law(self) -> GaussianLaw:

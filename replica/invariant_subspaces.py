@@ -108,14 +108,12 @@ def _conjugates_of(system: SaddleSystem, vanishing: frozenset[sp.Symbol]) -> set
 
 
 def reduced_system(
-    system: SaddleSystem, subspace: InvariantSubspace
+    system: SaddleSystem, vanishing: frozenset[sp.Symbol]
 ) -> tuple[dict[sp.Symbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
-    """Return the overlap and conjugate equations of what does not vanish in a subspace."""
-    hats = _conjugates_of(system, subspace.vanishing)
-    zeros = dict.fromkeys((*subspace.vanishing, *hats), sp.S.Zero)
-    overlaps = {
-        x: _at_zeros(value, zeros) for x, value in system.overlap_equations.items() if x not in subspace.vanishing
-    }
+    """Return the overlap and conjugate equations of what does not vanish where some order parameters do."""
+    hats = _conjugates_of(system, vanishing)
+    zeros = dict.fromkeys((*vanishing, *hats), sp.S.Zero)
+    overlaps = {x: _at_zeros(value, zeros) for x, value in system.overlap_equations.items() if x not in vanishing}
     conjugates = {x: _at_zeros(value, zeros) for x, value in system.conjugate_equations.items() if x not in hats}
     return overlaps, conjugates
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import sympy as sp
 
+from replica.unevaluated_average import UnevaluatedAverage
+
 __all__ = ["SpectrumAverage", "spectrum_average"]
 
 
-class SpectrumAverage(sp.Expr):
+class SpectrumAverage(UnevaluatedAverage):
     r"""The average of an expression in the symbols of an atom (eigenvalues, moments of projections).
 
     Linear, and the law does not depend on what is differentiated with respect to, so that derivatives act inside.
@@ -19,20 +21,6 @@ class SpectrumAverage(sp.Expr):
     def __new__(cls, integrand: Any, atom_symbols: Sequence[sp.Symbol]) -> SpectrumAverage:
         """Build the average from an integrand and the symbols averaged over."""
         return cls._from_arguments(sp.sympify(integrand), sp.Tuple(*atom_symbols))
-
-    @classmethod
-    def _from_arguments(cls, *args: Any) -> SpectrumAverage:
-        return sp.Expr.__new__(cls, *args)
-
-    @property
-    def func(self) -> Any:
-        """Rebuild from ``args`` (SymPy's traversal protocol)."""
-        return self._from_arguments
-
-    @property
-    def integrand(self) -> sp.Expr:
-        """The expression averaged."""
-        return self.args[0]
 
     @property
     def atom_symbols(self) -> tuple[sp.Symbol, ...]:

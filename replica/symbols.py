@@ -6,7 +6,6 @@ depends on a model's structure is given for the paper's by default: two tokens, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -25,7 +24,6 @@ __all__ = [
     "ORDER_PARAMETERS",
     "Quantity",
     "conjugates",
-    "latex_names",
     "local_fields",
     "model_parameters",
     "order_parameters",
@@ -144,20 +142,3 @@ def proximal_points(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbo
 def target_entries(length: int = PAPER_LENGTH) -> sp.Matrix:
     """Return symbols for the entries of T(h*), which do not depend on the order parameters."""
     return sp.Matrix(length, length, lambda i, j: sp.Symbol(f"T_{i + 1}{j + 1}", real=True))
-
-
-def latex_names(structure: ModelStructure = PAPER, extra: Sequence[Quantity] = ()) -> dict[sp.Symbol, str]:
-    """Return the LaTeX of every symbol, for SymPy's printer."""
-    parameters = model_parameters(structure)
-    latex = {
-        quantity.symbol: quantity.latex
-        for quantity in (*ORDER_PARAMETERS, *CONJUGATES, ALPHA, AVERAGE_ENVELOPE, *parameters, *extra)
-    }
-    length, rank = structure.sequence_length, structure.rank
-    for stem, mark, fields in (
-        ("w", "", local_fields(length, rank)),
-        ("h", r"^{\star}", teacher_fields(length)),
-        ("z", r"^{\star}", proximal_points(length, rank)),
-    ):
-        latex |= {x: f"{stem}{mark}_{{{x.name.removeprefix(f'{stem}_')}}}" for x in fields}
-    return latex | {entry: f"T_{{{entry.name.removeprefix('T_')}}}" for entry in target_entries(length)}

@@ -19,6 +19,7 @@ import sympy as sp
 from replica import symbols
 from replica.attention import with_exponentials
 from replica.gaussian_average import GaussianAverage
+from replica.latex_table import latex_table
 from replica.reports.equation_content import sector_equations
 from replica.saddle_equations import SaddleSystem
 from saddle.channel import ENVELOPE, LOSS, N_AVERAGES, TEST_ERROR, Channel, parameter_vector
@@ -162,7 +163,7 @@ def check_equations(system: SaddleSystem, point: SolvedPoint) -> tuple[CheckedEq
         _, overlap_equations, conjugate_equations = sector_equations(system, point.sector)
         known |= {x: mpmath.mpf(float(value)) for x, value in zip(order, evaluation.state, strict=True)}
         known |= {x: mpmath.mpf(float(value)) for x, value in zip(conjugates, evaluation.conjugates, strict=True)}
-        latex = symbols.latex_names(phi.structure)
+        latex = latex_table(phi.model)
         overlaps = _function(tuple(known), list(overlap_equations.values()))(list(known.values()))
         compiled = dict(zip(order, module.overlaps(*evaluation.conjugates, parameters), strict=True))
         checked = [

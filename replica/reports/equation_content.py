@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import sympy as sp
 
-from replica import symbols
+from replica import names, symbols
 from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianAverage
+from replica.invariant_subspaces import reduced_system
 from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
 from replica.reports.printing import ReportPrinter
 from replica.saddle_equations import SaddleSystem
@@ -117,20 +118,11 @@ def sector_equations(
     system: SaddleSystem, sector: Sector
 ) -> tuple[tuple[sp.Symbol, ...], dict[sp.Symbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
     """Return what vanishes in a sector, and the equations left of order parameters and of conjugates."""
-    order, conjugates = list(system.overlap_equations), list(system.conjugate_equations)
-    stems = [symbols.ORDER_PARAMETERS[index].symbol.name for index in sector.transverse]
-
-    def vanishes(symbol: sp.Symbol) -> bool:
-        name = symbol.name.replace("_hat", "")
-        return any(name == stem or name.startswith(f"{stem}_") for stem in stems)
-
-    zero = tuple(x for x in (*order, *conjugates) if vanishes(x))
-    rules = dict.fromkeys(zero, sp.S.Zero)
-
-    def reduced(equations: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
-        return {x: value.xreplace(rules) for x, value in equations.items() if x not in rules}
-
-    return zero, reduced(system.overlap_equations), reduced(system.conjugate_equations)
+    kinds = [names.ORDER_PARAMETERS[index].kind for index in sector.transverse]
+    vanishing = [x.symbol for x in system.order_parameters if x.kind in kinds]
+    overlaps, conjugates = reduced_system(system, frozenset(vanishing))
+    hats = [x.symbol for x in system.conjugates if x.symbol not in conjugates]
+    return (*vanishing, *hats), overlaps, conjugates
 
 
 def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:

@@ -73,7 +73,7 @@ def sectors(system: SaddleSystem, group: SymmetryGroup, subspaces: Sequence[Inva
         if not space.vanishing:
             # All equations as they are.
             continue
-        overlaps_, conjugates_ = reduced_system(system, space)
+        overlaps_, conjugates_ = reduced_system(system, space.vanishing)
         equations += [
             DisplayedEquation(f"{space.name}-{x}", x, value) for x, value in {**overlaps_, **conjugates_}.items()
         ]
