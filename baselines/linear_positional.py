@@ -84,7 +84,7 @@ def linear_positional(model: AttentionModel) -> LinearPositional:
     Source: theory notes, section 5. Since A is constant, :math:`T - W = (1-\omega)(S - \mathbb{E}S)`, so the
     test error is :math:`(1-\omega)^2` times a function of sigma alone.
     """
-    model.require_plain("the linear positional baseline")
+    AttentionModel.require(model, "the linear positional baseline")
     counts = list(_node_counts(model.sequence_length))
     if len(counts) < 2:
         raise ValueError(f"the linear positional baseline needs at most 5 tokens, got {model.sequence_length!r}")

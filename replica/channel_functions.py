@@ -31,16 +31,22 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     metric = sp.diag(*(sp.Matrix(phi.susceptibilities[group]) for group in phi.layout.groups))
     pulls = [channel.derivative(channel.on_line(slope), line) for slope in channel.envelope_slopes]
     roots = sp.diag(*(cholesky(sp.Matrix(phi.susceptibilities[group])) for group in phi.layout.groups))
+    hats = [str(x.symbol) for x in system.conjugates]
     specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
         specification(
-            "target_matrix", "Entries of the target T(h*), row by row.", phi.teacher_fields, tuple(phi.target)
+            "target_matrix",
+            "Entries of the target T(h*), row by row.",
+            phi.teacher_fields,
+            tuple(phi.target),
+            output_names=tuple(map(str, phi.target_symbols)),
         ),
         specification(
             "target_parameter_derivatives",
             "Derivatives of the target's entries in the parameters they depend on, node fixed.",
             phi.teacher_fields,
             tuple(on_slopes),
+            output_names=tuple(f"d {entry} / d {x}" for entry, x in channel.target_slopes),
         ),
         objective_function(phi),
         specification(
@@ -70,6 +76,14 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             ),
             channel.stages,
             many_nodes=True,
+            output_names=(
+                *hats,
+                "envelope",
+                "loss",
+                "test error",
+                *(f"d {x} / d {y}, density's" for x, y in channel.odd_pairs),
+                *(f"d {x} / d {y}" for x in (*hats, "test error") for y in state),
+            ),
         ),
         specification(
             "jump_terms",
@@ -78,6 +92,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*channel.conjugates, *(channel.derivative(envelope, x) for x in (line, *state))),
             channel.definition_stages,
             many_nodes=True,
+            output_names=(*hats, *(f"d envelope / d {x}" for x in (line, *state))),
         ),
         specification(
             "node_parameter_averages",

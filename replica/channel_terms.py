@@ -125,6 +125,13 @@ class ChannelTerms:
         (average,) = self.system.test_error.atoms(GaussianAverage)
         return self.on_line(self.system.test_error.xreplace({average: average.integrand}))
 
+    @property
+    def odd_pairs(self) -> list[tuple[sp.Symbol, sp.Symbol]]:
+        """The conjugates that vanish with m or theta, each with its order parameter."""
+        pairs = zip(self.system.conjugates, self.system.order_parameters, strict=True)
+        odd = ("positional_overlap", "semantic_overlap")
+        return [(hat.symbol, x.symbol) for hat, x in pairs if x.kind in odd]
+
     def integrands(self) -> list[sp.Expr]:
         """Return what is averaged: conjugates per alpha, envelope, loss at z*, test error, odd blocks.
 
@@ -132,12 +139,9 @@ class ChannelTerms:
         vanish (their zeros are pitchforks), by the route that needs no jumps.
         """
         phi, system = self.free_entropy, self.system
-        odd = [k for k, x in enumerate(system.order_parameters) if x.kind in ("positional_overlap", "semantic_overlap")]
         odd_blocks = [
-            GaussianAverage(system.conjugate_integrand(system.conjugates[index].symbol), phi.law)
-            .derivative_by_density(system.order_parameters[index].symbol, self.inverses)
-            .integrand
-            for index in odd
+            GaussianAverage(system.conjugate_integrand(hat), phi.law).derivative_by_density(x, self.inverses).integrand
+            for hat, x in self.odd_pairs
         ]
         odd_blocks = map(self.on_line, odd_blocks)
         return [*self.conjugates, self.objective, self.on_line(phi.loss), self.test_error, *odd_blocks]

@@ -25,6 +25,7 @@ from sympy.printing.pycode import PythonCodePrinter
 from replica.channel_functions import channel_functions
 from replica.function_specification import FunctionSpecification
 from replica.saddle_equations import SaddleSystem
+from replica.shared_names import named
 from replica.weight_functions import weight_functions
 
 __all__ = [
@@ -39,7 +40,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class PrintedFunction:
-    """A specification as text: argument names, the parameters it reads, assignments in order, results."""
+    """A specification as text: argument names, the parameters it reads, assignments in order, named results."""
 
     name: str
     purpose: str
@@ -47,6 +48,7 @@ class PrintedFunction:
     parameters: tuple[tuple[str, int], ...]
     assignments: tuple[str, ...]
     results: tuple[str, ...]
+    result_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,11 @@ def print_function(specification: FunctionSpecification) -> PrintedFunction:
     parameters = specification.parameters
     known = {*specification.arguments, *parameters}
     printer = _KernelPrinter()
-    names = sp.numbered_symbols("x")
+    names = sp.numbered_symbols("placeholder")
+    taken = {str(x) for x in known} | {str(x) for stage in specification.stages for x, _ in stage}
     assignments: list[str] = []
     for stage in specification.stages:
-        shared, values = sp.cse([value for _, value in stage], symbols=names, order="canonical")
+        shared, values = named(*sp.cse([value for _, value in stage], symbols=names, order="canonical"), taken)
         assignments += [f"{name} = {printer.doprint(value)}" for name, value in shared]
         assignments += [f"{x} = {printer.doprint(value)}" for (x, _), value in zip(stage, values, strict=True)]
         known |= {name for name, _ in stage}
@@ -102,7 +105,7 @@ def print_function(specification: FunctionSpecification) -> PrintedFunction:
     unknown = everything - known
     if unknown:
         raise ValueError(f"{specification.name} uses symbols that are not its arguments: {sorted(map(str, unknown))}")
-    shared, outputs = sp.cse(specification.outputs, symbols=names, order="canonical")
+    shared, outputs = named(*sp.cse(specification.outputs, symbols=names, order="canonical"), taken)
     assignments += [f"{name} = {printer.doprint(value)}" for name, value in shared]
     # Every result a float, so that a tuple of them is homogeneous.
     results = [sp.Float(value) if value.is_Integer else value for value in outputs]
@@ -113,6 +116,7 @@ def print_function(specification: FunctionSpecification) -> PrintedFunction:
         parameters=tuple((str(x), k) for k, x in enumerate(parameters) if x in everything),
         assignments=tuple(assignments),
         results=tuple(printer.doprint(value) for value in results),
+        result_names=specification.output_names or ("",) * len(results),
     )
 
 
@@ -129,7 +133,12 @@ def _scalar_function(specification: FunctionSpecification) -> str:
     if len(printed.results) == 1:
         lines.append(f"    return {printed.results[0]}")
     else:
-        lines += ["    return (", *(f"        {value}," for value in printed.results), "    )"]
+        listed = zip(printed.results, printed.result_names, strict=True)
+        lines += [
+            "    return (",
+            *(f"        {value},{f'  # {name}' if name else ''}" for value, name in listed),
+            "    )",
+        ]
     return "\n".join(lines)
 
 

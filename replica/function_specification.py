@@ -30,6 +30,8 @@ class FunctionSpecification:
         The model's parameters, known besides, in the order of the parameter vector.
     many_nodes
         Whether it is evaluated at many nodes at once, in a loop.
+    output_names
+        What each output is, for the reader of the code; none if the purpose says it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class FunctionSpecification:
     stages: tuple[Stage, ...] = ()
     parameters: tuple[sp.Symbol, ...] = ()
     many_nodes: bool = False
+    output_names: tuple[str, ...] = ()
 
     @property
     def expressions(self) -> tuple[sp.Expr, ...]:

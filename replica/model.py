@@ -155,6 +155,19 @@ class AttentionModel:
             positional_encoding=tuple(reversed(self.positional_encoding)),
         )
 
+    @staticmethod
+    def require(model: object, what: str) -> None:
+        """Refuse what is no attention model of the paper's kind; see :meth:`require_plain`.
+
+        Raises
+        ------
+        ValueError
+            If it is none; naming ``what``, which does not handle it.
+        """
+        if not isinstance(model, AttentionModel):
+            raise ValueError(f"{what} must have an AttentionModel, got {type(model).__name__}")
+        model.require_plain(what)
+
     def require_plain(self, what: str) -> None:
         """Refuse a model that differs from the paper's by more than numbers and the number of tokens.
 
@@ -167,7 +180,9 @@ class AttentionModel:
         if self.structure.is_plain:
             return
         plain = ModelStructure(self.sequence_length)
-        names = [x.name for x in dataclasses.fields(ModelStructure) if x.name != "sequence_length"]
+        # Moments are details of a spectrum, which is named already.
+        derived = ("sequence_length", "zero_moments")
+        names = [x.name for x in dataclasses.fields(ModelStructure) if x.name not in derived]
         others = [f"{x} = {getattr(self.structure, x)!r}" for x in names
                   if getattr(self.structure, x) != getattr(plain, x)]  # fmt: skip
         raise ValueError(

@@ -193,7 +193,8 @@ GREEK = frozenset(
 RESERVED = frozenset(
     """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
     zeta F X Y P G H x y delta s common line
-    omega sigma regularization positional token teacher average weight prior inverse parameters exponential math
+    omega sigma regularization positional token teacher average weight prior inverse parameters exponential shared
+    softmax root placeholder math
     np work count state out""".split()  # noqa: SIM905
 )
 

@@ -43,8 +43,7 @@ class SpectrumAtom:
         :math:`\gamma_l`, one per token, >= 0.
     positional_moments
         :math:`E[\tau_k\tau_l]` on this atom, L x L; by default the model's Gram matrix of encodings, that is,
-        encodings that know nothing of the covariances. Averaged over the atoms it is that Gram matrix by definition,
-        which is not checked.
+        encodings that know nothing of the covariances. Averaged over the atoms it is that Gram matrix by definition.
     teacher_moments
         :math:`E[\pi\pi^\top]`, t x t; by default the identity.
     mixed_moments

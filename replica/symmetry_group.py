@@ -121,7 +121,21 @@ def _reversals(phi: FreeEntropy, moments: np.ndarray | None) -> list[Symmetry]:
     for columns in _generating_subsets(layout.teacher_rank, lambda own: _outputs_are_even(phi, own, moments)):
         flip = {x: -x for s in columns for x in _columns(model.teacher_fields, layout.teacher_rank, s)}
         found.append(Symmetry(_named("the teacher", columns, layout.teacher_rank), flip, _signs(phi, set(), columns)))
-    return found
+    return found or _joint_reversal(phi, moments)
+
+
+def _joint_reversal(phi: FreeEntropy, moments: np.ndarray | None) -> list[Symmetry]:
+    """Return the reversal of student and teacher together, which may be one where neither of them is alone."""
+    layout, model = phi.layout, phi.model
+    every = set(range(layout.rank)), set(range(layout.teacher_rank))
+    flip = {x: -x for x in (*phi.points, *phi.fields, *model.teacher_fields)}
+    outputs = dict(zip(phi.target_symbols, model.target, strict=True))
+    loss = phi.loss.xreplace(outputs)
+    signs = _signs(phi, *every)
+    if not any(sign < 0 for sign in signs.values()) or not _knows_no_sign(phi, every[1], moments):
+        return []
+    even = identically_zero(loss.subs(flip, simultaneous=True) - loss)
+    return [Symmetry("reversal of student and teacher", flip, signs)] if even else []
 
 
 def _named(whose: str, columns: set[int], rank: int) -> str:

@@ -7,6 +7,7 @@ arguments, and whoever calls averages them.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 import sympy as sp
 
@@ -55,6 +56,7 @@ def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*conjugates, *atom),
             tuple(overlaps),
             stages,
+            output_names=tuple(map(str, state)),
         ),
         specification(
             "overlap_derivatives",
@@ -62,6 +64,7 @@ def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*conjugates, *atom),
             tuple(slopes(overlap, x) for overlap in overlaps for x in conjugates),
             stages,
+            output_names=_slope_names(state, conjugates),
         ),
         specification(
             "overlap_parameter_derivatives",
@@ -69,9 +72,15 @@ def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*conjugates, *atom),
             tuple(slopes(overlap, x) for overlap in overlaps for x in parameters),
             stages,
+            output_names=_slope_names(state, parameters),
         ),
         *(_averaged_scalars(system, specification, stages) if atom else _scalars(system, specification, stages)),
     ]
+
+
+def _slope_names(values: Iterable[object], variables: Iterable[object]) -> tuple[str, ...]:
+    listed = tuple(variables)
+    return tuple(f"d {value} / d {x}" for value in values for x in listed)
 
 
 def _listed(system: SaddleSystem) -> str:
@@ -105,6 +114,7 @@ def _scalars(
             (*state, *conjugates),
             tuple(differentiate(explicit, x.symbol, inverses, weights.moments) for x in phi.parameters),
             stages,
+            output_names=_slope_names(("Phi",), [x.symbol for x in phi.parameters]),
         ),
         specification(
             "training_loss",

@@ -167,7 +167,10 @@ def lane_function(printed: PrintedFunction, layout: LaneLayout, output: tuple[st
         "    for i in range(count):",
         *loaded,
         *(f"        {assignment}" for assignment in per_lane),
-        *(f"        {layout.place(group, first + k)} = {value}" for k, value in enumerate(printed.results)),
+        *(
+            f"        {layout.place(group, first + k)} = {value}{f'  # {name}' if name else ''}"
+            for k, (value, name) in enumerate(zip(printed.results, printed.result_names, strict=True))
+        ),
     ]
     return "\n".join(lines)
 

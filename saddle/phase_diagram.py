@@ -265,12 +265,14 @@ def solve_phase_diagram(
     Raises
     ------
     ValueError
-        If the range, the number of points, the sweep's direction or the tolerance is invalid.
+        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is not of
+        the kind that the compiled solver handles.
 
     Notes
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
+    AttentionModel.require(model, "the compiled solver")
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
         raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")

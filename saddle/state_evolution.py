@@ -173,7 +173,7 @@ class StateEvolution:
 
     def __post_init__(self) -> None:
         """Refuse models that the compiled solver would get wrong."""
-        self.model.require_plain("the compiled solver")
+        AttentionModel.require(self.model, "the compiled solver")
 
     @cached_property
     def channel(self) -> Channel:

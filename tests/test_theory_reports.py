@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,22 @@ def test_misuse_is_refused_before_anything_is_written(tmp_path: Path):
     with pytest.raises(ValueError, match="'docx'"):
         derive(AttentionModel.paper()).report(tmp_path / "report", ("docx",))
     assert not (tmp_path / "report").exists()
+
+
+def test_reports_and_code_do_not_depend_on_the_order_of_hashes(tmp_path: Path):
+    program = (
+        "import sys; from replica import derive; from replica.code_generation import generate_source\n"
+        "from replica.model import ModelStructure\n"
+        "d = derive(ModelStructure(2, 2)); d.report(sys.argv[1], ('latex', 'html'))\n"
+        "print(generate_source(d.saddle_system).digest)"
+    )
+    digests = set()
+    for seed in ("1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed}, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        digests.add(done.stdout)
+    assert len(digests) == 1
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes(), path.name

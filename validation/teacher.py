@@ -125,7 +125,7 @@ def draw_teacher_data(
     ValueError
         If the dimension, the sample complexity or the dtype is out of range; the message quotes it.
     """
-    model.require_plain("the simulator")
+    AttentionModel.require(model, "the simulator")
     dimension = positive_integer("dimension", dimension)
     if not (math.isfinite(sample_complexity) and sample_complexity > 0):
         raise ValueError(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")

@@ -86,7 +86,7 @@ def differentiate_numerically(function: Any, x: Any) -> Any:
     def difference(h: Any) -> Any:
         return (function(x + h) - function(x - h)) / (2 * h)
 
-    h = mpmath.mpf("1e-6")
+    h = mpmath.mpf("1e-10")
     return (4 * difference(h / 2) - difference(h)) / 3
 
 

@@ -59,7 +59,7 @@ def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
                     substitution[key] = sp.sympify(value).xreplace(values)
         summed = explicit.subs(REPLICAS, n).doit().xreplace(substitution)
         worst = max(worst, relative(sp.N(summed, DIGITS), sp.N(closed.subs(REPLICAS, n), DIGITS)))
-    yield Check("replica symmetry", "trace term against sums over n = 2 ... 6 replicas", worst, 1e-25)
+    yield Check("replica symmetry", "trace term against sums over s = 2 ... 6 replicas", worst, 1e-25)
 
 
 def _bases(token, overlap, conjugate, matrices):
@@ -125,7 +125,7 @@ def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Che
         beta = mpmath.mpf("1.7")
         for n in COUNTS:
             worst = max(worst, relative(closed(B, N, b, beta, n), _explicit_weights(B, N, b, beta, n)))
-    statement = f"determinant and inverse of replica-symmetric matrices of rank {rank}, n = 2 ... 6"
+    statement = f"determinant and inverse of replica-symmetric matrices of rank {rank}, s = 2 ... 6"
     yield Check("determinant and inverse", statement, worst, 1e-25)
 
 
@@ -143,7 +143,7 @@ def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[C
     continued = _at_zero(points)
     limit = replica_limit(token_trace_action(token)).xreplace(values)
     deviation = relative(sp.N(continued, DIGITS), sp.N(limit, DIGITS))
-    yield Check("no replicas", "trace term: slope at n = 0 against continuation from n = 1 ... 6", deviation, 1e-25)
+    yield Check("no replicas", "trace term: slope at s = 0 against continuation from s = 1 ... 6", deviation, 1e-25)
     rank = token.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
     slope = _weight_function(rank, replica_limit(weight_action(*names)))
@@ -152,7 +152,7 @@ def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[C
         beta = mpmath.mpf("1.3")
         numbers = [(n, _explicit_weights(B, N, b, beta, n) / n) for n in range(1, 7)]
         deviation = relative(_at_zero(numbers), slope(B, N, b, beta, 0))
-    yield Check("no replicas", "weights: slope at n = 0 against continuation from n = 1 ... 6", deviation, 1e-24)
+    yield Check("no replicas", "weights: slope at s = 0 against continuation from s = 1 ... 6", deviation, 1e-24)
 
 
 def _at_zero(points):
