@@ -53,6 +53,10 @@ def failures(derivation: Derivation, of_replicas: bool = False) -> set[str]:
 def test_nothing_fails_where_nothing_is_corrupted():
     assert failures(corrupted()) == set()
     assert failures(corrupted(), of_replicas=True) == set()
+
+
+@pytest.mark.slow
+def test_nothing_fails_where_nothing_of_rank_two_is_corrupted():
     assert failures(corrupted("two")) == set()
 
 
@@ -95,7 +99,7 @@ def traces(phi: FreeEntropy) -> list[sp.Expr]:
     return list(sp.Add.make_args(phi.trace_term))
 
 
-@pytest.mark.parametrize("index", range(4))
+@pytest.mark.parametrize("index", [0, 3])
 def test_a_wrong_term_of_the_trace_term(index):
     phi = sound().free_entropy
     wrong = dataclasses.replace(phi, trace_term=phi.trace_term + traces(phi)[index])
@@ -162,7 +166,13 @@ class WrongSusceptibilitySlopes(FreeEntropy):
 
 
 @pytest.mark.parametrize(
-    ("name", "made"), [("one", WrongSlopes), ("one", WrongSusceptibilitySlopes), ("two", WrongSlopes)]
+    ("name", "made"),
+    [
+        ("one", WrongSlopes),
+        ("one", WrongSusceptibilitySlopes),
+        pytest.param("two", WrongSlopes, marks=pytest.mark.slow),
+        pytest.param("two", WrongSusceptibilitySlopes, marks=pytest.mark.slow),
+    ],
 )
 def test_wrong_slopes_of_the_envelope(name, made):
     phi = sound(name).free_entropy

@@ -11,6 +11,9 @@ import sympy as sp
 
 from baselines.linear_positional import linear_positional
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax_attention
+from replica.code_generation import function_specifications
+from replica.derivation import derive
+from replica.names import is_parameter_name
 from saddle.state_evolution import StateEvolution
 from validation.teacher import draw_teacher_data
 
@@ -101,10 +104,8 @@ def test_attention_must_be_twice_differentiable_and_a_target_need_not(function, 
         ({"spectrum": Spectrum.isotropic(1, 1, 1), "positional_matrix": [[1, 0], [0, 1]]}, "'spectrum': 3"),
         ({"sequence_length": 2.5}, "2.5"),
         ({"sequence_length": 1}, "between 2 and 9"),
-        ({"sequence_length": 10}, "between 2 and 9"),
         ({"rank": 0}, "rank must lie between 1 and 9"),
         ({"rank": 1.5}, "rank must be an integer"),
-        ({"teacher_rank": "a"}, "teacher_rank must be an integer"),
         ({"spectrum": 3}, "3"),
         ({"spectrum": []}, "at least one atom"),
         ({"spectrum": [{"weight": 1}]}, "spectrum must be a Spectrum"),
@@ -181,10 +182,6 @@ def test_a_parameter_may_not_have_a_name_that_equations_or_code_use(name):
 
 
 def test_every_own_symbol_of_a_model_is_reserved():
-    from replica.code_generation import function_specifications
-    from replica.derivation import derive
-    from replica.names import is_parameter_name
-
     derivation = derive(AttentionModel(0.3, spectrum=Spectrum.isotropic(0.2, 0.3)))
     own = {str(x) for s in function_specifications(derivation.saddle_system) for x in (*s.arguments, *s.parameters)}
     own |= {name for names in (derivation.parameter_values, *(v for _, v in derivation.model.atoms)) for name in names}

@@ -9,7 +9,6 @@ import sympy as sp
 from replica import AttentionModel, Spectrum
 from replica.checks.channel_checks import differentiate_numerically
 from replica.code_generation import generate_source
-from replica.derivation import derive
 from replica.structure import ModelStructure
 from tests.generated_functions import DIGITS, Generated, Node, generated, node
 
@@ -212,11 +211,6 @@ def test_the_objectives_slopes(functions, here):
         assert all(abs(x) < 1e-15 for x in rest[:size])
         hessian = here.point.hessian()
         assert_equal(rest[size:], [hessian[i, j] for i in range(size) for j in range(i, size)], "1e-15")
-
-
-def test_identical_structures_give_identical_text(functions):
-    text = generate_source(functions.system).text
-    assert generate_source(derive(functions.structure).saddle_system).text == text
 
 
 def test_the_source_stays_short():

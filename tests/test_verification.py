@@ -35,9 +35,7 @@ def both_columns(z, y):
 
 QUICK = {
     "paper": AttentionModel.paper(),
-    "linear attention": AttentionModel(0.3, attention=linear_attention()),
     "phase retrieval": retrieval(),
-    "phase retrieval, rank two": retrieval(rank=2, loss=both_columns),
     "ridge with noise": MultiIndexModel(
         loss=lambda z, y: (y[0] - z[0]) ** 2 / 2,
         outputs=lambda h, xi: [h[0] + sp.sqrt(DELTA) * xi[0]],
@@ -51,6 +49,8 @@ QUICK = {
 }
 GRAM = [[0.4 * 1.5 + 0.6 * 0.5, -0.4 + 0.6 * 0.2], [-0.4 + 0.6 * 0.2, 0.4 + 0.6 * 2]]
 SLOW = {
+    "linear attention": AttentionModel(0.3, attention=linear_attention()),
+    "phase retrieval, rank two": retrieval(rank=2, loss=both_columns),
     "different variances": AttentionModel(0.3, spectrum=Spectrum.isotropic(0.2, 0.3)),
     "three tokens": ModelStructure(3),
     "rank two": AttentionModel(0.3, rank=2),
@@ -94,7 +94,7 @@ def test_derivations_pass_at_many_points(seed):
 CHEAP = ["determinant and inverse", "no replicas", "shared order parameters", "saddle point", "sectors"]
 
 
-@pytest.mark.parametrize("name", ["different variances", "teacher of two", "mixed moments", "rank two"])
+@pytest.mark.parametrize("name", ["mixed moments", "linear attention"])
 def test_cheap_checks_of_larger_derivations_pass(name):
     verification = derive(SLOW[name]).verify(steps=CHEAP)
     assert {x.step for x in verification.checks} == set(CHEAP)
