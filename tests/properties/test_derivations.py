@@ -43,7 +43,7 @@ def test_cheap_checks_pass_for_any_model(model, seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(model=general_models(), seed=st.integers(0, 1000))
 def test_cheap_checks_pass_for_many_models(model, seed):
     verification = derive(model).verify(seed=seed, steps=CHEAP)
@@ -51,7 +51,7 @@ def test_cheap_checks_pass_for_many_models(model, seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
+@settings(max_examples=2)
 @given(model=general_models(largest_length=2), seed=st.integers(0, 1000))
 def test_all_checks_pass_for_any_model(model, seed):
     verification = derive(model).verify(seed=seed)
@@ -65,7 +65,7 @@ def test_a_derivation_is_the_same_twice(model):
 
 
 @pytest.mark.slow
-@settings(max_examples=12)
+@settings(max_examples=2)
 @given(model=general_models())
 def test_derivations_of_many_models_are_the_same_twice(model):
     same_twice(model)
