@@ -184,19 +184,18 @@ def token_statistics(layout: Layout) -> Iterator[Quantity]:
                 yield Quantity(f"teacher_variance{suffix}{index}", f"rho{suffix}{index}", latex, meaning, i == j)
 
 
-GREEK = frozenset(
-    """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi
-    omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega""".split()  # noqa: SIM905
-)
+_GREEK = """
+    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi
+    omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"""
+GREEK = frozenset(_GREEK.split())
 # Letters and first words of names that equations and generated code use for other things; digits may follow, and an
 # underscore with anything.
-RESERVED = frozenset(
-    """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
+_RESERVED = """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
     zeta F X Y P G H x y delta s common line
     omega sigma regularization positional token teacher average weight prior inverse parameters exponential shared
     softmax root placeholder math
-    np work count state out""".split()  # noqa: SIM905
-)
+    np work count state out"""
+RESERVED = frozenset(_RESERVED.split())
 
 
 def is_parameter_name(name: object) -> bool:

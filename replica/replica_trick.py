@@ -92,7 +92,7 @@ def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp
     Parameters
     ----------
     precision, noise
-        B and N, r x r.
+        B and N, r x r: matrices of entries, or symbols of whole matrices.
     tilt
         Second moments of b, r x r.
     """
@@ -100,8 +100,11 @@ def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp
     # them has to be found in long fractions later.
     total = precision - REPLICAS * BETA * noise
     size = precision.rows
-    logarithms = (REPLICAS - 1) * sp.log(precision.det()) + sp.log(total.det()) + REPLICAS * size * sp.log(BETA)
-    return -logarithms / 2 + REPLICAS * BETA / 2 * (total.inv(method="ADJ") * tilt).trace()
+    symbolic = isinstance(precision, sp.MatrixSymbol)
+    first, second = (sp.Determinant(x) if symbolic else x.det() for x in (precision, total))
+    logarithms = (REPLICAS - 1) * sp.log(first) + sp.log(second) + REPLICAS * size * sp.log(BETA)
+    field = sp.Trace(sp.Inverse(total) * tilt) if symbolic else (total.inv(method="ADJ") * tilt).trace()
+    return -logarithms / 2 + REPLICAS * BETA / 2 * field
 
 
 def channel_action(single: sp.Expr, law: GaussianLaw) -> sp.Expr:

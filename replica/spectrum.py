@@ -168,12 +168,12 @@ class Spectrum:
         count, tokens = integer("count", count, 1, 1000), integer("tokens", tokens, 1, 1000)
         if exponent <= 0.0 or largest <= 0.0:
             raise ValueError(f"exponent and largest must be positive, got {exponent!r} and {largest!r}")
-        decades = 1e3
+        slope = 1e3
         nodes, weights = np.polynomial.legendre.leggauss(count)
-        end = math.log1p(decades)
+        end = math.log1p(slope)
         logarithm = 0.5 * end * (nodes + 1.0)
         # x = (e^y - 1)/c, so that dx = e^y dy / c.
-        shares = 0.5 * end * weights * np.exp(logarithm) / decades
+        shares = 0.5 * end * weights * np.exp(logarithm) / slope
         shares /= shares.sum()
         eigenvalues = largest * np.exp(-exponent * logarithm)
         return cls(tuple(SpectrumAtom(w, (x,) * tokens) for w, x in zip(shares.tolist(), eigenvalues, strict=True)))

@@ -11,7 +11,10 @@ from replica import derive_saddle_system, symbols
 from replica.attention import SoftmaxWeight, attention_matrix, with_exponentials
 from replica.free_energy import build_free_entropy
 from replica.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
+from replica.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica.steps.rank_matrices import RankMatrices
 from replica.symmetries import find_sign_symmetries
+from replica.weight_term import weight_limit
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)
@@ -182,3 +185,26 @@ def test_softmax_rows_sum_to_one_and_differentiate_as_softmax():
         by_definition = sp.exp(z[0] ** 2) / (sp.exp(z[0] ** 2) + sp.exp(z[0] * z[1]))
         if entry == matrix[0, 0]:
             assert abs((plain - by_definition).subs(point).evalf(30)) < 1e-28
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_matrix_forms_of_the_weights_term_are_those_of_its_entries(rank):
+    matrices = RankMatrices(rank)
+    limit, inverse, *_ = weight_limit(rank)
+    explicit = replica_limit(weight_action(*matrices.entries))
+    pairs = [
+        (matrices.action(), weight_action(*matrices.entries)),
+        (matrices.without_replicas(), explicit),
+        (matrices.at_zero_temperature(), limit.xreplace(inverse.definitions)),
+    ]
+    # Symmetric, the first of them well inside the positive definite ones.
+    numbers = [sp.Matrix(rank, rank, lambda i, j, k=k: sp.Rational(1, i + j + k + 2) + 9 * (i == j)) for k in range(3)]
+    numbers[1] /= 50
+    entries = {
+        x: y for own, values in zip(matrices.entries, numbers, strict=True) for x, y in zip(own, values, strict=True)
+    }
+    point = {REPLICAS: sp.Rational(3, 2), BETA: sp.Rational(7, 5)}
+    for whole, written in pairs:
+        put_in = whole.xreplace(dict(zip(matrices.whole, map(sp.ImmutableMatrix, numbers), strict=True)))
+        first, second = (sp.N(x.xreplace(point).doit(), 30) for x in (put_in, written.xreplace(entries)))
+        assert abs(first - second) < 1e-25

@@ -84,7 +84,10 @@ def test_local_fields_have_the_conditional_law(functions, here):
             covariance[k // covariance.cols, k % covariance.cols] = x
         _, mean = numeric(sp.Matrix(law.mean))
         own, rest = range(size), range(size, covariance.rows)
-        block = lambda a, b: mpmath.matrix([[covariance[i, j] for j in b] for i in a])  # noqa: E731
+
+        def block(a, b):
+            return mpmath.matrix([[covariance[i, j] for j in b] for i in a])
+
         regression = block(own, rest) * mpmath.inverse(block(rest, rest))
         teacher = mpmath.matrix([here.values[str(x)] for x in phi.teacher_fields])
         expected = mpmath.matrix(mean[:size]) + regression * teacher

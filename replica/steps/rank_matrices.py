@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from replica.inverse_matrices import symmetric_symbols
-from replica.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica.replica_trick import BETA, replica_limit, weight_action
 from replica.weight_term import weight_limit
 
 __all__ = ["RankMatrices"]
@@ -21,13 +21,7 @@ class RankMatrices:
 
     def action(self) -> sp.Expr:
         """Return the weights' term for n replicas."""
-        if self.rank == 1:
-            return weight_action(*self.entries)
-        B, N, M = self.whole
-        total = B - REPLICAS * BETA * N
-        logarithms = (REPLICAS - 1) * sp.log(sp.Determinant(B)) + sp.log(sp.Determinant(total))
-        field = REPLICAS * BETA / 2 * sp.Trace(sp.Inverse(total) * M)
-        return -logarithms / 2 - REPLICAS * self.rank * sp.log(BETA) / 2 + field
+        return weight_action(*(self.entries if self.rank == 1 else self.whole))
 
     def without_replicas(self) -> sp.Expr:
         """Return its limit s -> 0."""
