@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
-from baselines import LinearPositional, linear_positional
+from baselines import BASELINES, Baseline, LinearPositional, linear_positional
 from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.attention_problem import AttentionProblem
+from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import Piece, assemble_branches, pieces_of
 from saddle.families import Families, find_families
@@ -24,7 +25,6 @@ from saddle.state_evolution import StateEvolution
 from saddle.transitions import (
     Transition,
     find_alpha_c,
-    find_alpha_l,
     find_bifurcations,
     global_branch,
     missing_symmetries,
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["Phase", "PhaseDiagram", "linear_baseline_error", "solve_phase_diagram"]
+__all__ = ["Phase", "PhaseDiagram", "solve_phase_diagram"]
+
+LINEAR = "linear positional"
 
 
 @dataclass(frozen=True)
@@ -155,11 +157,62 @@ class PhaseDiagram:
 
         return load(path)
 
-    def plot(self) -> Figure:
-        """Draw overlaps, training loss and test error against alpha."""
+    def crossing(self, baseline: str | Baseline) -> Crossing:
+        """Return the first alpha at which the global minimum beats a baseline in test error.
+
+        ``alpha_l`` is this for the linear positional layer.
+
+        Parameters
+        ----------
+        baseline
+            A name in :data:`baselines.BASELINES`, or a baseline made for this model.
+
+        Returns
+        -------
+        Crossing
+            With a transition, or the reason in words why there is none in this range.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of this name.
+        """
+        return find_crossing(list(self.branches.values()), baseline, self.alpha_c)
+
+    def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
+        """Draw overlaps, training loss and test error against alpha.
+
+        Parameters
+        ----------
+        baselines
+            Drawn in the panel of test errors: names in :data:`baselines.BASELINES`, or baselines made for this model.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of some name.
+        """
         from saddle.plotting import plot_phase_diagram
 
-        return plot_phase_diagram(self)
+        return plot_phase_diagram(self, self.made_baselines(baselines))
+
+    def made_baselines(self, baselines: Sequence[str | Baseline]) -> tuple[Baseline, ...]:
+        """Return baselines of this model, those given by name computed.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of some name.
+        """
+        if isinstance(baselines, str):
+            raise ValueError(f"baselines must be a sequence, got the string {baselines!r}")
+        unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
+        if unknown:
+            raise ValueError(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")
+        own = {self.linear_baseline.name: self.linear_baseline}
+        return tuple(
+            (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines
+        )
 
     def report(
         self,
@@ -324,11 +377,6 @@ class _Located:
     reasons: Mapping[str, str]
 
 
-def linear_baseline_error(model: AttentionModel) -> float:
-    """Return the linear positional baseline's test error per token, as a function of the model."""
-    return linear_positional(model).test_error
-
-
 def _first_order(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
     """Find the first alpha at which a positional and a semantic branch, both attracting, have equal Phi.
 
@@ -356,7 +404,8 @@ def _locate(
     report("alpha_c")
     alpha_c, reasons["alpha_c"] = _first_order(branches, pieces)
     report("alpha_l")
-    alpha_l, reasons["alpha_l"] = find_alpha_l(list(branches.values()), linear_baseline_error, alpha_c)
+    alpha_l = find_crossing(list(branches.values()), LINEAR, alpha_c)
+    reasons["alpha_l"] = alpha_l.reason
     report("pitchforks and folds")
     bifurcations = find_bifurcations(evolution, pieces)
-    return _Located(alpha_c, alpha_l, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason})
+    return _Located(alpha_c, alpha_l.transition, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason})

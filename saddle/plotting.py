@@ -2,83 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
+from baselines import Baseline
 from replica.names import MODEL_PARAMETERS, ORDER_PARAMETERS
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
-from saddle.branch import Branch
-from saddle.transitions import TransitionPoint
+from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
+from saddle.drawing import (
+    BRANCH_COLOURS,
+    QUANTITIES,
+    baseline_style,
+    branch_handles,
+    draw_baseline,
+    draw_branch,
+    stability_handles,
+)
 
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = ["BRANCH_COLOURS", "plot_phase_diagram"]
-
-BRANCH_COLOURS = {
-    "agnostic": "#7f7f7f",
-    "positional": "#0072B2",
-    "semantic": "#D55E00",
-    "mixed": "#CC79A7",
-}
-"""Colours that stay apart for colour-blind readers (after Okabe and Ito)."""
-
-BRANCH_WIDTHS = {"agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
-
-
-def _with_ends(diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return alpha, a quantity and stability along a branch, with the bifurcations at which it begins and ends.
-
-    At such a point the branch has the stability of its nearest grid point: which of the two sides of a pitchfork or
-    fold it belongs to is told by its other points.
-    """
-    own = branch.distinct
-    values = quantity.of_branch(branch)
-    rows = list(zip(branch.alpha[own], values[own], branch.stable[own], strict=True))
-    if not rows:
-        return np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool)
-    for transition in diagram.bifurcations:
-        ends_here = transition.between[1] == branch.name or (
-            transition.kind == "fold" and branch.name in transition.between
-        )
-        if transition.points and ends_here:
-            nearest = min(rows, key=lambda row: abs(row[0] - transition.alpha))
-            rows.append((transition.alpha, quantity.of_point(transition.points[0]), nearest[2]))
-    rows.sort(key=lambda row: row[0])
-    return np.array([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[2] for r in rows], dtype=bool)
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """What a panel shows, of a branch (n,) and of a solution at a transition."""
-
-    of_branch: Callable[[Branch], np.ndarray]
-    of_point: Callable[[TransitionPoint], float]
-
-
-def _overlap(index: int) -> Quantity:
-    return Quantity(lambda branch: branch.states[:, index], lambda point: point.order_parameters[index])
-
-
-TRAIN_LOSS = Quantity(lambda branch: branch.train_loss, lambda point: -point.free_entropy)
-TEST_ERROR = Quantity(lambda branch: branch.test_error, lambda point: point.test_error)
-
-
-def _draw(axes: Axes, diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> None:
-    """Draw one quantity of a branch: solid where stable, dashed where not, nothing where it has no own points."""
-    colour, width = BRANCH_COLOURS[branch.sector.value], BRANCH_WIDTHS[branch.sector.value]
-    alpha, values, stable = _with_ends(diagram, branch, quantity)
-    for wanted, style in ((True, "-"), (False, (0, (4, 2)))):
-        shown = stable == wanted
-        # A segment belongs to the style of its later end, so that solid and dashed pieces meet.
-        joined = shown | np.append(shown[1:], False)
-        axes.plot(alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width)
-
+__all__ = ["parameter_title", "plot_phase_diagram"]
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
     for transition, style, name, side in (
@@ -101,7 +49,11 @@ def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], 
 
 
 def plot_phase_diagram(
-    diagram: PhaseDiagram, *, latex: Callable[[str], str] = lambda formula: formula, square: bool = False
+    diagram: PhaseDiagram,
+    baselines: Sequence[Baseline] | None = None,
+    *,
+    latex: Callable[[str], str] = lambda formula: formula,
+    square: bool = False,
 ) -> Figure:
     """Draw overlaps, training loss and test error against alpha for every branch.
 
@@ -109,6 +61,8 @@ def plot_phase_diagram(
     ----------
     diagram
         What is drawn.
+    baselines
+        What test errors are compared with; by default, the linear positional layer.
     latex
         What formulas of labels are passed through, so that they can have other letters.
     square
@@ -117,28 +71,27 @@ def plot_phase_diagram(
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels. Lines are solid where state evolution is stable and dashed where it is not; the linear
-        baseline is drawn in the panel of test errors.
+        Three panels. Lines are solid where state evolution is stable and dashed where it is not; baselines are drawn
+        in the panel of test errors.
     """
-    from matplotlib.lines import Line2D
-
+    compared = (diagram.linear_baseline,) if baselines is None else baselines
     figure = Figure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
     panels = figure.subplots(2, 2).ravel() if square else figure.subplots(1, 3)
     overlaps, losses, errors = panels[:3]
     symbol = {quantity.name: latex(quantity.latex) for quantity in ORDER_PARAMETERS}
     for branch in diagram.branches.values():
         for index in branch.sector.broken or (POSITIONAL_INDEX,):
-            _draw(overlaps, diagram, branch, _overlap(index))
-        _draw(losses, diagram, branch, TRAIN_LOSS)
-        _draw(errors, diagram, branch, TEST_ERROR)
+            draw_branch(overlaps, diagram, branch, QUANTITIES[ORDER_PARAMETERS[index].name])
+        draw_branch(losses, diagram, branch, QUANTITIES["train_loss"])
+        draw_branch(errors, diagram, branch, QUANTITIES["test_error"])
     _mark_bifurcations(overlaps, diagram)
     _label_overlaps(overlaps, diagram, symbol)
     overlaps.set_ylabel("overlap")
     overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1])
     losses.set_ylabel("training loss per dimension, $" + latex(r"-\Phi") + "$")
     errors.set_ylabel("test error per token, $" + latex(r"\epsilon_g") + "$")
-    baseline = diagram.linear_baseline.test_error
-    errors.axhline(baseline, color="#009E73", linestyle="--", linewidth=1.4)
+    for baseline in compared:
+        draw_baseline(errors, baseline, diagram.alpha)
     for axes in (overlaps, losses, errors):
         axes.set_xlabel("sample complexity $" + latex(r"\alpha = n/d") + "$")
         axes.set_xlim(0.0, float(diagram.alpha[-1]))
@@ -147,36 +100,42 @@ def plot_phase_diagram(
         _mark_transitions(axes, diagram, latex, label=axes is overlaps)
     losses.set_ylim(bottom=0.0)
     errors.set_ylim(bottom=0.0)
-    handles = [
-        Line2D([], [], color=BRANCH_COLOURS[sector.value], linewidth=2, label=sector.value)
-        for sector in Sector
-        if any(branch.distinct.any() for branch in diagram.branches.values() if branch.sector is sector)
-    ]
-    handles += [
-        Line2D([], [], color="black", label="stable"),
-        Line2D([], [], color="black", linestyle=(0, (4, 2)), label="unstable"),
-        Line2D([], [], color="black", marker="o", linestyle="", label="supercritical pitchfork"),
-        Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical"),
-        *(
-            [Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold")]
-            if any(transition.kind == "fold" for transition in diagram.bifurcations)
-            else []
-        ),
-        Line2D([], [], color="#009E73", linestyle="--", label="linear baseline"),
-    ]
+    handles = [*branch_handles(diagram), *stability_handles(), *_event_handles(diagram), *_baseline_handles(compared)]
     if square:
         panels[3].axis("off")
         panels[3].legend(handles=handles, loc="center", frameon=False)
     else:
         figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, frameon=False)
-    values = zip(
-        MODEL_PARAMETERS, (diagram.model.omega, diagram.model.sigma, diagram.model.regularization), strict=False
-    )
-    figure.suptitle(
-        ", ".join(f"${latex(quantity.latex)} = {value:g}$" for quantity, value in values)
-        + ("" if diagram.complete else "  (interrupted: incomplete)")
-    )
+    figure.suptitle(parameter_title(diagram, latex) + ("" if diagram.complete else "  (interrupted: incomplete)"))
     return figure
+
+
+def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda formula: formula) -> str:
+    """Return the model's parameters as a title."""
+    values = (diagram.model.omega, diagram.model.sigma, diagram.model.regularization)
+    return ", ".join(
+        f"${latex(quantity.latex)} = {value:g}$" for quantity, value in zip(MODEL_PARAMETERS, values, strict=False)
+    )
+
+
+def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
+    """Return entries of a legend for pitchforks and folds."""
+    handles = [
+        Line2D([], [], color="black", marker="o", linestyle="", label="supercritical pitchfork"),
+        Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical"),
+    ]
+    if any(transition.kind == "fold" for transition in diagram.bifurcations):
+        handles.append(Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold"))
+    return handles
+
+
+def _baseline_handles(baselines: Sequence[Baseline]) -> list[Line2D]:
+    """Return entries of a legend for baselines."""
+    styles = [(baseline.name, *baseline_style(baseline.name)) for baseline in baselines]
+    return [
+        Line2D([], [], color=colour, linestyle=dashes, label=name)  # pyright: ignore[reportArgumentType]
+        for name, colour, dashes in styles
+    ]
 
 
 def _label_overlaps(axes: Axes, diagram: PhaseDiagram, symbol: dict[str, str]) -> None:

@@ -201,11 +201,11 @@ class BaselineCrossing:
     sector
         Of the solution.
     baseline
-        The baseline's test error per token, for any model.
+        The baseline's test error per token, for any model and alpha.
     """
 
     sector: Sector
-    baseline: Callable[[AttentionModel], float]
+    baseline: Callable[[AttentionModel, float], float]
     kind: str = "baseline-crossing"
     trusted: float = 0.1
 
@@ -218,15 +218,15 @@ class BaselineCrossing:
         """Return F = 0 and test error = baseline."""
         problem, values, active = _parameters(evolution, over)
         level = lru_cache(maxsize=64)(self.baseline)
-        scale = level(evolution.model)
+        scale = level(evolution.model, 1.0)
 
         def excess(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> float:
-            return state_evaluation(here).test_error - level(problem.at(parameters).model)
+            return state_evaluation(here).test_error - level(problem.at(parameters).model, float(parameters[0]))
 
         def gradient(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> tuple[np.ndarray, np.ndarray]:
             assert isinstance(here, AttentionEvaluation)
             slopes = here.test_error_derivatives.copy()
-            for k in range(1, len(over)):
+            for k in range(len(over)):
                 slopes[k] -= _baseline_slope(level, problem, parameters, k)
             return state_evaluation(here).averages.test_error_derivatives, slopes
 
@@ -238,13 +238,13 @@ class BaselineCrossing:
 
 
 def _baseline_slope(
-    level: Callable[[AttentionModel], float], problem: AttentionProblem, parameters: np.ndarray, k: int
+    level: Callable[[AttentionModel, float], float], problem: AttentionProblem, parameters: np.ndarray, k: int
 ) -> float:
     """Differentiate a baseline in one parameter: it is a closed form or a small integral, exact to many digits."""
 
     def value(at: np.ndarray) -> np.ndarray:
         moved = parameters.copy()
         moved[k] = at[0]
-        return np.array(level(problem.at(moved).model))
+        return np.array(level(problem.at(moved).model, float(moved[0])))
 
     return float(differences(value, parameters[[k]], np.array([BASELINE_STEP]))[0])

@@ -1,14 +1,13 @@
-"""Transitions of a phase diagram: pitchforks and folds of its branches, alpha_c, alpha_l."""
+"""Transitions of a phase diagram: pitchforks and folds of its branches, alpha_c."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from replica.model import AttentionModel
 from saddle.branch import Branch
 from saddle.branch_assembly import Piece, solve_on_piece
 from saddle.continuation.events import Criticality, Event, EventKind
@@ -16,7 +15,6 @@ from saddle.outcomes import SolverError
 from saddle.sharpening import LocatedTransition, locate
 from saddle.state_evolution import StateEvolution
 from saddle.transition_equations import (
-    BaselineCrossing,
     EqualFreeEntropies,
     Fold,
     Pitchfork,
@@ -24,7 +22,8 @@ from saddle.transition_equations import (
 )
 
 __all__ = [
-    "Transition", "TransitionPoint", "find_alpha_c", "find_alpha_l", "find_bifurcations", "global_branch",
+    "Transition", "TransitionPoint", "find_alpha_c", "find_bifurcations", "global_branch", "missing_symmetries",
+    "transition_points",
 ]  # fmt: skip
 
 # Values of alpha at which two pieces are compared that exist together only between two points of the grid.
@@ -98,7 +97,8 @@ class Transition:
         return f"{what} ({names}) at alpha = {self.alpha:.5f} +- {self.error:.1e}{doubt}"
 
 
-def _points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
+def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
+    """Return the solutions at a located transition."""
     return tuple(
         TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)  # pyright: ignore[reportArgumentType]
         for here in located.evaluations
@@ -148,7 +148,7 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         error = max(event.error, bracket[1] - bracket[0])
         return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
     return Transition(
-        located.alpha, located.error, equations.kind, between, unstable_to, criticality, True, bracket, _points(located)
+        located.alpha, located.error, equations.kind, between, unstable_to, criticality, True, bracket, transition_points(located)
     )
 
 
@@ -248,7 +248,7 @@ def find_alpha_c(positional: Branch, semantic: Branch, pieces: Sequence[Piece]) 
         return None, f"equal free entropies bracketed by {bracket} but located at {located.y[-1]:.6g}"
     between = (positional.name, semantic.name)
     return Transition(
-        located.alpha, located.error, "first-order", between, bracket=bracket, points=_points(located)
+        located.alpha, located.error, "first-order", between, bracket=bracket, points=transition_points(located)
     ), ""
 
 
@@ -262,63 +262,6 @@ def _why_no_alpha_c(positional: Branch, semantic: Branch, compared: Sequence[_Co
     if missing:
         return f"no {' and no '.join(missing)} branch {where}"
     return f"no alpha at which both branches exist {where}"
-
-
-def find_alpha_l(
-    branches: Sequence[Branch],
-    baseline: Callable[[AttentionModel], float],
-    alpha_c: Transition | None,
-) -> tuple[Transition | None, str]:
-    """Find where the test error of the global minimum first falls below a baseline's.
-
-    Parameters
-    ----------
-    branches
-        The families that compete for the global minimum.
-    baseline
-        Test error per token of the baseline, for any model.
-    alpha_c
-        The first-order transition, where the global minimum changes branch and its test error jumps.
-
-    Returns
-    -------
-    (Transition or None, str)
-        The crossing, and a reason in words where there is none.
-    """
-    grid, level = branches[0].alpha, baseline(branches[0].evolution.model)
-    names = global_branch(branches)
-    excess = np.array([np.nan if branch is None else branch.test_error[k] - level for k, branch in enumerate(names)])
-    below = np.flatnonzero(excess < 0.0)
-    if below.size == 0:
-        return None, f"the global minimum never beats the linear baseline ({level:.6g}) in this range"
-    k = int(below[0]) - 1
-    if k < 0:
-        return None, f"the global minimum beats the linear baseline ({level:.6g}) from the range's lower end"
-    before, after = names[k], names[k + 1]
-    if before is None or after is None:
-        return None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}"
-    low, high = float(grid[k]), float(grid[k + 1])
-    start = after.states[k + 1]
-    if before is not after:
-        if alpha_c is None or not low <= alpha_c.alpha <= high or after.name not in alpha_c.between:
-            return None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
-        there = alpha_c.points[alpha_c.between.index(after.name)]
-        if there.test_error <= level:
-            # The test error jumps across the baseline at the first-order transition itself.
-            between = (after.name, "linear")
-            return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,)), ""
-        low = alpha_c.alpha
-    try:
-        first = np.append(start[list(after.sector.free)], high)
-        located = locate(BaselineCrossing(after.sector, baseline), after.evolution, first)
-    except SolverError as failure:
-        return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
-    if not low - located.error <= located.y[-1] <= high + located.error:
-        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch"
-    between, bracket = (after.name, "linear"), (low, high)
-    return Transition(
-        located.alpha, located.error, "baseline-crossing", between, bracket=bracket, points=_points(located)
-    ), ""
 
 
 def missing_symmetries(evolution: StateEvolution) -> str:

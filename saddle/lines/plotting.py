@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from replica.names import MODEL_PARAMETERS
 from saddle.lines.result import TransitionLine
-from saddle.plotting import BRANCH_COLOURS
+from saddle.drawing import BRANCH_COLOURS
 
 if TYPE_CHECKING:
     from saddle.lines.collection import TransitionLines

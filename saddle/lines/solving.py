@@ -82,8 +82,9 @@ def solve_transition_line(
     model
         The model.
     transition
-        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", or the name of a bifurcation as in
-        ``PhaseDiagram.transitions``, such as "agnostic -> semantic".
+        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation as in
+        ``PhaseDiagram.transitions``, such as "agnostic -> semantic", or that of a baseline in
+        :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
     over
         "omega", "sigma" or "regularization" (also called "lambda").
     between

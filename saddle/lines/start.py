@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from baselines import BASELINES
 from replica.model import AttentionModel
 from replica.names import ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.attention_problem import LINE_PARAMETERS
-from saddle.phase_diagram import PhaseDiagram, linear_baseline_error, solve_phase_diagram
+from saddle.baseline_crossing import errors_of_baseline
+from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 from saddle.quadrature import OuterRule
 from saddle.transition_equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
 from saddle.transitions import Transition
@@ -27,12 +29,14 @@ def canonical_name(name: str) -> str:
     name = ALIASES.get(name, name)
     parts = name.split(" (")[0].split(" -> ")
     families = {sector.value for sector in Sector}
-    if name in ("alpha_c", "alpha_l") or (
+    if name in ("alpha_c", "alpha_l", *BASELINES) or (
         len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
     ):
         return name
     known = (
-        "'alpha_c', 'alpha_l', " + ", ".join(map(repr, ALIASES)) + ", or a bifurcation such as 'agnostic -> semantic'"
+        "'alpha_c', 'alpha_l', "
+        + ", ".join(map(repr, ALIASES))
+        + ", the name of a baseline, or a bifurcation such as 'agnostic -> semantic'"
     )
     raise ValueError(f"transition must be one of {known}, got {name!r}")
 
@@ -54,7 +58,7 @@ def equations_of(name: str, transition: Transition) -> TransitionEquations:
     if transition.kind == "fold":
         return Fold(first)
     if transition.kind == "baseline-crossing":
-        return BaselineCrossing(first, linear_baseline_error)
+        return BaselineCrossing(first, errors_of_baseline(transition.between[1])[1])
     if transition.kind == "first-order" and sectors[1] is not None:
         return EqualFreeEntropies(first, sectors[1])
     raise ValueError(f"{name} cannot be continued: {transition}")
@@ -84,12 +88,15 @@ def find_start(
             solved = solve_phase_diagram(
                 changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
             )
-        transition = solved.transitions.get(name)
+        crossing = solved.crossing(name) if name in BASELINES else None
+        transition = solved.transitions.get(name) if crossing is None else crossing.transition
         if transition is not None and transition.points:
             return solved, transition
         if not solved.complete:
             return "the computation was interrupted"
-        said = said or f"no {name} at {over} = {value:g}: {solved.reasons.get(name, 'no such bifurcation was found')}"
+        unknown = "no such bifurcation was found"
+        why = solved.reasons.get(name, unknown) if crossing is None else crossing.reason
+        said = said or f"no {name} at {over} = {value:g}: {why}"
     return said
 
 

@@ -1,0 +1,136 @@
+"""Where the global minimum of the training loss begins to beat a baseline in test error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from baselines import BASELINES, Baseline
+from replica.model import AttentionModel
+from saddle.branch import Branch
+from saddle.outcomes import SolverError
+from saddle.sharpening import locate
+from saddle.transition_equations import BaselineCrossing
+from saddle.transitions import Transition, global_branch, transition_points
+
+__all__ = ["BaselineErrors", "Crossing", "errors_of_baseline", "find_crossing"]
+
+BaselineErrors = Callable[[AttentionModel, float], float]
+"""Test error per token of a baseline, for any model and alpha."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where the global minimum first beats a baseline.
+
+    Attributes
+    ----------
+    baseline
+        The baseline's name.
+    transition
+        The first such alpha; None if there is none in the range.
+    reason
+        In words, why there is none; "" if there is one.
+    """
+
+    baseline: str
+    transition: Transition | None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return str(self.transition) if self.transition is not None else self.reason
+
+
+def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
+    """Return a baseline's name, and its test error as a function of model and alpha.
+
+    Parameters
+    ----------
+    baseline
+        A name in :data:`baselines.BASELINES`, which is computed for any model, or a baseline made for one model.
+
+    Raises
+    ------
+    ValueError
+        If there is no baseline of this name.
+    """
+    if not isinstance(baseline, str):
+        given = baseline
+        return given.name, lambda _, alpha: given.test_error_at(alpha)
+    if baseline not in BASELINES:
+        raise ValueError(f"baseline must be one of {', '.join(map(repr, BASELINES))}, got {baseline!r}")
+    made = lru_cache(maxsize=64)(BASELINES[baseline])
+    return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
+
+
+def find_crossing(
+    branches: Sequence[Branch], baseline: str | Baseline, alpha_c: Transition | None
+) -> Crossing:
+    """Find where the test error of the global minimum first falls below a baseline's.
+
+    Parameters
+    ----------
+    branches
+        The families that compete for the global minimum.
+    baseline
+        Name of a baseline, or one made for the branches' model.
+    alpha_c
+        The first-order transition, where the global minimum changes branch and its test error jumps.
+
+    Returns
+    -------
+    Crossing
+        The transition, or a reason in words why there is none.
+
+    Raises
+    ------
+    ValueError
+        If there is no baseline of this name.
+    """
+    grid, model = branches[0].alpha, branches[0].evolution.model
+    name, errors = errors_of_baseline(baseline)
+    found, reason = _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), alpha_c)
+    return Crossing(name, found, reason)
+
+
+def _first_below(
+    branches: Sequence[Branch], name: str, errors: BaselineErrors, level: np.ndarray, alpha_c: Transition | None
+) -> tuple[Transition | None, str]:
+    """Return the crossing, given the baseline's test error on the grid (n,)."""
+    grid, names = branches[0].alpha, global_branch(branches)
+    excess = np.array([np.nan if b is None else b.test_error[k] - level[k] for k, b in enumerate(names)])
+    shown = f"{name} ({level[0]:.6g})" if np.ptp(level) == 0.0 else name
+    below = np.flatnonzero(excess < 0.0)
+    if below.size == 0:
+        return None, f"the global minimum never beats {shown} in this range"
+    k = int(below[0]) - 1
+    if k < 0:
+        return None, f"the global minimum beats {shown} from the range's lower end"
+    before, after = names[k], names[k + 1]
+    if before is None or after is None:
+        return None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}"
+    low, high = float(grid[k]), float(grid[k + 1])
+    start = after.states[k + 1]
+    between = (after.name, name)
+    if before is not after:
+        if alpha_c is None or not low <= alpha_c.alpha <= high or after.name not in alpha_c.between:
+            return None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+        there = alpha_c.points[alpha_c.between.index(after.name)]
+        if there.test_error <= errors(after.evolution.model, alpha_c.alpha):
+            # The test error jumps across the baseline at the first-order transition itself.
+            return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,)), ""
+        low = alpha_c.alpha
+    try:
+        first = np.append(start[list(after.sector.free)], high)
+        located = locate(BaselineCrossing(after.sector, errors), after.evolution, first)
+    except SolverError as failure:
+        return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
+    if not low - located.error <= located.y[-1] <= high + located.error:
+        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch"
+    bracket = (low, high)
+    return Transition(
+        located.alpha, located.error, "baseline-crossing", between, bracket=bracket, points=transition_points(located)
+    ), ""

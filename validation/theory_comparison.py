@@ -1,0 +1,202 @@
+"""A phase diagram against gradient descent: overlaps and losses at several alpha, from several starts and sizes."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+from tqdm import tqdm
+
+from saddle import PhaseDiagram
+from validation.comparison import COMPARED
+from validation.run_statistics import extrapolate, statistics_of_runs
+from validation.run_store import RunTask, collect_runs
+from validation.teacher import positive_integer
+from validation.theory_points import START_SECTORS, TheoryPoint, theory_point
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["TheoryComparison", "compare_with_theory"]
+
+
+@dataclass(frozen=True, eq=False)
+class TheoryComparison:
+    """Simulations beside theory.
+
+    Attributes
+    ----------
+    diagram
+        The theory.
+    points
+        What theory says, by start and alpha.
+    runs
+        Every run: dimensions (start, dimension, alpha, seed) and a variable per name in
+        :data:`~validation.comparison.COMPARED`, besides ``gradient_norm``, ``test_error_standard_error`` and
+        ``outcome``. nan where a run is missing or failed.
+    statistics
+        Over the seeds: dimensions (start, dimension, alpha, quantity), variables of
+        :func:`~validation.run_statistics.statistics_of_runs`.
+    extrapolated
+        To d to infinity, from two sizes or more: dimensions (start, alpha, quantity), variables of
+        :func:`~validation.run_statistics.extrapolate`; None for one size.
+    complete
+        False if the comparison was interrupted: what is there is valid, but not all.
+    """
+
+    diagram: PhaseDiagram
+    points: Mapping[tuple[str, float], TheoryPoint]
+    runs: xr.Dataset
+    statistics: xr.Dataset
+    extrapolated: xr.Dataset | None
+    complete: bool
+
+    @property
+    def judged(self) -> xr.Dataset:
+        """What is held against theory: the extrapolation where there is one, otherwise the largest size."""
+        return self.statistics.isel(dimension=-1) if self.extrapolated is None else self.extrapolated
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every quantity lies within three standard errors, wherever the start's branch exists."""
+        from validation.verdict import disagreements
+
+        return self.complete and not disagreements(self)
+
+    def verdict(self) -> str:
+        """Say in words where theory and simulation agree, where not, and what is known of the reason."""
+        from validation.verdict import verdict
+
+        return verdict(self)
+
+    def table(self) -> str:
+        """Return means, standard errors, theory and deviations as text, a line per start, alpha, size, quantity."""
+        from validation.verdict import table
+
+        return table(self)
+
+    def plot(self) -> Figure:
+        """Draw the runs' means on the curves of theory, and the deviations in standard errors."""
+        from validation.plotting import plot_comparison
+
+        return plot_comparison(self)
+
+
+def compare_with_theory(
+    diagram: PhaseDiagram,
+    alphas: Iterable[float] = (0.5, 1.0, 1.5, 2.0, 2.5),
+    *,
+    starts: Sequence[str] = ("semantic", "positional-informed"),
+    dimensions: Iterable[int] = (1000,),
+    seeds: int | Iterable[int] = 4,
+    executor: Executor | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    spherical_teacher: bool = True,
+    **settings: Any,
+) -> TheoryComparison:
+    """Simulate a diagram's model and hold the results against it.
+
+    Parameters
+    ----------
+    diagram
+        A solved phase diagram.
+    alphas
+        Sample complexities n/d.
+    starts
+        Names of starts; see :func:`~validation.gradient_descent.initial_student`. The published positional one,
+        ``"positional"``, begins at m = 1/sqrt(d), almost uninformed; ``"positional-informed"`` begins at m = 1.
+    dimensions
+        Token dimensions d. From two or more, results are extrapolated in 1/d.
+    seeds
+        The number of data sets, or their seeds; at least two. A seed gives the same data whatever the start.
+    executor
+        Any :class:`concurrent.futures.Executor` on which the runs are done; without one, here, one by one. Each
+        run takes one thread, and results do not depend on the executor.
+    folder
+        Where finished runs are kept: those found there are not repeated, so that a comparison that was
+        interrupted, or is extended, goes on from where it was.
+    progress
+        Show a progress bar on standard error.
+    spherical_teacher
+        Fix the teacher's norm, as theory has it; off for a Gaussian teacher, as published.
+    **settings
+        Other keyword arguments of :func:`~validation.gradient_descent.train_student`. By default, L-BFGS goes to
+        the bottom of the basin that the start lies in; published are 5000 steps of gradient descent
+        (``method="gradient-descent"``), which leave overlaps a few per cent short.
+
+    Returns
+    -------
+    TheoryComparison
+        Runs, statistics, and a verdict. After Ctrl-C, of what was finished, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range; the message quotes it.
+
+    Notes
+    -----
+    Theory describes minima for d to infinity (Result 4.2 of arXiv:2402.03902). Deviations are in standard errors
+    of the mean over seeds; their significance allows for these being estimated from few seeds (Student's t).
+    """
+    listed = _checked(alphas, starts, dimensions, seeds)
+    settings = {"method": "l-bfgs", **settings, "spherical_teacher": spherical_teacher}
+    tasks = {
+        place: RunTask(diagram.model, place[0], place[2], place[1], place[3], tuple(sorted(settings.items())))
+        for place in product(*listed.values())
+    }
+    with tqdm(total=len(tasks), disable=not progress, desc="simulating", unit="run") as bar:
+        records = collect_runs(list(tasks.values()), executor=executor, folder=folder, report=bar.update)
+    names = (*COMPARED, "gradient_norm", "test_error_standard_error")
+    shape = tuple(len(values) for values in listed.values())
+    found = [records.get(task) for task in tasks.values()]
+    columns = {
+        name: [math.nan if record is None else record.values[name] for record in found] for name in names
+    }
+    outcomes = ["missing" if record is None else record.outcome for record in found]
+    axes = tuple(listed)
+    runs = xr.Dataset(
+        {name: (axes, _shaped(column, shape)) for name, column in {**columns, "outcome": outcomes}.items()},
+        coords=listed,
+    )
+    points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in listed["alpha"]}
+    statistics = statistics_of_runs(runs, points)
+    extrapolated = extrapolate(statistics) if len(listed["dimension"]) > 1 else None
+    return TheoryComparison(diagram, points, runs, statistics, extrapolated, len(records) == len(set(tasks.values())))
+
+
+def _shaped(column: list[Any], shape: tuple[int, ...]) -> Any:
+    import numpy as np
+
+    return np.array(column).reshape(shape)
+
+
+def _checked(
+    alphas: Iterable[float], starts: Sequence[str], dimensions: Iterable[int], seeds: int | Iterable[int]
+) -> dict[str, list[Any]]:
+    """Return the axes of the comparison in order, after checking what would otherwise fail after minutes."""
+    if isinstance(starts, str):
+        raise ValueError(f"starts must be a sequence of names, got the string {starts!r}")
+    for start in starts:
+        if start not in START_SECTORS:
+            raise ValueError(f"starts may be {', '.join(map(repr, START_SECTORS))}, got {start!r}")
+    values = sorted(float(alpha) for alpha in alphas)
+    for alpha in values:
+        if not (math.isfinite(alpha) and alpha > 0):
+            raise ValueError(f"alphas must be positive and finite, got {alpha!r}")
+    sizes = sorted(positive_integer("dimensions", dimension) for dimension in dimensions)
+    chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    if len(chosen) < 2 or len(set(chosen)) != len(chosen) or min(chosen) < 0:
+        raise ValueError(f"seeds must be two or more distinct non-negative integers, or their number, got {seeds!r}")
+    listed = {"start": list(starts), "dimension": sizes, "alpha": values, "seed": chosen}
+    for name, axis in listed.items():
+        if not axis or len(set(axis)) != len(axis):
+            raise ValueError(f"every {name} must be given once, and at least one, got {axis!r}")
+    return listed
