@@ -11,7 +11,7 @@ from scipy.integrate import dblquad
 from scipy.special import expit
 
 from baselines import linear_positional
-from baselines.linear_positional import _target
+from baselines.target_moments import target_values
 from replica import AttentionModel, symbols
 from replica.attention import target_matrix, with_exponentials
 
@@ -154,7 +154,7 @@ def test_target_is_that_of_the_equations(model):
     numbers = {x.symbol: model.parameter_values()[x.name] for x in symbols.model_parameters(model.structure)}
     target = with_exponentials(target_matrix(symbols.teacher_fields(length))).xreplace(numbers)
     expected = np.array(sp.lambdify(symbols.teacher_fields(length), target.tolist())(*fields))
-    np.testing.assert_allclose(_target(model, list(fields)), expected, rtol=1e-13)
+    np.testing.assert_allclose(target_values(model, list(fields)), expected, rtol=1e-13)
 
 
 def test_needs_no_symbolic_algebra():

@@ -1,0 +1,61 @@
+r"""Uniform attention, :math:`S = 1/L` in every entry: what the layer computes before it is trained, at Q = 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.baseline import ConstantBaseline
+from baselines.target_moments import target_moments
+from replica import AttentionModel
+
+__all__ = ["UniformAttention", "uniform_attention"]
+
+
+@dataclass(frozen=True)
+class UniformAttention(ConstantBaseline):
+    """The uniform-attention baseline of one model.
+
+    Attributes
+    ----------
+    test_error
+        Test error per token of the layer that returns, for every token, the mean of all.
+    error
+        Estimate of the quadrature error of ``test_error``.
+    name
+        What figures and tables call this baseline.
+    """
+
+    test_error: float
+    error: float
+    name: str = "uniform attention"
+
+
+def uniform_attention(model: AttentionModel) -> UniformAttention:
+    r"""Return the uniform-attention baseline of a model.
+
+    With :math:`U_{ij} = 1/L` and :math:`W = \mathbb{E}[T]`,
+
+    .. math::
+        \epsilon = \frac1L\,\mathbb{E}\,\mathrm{Tr}[(T - U) R (T - U)^\top]
+        = \epsilon_{\mathrm{lin}} + \frac{\sigma^2}{L} \sum_{ij} (W_{ij} - U_{ij})^2 .
+
+    The positional encodings, which the layer adds to the tokens, contribute O(1/d).
+
+    Parameters
+    ----------
+    model
+        The model; only its target (omega, A) and the token variance matter.
+
+    Raises
+    ------
+    ValueError
+        As :func:`~baselines.linear_positional`.
+    """
+    moments = target_moments(model, "the uniform-attention baseline")
+    scale = model.token_variance / model.sequence_length
+    distance = moments.mean - 1 / model.sequence_length
+    squared = float(np.sum(distance**2))
+    error = moments.variance_error + 2 * moments.mean_error * float(np.sum(np.abs(distance)))
+    return UniformAttention(scale * (moments.variance + squared), scale * error)
