@@ -66,9 +66,7 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
     return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
 
 
-def find_crossing(
-    branches: Sequence[Branch], baseline: str | Baseline, alpha_c: Transition | None
-) -> Crossing:
+def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, alpha_c: Transition | None) -> Crossing:
     """Find where the test error of the global minimum first falls below a baseline's.
 
     Parameters

@@ -99,8 +99,6 @@ def draw_branch(axes: Axes, diagram: PhaseDiagram, branch: Branch, quantity: Qua
         axes.plot(alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width)
 
 
-
-
 def baseline_style(name: str) -> tuple[str, object]:
     """Return the colour and the dashes of a baseline; those of a user's own are grey."""
     return BASELINE_STYLES.get(name, UNKNOWN_BASELINE)

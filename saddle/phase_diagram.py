@@ -408,4 +408,6 @@ def _locate(
     reasons["alpha_l"] = alpha_l.reason
     report("pitchforks and folds")
     bifurcations = find_bifurcations(evolution, pieces)
-    return _Located(alpha_c, alpha_l.transition, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason})
+    return _Located(
+        alpha_c, alpha_l.transition, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason}
+    )

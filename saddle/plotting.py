@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["parameter_title", "plot_phase_diagram"]
 
+
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
     for transition, style, name, side in (
         (diagram.alpha_c, "-.", "$" + latex(r"\alpha_c") + "$", "right"),

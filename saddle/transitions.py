@@ -148,7 +148,15 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         error = max(event.error, bracket[1] - bracket[0])
         return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
     return Transition(
-        located.alpha, located.error, equations.kind, between, unstable_to, criticality, True, bracket, transition_points(located)
+        located.alpha,
+        located.error,
+        equations.kind,
+        between,
+        unstable_to,
+        criticality,
+        True,
+        bracket,
+        transition_points(located),
     )
 
 

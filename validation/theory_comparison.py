@@ -157,9 +157,7 @@ def compare_with_theory(
     names = (*COMPARED, "gradient_norm", "test_error_standard_error")
     shape = tuple(len(values) for values in listed.values())
     found = [records.get(task) for task in tasks.values()]
-    columns = {
-        name: [math.nan if record is None else record.values[name] for record in found] for name in names
-    }
+    columns = {name: [math.nan if record is None else record.values[name] for record in found] for name in names}
     outcomes = ["missing" if record is None else record.outcome for record in found]
     axes = tuple(listed)
     runs = xr.Dataset(

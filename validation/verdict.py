@@ -78,7 +78,10 @@ def _compared(comparison: TheoryComparison, *, existing: bool = True) -> list[Di
             row = here.sel(quantity=name)
             numbers = [float(row[key]) for key in ("mean", "standard_error", "theory", "significance")]
             if np.isfinite(numbers).all():
-                found.append(Disagreement(start, alpha, name, *numbers, _reason(comparison, point)))
+                mean, error, theory, distance = numbers
+                found.append(
+                    Disagreement(start, alpha, name, mean, error, theory, distance, _reason(comparison, point))
+                )
     return found
 
 
@@ -184,7 +187,7 @@ def table(comparison: TheoryComparison) -> str:
     """Return means, standard errors, theory and deviations as text, a line per start, size, alpha and quantity."""
     columns = ("mean", "standard_error", "theory", "deviation", "significance")
     heading = ("start", "d", "alpha", "quantity", "mean", "standard error", "theory", "deviation", "significance")
-    rows = [heading]
+    rows: list[tuple[str, ...]] = [heading]
     parts = [(str(int(d)), comparison.statistics.sel(dimension=d)) for d in comparison.statistics["dimension"].values]
     if comparison.extrapolated is not None:
         parts.append(("infinity", comparison.extrapolated))

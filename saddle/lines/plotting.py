@@ -12,8 +12,8 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from replica.names import MODEL_PARAMETERS
-from saddle.lines.result import TransitionLine
 from saddle.drawing import BRANCH_COLOURS
+from saddle.lines.result import TransitionLine
 
 if TYPE_CHECKING:
     from saddle.lines.collection import TransitionLines
