@@ -14,7 +14,7 @@ from validation import (
     simulate,
     train_student,
 )
-from validation.gradient_descent import STARTS
+from validation.starts import INFORMED_STARTS, STARTS
 
 # Nothing symmetric: rows of A do not sum to one, the encodings do not cancel.
 CROOKED = AttentionModel(
@@ -184,7 +184,7 @@ def test_training_loss_decreases_along_descent():
         for start in STARTS
         for steps in (0, 1, 5, 25, 125, 625)
     ]
-    for track in np.reshape(losses, (3, 6)):
+    for track in np.reshape(losses, (len(STARTS), 6)):
         assert np.all(np.diff(track) < 0)
 
 
@@ -233,7 +233,7 @@ def test_polishing_reaches_the_minimum_that_long_descent_approaches():
 
 def test_overlaps_at_the_informed_starts():
     data = draw(CROOKED, dimension=50)
-    runs = {name: train_student(data, name, steps=0, generator=np.random.default_rng(0)) for name in STARTS}
+    runs = {name: train_student(data, name, steps=0, generator=np.random.default_rng(0)) for name in INFORMED_STARTS}
     norm, total = data.teacher @ data.teacher / 50, data.teacher.sum() / 50
     expected = {
         "semantic": (0.49 * norm, total, 0.49 * norm),

@@ -1,7 +1,8 @@
 """Checks of the theory by experiment: data sets, gradient descent, overlaps, comparison."""
 
 from validation.comparison import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
-from validation.gradient_descent import TrainingRun, initial_student, train_student
+from validation.gradient_descent import TrainingRun, train_student
+from validation.starts import initial_student
 from validation.teacher import TeacherData, draw_teacher_data
 from validation.training_loss import TrainingLoss
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
-from validation.gradient_descent import PUBLISHED_LEARNING_RATE, PUBLISHED_STEPS, TrainingRun, train_student
+from validation.gradient_descent import TrainingRun, train_student
 from validation.teacher import draw_teacher_data
 
 __all__ = ["COMPARED", "ComparedQuantity", "Comparison", "compare_at", "comparison_table", "simulate"]
@@ -113,6 +113,7 @@ def simulate(
     seed: int,
     *,
     spherical_teacher: bool = False,
+    dtype: DTypeLike = np.float64,
     **settings: Any,
 ) -> TrainingRun:
     """Draw data with one seed and train on it.
@@ -122,9 +123,9 @@ def simulate(
     model, start, alpha, dimension
         See :func:`compare_at`.
     seed
-        Non-negative integer; training data and fresh test samples come from independent streams of it, so
-        that the same seed gives the same data whatever the start.
-    spherical_teacher
+        Non-negative integer; training data, fresh test samples and a random start come from independent
+        streams of it, so that the same seed gives the same data whatever start, method and dtype.
+    spherical_teacher, dtype
         See :func:`~validation.teacher.draw_teacher_data`.
     **settings
         Keyword arguments of :func:`~validation.gradient_descent.train_student`, except ``generator``.
@@ -136,7 +137,7 @@ def simulate(
         :func:`~validation.gradient_descent.train_student`.
     """
     training, testing = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
-    data = draw_teacher_data(model, dimension, alpha, training, spherical_teacher=spherical_teacher)
+    data = draw_teacher_data(model, dimension, alpha, training, dtype, spherical_teacher=spherical_teacher)
     return train_student(data, start, generator=testing, **settings)
 
 
@@ -149,11 +150,13 @@ def compare_at(
     seeds: Iterable[int],
     *,
     spherical_teacher: bool = False,
-    learning_rate: float = PUBLISHED_LEARNING_RATE,
-    steps: int = PUBLISHED_STEPS,
+    method: str = "gradient-descent",
+    learning_rate: float | None = None,
+    steps: int | None = None,
     gradient_tolerance: float = 0.0,
     polish: bool = False,
     test_samples: int = 20_000,
+    dtype: DTypeLike = np.float64,
     theory_errors: Mapping[str, float] | None = None,
     allowance_coefficients: Mapping[str, float] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -168,7 +171,7 @@ def compare_at(
         Prediction for every name in ``COMPARED``: overlaps as normalised in the theory notes, section 2,
         training loss per dimension and test error per token.
     start
-        Name of an informed start.
+        Name of a start (see :func:`~validation.initial_student`).
     alpha
         Samples per dimension.
     dimension
@@ -177,7 +180,9 @@ def compare_at(
         At least two distinct seeds; each draws its own data and teacher.
     spherical_teacher
         See :func:`~validation.teacher.draw_teacher_data`; off as published, on for a sharper comparison.
-    learning_rate, steps, gradient_tolerance, polish, test_samples
+    dtype
+        Of the passes over the data, ``float64`` or ``float32``.
+    method, learning_rate, steps, gradient_tolerance, polish, test_samples
         See :func:`~validation.gradient_descent.train_student`.
     theory_errors
         Numerical errors of some predictions, by name; shown, and negligible beside standard errors.
@@ -204,6 +209,8 @@ def compare_at(
                 dimension,
                 seed,
                 spherical_teacher=spherical_teacher,
+                dtype=dtype,
+                method=method,
                 learning_rate=learning_rate,
                 steps=steps,
                 gradient_tolerance=gradient_tolerance,

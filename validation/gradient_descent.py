@@ -1,8 +1,9 @@
-r"""Full-batch gradient descent on one data set, from a chosen start, and the overlaps it ends with.
+r"""Full-batch training on one data set, from a chosen start, and the overlaps it ends with.
 
-The training loss has several minima; which one gradient descent finds is decided by its start. The published
-experiments (arXiv:2402.03902) compare a start at the teacher with one along the encodings, both with learning
-rate 0.15 and 5000 steps.
+The training loss has several minima; which one descent finds is decided by its start. The published experiments
+(arXiv:2402.03902) compare a start at the teacher with one along the encodings, both by gradient descent with
+learning rate 0.15 and 5000 steps; others there are by Adam. They average overlaps over the last five iterates;
+here they are those of the last.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from replica import AttentionModel
+from validation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
+from validation.starts import given_student, initial_student
 from validation.teacher import TeacherData, fresh_batches, positive_integer
 from validation.training_loss import TrainingLoss
 
 __all__ = [
-    "STARTS",
     "TrainingRun",
-    "initial_student",
     "positional_overlap",
     "semantic_overlap",
     "train_student",
@@ -31,16 +31,12 @@ __all__ = [
 
 Array = NDArray[np.floating[Any]]
 
-STARTS = ("semantic", "positional", "positional-informed")
-"""Names of the informed starts; see :func:`initial_student`."""
-
-PUBLISHED_LEARNING_RATE = 0.15
-PUBLISHED_STEPS = 5000
+POLISHING_ITERATIONS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingRun:
-    r"""Where gradient descent ended.
+    r"""Where training ended.
 
     The training loss has the symmetries of the overlaps' signs only (theory notes, section 6): compare
     ``abs(positional_overlap)`` and ``abs(semantic_overlap)`` between runs, or with theory.
@@ -51,8 +47,12 @@ class TrainingRun:
         What was trained on.
     start
         Name of the start, or ``"given"`` for an array.
+    method
+        One of ``validation.optimisers.METHODS``.
+    dtype
+        Precision of the passes over the data: ``"float64"`` or ``"float32"``.
     learning_rate, steps
-        Step length and the number of steps taken.
+        Step length (None for L-BFGS) and the number of steps taken.
     polished
         Whether L-BFGS finished what the steps left undone.
     gradient_norm
@@ -78,7 +78,9 @@ class TrainingRun:
     dimension: int
     samples: int
     start: str
-    learning_rate: float
+    method: str
+    dtype: str
+    learning_rate: float | None
     steps: int
     polished: bool
     gradient_norm: float
@@ -90,35 +92,6 @@ class TrainingRun:
     train_loss: float
     test_error: float
     test_error_standard_error: float
-
-
-def initial_student(data: TeacherData, start: str) -> Array:
-    r"""Return an informed start Q, shape (d,).
-
-    Parameters
-    ----------
-    data
-        The data set, for its dimension and teacher.
-    start
-        ``"semantic"``: :math:`Q = Q_\star`. ``"positional"``: :math:`Q = 1_d/\sqrt d`, as published, which
-        begins at m = 1/sqrt(d), of the size of the noise. ``"positional-informed"``: :math:`Q = 1_d`, which
-        begins at m = 1 with the norm of a teacher, and so is to the encodings what ``"semantic"`` is to the
-        teacher.
-
-    Raises
-    ------
-    ValueError
-        If the start has another name.
-    """
-    ones = np.ones(data.dimension)
-    starts = {
-        "semantic": data.teacher.copy(),
-        "positional": ones / math.sqrt(data.dimension),
-        "positional-informed": ones,
-    }
-    if start not in starts:
-        raise ValueError(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")
-    return starts[start]
 
 
 def self_overlap(data: TeacherData, student: Array) -> float:
@@ -141,36 +114,43 @@ def train_student(
     start: str | Array = "semantic",
     *,
     generator: np.random.Generator,
-    learning_rate: float = PUBLISHED_LEARNING_RATE,
-    steps: int = PUBLISHED_STEPS,
+    method: str = "gradient-descent",
+    learning_rate: float | None = None,
+    steps: int | None = None,
     gradient_tolerance: float = 0.0,
     polish: bool = False,
     test_samples: int = 20_000,
     progress: Callable[[int], None] | None = None,
 ) -> TrainingRun:
-    r"""Minimise the training loss by full-batch gradient descent and measure the result.
+    r"""Minimise the training loss on the full batch and measure the result.
 
     Parameters
     ----------
     data
-        Training samples and teacher.
+        Training samples and teacher; its dtype is that of every pass over the data. Sums over samples and the
+        student itself are kept in float64.
     start
-        Name of an informed start (see :func:`initial_student`), or an array of shape (d,).
+        Name of a start (see :func:`initial_student`), or an array of shape (d,).
     generator
-        Source of the fresh samples of the test error.
+        Source of the fresh samples of the test error. A random start comes from a stream spawned from it, so
+        that the fresh samples do not depend on the start.
+    method
+        ``"gradient-descent"``, ``"adam"`` (both with a constant learning rate) or ``"l-bfgs"``.
     learning_rate
         Factor of the gradient of the training loss, defined as in :mod:`validation.training_loss` (of order
-        d).
+        d), or Adam's step length per entry. By default as published: 0.15 and 0.01. L-BFGS has none.
     steps
-        Most steps taken; zero measures the start itself.
+        Most steps taken; zero measures the start itself. By default as published, 5000 and 2500, and 10,000
+        iterations of L-BFGS, which ends long before.
     gradient_tolerance
-        Stop once :math:`|\partial\mathcal{L}/\partial Q|/\sqrt d` is at most this; zero takes every step.
+        Stop once :math:`|\partial\mathcal{L}/\partial Q|/\sqrt d` is at most this; zero takes every step (of
+        L-BFGS: all that the rounding of the loss allows).
     polish
         Continue with L-BFGS to the bottom of the basin that descent ended in. Theory describes minima, while
         the published number of steps leaves soft directions behind: on the positional branch q comes out some
         per cent too small.
     test_samples
-        Number of fresh samples of the test error.
+        Number of fresh samples of the test error (50,000 in the published experiments).
     progress
         Called with the number of steps taken, after every step.
 
@@ -184,27 +164,30 @@ def train_student(
     ValueError
         If an argument is out of range or of the wrong shape; the message quotes it.
     FloatingPointError
-        If the iterates overflow, as they do when ``learning_rate * lambda`` exceeds 2.
+        If the iterates overflow, as those of gradient descent do when ``learning_rate * lambda`` exceeds 2.
+
+    Notes
+    -----
+    Results are the same bit for bit whenever the same calls are repeated on one machine with the same
+    libraries and the same number of BLAS threads. Another number of threads adds up in another order, and
+    moves results by rounding, which descent does not amplify as it converges.
     """
-    _check_settings(learning_rate, steps, gradient_tolerance)
+    learning_rate, steps = _settings(method, learning_rate, steps, gradient_tolerance)
     positive_integer("test_samples", test_samples)
-    student = initial_student(data, start) if isinstance(start, str) else _given_student(data, start)
+    if isinstance(start, str):
+        student = initial_student(data, start, generator.spawn(1)[0] if start == "random" else None)
+    else:
+        student = given_student(data, start)
     loss = TrainingLoss.of(data)
-    taken = 0
-    gradient = loss.gradient(student)
-    norm = _norm_per_entry(gradient)
-    while taken < steps and not norm <= gradient_tolerance:
-        student -= learning_rate * gradient
-        gradient = loss.gradient(student)
-        norm = _norm_per_entry(gradient)
-        taken += 1
-        if not math.isfinite(norm):
-            raise FloatingPointError(f"descent diverged at step {taken} with learning_rate {learning_rate!r}")
-        if progress is not None:
-            progress(taken)
+    if learning_rate is not None:
+        student, taken = descend(loss, student, method, learning_rate, steps, gradient_tolerance, progress)
+    elif steps > 0:
+        student, taken = lowest_by_lbfgs(loss, student, steps, gradient_tolerance, progress)
+    else:
+        taken = 0
     if polish:
-        student = _polished(loss, student)
-        norm = _norm_per_entry(loss.gradient(student))
+        student, _ = lowest_by_lbfgs(loss, student, POLISHING_ITERATIONS)
+    norm = norm_per_entry(loss.gradient(student))
     test_error, spread = _test_error(data, student, test_samples, generator)
     student.setflags(write=False)
     return TrainingRun(
@@ -212,6 +195,8 @@ def train_student(
         dimension=data.dimension,
         samples=data.samples,
         start=start if isinstance(start, str) else "given",
+        method=method,
+        dtype=data.tokens.dtype.name,
         learning_rate=learning_rate,
         steps=taken,
         polished=polish,
@@ -227,32 +212,26 @@ def train_student(
     )
 
 
-def _norm_per_entry(gradient: Array) -> float:
-    return float(np.linalg.norm(gradient)) / math.sqrt(gradient.size)
-
-
-def _polished(loss: TrainingLoss, student: Array) -> Array:
-    """Return the minimum below ``student``, to rounding in the loss."""
-    options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 0.0, "gtol": 1e-8}
-    return minimize(loss.value, student, jac=loss.gradient, method="L-BFGS-B", options=options).x
-
-
-def _check_settings(learning_rate: float, steps: int, gradient_tolerance: float) -> None:
-    if not (math.isfinite(learning_rate) and learning_rate > 0):
+def _settings(
+    method: str, learning_rate: float | None, steps: int | None, gradient_tolerance: float
+) -> tuple[float | None, int]:
+    """Return learning rate and steps, those of the method where none are given."""
+    if method not in PUBLISHED:
+        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    default = PUBLISHED[method]
+    if learning_rate is None:
+        learning_rate = default.learning_rate
+    elif default.learning_rate is None:
+        raise ValueError(f"{method} has no learning_rate, got {learning_rate!r}; leave it out")
+    elif not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate must be positive and finite, got {learning_rate!r}")
-    if steps != 0:
-        positive_integer("steps, if not zero,", steps)
+    if steps is None:
+        steps = default.steps
+    elif steps != 0:
+        steps = positive_integer("steps, if not zero,", steps)
     if not (math.isfinite(gradient_tolerance) and gradient_tolerance >= 0):
         raise ValueError(f"gradient_tolerance must be non-negative and finite, got {gradient_tolerance!r}")
-
-
-def _given_student(data: TeacherData, start: Array) -> Array:
-    student = np.array(start, dtype=np.float64)
-    if student.shape != (data.dimension,):
-        raise ValueError(f"an array start must have shape ({data.dimension},), got shape {student.shape}")
-    if not np.isfinite(student).all():
-        raise ValueError("an array start must be finite, got NaN or infinity")
-    return student
+    return learning_rate, steps
 
 
 def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:

@@ -21,8 +21,8 @@ __all__ = ["TeacherData", "attention_weights", "draw_teacher_data", "fresh_batch
 
 Array = NDArray[np.floating[Any]]
 
-# Bytes of tokens held at once while averaging over fresh samples.
-BATCH_BYTES = 64 * 2**20
+# Numbers drawn at once while averaging over fresh samples: 64 MiB of them in float64.
+BATCH_SIZE = 8 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,8 @@ def draw_teacher_data(
     generator
         Source of randomness; the same state gives the same data.
     dtype
-        ``float64`` or ``float32``, of the tokens.
+        ``float64`` or ``float32``, of the tokens. The same state of the generator gives the same tokens in
+        both, up to rounding.
     spherical_teacher
         Rescale the teacher to :math:`|Q_\star|^2 = d` exactly. The limit d to infinity is the same, but much
         of the spread between data sets goes: the squared norm of a Gaussian teacher fluctuates by sqrt(2/d),
@@ -151,7 +152,7 @@ def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generato
         If ``samples`` is not a positive integer.
     """
     left = positive_integer("samples", samples)
-    most = max(1, BATCH_BYTES // (data.tokens.itemsize * data.tokens.shape[0] * data.dimension))
+    most = max(1, BATCH_SIZE // (data.tokens.shape[0] * data.dimension))
     while left:
         count = min(left, most)
         left -= count
@@ -179,8 +180,10 @@ def _draw_samples(
 ) -> TeacherData:
     """Draw tokens and label them with an existing teacher."""
     length, dimension = encodings.shape
-    tokens = generator.standard_normal((length, samples, dimension), dtype=dtype.type)
-    tokens *= dtype.type(model.sigma)
+    # NOTE: drawn in float64 whatever the dtype, so that runs in both precisions are on the same data.
+    tokens = generator.standard_normal((length, samples, dimension))
+    tokens *= model.sigma
+    tokens = tokens.astype(dtype, copy=False)
     preactivations = (tokens @ teacher.astype(dtype) / math.sqrt(dimension)).astype(np.float64)
     matrix = np.asarray(model.positional_matrix)[:, :, None]
     targets = (1 - model.omega) * attention_weights(preactivations) + model.omega * matrix

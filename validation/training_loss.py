@@ -72,16 +72,11 @@ class TrainingLoss:
 
     def squared_errors(self, student: Array) -> Array:
         """Return each sample's ``|y - f_Q(x)|^2``, shape (n,), not divided by anything."""
-        attention = attention_weights(self.preactivations(student))
-        gap = self.data.targets - attention
-        inputs = _apply(gap, self.token_products) - 2 * _apply(attention, self.cross_products.swapaxes(0, 1))
-        encodings = np.einsum("ikn,kj->ijn", attention, self.encoding_products)
-        return np.einsum("ijn,ijn->n", inputs, gap) + np.einsum("ijn,ijn->n", encodings, attention)
+        return self._squared_errors(attention_weights(self.preactivations(student)))
 
     def value(self, student: Array) -> float:
         """Return the training loss, of order d."""
-        fit = self.squared_errors(student).sum() / (2 * self.data.dimension)
-        return float(fit + self.data.model.regularization / 2 * (student @ student))
+        return self._with_ridge(self.squared_errors(student), student)
 
     def per_dimension(self, student: Array) -> float:
         """Return the training loss divided by d, whose minimum tends to -Phi (theory notes, section 3)."""
@@ -94,9 +89,28 @@ class TrainingLoss:
         :math:`D_{ij} = S_{ij}(E_{ij} - \sum_k S_{ik}E_{ik})` with respect to the logit :math:`h_i h_j`, a
         sample contributes :math:`(x+p)^\top (D + D^\top) h/\sqrt d`.
         """
-        data = self.data
+        h = self.preactivations(student)
+        return self._gradient(student, h, attention_weights(h))
+
+    def value_and_gradient(self, student: Array) -> tuple[float, Array]:
+        """Return :meth:`value` and :meth:`gradient` together, for the two passes over the data of the latter."""
         h = self.preactivations(student)
         attention = attention_weights(h)
+        value = self._with_ridge(self._squared_errors(attention), student)
+        return value, self._gradient(student, h, attention)
+
+    def _squared_errors(self, attention: Array) -> Array:
+        gap = self.data.targets - attention
+        inputs = _apply(gap, self.token_products) - 2 * _apply(attention, self.cross_products.swapaxes(0, 1))
+        encodings = np.einsum("ikn,kj->ijn", attention, self.encoding_products)
+        return np.einsum("ijn,ijn->n", inputs, gap) + np.einsum("ijn,ijn->n", encodings, attention)
+
+    def _with_ridge(self, squared_errors: Array, student: Array) -> float:
+        fit = squared_errors.sum() / (2 * self.data.dimension)
+        return float(fit + self.data.model.regularization / 2 * (student @ student))
+
+    def _gradient(self, student: Array, h: Array, attention: Array) -> Array:
+        data = self.data
         gap = data.targets - attention
         to_encoded = self.token_products + self.cross_products
         from_encodings = self.cross_products.swapaxes(0, 1) + self.encoding_products[:, :, None]
