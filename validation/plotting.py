@@ -44,11 +44,17 @@ def start_colour(start: str) -> str:
     return BRANCH_COLOURS[START_SECTORS[start].value]
 
 
-def draw_points(axes: Axes, comparison: TheoryComparison, name: str) -> None:
-    """Draw the means of one quantity with their standard errors: large sizes filled, smaller ones open."""
+def draw_points(axes: Axes, comparison: TheoryComparison, name: str, *, own_only: bool = False) -> None:
+    """Draw the means of one quantity with their standard errors: large sizes filled, smaller ones open.
+
+    With ``own_only``, only runs that start in a family whose own overlap this is.
+    """
     part = comparison.statistics.sel(quantity=name)
     sizes = part["dimension"].values
     for start in map(str, part["start"].values):
+        own = {ORDER_PARAMETERS[index].name for index in START_SECTORS[start].broken}
+        if own_only and name not in own:
+            continue
         for dimension in sizes:
             here = part.sel(start=start, dimension=dimension)
             mean = np.abs(here["mean"].values) if name in SIGN_AMBIGUOUS else here["mean"].values

@@ -17,11 +17,12 @@ from replica import AttentionModel
 from replica.reports.files import prepare_folder, write_atomically
 from validation.comparison import COMPARED, simulate
 
-__all__ = ["RunRecord", "RunTask", "collect_runs", "run_task"]
+__all__ = ["RECORDED", "RunRecord", "RunTask", "collect_runs", "run_task"]
 
 # Part of every key: to be raised when a change of the simulator changes its results.
 FORMAT = 1
 RECORDED = (*COMPARED, "gradient_norm", "test_error_standard_error")
+"""What is kept of a run, by name."""
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
-from tqdm import tqdm
 
 from saddle import PhaseDiagram
-from validation.comparison import COMPARED
+from validation.run_grid import simulate_runs
 from validation.run_statistics import extrapolate, statistics_of_runs
-from validation.run_store import RunTask, collect_runs
-from validation.teacher import positive_integer
-from validation.theory_points import START_SECTORS, TheoryPoint, theory_point
+from validation.theory_points import TheoryPoint, theory_point
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,55 +141,13 @@ def compare_with_theory(
     Theory describes minima for d to infinity (Result 4.2 of arXiv:2402.03902). Deviations are in standard errors
     of the mean over seeds; their significance allows for these being estimated from few seeds (Student's t).
     """
-    listed = _checked(alphas, starts, dimensions, seeds)
     settings = {"method": "l-bfgs", **settings, "spherical_teacher": spherical_teacher}
-    tasks = {
-        place: RunTask(diagram.model, place[0], place[2], place[1], place[3], tuple(sorted(settings.items())))
-        for place in product(*listed.values())
-    }
-    with tqdm(total=len(tasks), disable=not progress, desc="simulating", unit="run") as bar:
-        records = collect_runs(list(tasks.values()), executor=executor, folder=folder, report=bar.update)
-    names = (*COMPARED, "gradient_norm", "test_error_standard_error")
-    shape = tuple(len(values) for values in listed.values())
-    found = [records.get(task) for task in tasks.values()]
-    columns = {name: [math.nan if record is None else record.values[name] for record in found] for name in names}
-    outcomes = ["missing" if record is None else record.outcome for record in found]
-    axes = tuple(listed)
-    runs = xr.Dataset(
-        {name: (axes, _shaped(column, shape)) for name, column in {**columns, "outcome": outcomes}.items()},
-        coords=listed,
-    )
-    points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in listed["alpha"]}
+    runs, complete = simulate_runs(
+        diagram.model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, executor=executor, folder=folder,
+        progress=progress, **settings,
+    )  # fmt: skip
+    axis = [float(alpha) for alpha in runs["alpha"].values]
+    points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in axis}
     statistics = statistics_of_runs(runs, points)
-    extrapolated = extrapolate(statistics) if len(listed["dimension"]) > 1 else None
-    return TheoryComparison(diagram, points, runs, statistics, extrapolated, len(records) == len(set(tasks.values())))
-
-
-def _shaped(column: list[Any], shape: tuple[int, ...]) -> Any:
-    import numpy as np
-
-    return np.array(column).reshape(shape)
-
-
-def _checked(
-    alphas: Iterable[float], starts: Sequence[str], dimensions: Iterable[int], seeds: int | Iterable[int]
-) -> dict[str, list[Any]]:
-    """Return the axes of the comparison in order, after checking what would otherwise fail after minutes."""
-    if isinstance(starts, str):
-        raise ValueError(f"starts must be a sequence of names, got the string {starts!r}")
-    for start in starts:
-        if start not in START_SECTORS:
-            raise ValueError(f"starts may be {', '.join(map(repr, START_SECTORS))}, got {start!r}")
-    values = sorted(float(alpha) for alpha in alphas)
-    for alpha in values:
-        if not (math.isfinite(alpha) and alpha > 0):
-            raise ValueError(f"alphas must be positive and finite, got {alpha!r}")
-    sizes = sorted(positive_integer("dimensions", dimension) for dimension in dimensions)
-    chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
-    if len(chosen) < 2 or len(set(chosen)) != len(chosen) or min(chosen) < 0:
-        raise ValueError(f"seeds must be two or more distinct non-negative integers, or their number, got {seeds!r}")
-    listed = {"start": list(starts), "dimension": sizes, "alpha": values, "seed": chosen}
-    for name, axis in listed.items():
-        if not axis or len(set(axis)) != len(axis):
-            raise ValueError(f"every {name} must be given once, and at least one, got {axis!r}")
-    return listed
+    extrapolated = extrapolate(statistics) if runs.sizes["dimension"] > 1 else None
+    return TheoryComparison(diagram, points, runs, statistics, extrapolated, complete)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from replica.sectors import Sector
-from saddle import PhaseDiagram, SolvedPoint, SolverError
+from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
 from validation.comparison import COMPARED
 
 __all__ = ["START_SECTORS", "TheoryPoint", "theory_point"]
@@ -41,7 +43,7 @@ class TheoryPoint:
         Whether the start's own family has a solution here. Where it has none, the solution into which it has
         merged is given instead.
     stable, replica_stable
-        Whether damped state evolution, and replica symmetry, are stable there.
+        Whether damped state evolution is stable there, and replica symmetry at the diagram's nearest grid point.
     values, errors
         By the names of :data:`~validation.comparison.COMPARED`; empty where no solution is known.
     """
@@ -70,34 +72,36 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     for sector in (START_SECTORS[start], Sector.AGNOSTIC):
         found = _solutions(diagram, sector, alpha)
         if found:
-            name, point = max(found, key=lambda pair: pair[1].free_entropy)
-            return _described(name, point, sector is START_SECTORS[start])
+            branch, point = max(found, key=lambda pair: pair[1].free_entropy)
+            return _described(branch, point, sector is START_SECTORS[start])
     return TheoryPoint("none", alpha, False, False, False, MappingProxyType({}), MappingProxyType({}))
 
 
-def _solutions(diagram: PhaseDiagram, sector: Sector, alpha: float) -> list[tuple[str, SolvedPoint]]:
+def _solutions(diagram: PhaseDiagram, sector: Sector, alpha: float) -> list[tuple[Branch, SolvedPoint]]:
     """Return the solutions of a sector's branches at one alpha."""
     found = []
     for branch in diagram.branches.values():
         if branch.sector is not sector or not branch.distinct.any():
             continue
         try:
-            found.append((branch.name, branch.at(alpha)))
+            found.append((branch, branch.at(alpha)))
         except SolverError:
             continue
     return found
 
 
-def _described(name: str, point: SolvedPoint, exists: bool) -> TheoryPoint:
+def _described(branch: Branch, point: SolvedPoint, exists: bool) -> TheoryPoint:
+    own = np.flatnonzero(branch.distinct)
+    nearest = own[np.argmin(np.abs(branch.alpha[own] - point.alpha))]
     observed = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     # The training loss is -Phi, and so is its error.
     errors = {**point.error, "train_loss": point.error["free_entropy"]}
     return TheoryPoint(
-        branch=name,
+        branch=branch.name,
         alpha=point.alpha,
         exists=exists,
         stable=point.stable,
-        replica_stable=point.replicon().stable,
+        replica_stable=bool(branch.replica_stable[nearest]),
         values=MappingProxyType({quantity: float(observed[quantity]) for quantity in COMPARED}),
         errors=MappingProxyType({quantity: float(errors[quantity]) for quantity in COMPARED}),
     )

@@ -1,0 +1,187 @@
+"""Phase diagrams in (alpha, omega): by training loss, and by test error against the linear positional layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from replica import AttentionModel
+from saddle import PhaseDiagram, TransitionLine
+from validation.paper.drawing import (
+    ALPHA_LABEL,
+    DIVERGING,
+    LOSS_STARTS,
+    centred_norm,
+    losses_apart,
+    losses_apart_of_runs,
+)
+from validation.paper.workshop import Workshop
+
+__all__ = ["MapResult", "phase_map"]
+
+LINE_STYLES = {
+    "alpha_c": ("black", "-", r"$\alpha_c$: equal training losses"),
+    "agnostic -> semantic": ("#555555", (0, (3, 1, 1, 1)), "agnostic to semantic, continuous"),
+    "agnostic -> positional": ("#555555", (0, (1, 1)), "agnostic to positional, continuous"),
+    "alpha_l": ("black", (0, (6, 2)), r"$\alpha_l$: the global minimum beats the linear layer"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class MapResult:
+    """What a map shows.
+
+    Attributes
+    ----------
+    figure
+        The figure.
+    diagrams
+        One per value of omega.
+    lines
+        Lines of transitions by name, of those that some diagram has.
+    sign_agreement
+        Share of simulated points, among those at which theory and runs differ from zero by more than two standard
+        errors, at which they have the same sign: of the training losses apart and of the test error.
+    """
+
+    figure: Figure
+    diagrams: tuple[PhaseDiagram, ...]
+    lines: dict[str, TransitionLine]
+    sign_agreement: tuple[float, float]
+
+
+def phase_map(
+    workshop: Workshop,
+    model: Callable[[float], AttentionModel],
+    title: str,
+    published: Sequence[Sequence[tuple[float, float]]] = ((), ()),
+) -> MapResult:
+    """Draw both phase diagrams of a family of models.
+
+    Parameters
+    ----------
+    workshop
+        Computes and keeps.
+    model
+        The model at a value of omega.
+    title
+        Of the figure.
+    published
+        Published points (alpha, omega) of alpha_c and of alpha_l, to be marked.
+    """
+    settings = workshop.settings
+    omegas = np.array(settings.map_omegas)
+    diagrams = tuple(workshop.diagram(model(omega)) for omega in settings.map_omegas)
+    between = (float(omegas[0]), float(omegas[-1]))
+    followed = {name: workshop.line(diagrams, name) for name in LINE_STYLES}
+    lines = {name: line for name, line in followed.items() if line is not None}
+    alpha = diagrams[0].alpha
+    fields = (np.array([losses_apart(d) for d in diagrams]), np.array([_errors_apart(d) for d in diagrams]))
+    simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
+    runs = {
+        k: workshop.runs(diagrams[k].model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
+        for k in simulated
+    }
+    values = [
+        (losses_apart_of_runs(part).isel(dimension=0), _errors_apart_of_runs(part, diagrams[k]))
+        for k, part in runs.items()
+    ]
+    figure = Figure(figsize=(12.5, 5.4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    names = (
+        r"$\epsilon_t^{\rm sem} - \epsilon_t^{\rm pos}$ (training losses apart)",
+        r"$\epsilon_g - \epsilon_{\rm lin}$ (test error of the global minimum, against the linear layer)",
+    )
+    shown = (("alpha_c", "agnostic -> semantic", "agnostic -> positional"), ("alpha_c", "alpha_l"))
+    agreement = []
+    for which, axes in enumerate(panels):
+        norm = centred_norm(fields[which])
+        painted = axes.pcolormesh(alpha, omegas, fields[which], cmap=DIVERGING, norm=norm, shading="gouraud")
+        figure.colorbar(painted, ax=axes, label=names[which], location="bottom", shrink=0.9, format="%.3g")
+        for omega_index, pair in zip(runs, values, strict=True):
+            means = pair[which].mean("seed").values
+            places = np.full(means.shape, omegas[omega_index])
+            axes.scatter(
+                settings.map_alphas, places, c=means, cmap=DIVERGING, norm=norm, edgecolors="black", linewidths=0.6,
+                s=36, zorder=5, clip_on=False,
+            )  # fmt: skip
+        drawn = [name for name in shown[which] if name in lines]
+        for name in drawn:
+            _draw_line(axes, lines[name], name)
+        marks = published[which]
+        if marks:
+            axes.plot(
+                [a for a, _ in marks], [w for _, w in marks], "x", color="black", markersize=5, zorder=6,
+            )  # fmt: skip
+        axes.set_xlabel(ALPHA_LABEL)
+        axes.set_ylabel(r"positional weight of the target, $\omega$")
+        axes.set_xlim(0.0, settings.alpha[1])
+        axes.set_ylim(*between)
+        agreement.append(_agreement(alpha, fields[which], values, which, settings.map_alphas, list(runs)))
+        _legend(axes, drawn, bool(marks), settings.map_dimension)
+    figure.suptitle(title)
+    return MapResult(figure, diagrams, lines, (agreement[0], agreement[1]))
+
+
+def _errors_apart(diagram: PhaseDiagram) -> NDArray[np.float64]:
+    """Return the test error of the global minimum minus that of the linear positional layer on the grid, (n,)."""
+    errors = [
+        np.nan if name is None else diagram.branches[name].test_error[k]
+        for k, name in enumerate(diagram.global_minimum)
+    ]
+    return np.array(errors) - diagram.linear_baseline.test_error
+
+
+def _errors_apart_of_runs(runs: xr.Dataset, diagram: PhaseDiagram) -> xr.DataArray:
+    """Return the same of training runs, of whose two starts the one with the lower training loss counts."""
+    semantic, positional = (runs.isel(dimension=0).sel(start=start) for start in LOSS_STARTS)
+    lower = semantic["train_loss"] < positional["train_loss"]
+    return xr.where(lower, semantic["test_error"], positional["test_error"]) - diagram.linear_baseline.test_error
+
+
+def _draw_line(axes: Axes, line: TransitionLine, name: str) -> None:
+    """Draw a line of transitions; a crossing of the baseline only where the branch is the global minimum."""
+    colour, dashes, _ = LINE_STYLES[name]
+    hidden = np.zeros(len(line.alpha), dtype=bool) if line.metastable is None else line.metastable
+    axes.plot(
+        np.where(hidden, np.nan, line.alpha), line.parameter, color=colour, linestyle=dashes, linewidth=1.6, zorder=4
+    )
+
+
+def _legend(axes: Axes, names: Sequence[str], published: bool, dimension: int) -> None:
+    handles = [
+        Line2D([], [], color=LINE_STYLES[name][0], linestyle=LINE_STYLES[name][1], label=LINE_STYLES[name][2])  # pyright: ignore[reportArgumentType]
+        for name in names
+    ]
+    if published:
+        handles.append(Line2D([], [], color="black", marker="x", linestyle="", label="published"))
+    label = f"simulations, $d = {dimension}$"
+    handles.append(Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label=label))
+    axes.legend(handles=handles, loc="lower right", fontsize=8, framealpha=0.9)
+
+
+def _agreement(
+    alpha: NDArray[np.float64],
+    field: NDArray[np.float64],
+    values: list[tuple[xr.DataArray, xr.DataArray]],
+    which: int,
+    simulated: Sequence[float],
+    rows: list[int],
+) -> float:
+    """Return the share of significant simulated points with the sign of theory."""
+    same = counted = 0
+    for row, pair in zip(rows, values, strict=True):
+        theory = np.interp(simulated, alpha, field[row])
+        mean = pair[which].mean("seed").values
+        error = (pair[which].std("seed", ddof=1) / np.sqrt(pair[which].sizes["seed"])).values
+        clear = (np.abs(mean) > 2 * error) & (np.abs(theory) > 2 * error)
+        same += int(np.sum(clear & (np.sign(mean) == np.sign(theory))))
+        counted += int(np.sum(clear))
+    return same / counted if counted else float("nan")

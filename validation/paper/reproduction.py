@@ -1,0 +1,187 @@
+"""All figures of the paper, one after the other, into a folder, with a summary of what they show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from replica.reports.files import prepare_folder, write_atomically
+from saddle import PhaseDiagram
+from saddle.reporting import transition_table
+from validation.paper.maps import MapResult, phase_map
+from validation.paper.overview import overview
+from validation.paper.scaling import scaling
+from validation.paper.settings import FULL, PaperSettings, paper_model, second_model
+from validation.paper.slices import slices
+from validation.paper.workshop import Workshop
+from validation.theory_comparison import TheoryComparison
+
+__all__ = ["FIGURES", "Drawn", "reproduce_paper"]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A figure, and what is to be said of it in the summary."""
+
+    figure: Figure
+    text: str
+
+
+def _overview(workshop: Workshop) -> Drawn:
+    figure, comparison = overview(workshop)
+    diagram = comparison.diagram
+    return Drawn(figure, f"```\n{transition_table(diagram)}\n```\n\n{_errors(diagram)}\n\n{_said(comparison)}")
+
+
+def _first_map(workshop: Workshop) -> Drawn:
+    marks = ((), ())
+    title = r"$A = (0.6, 0.4;\ 0.4, 0.6)$, $\sigma = 0.5$, $\lambda = 0.01$"
+    return _map(phase_map(workshop, lambda omega: paper_model(omega=omega), title, marks))
+
+
+def _second_map(workshop: Workshop) -> Drawn:
+    title = r"$A = (0.3, 0.7;\ 0.8, 0.2)$, $\sigma = 0.5$, $\lambda = 0.01$"
+    return _map(phase_map(workshop, second_model, title))
+
+
+def _map(result: MapResult) -> Drawn:
+    rows = ["| omega | alpha_c | alpha_l |", "|---|---|---|"]
+    for diagram in result.diagrams:
+        cells = [
+            f"{transition.alpha:.5f} +- {transition.error:.0e}" if transition is not None else diagram.reasons[name]
+            for name, transition in (("alpha_c", diagram.alpha_c), ("alpha_l", diagram.alpha_l))
+        ]
+        rows.append(f"| {diagram.model.omega:g} | {cells[0]} | {cells[1]} |")
+    said = [
+        f"Line of {name}: {len(line)} points, largest error {np.max(line.error):.0e}."
+        for name, line in result.lines.items()
+    ]
+    shares = "; ".join(
+        f"{what}: {share:.0%}"
+        for what, share in zip(("training losses apart", "test error"), result.sign_agreement, strict=True)
+    )
+    said.append(f"Simulated points that differ clearly from zero and have the sign of theory: {shares}.")
+    return Drawn(result.figure, "\n".join([*rows, "", *said]))
+
+
+def _slices(workshop: Workshop) -> Drawn:
+    figure, comparisons = slices(workshop)
+    told = [
+        f"omega = {c.diagram.model.omega:g}, sigma = {c.diagram.model.sigma:g}, "
+        f"lambda = {c.diagram.model.regularization:g}: {_transitions(c.diagram)}\n\n{_said(c)}"
+        for c in comparisons
+    ]
+    return Drawn(figure, "\n\n".join(told))
+
+
+def _scaling(workshop: Workshop) -> Drawn:
+    figure, comparison = scaling(workshop)
+    return Drawn(figure, _said(comparison))
+
+
+FIGURES: Mapping[str, tuple[str, Callable[[Workshop], Drawn]]] = MappingProxyType(
+    {
+        "overview": ("Overlaps, losses and test error at omega = 0.3", _overview),
+        "phase_maps": ("Phase diagrams in (alpha, omega)", _first_map),
+        "second_matrix": ("The same with the second positional matrix", _second_map),
+        "slices": ("Slices in omega, sigma and lambda", _slices),
+        "scaling": ("Scaling in d at alpha = 1.5", _scaling),
+    }
+)
+"""What can be drawn: file stems, with titles and functions."""
+
+
+def reproduce_paper(
+    folder: str | os.PathLike[str],
+    settings: PaperSettings = FULL,
+    *,
+    figures: Sequence[str] | None = None,
+    executor: Executor | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> list[Path]:
+    """Draw the theory figures of the paper anew, with error bars and simulations.
+
+    Parameters
+    ----------
+    folder
+        Where to. Diagrams and training runs are kept in its folder ``data``: a second call goes on from the first.
+    settings
+        How much is computed: ``FULL``, ``QUICK`` or others.
+    figures
+        Stems in ``FIGURES``; all of them by default.
+    executor
+        On which training runs are done; see :func:`~validation.theory_comparison.compare_with_theory`.
+    threads
+        Threads of the solver; 0 for one per core.
+    progress
+        Show progress bars on standard error.
+
+    Returns
+    -------
+    list of Path
+        The files written: a PNG and a PDF per figure, and ``summary.md``, which holds transitions, numerical errors
+        and the verdicts of the comparisons. After every figure, all of what is finished is there.
+
+    Raises
+    ------
+    ValueError
+        If a figure has an unknown name, or the folder cannot be written.
+    KeyboardInterrupt
+        After Ctrl-C; what was finished stays.
+    """
+    wanted = list(FIGURES) if figures is None else list(figures)
+    unknown = [name for name in wanted if name not in FIGURES]
+    if isinstance(figures, str) or unknown:
+        raise ValueError(f"figures may be {', '.join(map(repr, FIGURES))}, got {figures!r}")
+    path = prepare_folder(folder)
+    workshop = Workshop(settings, prepare_folder(path / "data"), executor, threads, progress)
+    written, texts = [], []
+    for name in wanted:
+        title, draw = FIGURES[name]
+        drawn = draw(workshop)
+        for suffix in ("png", "pdf"):
+            target = path / f"{name}.{suffix}"
+            temporary = target.with_suffix(f".part.{suffix}")
+            drawn.figure.savefig(temporary, dpi=150)
+            temporary.replace(target)
+            written.append(target)
+        texts.append(f"## {title}\n\n![{title}]({name}.png)\n\n{drawn.text}\n")
+        write_atomically(path / "summary.md", "# Figures of arXiv:2402.03902, computed anew\n\n" + "\n".join(texts))
+    return [*written, path / "summary.md"]
+
+
+def _said(comparison: TheoryComparison) -> str:
+    return f"```\n{comparison.verdict()}\n```"
+
+
+def _transitions(diagram: PhaseDiagram) -> str:
+    """Return alpha_c and alpha_l in words."""
+    return "; ".join(
+        f"{name} = {transition.alpha:.5f} +- {transition.error:.0e}"
+        if transition is not None
+        else f"no {name}: {diagram.reasons[name]}"
+        for name, transition in (("alpha_c", diagram.alpha_c), ("alpha_l", diagram.alpha_l))
+    )
+
+
+def _errors(diagram: PhaseDiagram) -> str:
+    """Say how accurate the curves are."""
+    worst = {}
+    for branch in diagram.branches.values():
+        if branch.distinct.any():
+            for name in ("free_entropy", "test_error"):
+                values = {"free_entropy": branch.train_loss, "test_error": branch.test_error}[name]
+                share = np.max(branch.error[name][branch.distinct] / values[branch.distinct])
+                worst[name] = max(worst.get(name, 0.0), float(share))
+    return (
+        "Numerical errors of the curves, far below the width of a line: training loss to "
+        f"{worst['free_entropy']:.0e}, test error to {worst['test_error']:.0e}, relative, at worst."
+    )
