@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 ORDERS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 # Of the whole grid, which has a power of the nodes per token.
-LARGEST_GRID = 2**18
+LARGEST_GRID = 2**16
 
 
 @functools.lru_cache(maxsize=16)
@@ -67,4 +67,4 @@ def degree_sums(terms: Array, length: int) -> Array:
     order = terms.shape[-1]
     degree = functools.reduce(np.add.outer, [np.arange(order)] * length)
     table = terms.reshape(-1, *degree.shape).sum(axis=0)
-    return np.bincount(degree.ravel(), weights=table.ravel())
+    return np.bincount(degree.ravel(), weights=table.ravel()).astype(float)

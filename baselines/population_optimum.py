@@ -152,6 +152,9 @@ def _optimum(model: AttentionModel, name: str, free: tuple[int, ...]) -> Populat
     AttentionModel.require(model, f"the {name}")
     if model.sequence_length > MOST_TOKENS:
         raise ValueError(f"the {name} needs at most {MOST_TOKENS} tokens, got {model.sequence_length!r}")
+    if model.omega == 1.0:
+        # A target that knows nothing of the teacher: parallel and orthogonal to it are the same.
+        free = tuple(k for k in free if k != GAIN)
     orders = hermite.orders(model.sequence_length)
     search = PopulationRisk(model, min(SEARCH_ORDER, orders[-1]))
     start = min((_descend(search, _start(search, values, free), free) for values in itertools.product(

@@ -83,13 +83,16 @@ def overlap(alpha: float, length: int, *, nodes: int = NODES) -> float:
     """
     if length < 2:
         raise ValueError(f"fixed points are unique for two tokens or more only, got {length!r}")
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     if alpha <= weak_recovery(length):
         return 0.0
     if alpha >= perfect_recovery(length):
         return 1.0
-    return float(brentq(lambda r: sample_complexity(r, length, nodes=nodes) - alpha, 0.0, 1.0, xtol=1e-15, rtol=1e-14))
+    root = root_scalar(
+        lambda r: sample_complexity(r, length, nodes=nodes) - alpha, bracket=(0.0, 1.0), xtol=1e-15, rtol=1e-14
+    )
+    return float(root.root)
 
 
 def iterate(overlap: float, alpha: float, length: int) -> float:
@@ -108,8 +111,9 @@ def free_entropy(overlap: float, alpha: float, length: int) -> float:
     """
     from scipy.integrate import quad
 
-    value = quad(
-        lambda u: (alpha * length * signal(u, length) - u) / (2 * (1 - u)), 0.0, overlap, epsabs=1e-13, epsrel=1e-12,
-        limit=200,
-    )  # fmt: skip
-    return float(value[0])
+    def slope(t: float) -> float:
+        """Return the derivative in t = -log(1 - u), which is smooth up to perfect recovery."""
+        u = -math.expm1(-t)
+        return (alpha * length * signal(u, length) - u) / 2
+
+    return float(quad(slope, 0.0, -math.log1p(-overlap), epsabs=1e-12, epsrel=1e-11, limit=200)[0])
