@@ -162,3 +162,16 @@ def test_branches_approach_their_optimum_as_predicted(sector, best, alphas):
     for name in ("self_overlap", "positional_overlap", "semantic_overlap"):
         values = [point.order_parameters[name] for point in points]
         assert limit(values) == pytest.approx(getattr(optimum, name), rel=0.02, abs=1e-12)
+
+
+def test_first_order_transition_near_its_end_at_large_alpha():
+    # Two terms of either training loss predict where they cross; it diverges where both risks are equal.
+    model = AttentionModel.paper(omega=0.64)
+    positional, semantic = best_positional_attention(model), best_semantic_attention(model)
+    predicted = (semantic.train_excess - positional.train_excess) / (positional.test_error - semantic.test_error)
+    evolution, start = StateEvolution(model), 15.0
+    # Newton's method on the difference of the free entropies, whose slope is that of -E[M].
+    points = [find_point(evolution, sector, start) for sector in (Sector.POSITIONAL, Sector.SEMANTIC)]
+    gap = points[0].free_entropy - points[1].free_entropy
+    slope = -(positional.test_error - semantic.test_error)
+    assert predicted == pytest.approx(start - gap / slope, rel=0.05)
