@@ -1,6 +1,6 @@
 r"""State evolution of Bayes-optimal recovery of the teacher from its fields, known up to a common sign of L tokens.
 
-With tokens and teacher of unit variance, the estimate's overlap r = E[Q Q*] = |Q|^2/d obeys (docs/baselines.md)
+With tokens and teacher of unit variance, the estimate's overlap ``r = E[Q Q*] = |Q|^2/d`` obeys (docs/baselines.md)
 
 .. math::
     r = \alpha L\, D(r), \qquad D(r) = 1 - (1-r)^{L/2}\, \mathbb{E}\,\mathrm{sech}(\sqrt r\, Y), \qquad

@@ -25,9 +25,9 @@ class MessagePassingRun:
     Attributes
     ----------
     teacher_overlap
-        Q . Q*/d, with a teacher of norm d.
+        ``Q . Q*/d``, with a teacher of norm d.
     self_overlap
-        |Q|^2/d; on average the same, for an estimate that is a posterior mean.
+        ``|Q|^2/d``; on average the same, for an estimate that is a posterior mean.
     """
 
     teacher_overlap: Array
