@@ -4,16 +4,30 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from baselines.baseline import Baseline, ConstantBaseline
+from baselines.bayes_optimal import BayesCurve, BayesOptimal, bayes_optimal
 from baselines.linear_positional import LinearPositional, linear_positional
+from baselines.population_optimum import (
+    PopulationOptimum,
+    best_attention,
+    best_positional_attention,
+    best_semantic_attention,
+)
 from baselines.uniform_attention import UniformAttention, uniform_attention
 from replica import AttentionModel
 
 __all__ = [
     "BASELINES",
     "Baseline",
+    "BayesCurve",
+    "BayesOptimal",
     "ConstantBaseline",
     "LinearPositional",
+    "PopulationOptimum",
     "UniformAttention",
+    "bayes_optimal",
+    "best_attention",
+    "best_positional_attention",
+    "best_semantic_attention",
     "linear_positional",
     "uniform_attention",
 ]
@@ -22,6 +36,9 @@ BASELINES: Mapping[str, Callable[[AttentionModel], Baseline]] = MappingProxyType
     {
         "linear positional": linear_positional,
         "uniform attention": uniform_attention,
+        "best positional attention": best_positional_attention,
+        "best semantic attention": best_semantic_attention,
+        "Bayes-optimal": bayes_optimal,
     }
 )
 """Every baseline's function, by the name that its result has."""

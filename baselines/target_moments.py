@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from replica import AttentionModel
 from replica.layer import attention_entries, target_entries
 
-__all__ = ["TargetMoments", "softmax", "target_moments", "target_values"]
+__all__ = ["MOST_TOKENS", "ROUNDING", "TargetMoments", "softmax", "target_moments", "target_values"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,8 @@ FEWEST_NODES, MOST_NODES = 12, 1536
 REACH = 9.0
 # Of the whole grid, which has a power of the nodes per token.
 LARGEST_GRID = 2**23
+# More would leave one density only, hence no estimate of the error.
+MOST_TOKENS = 5
 # Averages that agree to this between two densities have converged: the next one would gain rounding only.
 CONVERGED = 1e-13
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
@@ -69,9 +71,9 @@ def target_moments(model: AttentionModel, what: str) -> TargetMoments:
         another kind than the paper's.
     """
     AttentionModel.require(model, what)
+    if model.sequence_length > MOST_TOKENS:
+        raise ValueError(f"{what} needs at most {MOST_TOKENS} tokens, got {model.sequence_length!r}")
     counts = list(_node_counts(model.sequence_length))
-    if len(counts) < 2:
-        raise ValueError(f"{what} needs at most 5 tokens, got {model.sequence_length!r}")
     coarse, change, mean_change = _average(model, counts[0]), np.inf, np.inf
     for count in counts[1:]:
         mean, variance = _average(model, count)
