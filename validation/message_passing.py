@@ -103,7 +103,7 @@ def approximate_message_passing(
     *,
     generator: np.random.Generator,
     damping: float = 1.0,
-    response: str | Sequence[float] = "stein",
+    response: str | Sequence[float] | Array = "stein",
     tolerance: float = 0.0,
     progress: Callable[[int], None] | None = None,
 ) -> MessagePassingRun:
@@ -157,17 +157,20 @@ def approximate_message_passing(
         z = losses.proximal_points(w.T, V)
         g = (z.T - w) / V
         slope, teacher_slope = _regression(g, w, teacher_fields)
-        if response == "regular":
-            V_hat = float(losses.regular_response(z, V).sum()) / dimension
-        elif isinstance(response, str):
+        if not isinstance(response, str):
+            V_hat = float(response[iteration])
+        elif response == "stein":
             V_hat = -slope * g.size / dimension
         else:
-            V_hat = float(response[iteration])
+            V_hat = float(losses.regular_response(z, V).sum()) / dimension
         m_hat = float(np.asarray(data.model.positional_encoding) @ g.sum(axis=1)) / dimension
         conjugates.append((float(np.sum(g**2)) / dimension, m_hat, V_hat, teacher_slope * g.size / dimension))
         precision = ridge + variance * V_hat
         if not precision > 0:
-            raise FloatingPointError(f"lambda + sigma^2 V_hat is {precision!r} in iteration {iteration + 1}; damp more")
+            raise FloatingPointError(
+                f"lambda + sigma^2 V_hat is {precision!r} in iteration {iteration + 1}, not positive; "
+                "damp more, or start nearer to a solution"
+            )
         proposal = (loss.transposed(g) / math.sqrt(dimension) + variance * V_hat * student) / precision
         displacements.append(float(np.linalg.norm(proposal - student)) / math.sqrt(dimension))
         if not math.isfinite(displacements[-1]):
@@ -219,7 +222,7 @@ def _regression(g: Array, w: Array, teacher_fields: Array) -> tuple[float, float
 
 
 def _check_settings(
-    susceptibility: float, iterations: int, damping: float, response: str | Sequence[float], tolerance: float
+    susceptibility: float, iterations: int, damping: float, response: str | Sequence[float] | Array, tolerance: float
 ) -> None:
     positive_integer("iterations", iterations)
     if not (math.isfinite(susceptibility) and susceptibility > 0):

@@ -8,7 +8,9 @@ A sample's part of the training loss depends on Q through :math:`z = (x+p)Q/\sqr
     a_i = S_{i1} = \frac1{1 + e^{-z_i(z_1 - z_2)}}
 
 because row i of S is :math:`(a_i, 1 - a_i)`, and the squared error is quadratic in it. Here
-:math:`v = x_1 + p_1 - x_2 - p_2`, :math:`r = |v|^2/d`, and :math:`a^\star_i = (\sum_j T_{ij}x_j - x_2 - p_2)\cdot v/|v|^2`.
+:math:`v = x_1 + p_1 - x_2 - p_2`, :math:`r = |v|^2/d`, and
+:math:`a^\star_i = (\sum_j T_{ij}x_j - x_2 - p_2)\cdot v/|v|^2`.
+
 For d to infinity r tends to :math:`2\sigma^2` and the loss to that of the theory notes, section 1. The form with the
 sample's own products is kept, so that stationary points are those of the training loss at finite d.
 """
