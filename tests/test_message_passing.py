@@ -211,19 +211,15 @@ def test_overlaps_follow_damped_state_evolution(case):
 
 
 @pytest.mark.slow
-def test_where_replica_symmetry_is_broken_overlaps_settle_and_the_estimate_does_not():
+def test_where_replica_symmetry_is_broken_the_estimate_goes_on_moving():
     """The replicon is unstable on the positional branch at alpha = 2, stable on the semantic one at 2.5."""
-    still, moving = (
-        [
-            passes(PAPER, alpha, state, 500, seed, 60, damping=damping)
-            for seed in range(3)
-        ]
-        for alpha, state, damping, _ in (SEMANTIC, POSITIONAL)
-    )  # fmt: skip
-    assert max(run.displacements[-1] for run in still) < 1e-3
-    assert min(run.displacements[-1] for run in moving) > 5e-3
-    for run in still:
-        assert np.ptp(run.order_parameters[-5:, 0]) < 1e-4
+    last = {}
+    for name, (alpha, state, damping, _) in {"semantic": SEMANTIC, "positional": POSITIONAL}.items():
+        runs = [passes(PAPER, alpha, state, 400, seed, 50, damping=damping) for seed in range(5)]
+        last[name] = [run.displacements[-1] for run in runs]
+    assert max(last["semantic"]) < 1e-3
+    assert min(last["positional"]) > 5 * max(last["semantic"])
+    assert np.median(last["positional"]) > 100 * np.median(last["semantic"])
 
 
 # -------------------------------------------------------------------------------------------- invariance, errors
