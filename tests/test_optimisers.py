@@ -157,6 +157,7 @@ def student_with_threads(threads):
                 os.environ[name] = value
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_matters_by_rounding_only():
     one, two, again = student_with_threads(1), student_with_threads(2), student_with_threads(2)
     np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)

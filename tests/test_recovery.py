@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from baselines import recovery
 from replica import AttentionModel
-from validation.bayes_message_passing import fields_up_to_sign, pass_messages
+from validation.bayes_message_passing import fields_up_to_sign, pass_bayes_messages
 
 
 def averages(length, snr):
@@ -160,7 +160,7 @@ def test_a_target_without_teacher_reveals_nothing():
 
 def distance_of_message_passing(length, alpha, dimension, seeds):
     """Return how far mean overlaps are from the state evolution at every iteration, and their standard errors."""
-    runs = [pass_messages(alpha, dimension, length, seed, start=0.2, iterations=25) for seed in range(seeds)]
+    runs = [pass_bayes_messages(alpha, dimension, length, seed, start=0.2, iterations=25) for seed in range(seeds)]
     overlaps = [0.2]
     for _ in range(25):
         overlaps.append(recovery.iterate(overlaps[-1], alpha, length))
@@ -185,5 +185,5 @@ def test_message_passing_follows_the_state_evolution_closely(alpha):
 
 
 def test_message_passing_forgets_below_the_threshold_and_finds_all_above_the_other():
-    assert pass_messages(0.1, 1000, 2, 0, start=0.3, iterations=60).self_overlap[-1] < 0.02
-    assert pass_messages(0.6, 1000, 2, 0, start=0.3, iterations=60).cosine[-1] > 0.9999
+    assert pass_bayes_messages(0.1, 1000, 2, 0, start=0.3, iterations=60).self_overlap[-1] < 0.02
+    assert pass_bayes_messages(0.6, 1000, 2, 0, start=0.3, iterations=60).cosine[-1] > 0.9999

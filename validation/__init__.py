@@ -1,25 +1,37 @@
-"""Checks of the theory by experiment: data sets, gradient descent, overlaps, comparison."""
+"""Checks of the theory by experiment: data sets, training, message passing, overlaps, comparison."""
 
-from validation.bayes_message_passing import MessagePassingRun, fields_up_to_sign, pass_messages
+from validation.bayes_message_passing import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
 from validation.comparison import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
 from validation.gradient_descent import TrainingRun, train_student
-from validation.starts import initial_student
+from validation.message_passing import MessagePassingRun, approximate_message_passing
+from validation.run_grid import simulate_runs
+from validation.starts import initial_student, student_with_overlaps
+from validation.state_trajectory import StateTrajectory, state_evolution_trajectory
 from validation.teacher import TeacherData, draw_teacher_data
+from validation.theory_comparison import TheoryComparison, compare_with_theory
 from validation.training_loss import TrainingLoss
 
 __all__ = [
+    "BayesMessagePassingRun",
     "ComparedQuantity",
     "Comparison",
     "MessagePassingRun",
+    "StateTrajectory",
     "TeacherData",
+    "TheoryComparison",
     "TrainingLoss",
     "TrainingRun",
+    "approximate_message_passing",
     "compare_at",
+    "compare_with_theory",
     "comparison_table",
     "draw_teacher_data",
     "fields_up_to_sign",
     "initial_student",
-    "pass_messages",
+    "pass_bayes_messages",
     "simulate",
+    "simulate_runs",
+    "state_evolution_trajectory",
+    "student_with_overlaps",
     "train_student",
 ]

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from replica import AttentionModel
 
-__all__ = ["MessagePassingRun", "fields_up_to_sign", "pass_messages"]
+__all__ = ["BayesMessagePassingRun", "fields_up_to_sign", "pass_bayes_messages"]
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class MessagePassingRun:
+class BayesMessagePassingRun:
     """Overlaps per iteration, the start first, read-only, (iterations + 1,).
 
     Attributes
@@ -63,9 +63,9 @@ def fields_up_to_sign(target: Array, model: AttentionModel) -> Array:
     return pair[pivot] - products[pivot] / pair[pivot]
 
 
-def pass_messages(
+def pass_bayes_messages(
     alpha: float, dimension: int, length: int, seed: int, *, start: float = 0.05, iterations: int = 40
-) -> MessagePassingRun:
+) -> BayesMessagePassingRun:
     """Run Bayes-optimal message passing on fields known up to a sign, tokens and teacher of unit variance.
 
     Parameters
@@ -105,4 +105,4 @@ def pass_messages(
     with_teacher, with_itself = np.array(overlaps).T / dimension
     for values in (with_teacher, with_itself):
         values.setflags(write=False)
-    return MessagePassingRun(with_teacher, with_itself)
+    return BayesMessagePassingRun(with_teacher, with_itself)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from validation.teacher import TeacherData
 
-__all__ = ["INFORMED_STARTS", "STARTS", "given_student", "initial_student"]
+__all__ = ["INFORMED_STARTS", "STARTS", "given_student", "initial_student", "student_with_overlaps"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -73,3 +73,41 @@ def given_student(data: TeacherData, start: Array) -> Array:
     if not np.isfinite(student).all():
         raise ValueError("an array start must be finite, got NaN or infinity")
     return student
+
+
+def student_with_overlaps(
+    data: TeacherData,
+    self_overlap: float,
+    positional_overlap: float,
+    semantic_overlap: float,
+    generator: np.random.Generator,
+) -> Array:
+    r"""Return a student with exactly these overlaps and otherwise a random direction, shape (d,).
+
+    Parameters
+    ----------
+    data
+        The data set, for its teacher. The student does not depend on the samples.
+    self_overlap, positional_overlap, semantic_overlap
+        :math:`q = \sigma^2|Q|^2/d`, :math:`m = Q\cdot 1_d/d` and :math:`\theta = \sigma^2 Q\cdot Q_\star/d`.
+    generator
+        Source of the direction.
+
+    Raises
+    ------
+    ValueError
+        If no student has these overlaps with this teacher, or the dimension is below three.
+    """
+    dimension, variance = data.dimension, data.model.token_variance
+    if dimension < 3:
+        raise ValueError(f"three overlaps can be chosen from dimension 3 on, got {dimension}")
+    fixed = np.stack([np.ones(dimension), data.teacher])
+    products = fixed @ fixed.T
+    student = np.linalg.solve(products, dimension * np.array([positional_overlap, semantic_overlap / variance])) @ fixed
+    left = dimension * self_overlap / variance - student @ student
+    if not left >= 0:
+        least = variance * (student @ student) / dimension
+        raise ValueError(f"self_overlap must be at least {least:.6g} for the other two overlaps, got {self_overlap!r}")
+    free = generator.standard_normal(dimension)
+    free -= np.linalg.solve(products, fixed @ free) @ fixed
+    return student + free * math.sqrt(left / (free @ free))

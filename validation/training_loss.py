@@ -70,6 +70,12 @@ class TrainingLoss:
         from_tokens = (rows @ student.astype(tokens.dtype)).reshape(tokens.shape[:2])
         return (from_tokens + (self.data.encodings @ student)[:, None]) / math.sqrt(self.data.dimension)
 
+    def transposed(self, fields: Array) -> Array:
+        r"""Return :math:`\sum_{\mu l}(x_l^\mu + p_l) f_l^\mu`, shape (d,), for fields of shape (L, n)."""
+        rows = self.data.tokens.reshape(-1, self.data.dimension)
+        through_tokens = fields.astype(rows.dtype).reshape(-1) @ rows
+        return through_tokens + fields.sum(axis=1) @ self.data.encodings
+
     def squared_errors(self, student: Array) -> Array:
         """Return each sample's ``|y - f_Q(x)|^2``, shape (n,), not divided by anything."""
         return self._squared_errors(attention_weights(self.preactivations(student)))
@@ -117,9 +123,7 @@ class TrainingLoss:
         sensitivity = _apply(attention, from_encodings) - _apply(gap, to_encoded)
         logits = attention * (sensitivity - np.sum(attention * sensitivity, axis=1, keepdims=True))
         fields = np.einsum("ijn,jn->in", logits + logits.swapaxes(0, 1), h) / data.dimension**1.5
-        rows = data.tokens.reshape(-1, data.dimension)
-        through_tokens = fields.astype(rows.dtype).reshape(-1) @ rows
-        return through_tokens + fields.sum(axis=1) @ data.encodings + data.model.regularization * student
+        return self.transposed(fields) + data.model.regularization * student
 
 
 def _apply(left: Array, right: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -13,9 +15,11 @@ from saddle import PhaseDiagram
 from saddle.drawing import BRANCH_COLOURS
 
 __all__ = [
-    "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "centred_norm", "grid_of_alpha", "losses_apart", "losses_apart_of_runs",
+    "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "Families", "centred_norm", "grid_of_alpha", "losses_apart_of_runs",
     "mean_and_error",
 ]  # fmt: skip
+
+Numbers = NDArray[np.float64]
 
 ALPHA_LABEL = r"sample complexity $\alpha = n/d$"
 LOSS_STARTS = ("semantic", "positional-informed")
@@ -26,22 +30,49 @@ DIVERGING = LinearSegmentedColormap.from_list(
 """From semantic to positional through white, in the colours of the branches."""
 
 
-def losses_apart(diagram: PhaseDiagram) -> NDArray[np.float64]:
-    """Return the lowest training loss with theta alone minus the lowest with m alone, on the grid, (n,).
+@dataclass(frozen=True, eq=False)
+class Families:
+    """What competes for the global minimum at each alpha of a grid: a solution with theta alone, and one with m alone.
 
-    That is, of semantic and of positional solutions. Where there is none the agnostic one, which has neither, stands
-    in its place; where that is lower than both, the difference is zero. nan where none is known.
+    Of several solutions the one of lowest training loss. Where there is none, the agnostic one, which has neither
+    overlap, stands in its place, and so it does where it is lower than both.
+
+    Attributes
+    ----------
+    semantic_loss, positional_loss, semantic_error, positional_error
+        Training loss and test error of both, (n,); nan where nothing is known.
     """
-    lowest = {}
-    for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
-        losses = [
-            np.where(branch.stored, branch.train_loss, np.inf)
-            for branch in diagram.branches.values()
-            if branch.sector in (sector, Sector.AGNOSTIC)
-        ]
-        least = np.min(losses, axis=0)
-        lowest[sector] = np.where(np.isfinite(least), least, np.nan)
-    return lowest[Sector.SEMANTIC] - lowest[Sector.POSITIONAL]
+
+    semantic_loss: Numbers
+    positional_loss: Numbers
+    semantic_error: Numbers
+    positional_error: Numbers
+
+    @classmethod
+    def of(cls, diagram: PhaseDiagram) -> Families:
+        """Collect them from a diagram's branches."""
+        losses, errors = {}, {}
+        for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
+            own = [b for b in diagram.branches.values() if b.sector in (sector, Sector.AGNOSTIC)]
+            loss = np.array([np.where(branch.stored, branch.train_loss, np.inf) for branch in own])
+            error = np.array([branch.test_error for branch in own])
+            best = np.argmin(loss, axis=0), np.arange(loss.shape[1])
+            known = np.isfinite(loss[best])
+            losses[sector] = np.where(known, loss[best], np.nan)
+            errors[sector] = np.where(known, error[best], np.nan)
+        return cls(
+            losses[Sector.SEMANTIC], losses[Sector.POSITIONAL], errors[Sector.SEMANTIC], errors[Sector.POSITIONAL]
+        )
+
+    @property
+    def losses_apart(self) -> Numbers:
+        """Training loss of the semantic solution minus that of the positional one."""
+        return self.semantic_loss - self.positional_loss
+
+    @property
+    def lowest_error(self) -> Numbers:
+        """Test error of the one with the lower training loss."""
+        return np.where(self.semantic_loss < self.positional_loss, self.semantic_error, self.positional_error)
 
 
 def losses_apart_of_runs(runs: xr.Dataset) -> xr.DataArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,14 +19,19 @@ from validation.paper.drawing import (
     ALPHA_LABEL,
     DIVERGING,
     LOSS_STARTS,
+    Families,
     centred_norm,
-    losses_apart,
     losses_apart_of_runs,
+    mean_and_error,
 )
 from validation.paper.workshop import Workshop
 
 __all__ = ["MapResult", "phase_map"]
 
+Numbers = NDArray[np.float64]
+
+# Rows of a map.
+FINE = 201
 LINE_STYLES = {
     "alpha_c": ("black", "-", r"$\alpha_c$: equal training losses"),
     "agnostic -> semantic": ("#555555", (0, (3, 1, 1, 1)), "agnostic to semantic, continuous"),
@@ -60,6 +66,7 @@ class MapResult:
 def phase_map(
     workshop: Workshop,
     model: Callable[[float], AttentionModel],
+    values: Sequence[float],
     title: str,
     published: Sequence[Sequence[tuple[float, float]]] = ((), ()),
 ) -> MapResult:
@@ -71,25 +78,27 @@ def phase_map(
         Computes and keeps.
     model
         The model at a value of omega.
+    values
+        Values of omega at which it is solved.
     title
         Of the figure.
     published
         Published points (alpha, omega) of alpha_c and of alpha_l, to be marked.
     """
     settings = workshop.settings
-    omegas = np.array(settings.map_omegas)
-    diagrams = tuple(workshop.diagram(model(omega)) for omega in settings.map_omegas)
+    omegas = np.array(values)
+    diagrams = tuple(workshop.diagram(model(omega)) for omega in values)
     between = (float(omegas[0]), float(omegas[-1]))
     followed = {name: workshop.line(diagrams, name) for name in LINE_STYLES}
     lines = {name: line for name, line in followed.items() if line is not None}
     alpha = diagrams[0].alpha
-    fields = (np.array([losses_apart(d) for d in diagrams]), np.array([_errors_apart(d) for d in diagrams]))
+    fine, fields = _fields(diagrams)
     simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
     runs = {
         k: workshop.runs(diagrams[k].model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
         for k in simulated
     }
-    values = [
+    simulated_pairs = [
         (losses_apart_of_runs(part).isel(dimension=0), _errors_apart_of_runs(part, diagrams[k]))
         for k, part in runs.items()
     ]
@@ -103,9 +112,10 @@ def phase_map(
     agreement = []
     for which, axes in enumerate(panels):
         norm = centred_norm(fields[which])
-        painted = axes.pcolormesh(alpha, omegas, fields[which], cmap=DIVERGING, norm=norm, shading="gouraud")
+        painted = axes.pcolormesh(alpha, fine, fields[which], cmap=DIVERGING, norm=norm, shading="nearest")
+        painted.set_rasterized(True)
         figure.colorbar(painted, ax=axes, label=names[which], location="bottom", shrink=0.9, format="%.3g")
-        for omega_index, pair in zip(runs, values, strict=True):
+        for omega_index, pair in zip(runs, simulated_pairs, strict=True):
             means = pair[which].mean("seed").values
             places = np.full(means.shape, omegas[omega_index])
             axes.scatter(
@@ -124,19 +134,35 @@ def phase_map(
         axes.set_ylabel(r"positional weight of the target, $\omega$")
         axes.set_xlim(0.0, settings.alpha[1])
         axes.set_ylim(*between)
-        agreement.append(_agreement(alpha, fields[which], values, which, settings.map_alphas, list(runs)))
+        agreement.append(_agreement(diagrams, simulated_pairs, which, settings.map_alphas, list(runs)))
         _legend(axes, drawn, bool(marks), settings.map_dimension)
     figure.suptitle(title)
     return MapResult(figure, diagrams, lines, (agreement[0], agreement[1]))
 
 
-def _errors_apart(diagram: PhaseDiagram) -> NDArray[np.float64]:
-    """Return the test error of the global minimum minus that of the linear positional layer on the grid, (n,)."""
-    errors = [
-        np.nan if name is None else diagram.branches[name].test_error[k]
-        for k, name in enumerate(diagram.global_minimum)
-    ]
-    return np.array(errors) - diagram.linear_baseline.test_error
+def _fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, tuple[Numbers, Numbers]]:
+    """Return values of omega, and on them and the grid of alpha the training losses apart and the test error apart.
+
+    Both families are interpolated in omega, each by itself, and compared afterwards: so the test error jumps where
+    the global minimum does, between two values of omega, too.
+    """
+    omegas = np.array([diagram.model.omega for diagram in diagrams])
+    fine = np.linspace(omegas[0], omegas[-1], FINE)
+    families = [Families.of(diagram) for diagram in diagrams]
+
+    def between(name: str) -> Numbers:
+        table = np.array([getattr(family, name) for family in families])
+        return np.array([np.interp(fine, omegas, column) for column in table.T]).T
+
+    interpolated = Families(*(between(field.name) for field in dataclasses.fields(Families)))
+    level = np.interp(fine, omegas, [diagram.linear_baseline.test_error for diagram in diagrams])
+    return fine, (interpolated.losses_apart, interpolated.lowest_error - level[:, None])
+
+
+def _on_grid(diagram: PhaseDiagram) -> tuple[Numbers, Numbers]:
+    """Return the same for one diagram, each (n,)."""
+    families = Families.of(diagram)
+    return families.losses_apart, families.lowest_error - diagram.linear_baseline.test_error
 
 
 def _errors_apart_of_runs(runs: xr.Dataset, diagram: PhaseDiagram) -> xr.DataArray:
@@ -168,19 +194,17 @@ def _legend(axes: Axes, names: Sequence[str], published: bool, dimension: int) -
 
 
 def _agreement(
-    alpha: NDArray[np.float64],
-    field: NDArray[np.float64],
-    values: list[tuple[xr.DataArray, xr.DataArray]],
+    diagrams: Sequence[PhaseDiagram],
+    pairs: Sequence[tuple[xr.DataArray, xr.DataArray]],
     which: int,
     simulated: Sequence[float],
-    rows: list[int],
+    rows: Sequence[int],
 ) -> float:
     """Return the share of significant simulated points with the sign of theory."""
     same = counted = 0
-    for row, pair in zip(rows, values, strict=True):
-        theory = np.interp(simulated, alpha, field[row])
-        mean = pair[which].mean("seed").values
-        error = (pair[which].std("seed", ddof=1) / np.sqrt(pair[which].sizes["seed"])).values
+    for row, pair in zip(rows, pairs, strict=True):
+        theory = np.interp(simulated, diagrams[row].alpha, _on_grid(diagrams[row])[which])
+        mean, error = mean_and_error(pair[which])
         clear = (np.abs(mean) > 2 * error) & (np.abs(theory) > 2 * error)
         same += int(np.sum(clear & (np.sign(mean) == np.sign(theory))))
         counted += int(np.sum(clear))

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from matplotlib.figure import Figure
 
+from replica import AttentionModel
 from replica.reports.files import prepare_folder, write_atomically
 from saddle import PhaseDiagram
 from saddle.reporting import transition_table
@@ -40,15 +41,19 @@ def _overview(workshop: Workshop) -> Drawn:
     return Drawn(figure, f"```\n{transition_table(diagram)}\n```\n\n{_errors(diagram)}\n\n{_said(comparison)}")
 
 
+def _first_model(omega: float) -> AttentionModel:
+    return paper_model(omega=omega)
+
+
 def _first_map(workshop: Workshop) -> Drawn:
     marks = ((), ())
     title = r"$A = (0.6, 0.4;\ 0.4, 0.6)$, $\sigma = 0.5$, $\lambda = 0.01$"
-    return _map(phase_map(workshop, lambda omega: paper_model(omega=omega), title, marks))
+    return _map(phase_map(workshop, _first_model, workshop.settings.map_omegas, title, marks))
 
 
 def _second_map(workshop: Workshop) -> Drawn:
     title = r"$A = (0.3, 0.7;\ 0.8, 0.2)$, $\sigma = 0.5$, $\lambda = 0.01$"
-    return _map(phase_map(workshop, second_model, title))
+    return _map(phase_map(workshop, second_model, workshop.settings.second_omegas, title))
 
 
 def _map(result: MapResult) -> Drawn:

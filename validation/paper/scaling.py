@@ -40,7 +40,7 @@ def scaling(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
         axes.set_xlabel("dimension $d$")
         axes.grid(alpha=0.25, linewidth=0.5, which="both")
         axes.set_ylabel(labels.get(name, ""))
-    panels[1].set_ylabel(r"own overlap: $|m|$ (positional), $|\theta|$ (semantic)")
+    panels[1].set_ylabel(r"own overlap, $|m|$ or $|\theta|$")
     panels[2].set_ylabel(r"mean magnitude of the other overlap")
     panels[2].set_yscale("log")
     sizes = np.array(settings.sizes, dtype=float)

@@ -46,7 +46,9 @@ class PaperSettings:
     omega_slice, sigma_slice, lambda_slice
         Values of each parameter, the others as in the paper.
     map_omegas
-        Values of omega at which the maps over (alpha, omega) are computed.
+        Values of omega at which the maps over (alpha, omega) are computed, with the first positional matrix.
+    second_omegas
+        With the second one.
     map_dimension, map_alphas, map_seeds
         Of the simulations on maps, which are made at every second of these values of omega.
     sizes, size_seeds
@@ -66,6 +68,7 @@ class PaperSettings:
     sigma_slice: tuple[float, ...] = (0.3, 0.5, 0.7, 1.0)
     lambda_slice: tuple[float, ...] = (0.001, 0.01, 0.1)
     map_omegas: tuple[float, ...] = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+    second_omegas: tuple[float, ...] = (0.0, 0.04, 0.08, 0.12, 0.2, 0.3, 0.4, 0.5)
     map_dimension: int = 700
     map_alphas: tuple[float, ...] = (0.2, 0.5, 0.8, 1.1, 1.4, 1.7, 2.0, 2.3)
     map_seeds: int = 3
@@ -79,7 +82,7 @@ FULL = PaperSettings()
 QUICK = PaperSettings(
     points=14,
     tolerance=2e-3,
-    line_points=8,
+    line_points=10,
     dimension=200,
     curve_alphas=(0.3, 0.9, 1.5, 2.1),
     curve_seeds=3,
@@ -89,6 +92,7 @@ QUICK = PaperSettings(
     sigma_slice=(0.3, 0.5, 0.7),
     lambda_slice=(0.001, 0.01, 0.1),
     map_omegas=(0.02, 0.2, 0.4),
+    second_omegas=(0.02, 0.3),
     map_dimension=100,
     map_alphas=(0.5, 1.1, 1.7, 2.3),
     map_seeds=2,

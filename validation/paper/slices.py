@@ -15,8 +15,8 @@ from replica import AttentionModel
 from saddle.drawing import BRANCH_COLOURS
 from validation.paper.drawing import (
     LOSS_STARTS,
+    Families,
     grid_of_alpha,
-    losses_apart,
     losses_apart_of_runs,
     mean_and_error,
 )
@@ -60,7 +60,8 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
     diagram, runs = comparison.diagram, comparison.runs.isel(dimension=-1)
     level, alphas = diagram.linear_baseline.test_error, runs["alpha"].values
     point = {"linestyle": "", "marker": marker, "markersize": 4.5, "capsize": 2, "color": colour, "zorder": 4}
-    apart.plot(diagram.alpha, losses_apart(diagram) / level, color=colour)
+    families = Families.of(diagram)
+    apart.plot(diagram.alpha, families.losses_apart / level, color=colour)
     mean, error = mean_and_error(losses_apart_of_runs(runs) / level)
     apart.errorbar(alphas, mean, yerr=error, **point)
     for start, name in OWN.items():
@@ -73,9 +74,7 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
         mean, error = mean_and_error(abs(runs[name].sel(start=start)) / unit)
         filled = colour if start == "semantic" else "white"
         overlaps.errorbar(alphas, mean, yerr=error, markerfacecolor=filled, **point)
-    names = diagram.global_minimum
-    lowest = [np.nan if name is None else diagram.branches[name].test_error[k] for k, name in enumerate(names)]
-    errors.plot(diagram.alpha, np.array(lowest) / level, color=colour)
+    errors.plot(diagram.alpha, families.lowest_error / level, color=colour)
     semantic, positional = (runs.sel(start=start) for start in LOSS_STARTS)
     lower = semantic["train_loss"] < positional["train_loss"]
     mean, error = mean_and_error(xr.where(lower, semantic["test_error"], positional["test_error"]) / level)
