@@ -31,7 +31,7 @@ SECOND_MATRIX = ((0.3, 0.7), (0.8, 0.2))
 """The paper's second positional matrix A."""
 
 # NOTE: the file of FIRST_15 is named for the second matrix. Its numbers are those of the first one: at alpha = 0.73
-# its semantic q is 0.6 per cent from ours with the first matrix and half of it with the second.
+# its semantic q is 0.6 per cent above ours with the first matrix and two thirds above ours with the second.
 _THEORY = {
     AttentionModel.paper(omega=0.3): "FIRST_30",
     AttentionModel.paper(omega=0.15): "FIRST_15",
@@ -120,7 +120,7 @@ def published_theory(model: AttentionModel, branch: str) -> xr.Dataset:
             f"theory is published for {THEORY_MODELS!r} on two or three branches; got {branch!r}, {model!r}"
         )
     alpha, q, m, v, theta, mse, phi = _table(getattr(theory_curves, name)).T
-    # At omega = 0.5 the column grows like 0.13 alpha on both branches: the teacher's own term of the loss is missing.
+    # At omega = 0.5 the column grows like 0.13 alpha on both branches, as if the loss lacked the teacher's own term.
     columns = {
         "self_overlap": q,
         "positional_overlap": np.abs(m),
