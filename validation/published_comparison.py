@@ -61,7 +61,7 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
         point's jumps over E[M], which replica-symmetry breaking is measured by (interpolated in the diagram). Over
         ``alpha`` and ``quantity``: ``published``, ``standard_error``, ``theory`` and ``deviation``, which is their
         difference in standard errors. It is nan for an overlap that vanishes in theory: a mean of magnitudes cannot
-        be zero. Values of alpha outside the diagram are left out.
+        be zero. Values of alpha where the diagram has neither solution are left out.
 
     Raises
     ------
@@ -71,7 +71,9 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
     data = published_gradient_descent(diagram.model, start)
     inside = (data.samples / 1000 >= diagram.alpha[0]) & (data.samples / 1000 <= diagram.alpha[-1])
     data = data.isel(alpha=np.flatnonzero(inside.values))
-    rows = [_solution(diagram, start, float(n) / 1000) for n in data.samples.values]
+    solved = [_solution(diagram, start, float(n) / 1000) for n in data.samples.values]
+    rows = [row for row in solved if row is not None]
+    data = data.isel(alpha=[k for k, row in enumerate(solved) if row is not None])
     theory = np.array([[abs(_value(point, name)) for name in MEASURED] for _, point in rows]).reshape(-1, len(MEASURED))
     published = np.stack([data[name].values for name in MEASURED], axis=1)
     errors = np.stack([data[f"{name}_standard_error"].values for name in MEASURED], axis=1)
@@ -208,11 +210,14 @@ def _point(diagram: PhaseDiagram, branch: str, alpha: float) -> SolvedPoint | No
         return None
 
 
-def _solution(diagram: PhaseDiagram, start: str, alpha: float) -> tuple[Branch, SolvedPoint]:
-    point = _point(diagram, start, alpha)
-    if point is not None:
-        return diagram.branches[start], point
-    return diagram.branches["agnostic"], diagram.branches["agnostic"].at(alpha)
+def _solution(diagram: PhaseDiagram, family: str, alpha: float) -> tuple[Branch, SolvedPoint] | None:
+    """Return the solution of a family, stable if it can be, else the agnostic one, else None."""
+    pieces = [name for name in diagram.branches if name.split()[0] == family]
+    found = [(diagram.branches[name], point) for name in pieces if (point := _point(diagram, name, alpha)) is not None]
+    if found:
+        return min(found, key=lambda each: not each[1].stable)
+    agnostic = _point(diagram, "agnostic", alpha)
+    return None if agnostic is None else (diagram.branches["agnostic"], agnostic)
 
 
 def _jump_share(branch: Branch, alpha: float) -> float:
