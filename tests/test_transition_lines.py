@@ -21,6 +21,7 @@ from saddle import (
 )
 from saddle.channel import Channel
 from saddle.lines.plotting import global_minimum_at
+from validation import published_transitions
 
 RULE = LineRule.for_tolerance(1e-3)
 MODEL = AttentionModel.paper()
@@ -91,16 +92,14 @@ def test_alpha_c_runs_smoothly_over_the_whole_range(alpha_c):
         alpha_c.at(0.7)
 
 
-# Read off the plotted lists of arXiv:2402.03902's repository: 12 x 12 nodes and a loose tolerance.
-PUBLISHED_C = {0.1: 0.707, 0.15: 0.818, 0.2: 0.928, 0.25: 1.06, 0.3: 1.241, 0.35: 1.454, 0.4: 1.751, 0.425: 1.939}
-PUBLISHED_L = {0.05: 0.765, 0.1: 0.851, 0.15: 0.942, 0.2: 1.071, 0.25: 1.225, 0.3: 1.451, 0.35: 1.750, 0.38: 1.993}
-
-
 def test_published_lines_agree_to_a_few_per_cent(alpha_c, alpha_l):
-    for omega, published in PUBLISHED_C.items():
-        assert alpha_c.at(omega) == pytest.approx(published, rel=0.07)
-    for omega, published in PUBLISHED_L.items():
-        assert alpha_l.at(omega) == pytest.approx(published, rel=0.07)
+    # Beyond omega = 0 they lie 1 to 6 % below ours, for the coarse rule they were computed with (docs/reproduction.md).
+    published = published_transitions().where(lambda data: data.omega > 0, drop=True)
+    for name, line in (("alpha_c", alpha_c), ("alpha_l", alpha_l)):
+        values = published[name].dropna("omega")
+        assert values.size >= 8
+        for omega, value in zip(values.omega.values, values.values, strict=True):
+            assert line.at(float(omega)) == pytest.approx(value, rel=0.07)
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.45])

@@ -1,9 +1,24 @@
 """Checks of the theory by experiment: data sets, training, message passing, overlaps, comparison."""
 
 from validation.bayes_message_passing import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
+from validation.coarse_rule import CoarseSolution, solve_on_published_rule
 from validation.comparison import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
 from validation.gradient_descent import TrainingRun, train_student
 from validation.message_passing import MessagePassingRun, approximate_message_passing
+from validation.published import (
+    published_gradient_descent,
+    published_linear_baseline,
+    published_rank_two,
+    published_scaling,
+    published_theory,
+    published_transitions,
+)
+from validation.published_comparison import (
+    compare_published_descent,
+    compare_published_scaling,
+    compare_published_theory,
+    published_rule_deviation,
+)
 from validation.run_grid import simulate_runs
 from validation.starts import initial_student, student_with_overlaps
 from validation.state_trajectory import StateTrajectory, state_evolution_trajectory
@@ -13,6 +28,7 @@ from validation.training_loss import TrainingLoss
 
 __all__ = [
     "BayesMessagePassingRun",
+    "CoarseSolution",
     "ComparedQuantity",
     "Comparison",
     "MessagePassingRun",
@@ -23,14 +39,25 @@ __all__ = [
     "TrainingRun",
     "approximate_message_passing",
     "compare_at",
+    "compare_published_descent",
+    "compare_published_scaling",
+    "compare_published_theory",
     "compare_with_theory",
     "comparison_table",
     "draw_teacher_data",
     "fields_up_to_sign",
     "initial_student",
     "pass_bayes_messages",
+    "published_gradient_descent",
+    "published_linear_baseline",
+    "published_rank_two",
+    "published_rule_deviation",
+    "published_scaling",
+    "published_theory",
+    "published_transitions",
     "simulate",
     "simulate_runs",
+    "solve_on_published_rule",
     "state_evolution_trajectory",
     "student_with_overlaps",
     "train_student",

@@ -1,13 +1,14 @@
 """A slow, readable solver of any saddle-point system: the second route to what the fast solver computes."""
 
 from saddle.reference.channel_averages import ReferenceRule
-from saddle.reference.normal_rules import GaussHermite, LegendrePanels
+from saddle.reference.normal_rules import GaussHermite, LegendrePanels, PlanarRule
 from saddle.reference.solver import ReferenceOutcome, SaddlePoint, solve_model, solve_reference
 from saddle.reference.system import ReferenceSystem
 
 __all__ = [
     "GaussHermite",
     "LegendrePanels",
+    "PlanarRule",
     "ReferenceOutcome",
     "ReferenceRule",
     "ReferenceSystem",

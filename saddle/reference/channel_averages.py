@@ -13,7 +13,14 @@ import sympy as sp
 from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianLaw
 from saddle.reference.minimiser import Objective, minimise_from, spread_starts
-from saddle.reference.normal_rules import GaussHermite, LegendrePanels, NormalRule, field_loadings, tensor_rule
+from saddle.reference.normal_rules import (
+    GaussHermite,
+    LegendrePanels,
+    NormalRule,
+    field_loadings,
+    repeated,
+    tensor_rule,
+)
 from saddle.reference.numeric_functions import array_function
 
 __all__ = ["ChannelSums", "ReferenceRule"]
@@ -37,6 +44,9 @@ class ReferenceRule:
     start_height
         The minimiser starts from the student's field and, unless this is None, from this height in every orthant.
         None suits a loss that is convex in z.
+    from_origin
+        Start the minimiser at z = 0 instead, and nowhere else. It then finds *a* minimum, which is not always the
+        lowest: for retracing published calculations that did so, and for nothing else.
     chunk
         Nodes handled at a time.
     """
@@ -46,6 +56,7 @@ class ReferenceRule:
     break_along: tuple[sp.Expr | str, ...] = ()
     broken: NormalRule = LegendrePanels()
     start_height: float | None = 0.7
+    from_origin: bool = False
     chunk: int = 50_000
 
 
@@ -118,7 +129,10 @@ class ChannelSums:
     def _standard_rule(self) -> tuple[np.ndarray, np.ndarray]:
         students, breaks = len(self.free_entropy.fields), len(self.rule.break_along)
         rest = len(self.law.variables) - students - breaks
-        return tensor_rule([self.rule.broken] * breaks + [self.rule.student] * students + [self.rule.teacher] * rest)
+        rule = self.rule
+        return tensor_rule(
+            [*repeated(rule.broken, breaks), *repeated(rule.student, students), *repeated(rule.teacher, rest)]
+        )
 
     def _objective(self, known: list[Any]) -> Objective:
         value, gradient, hessian, _ = self._channel_functions
@@ -159,6 +173,8 @@ class ChannelSums:
 
     def _proximal_points(self, known: list[Any], fields: np.ndarray) -> np.ndarray:
         """Return the global minimiser of the objective at every node, (n, k)."""
+        if self.rule.from_origin:
+            return minimise_from(self._objective(known), [np.zeros_like(fields)])
         starts = [fields]
         if self.rule.start_height is not None:
             corners = spread_starts(fields.shape[1], self.rule.start_height)

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
-__all__ = ["DegenerateLaw", "GaussHermite", "LegendrePanels", "NormalRule", "field_loadings", "tensor_rule"]
+__all__ = [
+    "DegenerateLaw",
+    "GaussHermite",
+    "LegendrePanels",
+    "NormalRule",
+    "PlanarRule",
+    "field_loadings",
+    "repeated",
+    "tensor_rule",
+]
 
 
 class DegenerateLaw(ValueError):
@@ -32,6 +41,7 @@ class GaussHermite:
     """
 
     nodes: int = 24
+    dimension: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -64,6 +74,7 @@ class LegendrePanels:
     width: float = 1.5
     order: int = 12
     reach: float = 8.5
+    dimension: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Validate."""
@@ -86,15 +97,59 @@ class LegendrePanels:
         return node, np.concatenate(weights) * np.exp(-(node**2) / 2) / np.sqrt(2 * np.pi)
 
 
-NormalRule = GaussHermite | LegendrePanels
+@dataclass(frozen=True)
+class PlanarRule:
+    """Rule over two standard normals together, for rules of the plane that are no products.
+
+    Parameters
+    ----------
+    points
+        Nodes, pairs of numbers.
+    weights
+        Weights, one for every node, which sum to one.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    weights: tuple[float, ...]
+    dimension: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        """Validate."""
+        if len(self.points) != len(self.weights) or any(len(point) != 2 for point in self.points):
+            raise ValueError(f"a planar rule needs a pair for every weight, got {self!r}")
+        if not abs(sum(self.weights) - 1.0) < 1e-12:
+            raise ValueError(f"weights of a rule must sum to one, they sum to {sum(self.weights)!r}")
+
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return nodes (n, 2) and weights (n,)."""
+        return np.array(self.points), np.array(self.weights)
+
+
+NormalRule = GaussHermite | LegendrePanels | PlanarRule
 
 
 def tensor_rule(rules: Sequence[NormalRule]) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (n, k) and weights (n,) of the product of k rules."""
-    tables = [rule.table() for rule in rules]
-    grids = np.meshgrid(*(x for x, _ in tables), indexing="ij")
-    weight = reduce(np.multiply.outer, (w for _, w in tables), np.ones(()))
-    return np.stack([grid.ravel() for grid in grids], axis=-1), np.ravel(weight)
+    """Return nodes (n, k) and weights (n,) of the product of rules over k normals in all."""
+    nodes, weights = np.zeros((1, 0)), np.ones(1)
+    for rule in rules:
+        x, weight = rule.table()
+        along = x.reshape(len(weight), rule.dimension)
+        nodes = np.hstack([np.repeat(nodes, len(weight), axis=0), np.tile(along, (len(weights), 1))])
+        weights = np.outer(weights, weight).ravel()
+    return nodes, weights
+
+
+def repeated(rule: NormalRule, count: int) -> list[NormalRule]:
+    """Return the rule as often as it takes to cover ``count`` normals.
+
+    Raises
+    ------
+    ValueError
+        If the rule covers several normals at a time and ``count`` is no multiple of them.
+    """
+    if count % rule.dimension:
+        raise ValueError(f"{count} normals cannot be covered by rules over {rule.dimension} normals: {rule!r}")
+    return [rule] * (count // rule.dimension)
 
 
 def field_loadings(covariance: np.ndarray, forms: np.ndarray, order: Sequence[int]) -> np.ndarray:
