@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtri, stdtr
 
 from validation.comparison import COMPARED, SIGN_AMBIGUOUS, VANISHING
 from validation.theory_points import TheoryPoint
 
 __all__ = ["extrapolate", "significance", "statistics_of_runs"]
+
+# Of a normal deviate of 37: beyond, tails are no numbers any more.
+SMALLEST_TAIL = 1e-300
 
 
 def significance(deviation: Any, freedom: Any) -> NDArray[np.float64]:
@@ -35,12 +38,8 @@ def significance(deviation: Any, freedom: Any) -> NDArray[np.float64]:
         Degrees of freedom of the estimate, broadcast against it.
     """
     deviation = np.asarray(deviation, dtype=np.float64)
-    tail = stats.t.logsf(np.abs(deviation), freedom)
-    # Far out the logarithm of the tail still has digits where the tail itself has none.
-    far = np.sqrt(np.maximum(0.0, -2.0 * tail))
-    with np.errstate(over="ignore", invalid="ignore"):
-        near = stats.norm.isf(np.exp(tail))
-    return np.copysign(np.where(np.isfinite(near), near, far), deviation)
+    tail = np.maximum(stdtr(freedom, -np.abs(deviation)), SMALLEST_TAIL)
+    return np.copysign(-ndtri(tail), deviation)
 
 
 def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], TheoryPoint]) -> xr.Dataset:

@@ -89,10 +89,10 @@ def phase_map(
     omegas = np.array(values)
     diagrams = tuple(workshop.diagram(model(omega)) for omega in values)
     between = (float(omegas[0]), float(omegas[-1]))
-    followed = {name: workshop.line(diagrams, name) for name in LINE_STYLES}
+    wanted = [name for name in LINE_STYLES if settings.continuous_lines or name in ("alpha_c", "alpha_l")]
+    followed = {name: workshop.line(diagrams, name) for name in wanted}
     lines = {name: line for name, line in followed.items() if line is not None}
-    alpha = diagrams[0].alpha
-    fine, fields = _fields(diagrams)
+    alpha, fine, fields = _fields(diagrams)
     simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
     runs = {
         k: workshop.runs(diagrams[k].model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
@@ -102,7 +102,7 @@ def phase_map(
         (losses_apart_of_runs(part).isel(dimension=0), _errors_apart_of_runs(part, diagrams[k]))
         for k, part in runs.items()
     ]
-    figure = Figure(figsize=(12.5, 5.4), layout="constrained")
+    figure = Figure(figsize=(12.5, 6.0), layout="constrained")
     panels = figure.subplots(1, 2)
     names = (
         r"$\epsilon_t^{\rm sem} - \epsilon_t^{\rm pos}$ (training losses apart)",
@@ -135,28 +135,30 @@ def phase_map(
         axes.set_xlim(0.0, settings.alpha[1])
         axes.set_ylim(*between)
         agreement.append(_agreement(diagrams, simulated_pairs, which, settings.map_alphas, list(runs)))
-        _legend(axes, drawn, bool(marks), settings.map_dimension)
+    handles = _handles(list(lines), any(map(len, published)), settings.map_dimension)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title)
     return MapResult(figure, diagrams, lines, (agreement[0], agreement[1]))
 
 
-def _fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, tuple[Numbers, Numbers]]:
-    """Return values of omega, and on them and the grid of alpha the training losses apart and the test error apart.
+def _fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numbers, tuple[Numbers, Numbers]]:
+    """Return values of alpha and of omega, and on them the training losses apart and the test error apart.
 
-    Both families are interpolated in omega, each by itself, and compared afterwards: so the test error jumps where
-    the global minimum does, between two values of omega, too.
+    Both families are interpolated, each by itself, and compared afterwards: so the test error jumps where the global
+    minimum does, between two values of omega, too.
     """
     omegas = np.array([diagram.model.omega for diagram in diagrams])
     fine = np.linspace(omegas[0], omegas[-1], FINE)
+    alpha = np.linspace(diagrams[0].alpha[0], diagrams[0].alpha[-1], FINE)
     families = [Families.of(diagram) for diagram in diagrams]
 
     def between(name: str) -> Numbers:
-        table = np.array([getattr(family, name) for family in families])
-        return np.array([np.interp(fine, omegas, column) for column in table.T]).T
+        table = [np.interp(alpha, d.alpha, getattr(f, name)) for d, f in zip(diagrams, families, strict=True)]
+        return np.array([np.interp(fine, omegas, column) for column in np.array(table).T]).T
 
     interpolated = Families(*(between(field.name) for field in dataclasses.fields(Families)))
     level = np.interp(fine, omegas, [diagram.linear_baseline.test_error for diagram in diagrams])
-    return fine, (interpolated.losses_apart, interpolated.lowest_error - level[:, None])
+    return alpha, fine, (interpolated.losses_apart, interpolated.lowest_error - level[:, None])
 
 
 def _on_grid(diagram: PhaseDiagram) -> tuple[Numbers, Numbers]:
@@ -181,7 +183,8 @@ def _draw_line(axes: Axes, line: TransitionLine, name: str) -> None:
     )
 
 
-def _legend(axes: Axes, names: Sequence[str], published: bool, dimension: int) -> None:
+def _handles(names: Sequence[str], published: bool, dimension: int) -> list[Line2D]:
+    """Return the entries of the legend."""
     handles = [
         Line2D([], [], color=LINE_STYLES[name][0], linestyle=LINE_STYLES[name][1], label=LINE_STYLES[name][2])  # pyright: ignore[reportArgumentType]
         for name in names
@@ -190,7 +193,7 @@ def _legend(axes: Axes, names: Sequence[str], published: bool, dimension: int) -
         handles.append(Line2D([], [], color="black", marker="x", linestyle="", label="published"))
     label = f"simulations, $d = {dimension}$"
     handles.append(Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label=label))
-    axes.legend(handles=handles, loc="lower right", fontsize=8, framealpha=0.9)
+    return handles
 
 
 def _agreement(

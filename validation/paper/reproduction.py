@@ -22,6 +22,7 @@ from validation.paper.scaling import scaling
 from validation.paper.settings import FULL, PaperSettings, paper_model, second_model
 from validation.paper.slices import slices
 from validation.paper.workshop import Workshop
+from validation.published import published_transitions
 from validation.theory_comparison import TheoryComparison
 
 __all__ = ["FIGURES", "Drawn", "reproduce_paper"]
@@ -46,7 +47,11 @@ def _first_model(omega: float) -> AttentionModel:
 
 
 def _first_map(workshop: Workshop) -> Drawn:
-    marks = ((), ())
+    known = published_transitions()
+    marks = [
+        [(float(a), float(w)) for w, a in zip(known["omega"].values, known[name].values, strict=True) if a == a]
+        for name in ("alpha_c", "alpha_l")
+    ]
     title = r"$A = (0.6, 0.4;\ 0.4, 0.6)$, $\sigma = 0.5$, $\lambda = 0.01$"
     return _map(phase_map(workshop, _first_model, workshop.settings.map_omegas, title, marks))
 

@@ -37,6 +37,8 @@ class PaperSettings:
         Grid points and relative accuracy of each; see :func:`saddle.solve_phase_diagram`.
     line_points
         Points of each line of transitions.
+    continuous_lines
+        Whether maps show the lines of continuous transitions, too.
     dimension
         Token dimension d of simulations, but for those of maps and of the scaling in d.
     curve_alphas, curve_seeds
@@ -59,6 +61,7 @@ class PaperSettings:
     points: int = 32
     tolerance: float = 2e-4
     line_points: int = 40
+    continuous_lines: bool = True
     dimension: int = 1000
     curve_alphas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7, 2.0, 2.4)
     curve_seeds: int = 10
@@ -83,6 +86,7 @@ QUICK = PaperSettings(
     points=14,
     tolerance=2e-3,
     line_points=10,
+    continuous_lines=False,
     dimension=200,
     curve_alphas=(0.3, 0.9, 1.5, 2.1),
     curve_seeds=3,
