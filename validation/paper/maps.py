@@ -53,14 +53,14 @@ class MapResult:
     lines
         Lines of transitions by name, of those that some diagram has.
     sign_agreement
-        Share of simulated points, among those at which theory and runs differ from zero by more than two standard
-        errors, at which they have the same sign: of the training losses apart and of the test error.
+        Of the training losses apart, and of the test error apart: the number of simulated points at which theory and
+        runs differ from zero by more than three standard errors, and how many of them have the same sign.
     """
 
     figure: Figure
     diagrams: tuple[PhaseDiagram, ...]
     lines: dict[str, TransitionLine]
-    sign_agreement: tuple[float, float]
+    sign_agreement: tuple[tuple[int, int], tuple[int, int]]
 
 
 def phase_map(
@@ -202,13 +202,13 @@ def _agreement(
     which: int,
     simulated: Sequence[float],
     rows: Sequence[int],
-) -> float:
-    """Return the share of significant simulated points with the sign of theory."""
+) -> tuple[int, int]:
+    """Return the number of simulated points that are clear, and of those of them with the sign of theory."""
     same = counted = 0
     for row, pair in zip(rows, pairs, strict=True):
         theory = np.interp(simulated, diagrams[row].alpha, _on_grid(diagrams[row])[which])
         mean, error = mean_and_error(pair[which])
-        clear = (np.abs(mean) > 2 * error) & (np.abs(theory) > 2 * error)
+        clear = (np.abs(mean) > 3 * error) & (np.abs(theory) > 3 * error)
         same += int(np.sum(clear & (np.sign(mean) == np.sign(theory))))
         counted += int(np.sum(clear))
-    return same / counted if counted else float("nan")
+    return counted, same

@@ -73,11 +73,11 @@ def _map(result: MapResult) -> Drawn:
         f"Line of {name}: {len(line)} points, largest error {np.max(line.error):.0e}."
         for name, line in result.lines.items()
     ]
-    shares = "; ".join(
-        f"{what}: {share:.0%}"
-        for what, share in zip(("training losses apart", "test error"), result.sign_agreement, strict=True)
-    )
-    said.append(f"Simulated points that differ clearly from zero and have the sign of theory: {shares}.")
+    for what, (clear, same) in zip(("training losses", "test error"), result.sign_agreement, strict=True):
+        said.append(
+            f"Simulated points whose {what} lie more than three standard errors apart: {clear}, of which {same} have "
+            "the sign of theory."
+        )
     return Drawn(result.figure, "\n".join([*rows, "", *said]))
 
 
