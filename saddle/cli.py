@@ -306,15 +306,12 @@ def simulate(
     multiple=True,
     help="Only this figure; may be given several times.",
 )
-@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes of simulations; 0 for one per core.")
-@click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads of the solver; 0 for one per core.")
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0 for one per core.")
 @click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder].")
 @click.option("--output", default="attention-phase-paper", show_default=True, help="Folder for figures and results.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 @_one_line_errors
-def paper(
-    quick: bool, figures: tuple[str, ...], workers: int, threads: int, cache: str | None, output: str, quiet: bool
-) -> None:
+def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None, output: str, quiet: bool) -> None:
     """Draw the theory figures of arXiv:2402.03902 anew, with error bars and simulations.
 
     What was computed is kept in the output folder: an interrupted command goes on from there.
@@ -331,7 +328,7 @@ def paper(
         try:
             written = reproduce_paper(
                 output, QUICK if quick else FULL, figures=figures or tuple(FIGURES), executor=executor,
-                threads=threads, progress=not quiet,
+                progress=not quiet,
             )  # fmt: skip
         except KeyboardInterrupt:
             click.echo("interrupted: finished figures are there; the same command goes on", err=True)

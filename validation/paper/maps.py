@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,8 +65,7 @@ class MapResult:
 
 def phase_map(
     workshop: Workshop,
-    model: Callable[[float], AttentionModel],
-    values: Sequence[float],
+    models: Sequence[AttentionModel],
     title: str,
     published: Sequence[Sequence[tuple[float, float]]] = ((), ()),
 ) -> MapResult:
@@ -76,22 +75,19 @@ def phase_map(
     ----------
     workshop
         Computes and keeps.
-    model
-        The model at a value of omega.
-    values
-        Values of omega at which it is solved.
+    models
+        One model at increasing values of omega.
     title
         Of the figure.
     published
         Published points (alpha, omega) of alpha_c and of alpha_l, to be marked.
     """
     settings = workshop.settings
-    omegas = np.array(values)
-    diagrams = tuple(workshop.diagram(model(omega)) for omega in values)
+    omegas = np.array([model.omega for model in models])
+    diagrams = tuple(workshop.diagram(model) for model in models)
     between = (float(omegas[0]), float(omegas[-1]))
     wanted = [name for name in LINE_STYLES if settings.continuous_lines or name in ("alpha_c", "alpha_l")]
-    followed = {name: workshop.line(diagrams, name) for name in wanted}
-    lines = {name: line for name, line in followed.items() if line is not None}
+    lines = workshop.lines(diagrams, wanted)
     alpha, fine, fields = _fields(diagrams)
     simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
     runs = {

@@ -20,12 +20,12 @@ from validation.paper.maps import MapResult, phase_map
 from validation.paper.overview import overview
 from validation.paper.scaling import scaling
 from validation.paper.settings import FULL, PaperSettings, paper_model, second_model
-from validation.paper.slices import slices
+from validation.paper.slices import slice_models, slices
 from validation.paper.workshop import Workshop
 from validation.published import published_transitions
 from validation.theory_comparison import TheoryComparison
 
-__all__ = ["FIGURES", "Drawn", "reproduce_paper"]
+__all__ = ["FIGURES", "Drawn", "Recipe", "reproduce_paper"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +42,6 @@ def _overview(workshop: Workshop) -> Drawn:
     return Drawn(figure, f"```\n{transition_table(diagram)}\n```\n\n{_errors(diagram)}\n\n{_said(comparison)}")
 
 
-def _first_model(omega: float) -> AttentionModel:
-    return paper_model(omega=omega)
-
-
 def _first_map(workshop: Workshop) -> Drawn:
     known = published_transitions()
     marks = [
@@ -53,12 +49,12 @@ def _first_map(workshop: Workshop) -> Drawn:
         for name in ("alpha_c", "alpha_l")
     ]
     title = r"$A = (0.6, 0.4;\ 0.4, 0.6)$, $\sigma = 0.5$, $\lambda = 0.01$"
-    return _map(phase_map(workshop, _first_model, workshop.settings.map_omegas, title, marks))
+    return _map(phase_map(workshop, _first_models(workshop.settings), title, marks))
 
 
 def _second_map(workshop: Workshop) -> Drawn:
     title = r"$A = (0.3, 0.7;\ 0.8, 0.2)$, $\sigma = 0.5$, $\lambda = 0.01$"
-    return _map(phase_map(workshop, second_model, workshop.settings.second_omegas, title))
+    return _map(phase_map(workshop, _second_models(workshop.settings), title))
 
 
 def _map(result: MapResult) -> Drawn:
@@ -96,16 +92,51 @@ def _scaling(workshop: Workshop) -> Drawn:
     return Drawn(figure, _said(comparison))
 
 
-FIGURES: Mapping[str, tuple[str, Callable[[Workshop], Drawn]]] = MappingProxyType(
+def _base(_: PaperSettings) -> list[AttentionModel]:
+    return [paper_model()]
+
+
+def _first_models(settings: PaperSettings) -> list[AttentionModel]:
+    return [paper_model(omega=omega) for omega in settings.map_omegas]
+
+
+def _second_models(settings: PaperSettings) -> list[AttentionModel]:
+    return [second_model(omega) for omega in settings.second_omegas]
+
+
+def _sliced_models(settings: PaperSettings) -> list[AttentionModel]:
+    return [model for models in slice_models(settings).values() for model in models.values()]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a figure is made.
+
+    Attributes
+    ----------
+    title
+        Its heading in the summary.
+    models
+        The models whose phase diagrams it needs.
+    draw
+        Draws it.
+    """
+
+    title: str
+    models: Callable[[PaperSettings], list[AttentionModel]]
+    draw: Callable[[Workshop], Drawn]
+
+
+FIGURES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "overview": ("Overlaps, losses and test error at omega = 0.3", _overview),
-        "phase_maps": ("Phase diagrams in (alpha, omega)", _first_map),
-        "second_matrix": ("The same with the second positional matrix", _second_map),
-        "slices": ("Slices in omega, sigma and lambda", _slices),
-        "scaling": ("Scaling in d at alpha = 1.5", _scaling),
+        "overview": Recipe("Overlaps, losses and test error at omega = 0.3", _base, _overview),
+        "phase_maps": Recipe("Phase diagrams in (alpha, omega)", _first_models, _first_map),
+        "second_matrix": Recipe("The same with the second positional matrix", _second_models, _second_map),
+        "slices": Recipe("Slices in omega, sigma and lambda", _sliced_models, _slices),
+        "scaling": Recipe("Scaling in d at alpha = 1.5", _base, _scaling),
     }
 )
-"""What can be drawn: file stems, with titles and functions."""
+"""What can be drawn, by file stem."""
 
 
 def reproduce_paper(
@@ -128,9 +159,10 @@ def reproduce_paper(
     figures
         Stems in ``FIGURES``; all of them by default.
     executor
-        On which training runs are done; see :func:`~validation.theory_comparison.compare_with_theory`.
+        Any :class:`concurrent.futures.Executor` on which diagrams, lines and training runs are computed, with one
+        thread each; without one, here, one by one.
     threads
-        Threads of the solver; 0 for one per core.
+        Threads of the solver without an executor; 0 for one per core.
     progress
         Show progress bars on standard error.
 
@@ -153,17 +185,18 @@ def reproduce_paper(
         raise ValueError(f"figures may be {', '.join(map(repr, FIGURES))}, got {figures!r}")
     path = prepare_folder(folder)
     workshop = Workshop(settings, prepare_folder(path / "data"), executor, threads, progress)
+    # All at once, so that no core waits at the end of every figure.
+    workshop.prepare(model for name in wanted for model in FIGURES[name].models(settings))
     written, texts = [], []
     for name in wanted:
-        title, draw = FIGURES[name]
-        drawn = draw(workshop)
+        drawn = FIGURES[name].draw(workshop)
         for suffix in ("png", "pdf"):
             target = path / f"{name}.{suffix}"
             temporary = target.with_suffix(f".part.{suffix}")
             drawn.figure.savefig(temporary, dpi=150)
             temporary.replace(target)
             written.append(target)
-        texts.append(f"## {title}\n\n![{title}]({name}.png)\n\n{drawn.text}\n")
+        texts.append(f"## {FIGURES[name].title}\n\n![{FIGURES[name].title}]({name}.png)\n\n{drawn.text}\n")
         write_atomically(path / "summary.md", "# Figures of arXiv:2402.03902, computed anew\n\n" + "\n".join(texts))
     return [*written, path / "summary.md"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -20,31 +20,36 @@ from validation.paper.drawing import (
     losses_apart_of_runs,
     mean_and_error,
 )
-from validation.paper.settings import paper_model
+from validation.paper.settings import PaperSettings, paper_model
 from validation.paper.workshop import Workshop
 from validation.theory_comparison import TheoryComparison
 
-__all__ = ["slices"]
+__all__ = ["slice_models", "slices"]
 
 MARKERS = "osDv^"
 OWN = {"semantic": "semantic_overlap", "positional-informed": "positional_overlap"}
 
 
+def slice_models(settings: PaperSettings) -> dict[str, dict[float, AttentionModel]]:
+    """Return the models of each row by the value of its parameter, under the parameter's symbol."""
+    return {
+        r"\omega": {value: paper_model(omega=value) for value in settings.omega_slice},
+        r"\sigma": {value: paper_model(sigma=value) for value in settings.sigma_slice},
+        r"\lambda": {value: paper_model(regularization=value) for value in settings.lambda_slice},
+    }
+
+
 def slices(workshop: Workshop) -> tuple[Figure, list[TheoryComparison]]:
     """Return the figure, a row per parameter, and the comparisons behind it."""
     settings = workshop.settings
-    rows: list[tuple[str, Sequence[float], Callable[[float], AttentionModel]]] = [
-        (r"\omega", settings.omega_slice, lambda value: paper_model(omega=value)),
-        (r"\sigma", settings.sigma_slice, lambda value: paper_model(sigma=value)),
-        (r"\lambda", settings.lambda_slice, lambda value: paper_model(regularization=value)),
-    ]
     figure = Figure(figsize=(12.5, 11.0), layout="constrained")
     panels = figure.subplots(3, 3)
     comparisons = []
-    for row, (symbol, values, model) in zip(panels, rows, strict=True):
+    for row, (symbol, models) in zip(panels, slice_models(settings).items(), strict=True):
+        values = list(models)
         shades = colormaps["viridis"](np.linspace(0.0, 0.85, len(values)))
-        for shade, marker, value in zip(shades, MARKERS, values, strict=False):
-            diagram = workshop.diagram(model(value))
+        for shade, marker, model in zip(shades, MARKERS, models.values(), strict=False):
+            diagram = workshop.diagram(model)
             comparison = workshop.comparison(diagram, settings.slice_alphas, settings.slice_seeds)
             _draw(row, comparison, tuple(shade), marker)
             comparisons.append(comparison)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
+from tqdm import tqdm
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, TransitionLine, solve_phase_diagram, solve_transition_line
@@ -32,9 +34,9 @@ class Workshop:
     folder
         Diagrams are kept here, and training runs in a folder ``runs`` below it.
     executor
-        Where training runs are done; None for this process.
+        Where diagrams, lines and training runs are computed, with one thread each; None for this process.
     threads
-        Threads of the solver; 0 for one per core.
+        Threads of the solver without an executor; 0 for one per core.
     progress
         Show progress bars on standard error.
     """
@@ -45,52 +47,82 @@ class Workshop:
     threads: int = 0
     progress: bool = False
 
+    def prepare(self, models: Iterable[AttentionModel]) -> None:
+        """Solve the phase diagrams of models that are not kept yet, on the executor.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If solving one was interrupted: half a diagram is of no use here.
+        """
+        missing = {model: self._path(model) for model in models if not self._path(model).exists()}
+        if self.executor is None:
+            for model, path in missing.items():
+                _solve(model, path, self.settings, self.threads, self.progress)
+            return
+        # One thread each: there are about as many of them at a time as cores.
+        futures = [self.executor.submit(_solve, *pair, self.settings, 1, False) for pair in missing.items()]
+        self._wait(futures, "solving")
+
     def diagram(self, model: AttentionModel) -> PhaseDiagram:
         """Return a model's phase diagram, solved or read.
 
         Raises
         ------
         KeyboardInterrupt
-            If solving it was interrupted: half a diagram is of no use here.
+            If solving it was interrupted.
         """
-        settings = self.settings
-        told = repr((model, settings.alpha, settings.points, settings.tolerance))
-        path = self.folder / f"diagram_{hashlib.sha256(told.encode()).hexdigest()[:16]}.nc"
-        if path.exists():
-            try:
-                return PhaseDiagram.load(path)
-            except ValueError:
-                # From another version, or not whole: made anew.
-                path.unlink()
-        solved = solve_phase_diagram(
-            model, settings.alpha, points=settings.points, tolerance=settings.tolerance, threads=self.threads,
-            progress=self.progress,
-        )  # fmt: skip
-        if not solved.complete:
-            raise KeyboardInterrupt
-        solved.save(path)
-        return solved
+        path = self._path(model)
+        self.prepare([model])
+        try:
+            return PhaseDiagram.load(path)
+        except ValueError:
+            # From another version, or not whole: made anew.
+            path.unlink()
+        self.prepare([model])
+        return PhaseDiagram.load(path)
 
-    def line(self, diagrams: Sequence[PhaseDiagram], transition: str) -> TransitionLine | None:
-        """Return the line of a transition over the omegas of some diagrams, started from one that has it, or None.
+    def lines(self, diagrams: Sequence[PhaseDiagram], transitions: Sequence[str]) -> dict[str, TransitionLine]:
+        """Return lines of transitions over the omegas of some diagrams, each started from one that has it.
+
+        Those that no diagram has, or that could not be followed, are left out.
 
         Raises
         ------
         KeyboardInterrupt
-            If following it was interrupted.
+            If following one was interrupted.
         """
-        having = [diagram for diagram in diagrams if transition in diagram.transitions]
-        if not having:
-            return None
+        starts = {}
+        for name in transitions:
+            having = [diagram for diagram in diagrams if name in diagram.transitions]
+            if having:
+                starts[name] = having[len(having) // 2].model
         omegas = [diagram.model.omega for diagram in diagrams]
-        settings, start = self.settings, having[len(having) // 2]
-        line = solve_transition_line(
-            start.model, transition, "omega", (min(omegas), max(omegas)), points=settings.line_points, diagram=start,
-            tolerance=settings.tolerance, threads=self.threads, progress=self.progress,
-        )  # fmt: skip
-        if not line.complete:
+        tasks = [(self._path(model), name, (min(omegas), max(omegas))) for name, model in starts.items()]
+        if self.executor is None:
+            found = [_follow(*task, self.settings, self.threads, self.progress) for task in tasks]
+        else:
+            futures = [self.executor.submit(_follow, *task, self.settings, 1, False) for task in tasks]
+            found = self._wait(futures, "following lines")
+        if not all(line.complete for line in found):
             raise KeyboardInterrupt
-        return line if len(line) else None
+        return {name: line for name, line in zip(starts, found, strict=True) if len(line)}
+
+    def _path(self, model: AttentionModel) -> Path:
+        """Return where a model's diagram is kept."""
+        told = repr((model, self.settings.alpha, self.settings.points, self.settings.tolerance))
+        return self.folder / f"diagram_{hashlib.sha256(told.encode()).hexdigest()[:16]}.nc"
+
+    def _wait(self, futures: Sequence[Future[Any]], what: str) -> list[Any]:
+        """Return the results of futures in order, with a progress bar; what has not begun is cancelled on Ctrl-C."""
+        try:
+            with tqdm(total=len(futures), disable=not self.progress or not futures, desc=what) as bar:
+                for _ in as_completed(futures):
+                    bar.update()
+        finally:
+            for future in futures:
+                future.cancel()
+        return [future.result() for future in futures]
 
     def comparison(
         self,
@@ -130,6 +162,27 @@ class Workshop:
         if not complete:
             raise KeyboardInterrupt
         return runs
+
+
+def _solve(model: AttentionModel, path: Path, settings: PaperSettings, threads: int, progress: bool) -> None:
+    """Solve a phase diagram and keep it."""
+    solved = solve_phase_diagram(
+        model, settings.alpha, points=settings.points, tolerance=settings.tolerance, threads=threads, progress=progress
+    )
+    if not solved.complete:
+        raise KeyboardInterrupt
+    solved.save(path)
+
+
+def _follow(
+    path: Path, transition: str, between: tuple[float, float], settings: PaperSettings, threads: int, progress: bool
+) -> TransitionLine:
+    """Follow a transition over omega from a diagram that is kept."""
+    start = PhaseDiagram.load(path)
+    return solve_transition_line(
+        start.model, transition, "omega", between, points=settings.line_points, diagram=start,
+        tolerance=settings.tolerance, threads=threads, progress=progress,
+    )  # fmt: skip
 
 
 def _seeds(count: int) -> range:
