@@ -86,9 +86,12 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
             "standard_error": (over, errors),
             "theory": (over, theory),
             "deviation": (over, deviation),
-            "branch": ("alpha", [branch.name for branch, _ in rows]),
-            "stable": ("alpha", [point.stable for _, point in rows]),
-            "jump_share": ("alpha", [_jump_share(branch, point.alpha) for branch, point in rows]),
+            "branch": ("alpha", np.array([branch.name for branch, _ in rows], dtype=str)),
+            "stable": ("alpha", np.array([point.stable for _, point in rows], dtype=bool)),
+            "jump_share": (
+                "alpha",
+                np.array([_jump_share(branch, point.alpha) for branch, point in rows], dtype=float),
+            ),
         },
         {"alpha": data.alpha.values, "quantity": list(MEASURED)},
     )

@@ -1,7 +1,8 @@
 """Fill the tables of ``docs/reproduction.md`` and draw its figure.
 
-Run by hand: ``python docs/figures/reproduction.py [FOLDER [TABLES]]`` rewrites what stands between the page's markers and writes
-``docs/_static/reproduction.png``. Solved diagrams are kept in FOLDER, if one is given, and read from there next time.
+Run by hand: ``python docs/figures/reproduction.py [FOLDER [TABLES]]`` rewrites what stands between the page's markers
+and writes ``docs/_static/reproduction.png``. Solved diagrams are kept in FOLDER, if one is given, and read from there
+next time.
 """
 
 from __future__ import annotations
