@@ -213,7 +213,7 @@ def descent_summary(diagrams: Diagrams) -> str:
             for chosen in (weak, stable & ~weak):
                 cells = []
                 for name in ("train_loss", "test_error", overlap):
-                    z = np.abs(found.deviation.sel(quantity=name).values[chosen])
+                    z = np.abs(found.corrected_deviation.sel(quantity=name).values[chosen])
                     cells.append(f"{int((z <= 3).sum())}/{len(z)}" + (f" ({z.max():.1f})" if len(z) else ""))
                 row += cells if chosen.any() else ["", "", ""]
             rows.append(row)
