@@ -12,14 +12,18 @@ from replica import AttentionModel
 from saddle import PhaseDiagram
 from saddle.branch import Branch, SolvedPoint
 from saddle.outcomes import SolverError
+from saddle.reference import GaussHermite
+from saddle.reference.normal_rules import tensor_rule
 from validation.coarse_rule import solve_on_published_rule
 from validation.published import MEASURED, published_gradient_descent, published_scaling, published_theory
+from validation.teacher import attention_weights
 
 __all__ = [
     "CURVE_QUANTITIES",
     "compare_published_descent",
     "compare_published_scaling",
     "compare_published_theory",
+    "encoding_correction",
     "published_rule_deviation",
 ]
 
@@ -61,7 +65,9 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
         point's jumps over E[M], which replica-symmetry breaking is measured by (interpolated in the diagram). Over
         ``alpha`` and ``quantity``: ``published``, ``standard_error``, ``theory`` and ``deviation``, which is their
         difference in standard errors. It is nan for an overlap that vanishes in theory: a mean of magnitudes cannot
-        be zero. Values of alpha where the diagram has neither solution are left out.
+        be zero. ``correction`` is what the encodings' own size adds to the two losses at finite d
+        (:func:`encoding_correction`), and ``corrected_deviation`` the deviation from theory with it. Values of
+        alpha where the diagram has neither solution are left out.
 
     Raises
     ------
@@ -79,6 +85,8 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
     errors = np.stack([data[f"{name}_standard_error"].values for name in MEASURED], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.where(theory > VANISHING, (published - theory) / errors, np.nan)
+    added = [encoding_correction(diagram.model, point, 1000) for _, point in rows]
+    correction = np.array([[each.get(name, 0.0) for name in MEASURED] for each in added]).reshape(theory.shape)
     over = ("alpha", "quantity")
     return xr.Dataset(
         {
@@ -86,9 +94,14 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
             "standard_error": (over, errors),
             "theory": (over, theory),
             "deviation": (over, deviation),
-            "branch": ("alpha", [branch.name for branch, _ in rows]),
-            "stable": ("alpha", [point.stable for _, point in rows]),
-            "jump_share": ("alpha", [_jump_share(branch, point.alpha) for branch, point in rows]),
+            "correction": (over, correction),
+            "corrected_deviation": (over, deviation - correction / errors),
+            "branch": ("alpha", np.array([branch.name for branch, _ in rows], dtype=str)),
+            "stable": ("alpha", np.array([point.stable for _, point in rows], dtype=bool)),
+            "jump_share": (
+                "alpha",
+                np.array([_jump_share(branch, point.alpha) for branch, point in rows], dtype=float),
+            ),
         },
         {"alpha": data.alpha.values, "quantity": list(MEASURED)},
     )
@@ -187,6 +200,31 @@ def compare_published_scaling(theory: Mapping[str, float], start: str) -> xr.Dat
             columns.setdefault(key, []).append(float(value))
     variables = {key: ("quantity", values) for key, values in columns.items()}
     return xr.Dataset(variables, {"quantity": names}, attrs={"degrees": len(design) - 2})
+
+
+def encoding_correction(model: AttentionModel, point: SolvedPoint, dimension: int) -> dict[str, float]:
+    r"""Return what the encodings' own size adds to the losses at dimension d.
+
+    The residual :math:`y - f_Q(x) = (T - S)x - Sp` (theory notes, section 1) contains :math:`Sp`, which has norm of
+    order one and drops out of :math:`|y - f|^2/d` in the limit. At first order it adds
+    :math:`\frac{\alpha}{2d}\mathbb{E}|Sp|^2` to the training loss per dimension, by stationarity, and
+    :math:`\frac{1}{dL}\mathbb{E}|Sp|^2` to the test error per token, apart from what it changes in the overlaps. Other
+    terms of order 1/d exist and are not known; for the training loss the average is taken at w instead of z*, too.
+
+    Returns
+    -------
+    dict
+        ``train_loss`` and ``test_error``.
+    """
+    nodes, weights = tensor_rule([GaussHermite(40)] * model.sequence_length)
+    encoding = np.asarray(model.positional_encoding)
+    q, m = point.order_parameters["self_overlap"], point.order_parameters["positional_overlap"]
+    attention = attention_weights(np.sqrt(q) * nodes.T + m * encoding[:, None])
+    square = float(weights @ np.sum(np.einsum("ikn,k->in", attention, encoding) ** 2, axis=0))
+    return {
+        "train_loss": point.alpha * square / (2 * dimension),
+        "test_error": square / (dimension * model.sequence_length),
+    }
 
 
 def _relative(alpha: np.ndarray, published: np.ndarray, theory: np.ndarray) -> xr.Dataset:

@@ -1,7 +1,8 @@
 """Fill the tables of ``docs/reproduction.md`` and draw its figure.
 
-Run by hand: ``python docs/figures/reproduction.py [FOLDER [TABLES]]`` rewrites what stands between markers, and writes
-``docs/_static/reproduction.png``. Solved diagrams are kept in FOLDER, if one is given, and read from there next time.
+Run by hand: ``python docs/figures/reproduction.py [FOLDER [TABLES]]`` rewrites what stands between the page's markers
+and writes ``docs/_static/reproduction.png``. Solved diagrams are kept in FOLDER, if one is given, and read from there
+next time.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ def descent_summary(diagrams: Diagrams) -> str:
             for chosen in (weak, stable & ~weak):
                 cells = []
                 for name in ("train_loss", "test_error", overlap):
-                    z = np.abs(found.deviation.sel(quantity=name).values[chosen])
+                    z = np.abs(found.corrected_deviation.sel(quantity=name).values[chosen])
                     cells.append(f"{int((z <= 3).sum())}/{len(z)}" + (f" ({z.max():.1f})" if len(z) else ""))
                 row += cells if chosen.any() else ["", "", ""]
             rows.append(row)
