@@ -23,6 +23,8 @@ ANCHORS = 7
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
 AMPLITUDE = 0.15
+# Of |Q|^2/d, and of d log(alpha)/d log(q).
+SMALL_WEIGHTS, NEARLY_VERTICAL = 1e-2, 3e-3
 # Points of a curve are starts for what is stored: they need not be solved to the last digit.
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-7)
 
@@ -48,6 +50,18 @@ class Families:
     def of(self, sector: Sector) -> list[TracedBranch]:
         """Return the curves of one sector."""
         return [branch for branch in self.branches if sector_of(branch.section.block) is sector]
+
+
+def _weights_vanish(before: np.ndarray, after: np.ndarray, token_variance: float) -> bool:
+    """Whether a branch (q, m, V, theta, alpha) is about to end at q = 0, at an alpha that hardly changes any more.
+
+    With a strong penalty, Q = 0 is the minimum up to some alpha. Branches that begin there do so with
+    |Q|^2 proportional to the distance from it: that near, noise of the rule makes folds that are not there. Where
+    alpha itself tends to zero, q does so in proportion.
+    """
+    if not after[0] < min(before[0], SMALL_WEIGHTS * token_variance):
+        return False
+    return abs(np.log(after[-1] / before[-1])) < NEARLY_VERTICAL * np.log(before[0] / after[0])
 
 
 def _anchors(bounds: tuple[float, float], upwards: bool) -> Iterator[float]:
@@ -97,6 +111,7 @@ def find_families(
             control=CONTROL,
             amplitude=AMPLITUDE,
             known=found,
+            leaves=lambda before, after: _weights_vanish(before, after, evolution.model.token_variance),
             report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
         )
 

@@ -20,6 +20,7 @@ __all__ = ["Exploration", "TracedBranch", "explore"]
 # What breaks a symmetry vanishes within a step if it comes this close to zero, as a part of its change.
 PASSING_BY = 0.2
 MORE_SYMMETRIC = "meets a branch of higher symmetry"
+NO_FURTHER = "leaves the domain"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,15 @@ def _loses_a_part(problem: Problem, section: Section, x: np.ndarray, small: floa
     return stops
 
 
+def _at_end(section: Section, leaves: Callable[[np.ndarray, np.ndarray], bool]) -> Stop:
+    """Stop at a point beyond which the equations mean nothing."""
+
+    def reached(before: CurvePoint, after: CurvePoint) -> bool:
+        return leaves(*(np.append(section.full(point.y)[0], point.y[-1]) for point in (before, after)))
+
+    return Stop(NO_FURTHER, reached, keep=True)
+
+
 def explore(
     problem: Problem,
     seeds: Sequence[tuple[np.ndarray, float]],
@@ -99,6 +109,7 @@ def explore(
     amplitude: float = 0.05,
     max_branches: int = 50,
     known: Exploration | None = None,
+    leaves: Callable[[np.ndarray, np.ndarray], bool] | None = None,
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Exploration:
     """Trace branches from seeds, locate their special points, and go on through branch points.
@@ -121,6 +132,9 @@ def explore(
         At which to stop.
     known
         An earlier exploration to go on from: its branches are kept, and not traced again.
+    leaves
+        Function of two neighbouring points (x, p), (n + 1,) each: whether a branch is to be followed no further than
+        the later one, because the equations mean nothing beyond.
     report
         Called with every new point.
 
@@ -130,7 +144,7 @@ def explore(
         After Ctrl-C, what was computed so far, marked incomplete.
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
-    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, report)
+    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, leaves, report)
     if known is not None:
         work.traced += known.branches
         work.looked_at += [event for branch in known.branches for event in branch.events]
@@ -163,6 +177,7 @@ class _Work:
     control: StepControl
     amplitude: float
     max_branches: int
+    leaves: Callable[[np.ndarray, np.ndarray], bool] | None
     report: Callable[[CurvePoint], object]
     left_out: int = 0
     traced: list[TracedBranch] = field(default_factory=list)
@@ -183,6 +198,8 @@ class _Work:
         x, _ = section.full(start)
         bounds = [Bounds(len(start) - 1, *self.bounds)]
         stops = _loses_a_part(self.problem, section, x, 0.5 * self.amplitude)
+        if self.leaves is not None:
+            stops.append(_at_end(section, self.leaves))
         how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
         try:
             if new is not None and new[1].kind is EventKind.PITCHFORK:
