@@ -34,11 +34,14 @@ class Crossing:
         The first such alpha; None if there is none in the range.
     reason
         In words, why there is none; "" if there is one.
+    from_start
+        Whether that is because the baseline is beaten from the lower end of the range on.
     """
 
     baseline: str
     transition: Transition | None
     reason: str = ""
+    from_start: bool = False
 
     def __str__(self) -> str:
         return str(self.transition) if self.transition is not None else self.reason
@@ -90,45 +93,56 @@ def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, alpha_c:
     """
     grid, model = branches[0].alpha, branches[0].evolution.model
     name, errors = errors_of_baseline(baseline)
-    found, reason = _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), alpha_c)
-    return Crossing(name, found, reason)
+    return _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), alpha_c)
 
 
 def _first_below(
     branches: Sequence[Branch], name: str, errors: BaselineErrors, level: np.ndarray, alpha_c: Transition | None
-) -> tuple[Transition | None, str]:
+) -> Crossing:
     """Return the crossing, given the baseline's test error on the grid (n,)."""
     grid, names = branches[0].alpha, global_branch(branches)
     excess = np.array([np.nan if b is None else b.test_error[k] - level[k] for k, b in enumerate(names)])
     shown = f"{name} ({level[0]:.6g})" if np.ptp(level) == 0.0 else name
     below = np.flatnonzero(excess < 0.0)
     if below.size == 0:
-        return None, f"the global minimum never beats {shown} in this range"
+        return Crossing(name, None, f"the global minimum never beats {shown} in this range")
     k = int(below[0]) - 1
     if k < 0:
-        return None, f"the global minimum beats {shown} from the range's lower end"
+        return Crossing(name, None, f"the global minimum beats {shown} from the range's lower end", True)
     before, after = names[k], names[k + 1]
     if before is None or after is None:
-        return None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}"
+        return Crossing(name, None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}")
     low, high = float(grid[k]), float(grid[k + 1])
     start = after.states[k + 1]
     between = (after.name, name)
     if before is not after:
         if alpha_c is None or not low <= alpha_c.alpha <= high or after.name not in alpha_c.between:
-            return None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+            return Crossing(
+                name, None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+            )
         there = alpha_c.points[alpha_c.between.index(after.name)]
         if there.test_error <= errors(after.evolution.model, alpha_c.alpha):
             # The test error jumps across the baseline at the first-order transition itself.
-            return Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,)), ""
+            jump = Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,))
+            return Crossing(name, jump)
         low = alpha_c.alpha
     try:
         first = np.append(start[list(after.sector.free)], high)
         located = locate(BaselineCrossing(after.sector, errors), after.evolution, first)
     except SolverError as failure:
-        return None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}"
+        return Crossing(name, None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}")
     if not low - located.error <= located.y[-1] <= high + located.error:
-        return None, f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch"
-    bracket = (low, high)
-    return Transition(
-        located.alpha, located.error, "baseline-crossing", between, bracket=bracket, points=transition_points(located)
-    ), ""
+        return Crossing(
+            name,
+            None,
+            f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch",
+        )
+    crossing = Transition(
+        located.alpha,
+        located.error,
+        "baseline-crossing",
+        between,
+        bracket=(low, high),
+        points=transition_points(located),
+    )
+    return Crossing(name, crossing)

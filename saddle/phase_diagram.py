@@ -221,6 +221,7 @@ class PhaseDiagram:
         latex_names: Mapping[str, str] | None = None,
         prefix: str = "attention",
         line_width: float = 31.0,
+        baselines: Sequence[str | Baseline] = tuple(BASELINES),
     ) -> list[Path]:
         r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
 
@@ -239,6 +240,9 @@ class PhaseDiagram:
         line_width
             What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
             for a paper of two columns.
+        baselines
+            Listed with their test errors, and drawn: names in :data:`baselines.BASELINES`, or baselines made for this
+            model.
 
         Returns
         -------
@@ -248,12 +252,12 @@ class PhaseDiagram:
         Raises
         ------
         ValueError
-            If a format, a name, the prefix or the width is refused, pdflatex is missing, or the folder cannot be
-            written.
+            If a format, a name, the prefix, the width or a baseline is refused, pdflatex is missing, or the folder
+            cannot be written.
         """
         from saddle.report_writing import write_report
 
-        return write_report(self, folder, formats, latex_names, prefix, line_width)
+        return write_report(self, folder, formats, latex_names, prefix, line_width, baselines)
 
 
 def _grid(alpha: Sequence[float], points: int) -> np.ndarray:

@@ -15,6 +15,9 @@ from saddle.report_check import RULE, check_equations
 from saddle.reporting import replica_symmetry, transition_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from baselines import Baseline
     from replica.saddle_equations import SaddleSystem
     from saddle.branch import SolvedPoint
     from saddle.phase_diagram import PhaseDiagram
@@ -24,13 +27,13 @@ __all__ = ["FIGURE_STEM", "baseline_blocks", "check_blocks", "figure_blocks", "t
 FIGURE_STEM = "phase_diagram"
 
 
-def baseline_blocks(diagram: PhaseDiagram) -> list[Block]:
-    """Return the linear positional baseline: what it is, and its value."""
+def baseline_blocks(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> list[Block]:
+    """Return what attention is compared with: the linear positional layer and its value, and a table of all."""
     baseline = diagram.linear_baseline
     # Printed, and so to be defined.
     sigma = frozenset({parameter("sigma")})
     return [
-        Heading("Baseline"),
+        Heading("Baselines"),
         Paragraph(
             r"The best layer $W x$ that mixes tokens by position alone has $L^2$ parameters, which $n \propto d$ "
             r"samples determine. Its test error per token does not depend on $\alpha$:"
@@ -46,7 +49,27 @@ def baseline_blocks(diagram: PhaseDiagram) -> list[Block]:
             rf"Here $\epsilon_{{\mathrm{{lin}}}} = {_power(f'{baseline.test_error:.8g}')}$, with a quadrature error of "
             rf"${_power(f'{baseline.error:.0e}')}$."
         ),
+        _baseline_table(diagram, baselines),
     ]
+
+
+def _baseline_table(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> Table:
+    """Return test errors of baselines, and from which alpha on the global minimum beats each."""
+    rows = []
+    for baseline in baselines:
+        ends = [_power(f"{baseline.test_error_at(float(alpha)):.6g}") for alpha in diagram.alpha[[0, -1]]]
+        error = f"${ends[0]}$" if baseline.constant else f"${ends[0]}$ to ${ends[1]}$"
+        crossing = diagram.crossing(baseline)
+        beaten = "the lower end on" if crossing.from_start else "nowhere in this range"
+        if crossing.transition is not None:
+            beaten = f"${crossing.transition.alpha:.5f}$"
+        rows.append((baseline.name, error, beaten))
+    caption = (
+        rf"What attention is compared with, for ${diagram.alpha[0]:g} \le \alpha \le {diagram.alpha[-1]:g}$; an error "
+        r"that depends on $\alpha$ is given at both ends."
+    )
+    header = ("baseline", "test error per token", r"beaten by the global minimum from $\alpha$")
+    return Table(header, tuple(rows), caption)
 
 
 def _power(number: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from baselines import BASELINES, Baseline
 from replica.derivation import derive
 from replica.reports.assembly import equation_report
 from replica.reports.bibliography import cited
@@ -25,7 +26,9 @@ __all__ = ["write_report"]
 TITLE = "Replica theory of dot-product attention"
 
 
-def _figures(diagram: PhaseDiagram, naming: Naming, kinds: Iterable[str]) -> dict[str, bytes]:
+def _figures(
+    diagram: PhaseDiagram, baselines: Sequence[Baseline], naming: Naming, kinds: Iterable[str]
+) -> dict[str, bytes]:
     """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
     import matplotlib
 
@@ -37,7 +40,7 @@ def _figures(diagram: PhaseDiagram, naming: Naming, kinds: Iterable[str]) -> dic
         # Dates would differ from run to run, and so would the random names of an SVG's parts.
         date = {"pdf": "CreationDate", "svg": "Date"}[kind]
         with matplotlib.rc_context({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42}):
-            figure = plot_phase_diagram(diagram, latex=naming.rename, square=True)
+            figure = plot_phase_diagram(diagram, baselines, latex=naming.rename, square=True)
             try:
                 figure.savefig(buffer, format=kind, metadata={date: None})
             except ValueError as error:
@@ -57,6 +60,7 @@ def write_report(
     latex_names: Mapping[str, str] | None = None,
     prefix: str = "attention",
     line_width: float = LINE_WIDTH,
+    baselines: Sequence[str | Baseline] = tuple(BASELINES),
 ) -> list[Path]:
     """Write the report to a folder and return the paths of its files.
 
@@ -65,18 +69,20 @@ def write_report(
     Raises
     ------
     ValueError
-        If a format, a name or the prefix is refused, pdflatex is missing or fails, or the folder cannot be written.
+        If a format, a name, the prefix or a baseline is refused, pdflatex is missing or fails, or the folder cannot be
+        written.
     """
     chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
+    compared = diagram.made_baselines(baselines)
     target = prepare_folder(folder)
     derivation = derive(diagram.model)
     system = derivation.saddle_system
     theory = equation_report(derivation, naming, line_width)
-    baseline = baseline_blocks(diagram)
-    results = [*baseline, *transition_blocks(diagram), *figure_blocks(diagram), *check_blocks(diagram, system)]
+    listed = baseline_blocks(diagram, compared)
+    results = [*listed, *transition_blocks(diagram), *figure_blocks(diagram), *check_blocks(diagram, system)]
     blocks = theory.with_results(results, naming)
     publications = cited(blocks)
     kinds = [*(["pdf"] if {"latex", "pdf"} & {*chosen} else []), *(["svg"] if {"markdown", "html"} & {*chosen} else [])]
-    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, naming, kinds).items()}
+    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, compared, naming, kinds).items()}
     files = documents(TITLE, blocks, theory.fragments(naming), chosen, prefix, publications, line_width, figures)
     return write_files(target, files)

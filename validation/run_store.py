@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from replica import AttentionModel
@@ -70,7 +71,8 @@ class RunRecord:
 
 def run_task(task: RunTask) -> RunRecord:
     """Run one task, on one thread, so that its result depends neither on the executor nor on what else runs."""
-    with threadpool_limits(limits=1):
+    # A run that diverges overflows first, and says so in its outcome.
+    with threadpool_limits(limits=1), np.errstate(over="ignore", invalid="ignore"):
         try:
             run = simulate(task.model, task.start, task.alpha, task.dimension, task.seed, **dict(task.settings))
         except FloatingPointError as failure:

@@ -26,7 +26,7 @@ from validation.paper.drawing import (
 )
 from validation.paper.workshop import Workshop
 
-__all__ = ["MapResult", "phase_map"]
+__all__ = ["MapResult", "interpolated_fields", "phase_map"]
 
 Numbers = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def phase_map(
     between = (float(omegas[0]), float(omegas[-1]))
     wanted = [name for name in LINE_STYLES if settings.continuous_lines or name in ("alpha_c", "alpha_l")]
     lines = workshop.lines(diagrams, wanted)
-    alpha, fine, fields = _fields(diagrams)
+    alpha, fine, fields = interpolated_fields(diagrams)
     simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
     runs = {
         k: workshop.runs(diagrams[k].model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
@@ -137,7 +137,7 @@ def phase_map(
     return MapResult(figure, diagrams, lines, (agreement[0], agreement[1]))
 
 
-def _fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numbers, tuple[Numbers, Numbers]]:
+def interpolated_fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numbers, tuple[Numbers, Numbers]]:
     """Return values of alpha and of omega, and on them the training losses apart and the test error apart.
 
     Both families are interpolated, each by itself, and compared afterwards: so the test error jumps where the global

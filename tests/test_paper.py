@@ -1,0 +1,116 @@
+"""The paper's figures: what they show is what diagrams and runs hold, and a second start goes on from the first."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from replica.sectors import Sector
+from saddle.cli import main
+from validation.paper import FIGURES, PaperSettings, reproduce_paper
+from validation.paper.drawing import Families
+from validation.paper.maps import interpolated_fields
+from validation.paper.settings import paper_model, second_model
+
+TINY = PaperSettings(
+    points=10, tolerance=1e-2, line_points=3, continuous_lines=False, dimension=30, curve_alphas=(1.5, 2.0),
+    curve_seeds=2, slice_alphas=(1.5,), slice_seeds=2, omega_slice=(0.3,), sigma_slice=(0.5,), lambda_slice=(0.01,),
+    map_omegas=(0.3, 0.35), second_omegas=(0.02, 0.05), map_dimension=20, map_alphas=(0.5, 2.0), map_seeds=2,
+    sizes=(10, 20), size_seeds=2,
+)  # fmt: skip
+
+
+def test_families_are_the_lowest_of_each_kind(diagram):
+    families = Families.of(diagram)
+    apart, alpha = families.losses_apart, diagram.alpha
+    assert np.all(apart[alpha > diagram.alpha_c.alpha] < 0)
+    born = next(t.alpha for t in diagram.bifurcations if t.between == ("agnostic", "positional"))
+    assert np.all(apart[(alpha > born) & (alpha < diagram.alpha_c.alpha)] > 0)
+    # Both have merged with the agnostic branch.
+    assert np.all(apart[alpha < born] == 0)
+    lowest = [diagram.branches[name].test_error[k] for k, name in enumerate(diagram.global_minimum)]
+    np.testing.assert_allclose(families.lowest_error, lowest, rtol=1e-12)
+
+
+def test_maps_are_exact_at_solved_values_and_jump_at_alpha_c(diagram, diagram_02):
+    alpha, omega, (apart, errors) = interpolated_fields((diagram_02, diagram))
+    for row, solved in ((0, diagram_02), (-1, diagram)):
+        families = Families.of(solved)
+        np.testing.assert_allclose(apart[row], np.interp(alpha, solved.alpha, families.losses_apart), atol=1e-12)
+        # Between two values of omega the global minimum changes once, between the values of alpha_c there.
+    middle = apart[len(omega) // 2]
+    change = alpha[np.flatnonzero((middle[:-1] > 0) & (middle[1:] <= 0))]
+    assert change.size == 1
+    assert diagram_02.alpha_c.alpha < change[0] < diagram.alpha_c.alpha
+    jump = np.abs(np.diff(errors[len(omega) // 2]))
+    assert alpha[np.argmax(jump)] == pytest.approx(change[0], abs=alpha[1] - alpha[0])
+
+
+def test_figures_are_written_with_a_summary_and_go_on_from_what_is_kept(tmp_path):
+    names = ["overview", "slices", "scaling"]
+    written = reproduce_paper(tmp_path, TINY, figures=names)
+    assert {path.name for path in written} == {f"{n}.{kind}" for n in names for kind in ("png", "pdf")} | {"summary.md"}
+    assert all(path.stat().st_size > 1000 for path in written)
+    summary = (tmp_path / "summary.md").read_text()
+    assert "alpha_c" in summary
+    assert summary.count("![") == 3
+    assert "semantic start against the semantic branch, alpha = 1.5, 2" in summary
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.*")}
+    # One diagram serves all three, and equal runs are made once.
+    assert len([path for path in kept if path.suffix == ".nc"]) == 1
+    again = reproduce_paper(tmp_path, TINY, figures=names)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "data").rglob("*.*")} == kept
+    assert again == written
+    assert (tmp_path / "summary.md").read_text() == summary
+
+
+def test_unknown_figures_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="figures may be 'overview'"):
+        reproduce_paper(tmp_path, TINY, figures=["cover"])
+    result = CliRunner().invoke(main, ["paper", "--figure", "cover", "--output", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "cover" in result.output
+
+
+def test_the_command_offers_every_figure():
+    shown = CliRunner().invoke(main, ["paper", "--help"]).output
+    assert all(name in shown for name in FIGURES)
+
+
+@pytest.mark.slow
+def test_maps_find_the_transitions_of_both_matrices(tmp_path):
+    reproduce_paper(tmp_path, TINY, figures=["phase_maps", "second_matrix"])
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.count("Line of alpha_c: ") == 2
+    assert "Simulated points" in summary
+    assert (tmp_path / "second_matrix.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_second_matrix_has_positional_solutions_at_small_omega_only():
+    """Attention with tied weights cannot favour the other token, as this matrix does."""
+    from saddle import solve_phase_diagram
+
+    small, large = (
+        solve_phase_diagram(second_model(omega), (0.1, 1.5), points=6, tolerance=1e-2) for omega in (0.02, 0.2)
+    )
+    assert small.alpha_c is not None
+    assert small.alpha_c.alpha == pytest.approx(0.5795, abs=2e-3)
+    assert not large.branches["positional"].distinct.any()
+    assert large.alpha_c is None
+
+
+@pytest.mark.slow
+def test_branches_that_begin_at_zero_weights_have_no_invented_folds():
+    """With wide regularization Q = 0 is the minimum up to some alpha, where the equations become degenerate."""
+    from saddle import solve_phase_diagram
+
+    solved = solve_phase_diagram(paper_model(sigma=0.3), (0.1, 2.0), points=8, tolerance=1e-2)
+    positional = [branch for branch in solved.branches.values() if branch.sector is Sector.POSITIONAL]
+    assert len(positional) == 1
+    assert not [transition for transition in solved.bifurcations if transition.kind == "fold"]
+    own = positional[0].distinct
+    # Without noise: q is what the overlap with the encodings alone gives.
+    m, q = (positional[0].order_parameters[name][own] for name in ("positional_overlap", "self_overlap"))
+    np.testing.assert_allclose(q, 0.09 * m**2, rtol=1e-3)

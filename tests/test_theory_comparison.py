@@ -1,0 +1,194 @@
+"""A diagram against simulations: statistics, extrapolation, verdict and figure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from saddle import Sector
+from validation import compare_with_theory
+from validation.comparison import COMPARED
+from validation.plotting import plot_sizes
+from validation.run_statistics import extrapolate, significance, statistics_of_runs
+from validation.theory_points import TheoryPoint, theory_point
+from validation.verdict import disagreements
+
+SIZES = (50, 100)
+
+
+@pytest.fixture(scope="module")
+def comparison(diagram):
+    return compare_with_theory(diagram, (0.5, 1.5, 2.5), dimensions=SIZES, seeds=4, test_samples=500)
+
+
+def statistics(values: dict[str, float], numbers: np.ndarray, *, exists: bool = True) -> xr.Dataset:
+    """Statistics of made-up runs (d, seed) in every quantity, against made-up theory."""
+    numbers = np.asarray(numbers, dtype=float)
+    sizes = [100 * 2**k for k in range(len(numbers))]
+    runs = xr.Dataset(
+        dict.fromkeys(COMPARED, (("start", "dimension", "alpha", "seed"), numbers[None, :, None, :])),
+        coords={"start": ["semantic"], "dimension": sizes, "alpha": [1.0], "seed": list(range(numbers.shape[1]))},
+    )
+    theory = dict.fromkeys(COMPARED, 0.5) | values
+    point = TheoryPoint("semantic", 1.0, exists, True, True, theory, dict.fromkeys(COMPARED, 1e-6))
+    return statistics_of_runs(runs, {("semantic", 1.0): point})
+
+
+@pytest.mark.parametrize("freedom", [1, 3, 10, 500])
+@pytest.mark.parametrize("deviation", [-4.0, -0.3, 0.0, 1.0, 3.0, 8.0])
+def test_significance_is_as_unlikely_as_students_t(deviation, freedom):
+    found = float(significance(deviation, freedom))
+    assert np.sign(found) == np.sign(deviation)
+    assert stats.norm.sf(abs(found)) == pytest.approx(stats.t.sf(abs(deviation), freedom), rel=1e-9)
+
+
+def test_significance_tends_to_the_deviation_and_stays_finite():
+    assert float(significance(2.5, 1e7)) == pytest.approx(2.5, rel=1e-5)
+    assert 30.0 < float(significance(1e6, 1000)) < 40.0
+
+
+def test_statistics_are_those_of_the_mean():
+    numbers = [[0.4, 0.5, 0.9, 0.6]]
+    here = statistics({}, numbers).sel(quantity="self_overlap").squeeze()
+    expected = stats.ttest_1samp(numbers[0], 0.5)
+    assert float(here["mean"]) == pytest.approx(0.6)
+    assert float(here["deviation"]) == pytest.approx(expected.statistic)
+    assert 2 * stats.norm.sf(abs(float(here["significance"]))) == pytest.approx(expected.pvalue)
+    assert int(here["count"]) == 4
+
+
+def test_overlaps_enter_by_magnitude_unless_theory_says_that_they_vanish():
+    numbers = [[-0.4, 0.5, -0.6, 0.5]]
+    signed = statistics({"semantic_overlap": 0.0}, numbers).sel(quantity="semantic_overlap").squeeze()
+    assert float(signed["mean"]) == pytest.approx(0.0)
+    assert float(signed["magnitude"]) == pytest.approx(0.5)
+    by_magnitude = statistics({"semantic_overlap": -0.5}, numbers).sel(quantity="semantic_overlap").squeeze()
+    assert float(by_magnitude["mean"]) == pytest.approx(0.5)
+    assert float(by_magnitude["theory"]) == pytest.approx(0.5)
+    kept = statistics({}, numbers).sel(quantity="train_loss").squeeze()
+    assert float(kept["mean"]) == pytest.approx(0.0)
+
+
+def test_magnitudes_of_pure_chance_are_explained_by_it():
+    numbers = 0.1 * np.random.default_rng(0).standard_normal((1, 4000))
+    here = statistics({"semantic_overlap": 0.0}, numbers).sel(quantity="semantic_overlap").squeeze()
+    assert float(here["magnitude"]) == pytest.approx(float(here["magnitude_by_chance"]), rel=0.03)
+    assert float(here["magnitude"]) == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=0.03)
+
+
+def test_missing_runs_are_left_out():
+    numbers = np.array([[0.4, 0.5, np.nan, 0.6], [0.7, np.nan, np.nan, np.nan]])
+    here = statistics({}, numbers).sel(quantity="self_overlap").squeeze()
+    assert float(here["mean"][0]) == pytest.approx(0.5)
+    assert np.isnan(here["mean"].values[1])
+    assert here["count"].values.tolist() == [3, 1]
+
+
+def test_extrapolation_recovers_a_line_in_1_over_d_and_its_error():
+    generator = np.random.default_rng(1)
+    noise = generator.standard_normal((400, 3, 20))
+    found = []
+    for part in noise:
+        numbers = 0.5 + 3.0 / (100.0 * 2.0 ** np.arange(3))[:, None] + 0.02 * part
+        fit = extrapolate(statistics({}, numbers)).sel(quantity="self_overlap").squeeze()
+        found.append([float(fit[name]) for name in ("mean", "standard_error", "slope", "slope_error", "deviation")])
+    means = np.mean(found, axis=0)
+    assert means[0] == pytest.approx(0.5, abs=3 * 0.008 / 20)
+    assert means[2] == pytest.approx(3.0, abs=3 * 1.2 / 20)
+    # The stated errors are those of the estimates, and deviations from the truth are standard.
+    assert np.std(found, axis=0)[0] == pytest.approx(means[1], rel=0.15)
+    assert np.std(found, axis=0)[2] == pytest.approx(means[3], rel=0.15)
+    assert np.std(found, axis=0)[4] == pytest.approx(1.0, rel=0.15)
+
+
+def test_theory_of_a_start_is_its_familys_solution(diagram):
+    point = theory_point(diagram, "semantic", 1.5)
+    solved = diagram.branches["semantic"].at(1.5)
+    assert (point.branch, point.exists, point.stable) == ("semantic", True, True)
+    assert point.values["semantic_overlap"] == pytest.approx(solved.order_parameters["semantic_overlap"])
+    assert point.values["train_loss"] == pytest.approx(-solved.free_entropy, rel=1e-6)
+    assert point.replica_stable is False
+    assert theory_point(diagram, "semantic", 2.8).replica_stable is True
+    assert diagram.branches[point.branch].sector is Sector.SEMANTIC
+
+
+def test_where_a_family_has_merged_theory_is_what_it_merged_with(diagram):
+    point = theory_point(diagram, "semantic", 0.5)
+    assert (point.branch, point.exists) == ("agnostic", False)
+    assert point.values["semantic_overlap"] == 0.0
+
+
+def test_verdict_says_what_agrees_and_what_theory_does_not_have(comparison):
+    said = comparison.verdict()
+    assert "semantic start against the semantic branch, alpha = 1.5, 2.5" in said
+    assert "positional-informed start against the positional branch, alpha = 0.5, 1.5, 2.5" in said
+    assert "semantic start, alpha = 0.5: theory has no semantic solution here" in said
+    assert "extrapolated in 1/d" in said
+    assert "magnitudes, as published" in said
+
+
+def test_disagreements_are_those_beyond_three_standard_errors(comparison):
+    judged, found = comparison.judged, disagreements(comparison)
+    counted = sum(
+        abs(float(judged["significance"].sel(start=start, alpha=alpha, quantity=name))) > 3
+        for (start, alpha), point in comparison.points.items()
+        for name in COMPARED
+        if point.exists
+    )
+    assert len(found) == counted
+    assert comparison.agrees == (not found)
+
+
+def test_a_wrong_theory_is_found_out(diagram):
+    """Descent from the teacher against the positional branch's losses."""
+    right = compare_with_theory(diagram, (2.5,), starts=("semantic",), dimensions=(100,), seeds=6, test_samples=500)
+    swapped = {
+        ("semantic", 2.5): replace(
+            right.points["semantic", 2.5], values=theory_point(diagram, "positional", 2.5).values
+        )
+    }
+    wrong = replace(right, points=swapped, statistics=statistics_of_runs(right.runs, swapped))
+    assert not wrong.agrees
+    assert "disagrees" in wrong.verdict()
+    assert {item.quantity for item in disagreements(wrong)} >= {"self_overlap", "semantic_overlap", "test_error"}
+
+
+def test_table_has_a_line_per_size_alpha_and_quantity(comparison):
+    lines = comparison.table().splitlines()
+    # A heading, both sizes and the extrapolation, and a note on what theory does not have.
+    assert len(lines) == 1 + 2 * 3 * 3 * len(COMPARED) + 1
+    assert "infinity" in lines[-2] + lines[len(lines) // 2]
+
+
+def test_figures_show_every_quantity(comparison):
+    figure = comparison.plot()
+    assert len(figure.axes) == 6
+    assert len(plot_sizes(comparison, 1.5).axes) == 6
+    with pytest.raises(ValueError, match=r"alpha must be one of .*, got 1\.0"):
+        plot_sizes(comparison, 1.0)
+
+
+def test_a_comparison_goes_on_from_what_is_kept(diagram, tmp_path, comparison):
+    arguments = {"dimensions": SIZES, "seeds": 4, "test_samples": 500}
+    part = compare_with_theory(diagram, (1.5,), folder=tmp_path, **arguments)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    whole = compare_with_theory(diagram, (0.5, 1.5, 2.5), folder=tmp_path, **arguments)
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    assert len(list(tmp_path.iterdir())) == 3 * len(kept)
+    xr.testing.assert_identical(part.runs, whole.runs.sel(alpha=[1.5]))
+    xr.testing.assert_identical(whole.runs, comparison.runs)
+
+
+@pytest.mark.slow
+def test_minima_extrapolate_to_theory(diagram):
+    """Where replica symmetry is stable; the seeds were chosen before anything was seen."""
+    found = compare_with_theory(
+        diagram, (2.4, 2.8), starts=("semantic",), dimensions=(250, 500, 1000), seeds=range(2402, 2414),
+        test_samples=4000,
+    )  # fmt: skip
+    assert all(point.replica_stable for point in found.points.values())
+    assert found.agrees, found.verdict()
