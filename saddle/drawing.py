@@ -61,7 +61,10 @@ def _with_ends(diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> tup
         ends_here = transition.between[1] == branch.name or (
             transition.kind == "fold" and branch.name in transition.between
         )
-        if transition.points and ends_here:
+        # A branch that runs on past it is another one of the family that has this name.
+        place = int(np.searchsorted(branch.alpha, transition.alpha))
+        runs_on = 0 < place < own.size and bool(own[place - 1] and own[place])
+        if transition.points and ends_here and not runs_on:
             nearest = min(rows, key=lambda row: abs(row[0] - transition.alpha))
             rows.append((transition.alpha, quantity.of_point(transition.points[0]), nearest[2]))
     rows.sort(key=lambda row: row[0])
