@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from replica.sectors import Sector
     from saddle.branch import Branch, SolvedPoint, find_point, solve_point
+    from saddle.diagram_solving import solve_phase_diagram
     from saddle.lines.collection import TransitionLines, solve_transition_lines
     from saddle.lines.result import TransitionLine
     from saddle.lines.solving import solve_transition_line
     from saddle.outcomes import Outcome, SolverError
-    from saddle.phase_diagram import Phase, PhaseDiagram, solve_phase_diagram
+    from saddle.phase_diagram import Phase, PhaseDiagram
     from saddle.quadrature import LineRule
     from saddle.replicon import Replicon
     from saddle.state_evolution import StateEvolution
@@ -55,7 +56,7 @@ _HOMES = {
     "TransitionLine": "saddle.lines.result",
     "TransitionLines": "saddle.lines.collection",
     "find_point": "saddle.branch",
-    "solve_phase_diagram": "saddle.phase_diagram",
+    "solve_phase_diagram": "saddle.diagram_solving",
     "solve_point": "saddle.branch",
     "solve_transition_line": "saddle.lines.solving",
     "solve_transition_lines": "saddle.lines.collection",

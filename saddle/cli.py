@@ -102,7 +102,7 @@ def solve(
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from replica.reports.files import prepare_folder
-    from saddle.phase_diagram import solve_phase_diagram
+    from saddle.diagram_solving import solve_phase_diagram
     from saddle.reporting import transition_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
@@ -203,7 +203,8 @@ def report(
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.reports.documents import checked_choices
     from replica.reports.files import prepare_folder
-    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+    from saddle.diagram_solving import solve_phase_diagram
+    from saddle.phase_diagram import PhaseDiagram
     from saddle.report_writing import write_report
 
     names = _latex_names(latex_names)

@@ -13,11 +13,12 @@ import xarray as xr
 
 from replica.model import AttentionModel
 from replica.names import ORDER_PARAMETERS
+from saddle.diagram_solving import solve_phase_diagram
 from saddle.lines.ends import LineEnd
 from saddle.lines.result import TransitionLine, empty_line
 from saddle.lines.solving import solve_transition_line
 from saddle.lines.start import START_POINTS, canonical_parameter, check_range
-from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.storage import read_dataset, rule_from_dict, rule_to_dict, write_dataset
 

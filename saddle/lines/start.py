@@ -11,7 +11,8 @@ from replica.names import ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.attention_problem import LINE_PARAMETERS
 from saddle.baseline_crossing import errors_of_baseline
-from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+from saddle.diagram_solving import solve_phase_diagram
+from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.transition_equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
 from saddle.transitions import Transition

@@ -1,0 +1,182 @@
+"""The front door: solve a model's phase diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from baselines import linear_positional
+from replica.model import AttentionModel
+from replica.sectors import Sector
+from saddle.attention_problem import AttentionProblem
+from saddle.baseline_crossing import find_crossing
+from saddle.branch import Branch
+from saddle.branch_assembly import Piece, assemble_branches, pieces_of
+from saddle.families import Families, find_families
+from saddle.phase_diagram import LINEAR, PhaseDiagram
+from saddle.quadrature import OuterRule
+from saddle.rule_choice import choose_rule
+from saddle.state_evolution import StateEvolution
+from saddle.transitions import Transition, find_alpha_c, find_bifurcations, missing_symmetries
+
+__all__ = ["solve_phase_diagram"]
+
+
+def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
+    """Return the grid of sample complexities, uniform in the square root."""
+    try:
+        low, high = (float(value) for value in alpha)
+    except (TypeError, ValueError):
+        raise ValueError(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"alpha must be finite, got {alpha!r}")
+    if low <= 0.0:
+        raise ValueError(f"alpha must be positive, got a lowest alpha of {low!r}")
+    if low >= high:
+        raise ValueError(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
+    if not isinstance(points, int) or points < 2:
+        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+    grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
+    grid[0], grid[-1] = low, high
+    grid.setflags(write=False)
+    return grid
+
+
+def solve_phase_diagram(
+    model: AttentionModel,
+    alpha: Sequence[float] = (0.01, 3.0),
+    *,
+    points: int = 48,
+    sweep: str = "down",
+    tolerance: float = 2e-4,
+    rule: OuterRule | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> PhaseDiagram:
+    """Solve the saddle-point equations of a model over a range of sample complexities.
+
+    Parameters
+    ----------
+    model
+        The model.
+    alpha
+        Lowest and highest sample complexity n/d, both positive.
+    points
+        Number of grid points, spaced evenly in the square root of alpha.
+    sweep
+        "down" or "up": from which end of the range each branch is looked for.
+    tolerance
+        Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
+        which is cautious, is about this. Transitions are located to better, on a finer rule.
+    rule
+        Quadrature rule of the stored points, instead of one chosen for the tolerance.
+    threads
+        Threads of the channel average; 0 for one per core. Results do not depend on it.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    PhaseDiagram
+        What was found. A branch or transition that was not found is data (a named outcome, a reason), and
+        completeness is never claimed. After Ctrl-C, what was computed so far, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is not of
+        the kind that the compiled solver handles.
+
+    Notes
+    -----
+    The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
+    """
+    AttentionModel.require(model, "the compiled solver")
+    grid = _grid(alpha, points)
+    if sweep not in ("down", "up"):
+        raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")
+    baseline = linear_positional(model)
+    if rule is None:
+        rule = choose_rule(model, float(grid[-1]), tolerance, threads)
+    evolution = StateEvolution(model, rule, threads)
+    with tqdm(total=len(Sector) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
+        lacking = missing_symmetries(evolution)
+        if lacking:
+            families = Families(AttentionProblem(evolution), (), True)
+        else:
+            families = find_families(
+                evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
+            )
+        pieces = pieces_of(families)
+        bar.set_description("solving on the grid")
+        branches, finished = assemble_branches(families, pieces, grid, bar.update)
+        bar.update(max(0, len(Sector) * points - bar.n))
+        located = _Located(None, None, (), {})
+        if finished:
+            try:
+                located = _locate(evolution, branches, pieces, lambda what: (bar.set_description(what), bar.update()))
+            except KeyboardInterrupt:
+                finished = False
+        bar.set_description("solved" if finished else "interrupted")
+    if lacking:
+        reason = f"{lacking}, which tells the families of solutions apart"
+        located = _Located(None, None, (), {"alpha_c": reason, "alpha_l": reason})
+    return PhaseDiagram(
+        model=model,
+        alpha=grid,
+        branches=branches,
+        alpha_c=located.alpha_c,
+        alpha_l=located.alpha_l,
+        bifurcations=located.bifurcations,
+        linear_baseline=baseline,
+        reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
+        rule=evolution.rule,
+        complete=finished,
+    )
+
+
+@dataclass(frozen=True)
+class _Located:
+    alpha_c: Transition | None
+    alpha_l: Transition | None
+    bifurcations: tuple[Transition, ...]
+    reasons: Mapping[str, str]
+
+
+def _first_order(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
+    """Find the first alpha at which a positional and a semantic branch, both attracting, have equal Phi.
+
+    Returns the transition, or None and the reason that the main branches give.
+    """
+    attracting = {
+        sector: [b for b in branches.values() if b.sector is sector and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
+        for sector in (Sector.POSITIONAL, Sector.SEMANTIC)
+    }
+    main = find_alpha_c(branches["positional"], branches["semantic"], pieces)
+    found = [main[0]] if main[0] is not None else []
+    for positional in attracting[Sector.POSITIONAL]:
+        for semantic in attracting[Sector.SEMANTIC]:
+            if (positional.name, semantic.name) != ("positional", "semantic"):
+                other, _ = find_alpha_c(positional, semantic, pieces)
+                found += [other] if other is not None else []
+    return (min(found, key=lambda transition: transition.alpha), "") if found else main
+
+
+def _locate(
+    evolution: StateEvolution, branches: Mapping[str, Branch], pieces: Sequence[Piece], report: Callable[[str], object]
+) -> _Located:
+    """Locate all transitions on the assembled branches."""
+    reasons = {}
+    report("alpha_c")
+    alpha_c, reasons["alpha_c"] = _first_order(branches, pieces)
+    report("alpha_l")
+    alpha_l = find_crossing(list(branches.values()), LINEAR, alpha_c)
+    reasons["alpha_l"] = alpha_l.reason
+    report("pitchforks and folds")
+    bifurcations = find_bifurcations(evolution, pieces)
+    return _Located(
+        alpha_c, alpha_l.transition, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason}
+    )
