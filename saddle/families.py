@@ -124,8 +124,12 @@ def find_families(
                 report(f"looking for {sector.value} solutions, alpha = {anchor:.3f}")
                 result = informed_solution(evolution, sector, anchor)
                 if result is not None:
+                    known = len(found.branches)
                     found = follow(evaluation_of(result).state, anchor)
-                    break
+                    # The residual may have a step just where a curve is to begin: then it is begun elsewhere.
+                    if len(found.branches) > known or not found.complete:
+                        break
+                    continue
                 if families.of(sector):
                     break  # connected to another family, and gone at this end of the range
             if not found.complete:

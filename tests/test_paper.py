@@ -114,3 +114,22 @@ def test_branches_that_begin_at_zero_weights_have_no_invented_folds():
     # Without noise: q is what the overlap with the encodings alone gives.
     m, q = (positional[0].order_parameters[name][own] for name in ("positional_overlap", "self_overlap"))
     np.testing.assert_allclose(q, 0.09 * m**2, rtol=1e-3)
+
+
+def test_where_the_weights_vanish_attention_is_uniform():
+    """Descent goes to Q = 0 there, from either start."""
+    from baselines import uniform_attention
+    from saddle import LineRule, solve_phase_diagram
+    from validation import simulate
+
+    model = paper_model(regularization=0.1)
+    solved = solve_phase_diagram(model, (0.5, 0.8), points=3, rule=LineRule.for_tolerance(0.05))
+    assert not any(branch.distinct.any() for branch in solved.branches.values())
+    families = Families.of(solved)
+    uniform = uniform_attention(model).test_error
+    np.testing.assert_allclose(families.lowest_error, uniform)
+    for start in ("semantic", "positional-informed"):
+        run = simulate(model, start, 0.8, 400, 1, method="l-bfgs", test_samples=20_000)
+        assert run.self_overlap < 1e-10
+        assert run.train_loss == pytest.approx(families.semantic_loss[-1], rel=0.1)
+        assert run.test_error == pytest.approx(uniform, rel=0.1)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from numpy.typing import NDArray
 
+from baselines import uniform_attention
 from replica.sectors import Sector
 from saddle import PhaseDiagram
 from saddle.drawing import BRANCH_COLOURS
@@ -35,12 +36,13 @@ class Families:
     """What competes for the global minimum at each alpha of a grid: a solution with theta alone, and one with m alone.
 
     Of several solutions the one of lowest training loss. Where there is none, the agnostic one, which has neither
-    overlap, stands in its place, and so it does where it is lower than both.
+    overlap, stands in its place, and so it does where it is lower than both. Where no solution with weights is known,
+    the weights vanish: Q = 0 is always stationary, and is the minimum where regularization is strong enough.
 
     Attributes
     ----------
     semantic_loss, positional_loss, semantic_error, positional_error
-        Training loss and test error of both, (n,); nan where nothing is known.
+        Training loss and test error of both, (n,).
     """
 
     semantic_loss: Numbers
@@ -51,6 +53,9 @@ class Families:
     @classmethod
     def of(cls, diagram: PhaseDiagram) -> Families:
         """Collect them from a diagram's branches."""
+        # Attention with Q = 0 is uniform, and costs alpha times half the squared error of all tokens.
+        uniform = uniform_attention(diagram.model).test_error
+        without_weights = diagram.alpha * diagram.model.sequence_length / 2 * uniform
         losses, errors = {}, {}
         for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
             own = [b for b in diagram.branches.values() if b.sector in (sector, Sector.AGNOSTIC)]
@@ -58,8 +63,8 @@ class Families:
             error = np.array([branch.test_error for branch in own])
             best = np.argmin(loss, axis=0), np.arange(loss.shape[1])
             known = np.isfinite(loss[best])
-            losses[sector] = np.where(known, loss[best], np.nan)
-            errors[sector] = np.where(known, error[best], np.nan)
+            losses[sector] = np.where(known, loss[best], without_weights)
+            errors[sector] = np.where(known, error[best], uniform)
         return cls(
             losses[Sector.SEMANTIC], losses[Sector.POSITIONAL], errors[Sector.SEMANTIC], errors[Sector.POSITIONAL]
         )
