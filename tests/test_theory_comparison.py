@@ -9,11 +9,13 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from replica import AttentionModel
 from saddle import Sector
-from validation import compare_with_theory
+from validation import compare_with_theory, simulate
 from validation.comparison import COMPARED
 from validation.plotting import plot_sizes
 from validation.run_statistics import extrapolate, significance, statistics_of_runs
+from validation.theory_comparison import INTO_THE_BASIN
 from validation.theory_points import TheoryPoint, theory_point
 from validation.verdict import disagreements
 
@@ -192,3 +194,14 @@ def test_minima_extrapolate_to_theory(diagram):
     )  # fmt: skip
     assert all(point.replica_stable for point in found.points.values())
     assert found.agrees, found.verdict()
+
+
+def test_the_default_stays_in_the_basin_of_its_start():
+    """L-BFGS alone leaps from the encodings into the basin of a higher minimum, here at d = 464."""
+    model = AttentionModel.paper(omega=0.3)
+    arguments = (model, "positional-informed", 1.5, 464, 2403)
+    careful = simulate(*arguments, spherical_teacher=True, test_samples=10, **INTO_THE_BASIN)
+    descent = simulate(*arguments, spherical_teacher=True, test_samples=10, steps=2500, polish=True)
+    assert careful.train_loss == pytest.approx(descent.train_loss, rel=1e-6)
+    assert abs(careful.positional_overlap) == pytest.approx(abs(descent.positional_overlap), rel=1e-4)
+    assert abs(careful.positional_overlap) > 0.2

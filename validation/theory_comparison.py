@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -18,7 +19,10 @@ from validation.theory_points import TheoryPoint, theory_point
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TheoryComparison", "compare_with_theory"]
+__all__ = ["INTO_THE_BASIN", "TheoryComparison", "compare_with_theory"]
+
+INTO_THE_BASIN: Mapping[str, Any] = MappingProxyType({"method": "gradient-descent", "steps": 200, "polish": True})
+"""How a minimum near a start is reached: as far as gradient descent leads in 200 steps, then by L-BFGS."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +126,10 @@ def compare_with_theory(
     spherical_teacher
         Fix the teacher's norm, as theory has it; off for a Gaussian teacher, as published.
     **settings
-        Other keyword arguments of :func:`~validation.gradient_descent.train_student`. By default, L-BFGS goes to
-        the bottom of the basin that the start lies in; published are 5000 steps of gradient descent
-        (``method="gradient-descent"``), which leave overlaps a few per cent short.
+        Other keyword arguments of :func:`~validation.gradient_descent.train_student`. By default
+        :data:`INTO_THE_BASIN`: a few steps of gradient descent, and L-BFGS to the bottom of the basin that they lead
+        into. Published are 5000 steps of gradient descent (``method="gradient-descent"``), which leave overlaps a few
+        per cent short. L-BFGS alone may leap into the basin of a higher minimum with its first steps.
 
     Returns
     -------
@@ -141,7 +146,8 @@ def compare_with_theory(
     Theory describes minima for d to infinity (Result 4.2 of arXiv:2402.03902). Deviations are in standard errors
     of the mean over seeds; their significance allows for these being estimated from few seeds (Student's t).
     """
-    settings = {"method": "l-bfgs", **settings, "spherical_teacher": spherical_teacher}
+    own_way = {"method", "steps", "polish", "learning_rate", "gradient_tolerance"} & set(settings)
+    settings = {**({} if own_way else INTO_THE_BASIN), **settings, "spherical_teacher": spherical_teacher}
     runs, complete = simulate_runs(
         diagram.model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, executor=executor, folder=folder,
         progress=progress, **settings,

@@ -60,13 +60,13 @@ class PaperSettings:
     alpha: tuple[float, float] = (0.01, 2.5)
     points: int = 32
     tolerance: float = 2e-4
-    line_points: int = 40
+    line_points: int = 25
     continuous_lines: bool = True
     dimension: int = 1000
     curve_alphas: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7, 2.0, 2.4)
-    curve_seeds: int = 10
+    curve_seeds: int = 8
     slice_alphas: tuple[float, ...] = (0.4, 0.8, 1.2, 1.6, 2.0)
-    slice_seeds: int = 5
+    slice_seeds: int = 4
     omega_slice: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
     sigma_slice: tuple[float, ...] = (0.3, 0.5, 0.7, 1.0)
     lambda_slice: tuple[float, ...] = (0.001, 0.01, 0.1)

@@ -16,11 +16,11 @@ from replica import AttentionModel
 from saddle import PhaseDiagram, TransitionLine, solve_phase_diagram, solve_transition_line
 from validation.paper.settings import FIRST_SEED, PaperSettings
 from validation.run_grid import simulate_runs
-from validation.theory_comparison import TheoryComparison, compare_with_theory
+from validation.theory_comparison import INTO_THE_BASIN, TheoryComparison, compare_with_theory
 
 __all__ = ["Workshop"]
 
-SIMULATED = {"method": "l-bfgs", "spherical_teacher": True}
+SIMULATED = {**INTO_THE_BASIN, "spherical_teacher": True}
 
 
 @dataclass(frozen=True)
