@@ -130,12 +130,9 @@ def test_derivative_in_alpha(data, model, alpha):
     np.testing.assert_allclose(here.alpha_derivative, slope, rtol=1e-4, atol=1e-5 * np.abs(slope).max())
 
 
-@settings(max_examples=15)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
-def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
+def check_stationarity(model, state, alpha, tolerance):
     # dPhi/du = 0 is what the conjugate equations say; check them through Phi's own averages: at any state,
     # dE[M]/dV = -E|z* - w|^2/(2 V^2) = -q_hat/(2 alpha), and dE[M]/dm = -m_hat/alpha.
-    state = data.draw(states(model))
     # The second is an identity of integration by parts, which only an outer rule that integrates well obeys.
     # Spacings of 1 leave 1.3e-3 of it where V is 53 and tokens are wide; these leave 1.4e-6 there.
     rule = LineRule(teacher_spacing=0.8, common_spacing=0.64, reach=5.0, line=EXACT_LINE)
@@ -146,4 +143,19 @@ def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
         up, down = (evaluate(model, state + sign * shift, alpha, rule) for sign in (1, -1))
         slope = (up.averages.envelope - down.averages.envelope) / (2 * step)
         scale = here.averages.envelope / here.full_scales[index]
-        assert slope == pytest.approx(-factor * here.averages.conjugates[conjugate], rel=1e-3, abs=1e-4 * scale)
+        expected = -factor * here.averages.conjugates[conjugate]
+        assert slope == pytest.approx(expected, rel=tolerance, abs=0.1 * tolerance * scale)
+
+
+@settings(max_examples=15)
+@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
+def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
+    check_stationarity(model, data.draw(states(model)), alpha, MODERATE)
+
+
+# NOTE: the average has steps where a break at a near-cusp comes and goes, of 1e-5 and less, which a difference over
+# 2e-4 turns into per cents: see the note on Jacobians above.
+@settings(max_examples=15)
+@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+def test_phi_is_stationary_where_attention_saturates(data, model, alpha):
+    check_stationarity(model, data.draw(states(model)), alpha, WIDE)
