@@ -111,9 +111,10 @@ def test_branches_that_begin_at_zero_weights_have_no_invented_folds():
     assert len(positional) == 1
     assert not [transition for transition in solved.bifurcations if transition.kind == "fold"]
     own = positional[0].distinct
-    # Without noise: q is what the overlap with the encodings alone gives.
+    assert own.any()
+    # With little noise: q is hardly more than what the overlap with the encodings alone gives.
     m, q = (positional[0].order_parameters[name][own] for name in ("positional_overlap", "self_overlap"))
-    np.testing.assert_allclose(q, 0.09 * m**2, rtol=1e-3)
+    assert np.all((q > 0.09 * m**2) & (q < 1.2 * 0.09 * m**2))
 
 
 def test_where_the_weights_vanish_attention_is_uniform():
