@@ -36,13 +36,13 @@ class Families:
     """What competes for the global minimum at each alpha of a grid: a solution with theta alone, and one with m alone.
 
     Of several solutions the one of lowest training loss. Where there is none, the agnostic one, which has neither
-    overlap, stands in its place, and so it does where it is lower than both. Where no solution with weights is known,
-    the weights vanish: Q = 0 is always stationary, and is the minimum where regularization is strong enough.
+    overlap, stands in its place, and so it does where it is lower than both. Where no solution with weights is known
+    at all, they vanish: Q = 0 is always stationary, and is the minimum where regularization is strong enough.
 
     Attributes
     ----------
     semantic_loss, positional_loss, semantic_error, positional_error
-        Training loss and test error of both, (n,).
+        Training loss and test error of both, (n,); nan where only the other is known.
     """
 
     semantic_loss: Numbers
@@ -63,10 +63,12 @@ class Families:
             error = np.array([branch.test_error for branch in own])
             best = np.argmin(loss, axis=0), np.arange(loss.shape[1])
             known = np.isfinite(loss[best])
-            losses[sector] = np.where(known, loss[best], without_weights)
-            errors[sector] = np.where(known, error[best], uniform)
+            losses[sector] = np.where(known, loss[best], np.nan)
+            errors[sector] = np.where(known, error[best], np.nan)
+        vanish = np.isnan(losses[Sector.SEMANTIC]) & np.isnan(losses[Sector.POSITIONAL])
         return cls(
-            losses[Sector.SEMANTIC], losses[Sector.POSITIONAL], errors[Sector.SEMANTIC], errors[Sector.POSITIONAL]
+            *(np.where(vanish, without_weights, losses[sector]) for sector in (Sector.SEMANTIC, Sector.POSITIONAL)),
+            *(np.where(vanish, uniform, errors[sector]) for sector in (Sector.SEMANTIC, Sector.POSITIONAL)),
         )
 
     @property
@@ -77,7 +79,8 @@ class Families:
     @property
     def lowest_error(self) -> Numbers:
         """Test error of the one with the lower training loss."""
-        return np.where(self.semantic_loss < self.positional_loss, self.semantic_error, self.positional_error)
+        semantic = (self.semantic_loss < self.positional_loss) | np.isnan(self.positional_loss)
+        return np.where(semantic, self.semantic_error, self.positional_error)
 
 
 def losses_apart_of_runs(runs: xr.Dataset) -> xr.DataArray:
