@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -74,9 +75,10 @@ def test_everything_that_changes_a_result_changes_its_key(change):
 
 
 def test_an_interruption_keeps_what_is_finished(tmp_path):
-    def stop_after_two(count=[0]) -> None:  # noqa: B006 - a counter
-        count[0] += 1
-        if count[0] == 2:
+    counted = itertools.count(1)
+
+    def stop_after_two() -> None:
+        if next(counted) == 2:
             raise KeyboardInterrupt
 
     records = collect_runs(tasks(3), folder=tmp_path, report=stop_after_two)
