@@ -1,53 +1,79 @@
-"""The invariant subspaces of the model's sign symmetries, in which branches of solutions live.
+"""The invariant subspaces of a model's sign symmetries, in which branches of solutions live.
 
-Reversing the student's weights and reversing the teacher's generate a group Z2 x Z2 that acts on (m, theta) by
-independent signs. A solution fixed by part of the group lies in the subspace where what the part reverses
-vanishes (theory notes, section 6).
+Reversing columns of the student's weights, reversing the teacher's, or renaming tokens acts on the order parameters by
+signs. A solution fixed by part of the group lies in the subspace where what the part reverses vanishes (theory notes,
+section 6). For the paper's model the group is Z2 x Z2, which acts on (m, theta) by independent signs, and the sectors
+are the four constants of :class:`Sector`.
 """
 
 from __future__ import annotations
 
-import enum
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-__all__ = ["POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "SignSymmetries"]
+from replica.layout import Layout
+from replica.names import Quantity, order_parameters
+
+__all__ = [
+    "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "SignSymmetries", "Signs",
+    "family_of", "find_sectors", "sign_group",
+]  # fmt: skip
 
 POSITIONAL_INDEX = 1
 SEMANTIC_INDEX = 3
+FAMILIES = ("agnostic", "positional", "semantic", "mixed")
+"""Families of solutions, by which of the overlaps with encodings and teacher may differ from zero."""
+
+Signs = tuple[int, ...]
+"""How a transformation acts on the order parameters: 1 or -1 for each."""
 
 
-class Sector(enum.Enum):
-    """A family of solutions, by which of m and theta may differ from zero."""
+@dataclass(frozen=True)
+class Sector:
+    """An invariant subspace: a family of solutions, by which order parameters may differ from zero.
 
-    AGNOSTIC = "agnostic"
-    POSITIONAL = "positional"
-    SEMANTIC = "semantic"
-    MIXED = "mixed"
+    Attributes
+    ----------
+    value
+        Its family, with a number from the second subspace of a family on.
+    free
+        Indices in the vector u of order parameters of the unknowns solved for.
+    broken
+        Indices of the overlaps m and theta among them: what breaks a symmetry.
+    transverse
+        Indices of the overlaps m and theta that vanish.
+    """
+
+    value: str
+    free: tuple[int, ...]
+    broken: tuple[int, ...]
+    transverse: tuple[int, ...]
+
+    AGNOSTIC: ClassVar[Sector]
+    POSITIONAL: ClassVar[Sector]
+    SEMANTIC: ClassVar[Sector]
+    MIXED: ClassVar[Sector]
 
     @property
-    def broken(self) -> tuple[int, ...]:
-        """Indices in u = (q, m, V, theta) of the symmetry-breaking order parameters that may be non-zero."""
-        return {
-            "agnostic": (),
-            "positional": (POSITIONAL_INDEX,),
-            "semantic": (SEMANTIC_INDEX,),
-            "mixed": (POSITIONAL_INDEX, SEMANTIC_INDEX),
-        }[self.value]
+    def family(self) -> str:
+        """One of ``FAMILIES``."""
+        return self.value.split()[0]
 
-    @property
-    def free(self) -> tuple[int, ...]:
-        """Indices of the unknowns solved for in this sector."""
-        return tuple(sorted((0, 2, *self.broken)))
 
-    @property
-    def transverse(self) -> tuple[int, ...]:
-        """Indices of the symmetry-breaking order parameters that vanish in this sector."""
-        return tuple(i for i in (POSITIONAL_INDEX, SEMANTIC_INDEX) if i not in self.broken)
+def _paper_sector(family: str, broken: tuple[int, ...]) -> Sector:
+    odd = (POSITIONAL_INDEX, SEMANTIC_INDEX)
+    return Sector(family, tuple(sorted((0, 2, *broken))), broken, tuple(i for i in odd if i not in broken))
 
-    def broken_further(self, index: int) -> Sector:
-        """Return the sector in which one more order parameter is non-zero."""
-        target = {*self.broken, index}
-        return next(sector for sector in Sector if set(sector.broken) == target)
+
+Sector.AGNOSTIC = _paper_sector("agnostic", ())
+Sector.POSITIONAL = _paper_sector("positional", (POSITIONAL_INDEX,))
+Sector.SEMANTIC = _paper_sector("semantic", (SEMANTIC_INDEX,))
+Sector.MIXED = _paper_sector("mixed", (POSITIONAL_INDEX, SEMANTIC_INDEX))
+
+PAPER_SECTORS = (Sector.AGNOSTIC, Sector.POSITIONAL, Sector.SEMANTIC, Sector.MIXED)
+"""Sectors of the paper's model, u = (q, m, V, theta)."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +94,73 @@ class SignSymmetries:
     student: bool
     teacher: bool
     exchange: bool
+
+
+def sign_group(generators: Sequence[Signs]) -> tuple[Signs, ...]:
+    """Return all products of generators but the identity."""
+    elements: dict[Signs, None] = {}
+    for count in range(1, len(generators) + 1):
+        for chosen in itertools.combinations(generators, count):
+            product = tuple(map(_product, zip(*chosen, strict=True)))
+            if min(product) < 0:
+                elements[product] = None
+    return tuple(elements)
+
+
+def _product(signs: tuple[int, ...]) -> int:
+    return -1 if sum(sign < 0 for sign in signs) % 2 else 1
+
+
+def family_of(kinds: set[str]) -> str:
+    """Return the family in which the order parameters of these kinds may differ from zero."""
+    position, meaning = "positional_overlap" in kinds, "semantic_overlap" in kinds
+    return FAMILIES[2 * meaning + position]
+
+
+def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: bool = False) -> tuple[Sector, ...]:
+    """Return the invariant subspaces of a group of signs, the smallest of every family first, family by family.
+
+    Parameters
+    ----------
+    layout
+        Which order parameters there are.
+    generators
+        How the generators of the group act on them.
+    columns_alike
+        Whether the student's columns may be exchanged: of subspaces that differ by an exchange, one is returned.
+    """
+    quantities = order_parameters(layout)
+    vanishing = {frozenset(i for i, sign in enumerate(signs) if sign < 0) for signs in sign_group(generators)}
+    spaces = {frozenset[int]()} | vanishing
+    # A subspace fixed by several elements is the intersection of theirs.
+    while True:
+        larger = spaces | {a | b for a in spaces for b in vanishing}
+        if larger == spaces:
+            break
+        spaces = larger
+    if columns_alike:
+        spaces = {max(_renamed(quantities, layout.rank, space), key=sorted) for space in spaces}
+    found: dict[str, list[Sector]] = {family: [] for family in FAMILIES}
+    every = range(len(quantities))
+    odd = [i for i in every if quantities[i].kind in ("positional_overlap", "semantic_overlap")]
+    for space in sorted(spaces, key=lambda space: (-len(space), sorted(space))):
+        free = tuple(i for i in every if i not in space)
+        family = family_of({quantities[i].kind for i in free})
+        value = f"{family} {len(found[family]) + 1}" if found[family] else family
+        broken, transverse = (tuple(i for i in odd if (i in space) == vanishes) for vanishes in (False, True))
+        found[family].append(Sector(value, free, broken, transverse))
+    return tuple(sector for family in FAMILIES for sector in found[family])
+
+
+def _renamed(quantities: Sequence[Quantity], rank: int, space: frozenset[int]) -> list[frozenset[int]]:
+    """Return what becomes of a set of order parameters under permutations of the student's columns."""
+    images = []
+    for order in itertools.permutations(range(rank)):
+        places = {}
+        for i, x in enumerate(quantities):
+            row, column = x.indices
+            symmetric = x.kind in ("self_overlap", "susceptibility")
+            moved = (order[row], order[column]) if symmetric else (order[row], column)
+            places[x.kind, x.group, tuple(sorted(moved)) if symmetric else moved] = i
+        images.append(frozenset(places[quantities[i].kind, quantities[i].group, quantities[i].indices] for i in space))
+    return images

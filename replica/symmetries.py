@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable
 
 import sympy as sp
@@ -12,7 +13,7 @@ from replica.attention import SoftmaxWeight
 from replica.free_energy import FreeEntropy
 from replica.sectors import SignSymmetries
 
-__all__ = ["equal_expressions", "find_sign_symmetries"]
+__all__ = ["equal_expressions", "find_sign_symmetries", "find_token_renamings"]
 
 
 def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
@@ -29,18 +30,51 @@ def find_sign_symmetries(free_entropy: FreeEntropy) -> SignSymmetries:
 
 def _exchange_is_renaming(free_entropy: FreeEntropy) -> bool:
     """Rename the tokens in reverse order everywhere and compare."""
-    length = free_entropy.structure.sequence_length
-    vectors = (free_entropy.points, free_entropy.fields, free_entropy.teacher_fields)
+    groups = free_entropy.layout.groups
+    if groups != groups[::-1]:
+        return False
+    return _is_renaming(free_entropy, tuple(reversed(range(len(groups)))))
+
+
+def find_token_renamings(free_entropy: FreeEntropy) -> tuple[tuple[int, int], ...]:
+    """Return pairs of tokens of equal covariances whose exchange, in A and the encodings too, changes nothing.
+
+    Only neighbours among the tokens of a group are tried: their exchanges generate all others.
+    """
+    layout = free_entropy.layout
+    found = []
+    for group in range(layout.group_count):
+        members = layout.members(group)
+        for i, j in itertools.pairwise(members):
+            order = list(range(layout.sequence_length))
+            order[i], order[j] = j, i
+            if _is_renaming(free_entropy, tuple(order)):
+                found.append((i, j))
+    return tuple(found)
+
+
+def _is_renaming(free_entropy: FreeEntropy, order: tuple[int, ...]) -> bool:
+    """Return whether giving token i the name order[i], in positional matrix and encodings too, changes nothing."""
+    layout, length = free_entropy.layout, len(order)
     renaming: dict[sp.Expr, sp.Expr] = {}
-    for vector in (*vectors, symbols.positional_encoding(length)):
-        renaming |= dict(zip(vector, reversed(vector), strict=True))
-    for matrix in (free_entropy.target_symbols, symbols.positional_matrix(length)):
-        renaming |= dict(zip(matrix, reversed(list(matrix)), strict=True))
+    vectors = (
+        (free_entropy.points, layout.rank),
+        (free_entropy.fields, layout.rank),
+        (free_entropy.teacher_fields, layout.teacher_rank),
+        (list(free_entropy.model.token_law.encoding), layout.directions),
+    )
+    for vector, columns in vectors:
+        renaming |= {
+            vector[i * columns + a]: vector[j * columns + a] for i, j in enumerate(order) for a in range(columns)
+        }
+    entries = {i * length + k: order[i] * length + order[k] for i in range(length) for k in range(length)}
+    for matrix in (list(free_entropy.target_symbols), list(symbols.positional_matrix(length))):
+        renaming |= {matrix[i]: matrix[j] for i, j in entries.items()}
+    renaming = {x: y for x, y in renaming.items() if x != y}
     objective = free_entropy.objective.subs(renaming, simultaneous=True)
     target = free_entropy.target.subs(renaming, simultaneous=True)
-    return equal_expressions([objective], [free_entropy.objective]) and equal_expressions(
-        reversed(list(target)), free_entropy.target
-    )
+    moved = [free_entropy.target[j] for j in entries.values()]
+    return equal_expressions([objective], [free_entropy.objective]) and equal_expressions(target, moved)
 
 
 def equal_expressions(first: Iterable[sp.Expr], second: Iterable[sp.Expr]) -> bool:

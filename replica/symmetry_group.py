@@ -19,7 +19,9 @@ from replica.attention import with_exponentials
 from replica.free_energy import FreeEntropy
 from replica.symmetries import equal_expressions
 
-__all__ = ["Symmetry", "SymmetryGroup", "find_symmetries", "identically_zero"]
+__all__ = [
+    "Symmetry", "SymmetryGroup", "find_symmetries", "identically_zero", "moments_that_may_differ_from_zero",
+]  # fmt: skip
 
 DIGITS = 30
 POINTS = 3
@@ -104,6 +106,13 @@ def find_symmetries(
     if encoding is not None and free_entropy.layout.sequence_length > 1:
         generators += _renamings(free_entropy, np.asarray(encoding), values or {}, teacher_moments)
     return SymmetryGroup(tuple(generators), _rotations(free_entropy))
+
+
+def moments_that_may_differ_from_zero(free_entropy: FreeEntropy) -> np.ndarray:
+    """Return ones where a joint moment of (u, pi) is not zero by the model's structure, (1, k + t, k + t)."""
+    law = free_entropy.model.token_law
+    joint = sp.Matrix(sp.BlockMatrix([[law.positional, law.mixed], [law.mixed.T, law.teacher]]))
+    return np.array([[[float(joint[i, j] != 0) for j in range(joint.cols)] for i in range(joint.rows)]])
 
 
 def _columns(fields: Sequence[sp.Symbol], columns: int, own: int) -> list[sp.Symbol]:

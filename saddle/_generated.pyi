@@ -5,8 +5,8 @@ those of many nodes in loops over lanes, and appends the texts of ``saddle/line_
 self-contained module is compiled and cached.
 
 A function over lanes reads and writes rows of the workspace ``work``: what differs from lane to lane; from
-``line``, what a line's nodes share (common modes, teacher fields, target entries and their slopes); ``state`` is
-(q, m, V, theta). Rows start at the constants ROW_*: point z, field w, target T, line coordinate s, the guess a lane
+``line``, what a line's nodes share (common modes, teacher fields, target entries and their slopes); ``state`` holds
+the order parameters. Rows start at the constants ROW_*: point z, field w, target T, line coordinate s, the guess a lane
 started from, value and upper Hessian of the objective, Newton's step, how much of it is tried, its slope, whether
 the lane is done, a quadrature weight, and output.
 """
@@ -21,7 +21,9 @@ Count = int | np.integer
 LANES: int
 N_FIELDS: int
 N_TARGETS: int
+N_ODD: int
 N_PARAMETERS: int
+N_STATE: int
 N_CONSTANTS: int
 FIRST_TARGET: int
 WORK_SIZE: int

@@ -1,4 +1,4 @@
-"""The saddle-point equations as the continuation engine sees them: unknowns (q, m, V, theta) and some parameters."""
+"""The saddle-point equations as the continuation engine sees them: order parameters and some parameters."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from replica.names import ALPHA, model_parameters
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from replica.sectors import Sector
 from saddle.channel import ChannelAverages
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Evaluation, Symmetry
 from saddle.continuation.sections import Block
-from saddle.state_evolution import N_STATE, ResidualParameterSlopes, StateEvaluation, StateEvolution
+from saddle.state_evolution import ResidualParameterSlopes, StateEvaluation, StateEvolution
+from saddle.state_space import StateSpace
 
 __all__ = [
     "LINE_PARAMETERS", "AttentionEvaluation", "AttentionProblem", "overlap_block", "sector_block", "sector_of",
@@ -29,26 +30,24 @@ OMEGA_UNIT = 0.3
 REMEMBERED = 12
 
 
-def sector_block(sector: Sector) -> Block:
+def sector_block(sector: Sector, space: StateSpace) -> Block:
     """Return the invariant subspace of a sector, with its unknowns as coordinates."""
-    return _axes(sector.free)
+    return _axes(sector.free, space)
 
 
-def overlap_block(index: int) -> Block:
-    """Return the block of one overlap that vanishes: m or theta."""
-    return _axes((index,))
+def overlap_block(sector: Sector, index: int, space: StateSpace) -> Block:
+    """Return the block of dF/du at solutions of a sector that holds one of the unknowns that vanish there."""
+    return _axes(space.block_of(sector, index), space)
 
 
-def _axes(indices: tuple[int, ...]) -> Block:
-    basis = np.eye(N_STATE)[:, list(indices)]
+def _axes(indices: tuple[int, ...], space: StateSpace) -> Block:
+    basis = np.eye(space.size)[:, list(indices)]
     return Block(basis, basis.T, basis.T, ())
 
 
-def sector_of(block: Block) -> Sector:
+def sector_of(block: Block, space: StateSpace) -> Sector:
     """Return the sector whose unknowns a block's coordinates are."""
-    used = set(map(int, np.flatnonzero(np.any(block.basis != 0.0, axis=1))))
-    broken = used & {POSITIONAL_INDEX, SEMANTIC_INDEX}
-    return next(sector for sector in Sector if set(sector.broken) == broken)
+    return space.sector_of(set(map(int, np.flatnonzero(np.any(block.basis != 0.0, axis=1)))))
 
 
 def state_evaluation(evaluation: object) -> StateEvaluation:
@@ -93,7 +92,7 @@ class AttentionEvaluation(Evaluation):
 
     @cached_property
     def parameter_derivatives(self) -> np.ndarray:
-        """DF/dp in alpha and the parameters of the line, (4, k)."""
+        """DF/dp in alpha and the parameters of the line, (n, k)."""
         own = state_evaluation(self).alpha_derivative[:, None]
         return own if self._slopes is None else np.hstack([own, self._slopes.residual[:, self._columns]])
 
@@ -123,7 +122,6 @@ class AttentionProblem:
 
     evolution: StateEvolution
     over: tuple[str, ...] = (ALPHA.name,)
-    size: int = N_STATE
     # Residuals have rare steps of 1e-7, where a line's jump is just being born, but are smooth between them.
     noise: float = 1e-10
     # Much of the Jacobian is a sum over a finite number of lines, whose jumps come and go.
@@ -133,15 +131,19 @@ class AttentionProblem:
     _remembered: OrderedDict[bytes, ChannelAverages] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     @property
+    def space(self) -> StateSpace:
+        """What the unknowns are."""
+        return self.evolution.space
+
+    @property
+    def size(self) -> int:
+        """Number n of unknowns."""
+        return self.space.size
+
+    @property
     def symmetries(self) -> tuple[Symmetry, ...]:
-        """Reversals of m and of theta, as far as the model has them."""
-        known = self.evolution.channel.kernel.symmetries
-        found = []
-        if known.teacher and known.student:
-            found.append(Symmetry(_reversal(POSITIONAL_INDEX)))
-        if known.teacher:
-            found.append(Symmetry(_reversal(SEMANTIC_INDEX)))
-        return tuple(found)
+        """Generators of the model's symmetries that act by signs."""
+        return tuple(Symmetry(np.diag(np.array(signs, dtype=float))) for signs in self.space.generators)
 
     @property
     def values(self) -> np.ndarray:
@@ -193,7 +195,7 @@ class AttentionProblem:
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return natural sizes of the order parameters at a state."""
-        return self.evolution.scales(np.maximum(np.abs(x), [1e-12, 0.0, 1e-12, 0.0]))
+        return self.evolution.scales(self.space.floored(x))
 
     def parameter_units(self, parameters: np.ndarray) -> np.ndarray:
         """Return natural sizes: alpha, sigma and lambda are changed by factors, omega by parts of its range."""
@@ -202,9 +204,3 @@ class AttentionProblem:
             if name == "omega":
                 units[k] = OMEGA_UNIT
         return units
-
-
-def _reversal(index: int) -> np.ndarray:
-    signs = np.ones(N_STATE)
-    signs[index] = -1.0
-    return np.diag(signs)

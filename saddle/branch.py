@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from replica.names import CONJUGATES, ORDER_PARAMETERS
 from replica.sectors import Sector
 from saddle.outcomes import Outcome, SolverError
 from saddle.replicon import Replicon
@@ -23,7 +22,6 @@ from saddle.state_evolution import StateEvaluation, StateEvolution
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 
-N_STATE = len(ORDER_PARAMETERS)
 # Strength of jumps, compared with E[M], that counts as none.
 NEGLIGIBLE = 1e-6
 
@@ -50,7 +48,7 @@ class SolvedPoint:
     @property
     def error(self) -> Mapping[str, float]:
         """Errors of order parameters, free entropy and test error by name."""
-        names = (quantity.name for quantity in ORDER_PARAMETERS)
+        names = (quantity.name for quantity in self.evolution.space.quantities)
         values = self.evaluation.order_parameter_errors(self.sector.free)
         errors = dict(zip(names, map(float, values), strict=True))
         errors["free_entropy"] = self.evaluation.free_entropy_error
@@ -60,13 +58,13 @@ class SolvedPoint:
     @property
     def order_parameters(self) -> Mapping[str, float]:
         """Order parameters by name."""
-        names = (quantity.name for quantity in ORDER_PARAMETERS)
+        names = (quantity.name for quantity in self.evolution.space.quantities)
         return MappingProxyType(dict(zip(names, map(float, self.evaluation.state), strict=True)))
 
     @property
     def conjugates(self) -> Mapping[str, float]:
         """Conjugates by name."""
-        names = (quantity.name for quantity in CONJUGATES)
+        names = (quantity.name for quantity in self.evolution.space.conjugates)
         return MappingProxyType(dict(zip(names, map(float, self.evaluation.conjugates), strict=True)))
 
     @property
@@ -95,14 +93,14 @@ class SolvedPoint:
 
 
 def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:
-    """Solve one sector at one alpha from a full state (4,) near the solution.
+    """Solve one sector at one alpha from a full state (n,) near the solution.
 
     Raises
     ------
     SolverError
         If Newton's method does not converge, or ends where an overlap of the sector vanishes.
     """
-    result = solve_state(evolution, sector, canonical_signs(start), alpha)
+    result = solve_state(evolution, sector, canonical_signs(start, evolution.space), alpha)
     if result.outcome is not Outcome.CONVERGED:
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
     evaluation = evaluation_of(result)
@@ -145,7 +143,7 @@ class Branch:
     Attributes
     ----------
     sector
-        Which of m and theta are non-zero.
+        The invariant subspace it lives in: which order parameters are non-zero.
     evolution
         The equations it solves; used by :meth:`at`.
     alpha
@@ -153,27 +151,27 @@ class Branch:
     outcome
         Named outcome at each, a tuple of n.
     states, conjugate_states, errors
-        (q, m, V, theta), their conjugates, and the error of the former (from embedded rules, by first-order
-        propagation), (n, 4).
+        Order parameters, (q, m, V, theta) for the paper's model, their conjugates, and the error of the former (from
+        embedded rules, by first-order propagation), (n, k).
     free_entropy, free_entropy_error, train_loss, test_error, test_error_error, average_envelope
         Phi and its error, training loss per dimension (independent route), test error per token and its
         error, and E[M] = -dPhi/dalpha, (n,).
     residual_norm
         Largest residual in natural units, (n,).
     eigenvalues
-        Eigenvalues of dF/du, complex (n, 4).
+        Eigenvalues of dF/du, complex (n, k).
     jacobian_diagonal
-        Diagonal of dF/du, (n, 4): for an order parameter that vanishes here, its block under the symmetry.
+        Diagonal of dF/du, (n, k): for an order parameter that vanishes here, its block under the symmetry.
     jacobian_signs
-        Signs of the determinants of the blocks of dF/du, (n, 3): of the sector's own unknowns, of m, of theta; 0 for
-        m or theta where it is one of the sector's own, and where nothing is stored. That of m or theta changes where
-        the branch has a pitchfork.
+        Signs of the determinants of the blocks of dF/du, (n, 1 + number of overlaps): of the sector's own unknowns,
+        and of the block of every m and theta; 0 where that is one of the sector's own, and where nothing is stored.
+        That of an overlap changes where the branch has a pitchfork.
     replicon_regular, replicon_regular_error, jump_strength, jump_strength_error
         Regular part of the replicon eigenvalue, the strength C of the jumps of the proximal point, and their errors,
         (n,); by the quick route of :meth:`saddle.StateEvolution.replicon`. At a small temperature T the eigenvalue is
         -C/T plus the regular part (theory notes, section 9).
     label
-        Name of the branch: the sector's, with a number from the second one of a sector on.
+        Name of the branch: its family's, with a number from the second one of a family on.
     """
 
     sector: Sector
@@ -211,20 +209,28 @@ class Branch:
         return self.label
 
     @property
+    def family(self) -> str:
+        """What it attends by: "agnostic", "positional", "semantic" or "mixed".
+
+        The sector's, or, where the model's symmetries do not tell families apart, by the overlaps.
+        """
+        return self.label.split()[0]
+
+    @property
     def order_parameters(self) -> Mapping[str, np.ndarray]:
         """Order parameters by name, each (n,)."""
-        return _named(self.states, ORDER_PARAMETERS)
+        return _named(self.states, self.evolution.space.quantities)
 
     @property
     def conjugates(self) -> Mapping[str, np.ndarray]:
         """Conjugates by name, each (n,)."""
-        return _named(self.conjugate_states, CONJUGATES)
+        return _named(self.conjugate_states, self.evolution.space.conjugates)
 
     @property
     def error(self) -> Mapping[str, np.ndarray]:
         """Errors of order parameters, free entropy and test error by name, each (n,)."""
         extra = {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
-        return MappingProxyType({**_named(self.errors, ORDER_PARAMETERS), **extra})
+        return MappingProxyType({**_named(self.errors, self.evolution.space.quantities), **extra})
 
     @property
     def stable(self) -> np.ndarray:
@@ -278,8 +284,10 @@ class Branch:
             return self.states[nearest[0]]
         first, second = nearest[:2]
         fraction = (alpha - self.alpha[first]) / (self.alpha[second] - self.alpha[first])
-        powers = np.ones(N_STATE)
+        powers = np.ones(self.states.shape[1])
         powers[list(self.sector.broken)] = 2.0
+        # Overlaps grow as square roots from pitchforks; those of either sign are left alone.
+        powers[(self.states[first] < 0.0) | (self.states[second] < 0.0)] = 1.0
         a, b = self.states[first] ** powers, self.states[second] ** powers
         mixed = a + fraction * (b - a)
         # Beyond the last point the extrapolation may lose its sign: fall back on the nearest point.

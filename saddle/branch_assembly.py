@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
-from saddle.attention_problem import sector_of, state_evaluation
+from replica.sectors import FAMILIES, Sector
+from saddle.attention_problem import AttentionProblem, sector_of, state_evaluation
 from saddle.branch import Branch
 from saddle.continuation.curves import CurvePoint
 from saddle.continuation.events import Event, EventKind
@@ -20,10 +20,13 @@ from saddle.outcomes import Outcome
 from saddle.replicon import Replicon
 from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, vanished
 from saddle.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_space import StateSpace
 
-__all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece"]
+__all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece", "space_of"]
 
-VECTORS = {"states": 4, "conjugate_states": 4, "errors": 4, "jacobian_diagonal": 4, "jacobian_signs": 3}
+VECTORS = ("states", "conjugate_states", "errors", "jacobian_diagonal")
+# Shares of a pre-activation, of position and of meaning, below which a solution knows neither.
+SMALL_SHARE = 0.02
 # Of residuals at stored points, in natural units.
 TOLERANCE = 5e-9
 ROUNDING = 1e-12
@@ -53,7 +56,7 @@ class Piece:
     Attributes
     ----------
     name
-        The sector's, with a number from the second piece of a sector on.
+        The family's, with a number from the second piece of a family on.
     traced
         The curve.
     curve
@@ -69,8 +72,13 @@ class Piece:
 
     @property
     def sector(self) -> Sector:
-        """Which of m and theta are non-zero."""
-        return sector_of(self.traced.section.block)
+        """Which order parameters are non-zero."""
+        return sector_of(self.traced.section.block, space_of(self.traced))
+
+    @property
+    def family(self) -> str:
+        """One of ``FAMILIES``."""
+        return self.name.split()[0]
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -107,20 +115,47 @@ def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | No
 
 def pieces_of(families: Families) -> tuple[Piece, ...]:
     """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha."""
-    found = []
-    for sector in Sector:
-        own = []
+    own: dict[str, list] = {family: [] for family in FAMILIES}
+    for place, sector in enumerate(families.sectors):
         for traced in families.of(sector):
             for points, ends in _split(traced):
                 forwards = points[-1].y[-1] >= points[0].y[-1]
                 meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
                 curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
-                own.append((traced, curve, meets))
-        own.sort(key=lambda part: (not _attracts(part[1]), float(part[1].values[:, -1].min())))
-        for number, (traced, curve, meets) in enumerate(own, start=1):
-            name = sector.value if number == 1 else f"{sector.value} {number}"
-            found.append(Piece(name, traced, curve, meets))
+                order = (place, not _attracts(curve), float(curve.values[:, -1].min()))
+                family = _family(traced, curve, sector, families.problem.space)
+                own[family].append((order, traced, curve, meets))
+    found = []
+    for family, parts in own.items():
+        for number, (_, traced, curve, meets) in enumerate(sorted(parts, key=lambda part: part[0]), start=1):
+            found.append(Piece(family if number == 1 else f"{family} {number}", traced, curve, meets))
     return tuple(found)
+
+
+def _family(traced: TracedBranch, curve: Curve, sector: Sector, space: StateSpace) -> str:
+    """Return what the solutions of a piece attend by: as its sector says, or else by the overlaps at its middle."""
+    if space.tells_families_apart:
+        return sector.family
+    middle = curve.points[len(curve.points) // 2]
+    state = traced.section.full(middle.y)[0]
+    evolution = _evolution_of(traced)
+    position, meaning = evolution.shares(state)
+    if max(position, meaning) < SMALL_SHARE:
+        return "agnostic"
+    if not _attracts(curve):
+        return "mixed"
+    return "positional" if position > meaning else "semantic"
+
+
+def _evolution_of(traced: TracedBranch) -> StateEvolution:
+    problem = traced.section.problem
+    assert isinstance(problem, AttentionProblem)
+    return problem.evolution
+
+
+def space_of(traced: TracedBranch) -> StateSpace:
+    """Return what the unknowns of a curve are."""
+    return _evolution_of(traced).space
 
 
 def _attracts(curve: Curve) -> bool:
@@ -150,13 +185,13 @@ def assemble_branches(
     Returns
     -------
     (dict of Branch, bool)
-        Branches by name, with an empty one for every sector that has no piece; and whether all were finished
+        Branches by name, with an empty one for every family that has no piece; and whether all were finished
         (Ctrl-C leaves what was not reached marked as interrupted).
     """
     branches: dict[str, Branch] = {}
     evolution, finished = families.problem.evolution, families.complete
-    for sector in Sector:
-        own = [piece for piece in pieces if piece.sector is sector]
+    for family in FAMILIES:
+        own = [piece for piece in pieces if piece.family == family]
         for piece in own:
             solved: dict[int, _Solved] = {}
             interrupted = False
@@ -167,7 +202,7 @@ def assemble_branches(
             branches[piece.name] = _branch(evolution, piece, grid, solved, branches, pieces, interrupted)
         if not own:
             missing = Outcome.ABSENT if families.complete else Outcome.INTERRUPTED
-            branches[sector.value] = _empty(evolution, sector, grid, missing)
+            branches[family] = _empty(evolution, family, grid, missing)
     return branches, finished
 
 
@@ -203,14 +238,15 @@ def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tup
     if landed and landed[0] is not None:
         return state_evaluation(landed[0].evaluation.detail), landed[0].residual_norm
     nearest = min(piece.curve.points, key=lambda other: abs(other.y[-1] - alpha))
-    start = canonical_signs(section.full(nearest.y)[0])
+    start = canonical_signs(section.full(nearest.y)[0], evolution.space)
     met = piece.meets[0 if alpha < low else 1]
     if not low <= alpha <= high and met is not None:
         # Between the last point and a pitchfork: what breaks the symmetry goes as a square root.
         left = abs(met.parameter - alpha) / max(abs(met.parameter - nearest.y[-1]), np.finfo(float).tiny)
-        gone = [i for i in piece.sector.broken if met.x[i] == 0.0]
+        gone = [i for i in piece.sector.broken if met.x[i] == 0.0 and start[i] >= 0.0]
         root = start[gone] * np.sqrt(min(left, 1.0))
-        start = np.abs(met.x) + min(left, 1.0) * (start - np.abs(met.x))
+        end = canonical_signs(met.x, evolution.space)
+        start = end + min(left, 1.0) * (start - end)
         start[gone] = root
     result = solve_state(evolution, piece.sector, start, alpha)
     if result.outcome is not Outcome.CONVERGED or vanished(evaluation_of(result), piece.sector):
@@ -238,23 +274,24 @@ def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interr
     return outcomes
 
 
-def _columns(n: int) -> dict[str, np.ndarray]:
-    columns = {name: np.full((n, width), np.nan) for name, width in VECTORS.items()}
-    columns["jacobian_signs"] = np.zeros((n, 3), dtype=np.int8)
+def _columns(n: int, space: StateSpace) -> dict[str, np.ndarray]:
+    columns = {name: np.full((n, space.size), np.nan) for name in VECTORS}
+    columns["jacobian_signs"] = np.zeros((n, 1 + len(space.odd)), dtype=np.int8)
     return columns | {name: np.full(n, np.nan) for name in SCALARS}
 
 
-def _empty(evolution: StateEvolution, sector: Sector, grid: np.ndarray, outcome: Outcome) -> Branch:
-    n = grid.size
-    eigenvalues = np.full((n, 4), np.nan, dtype=complex)
+def _empty(evolution: StateEvolution, family: str, grid: np.ndarray, outcome: Outcome) -> Branch:
+    n, space = grid.size, evolution.space
+    eigenvalues = np.full((n, space.size), np.nan, dtype=complex)
+    sector = next((sector for sector in space.sectors if sector.family == family), space.sectors[-1])
     return Branch(
         sector=sector,
         evolution=evolution,
         alpha=grid.copy(),
         outcome=(outcome,) * n,
         eigenvalues=eigenvalues,
-        label=sector.value,
-        **_columns(n),
+        label=family,
+        **_columns(n, space),
     )
 
 
@@ -269,7 +306,8 @@ def _branch(
 ) -> Branch:
     """Fill a branch's arrays; where it has merged into another one, with that one's values."""
     n = grid.size
-    columns, eigenvalues = _columns(n), np.full((n, 4), np.nan, dtype=complex)
+    space = evolution.space
+    columns, eigenvalues = _columns(n, space), np.full((n, space.size), np.nan, dtype=complex)
     outcomes = _outcomes(piece, grid, solved, interrupted)
     for k, found in solved.items():
         _fill(columns, k, found, piece.sector)
@@ -307,6 +345,12 @@ def _parent(piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str,
     return None
 
 
+def _block_sign(here: StateEvaluation, sector: Sector, index: int) -> float:
+    """Return the sign of the determinant of the block of dF/du that holds an overlap that vanishes."""
+    block = list(here.space.block_of(sector, index))
+    return float(np.sign(np.linalg.det(here.full_jacobian[np.ix_(block, block)])))
+
+
 def _fill(columns: dict[str, np.ndarray], k: int, found: _Solved, sector: Sector) -> None:
     """Store one solution, with the errors that its own evaluation estimates."""
     here = found.evaluation
@@ -316,7 +360,7 @@ def _fill(columns: dict[str, np.ndarray], k: int, found: _Solved, sector: Sector
         columns["test_error_error"][k] = here.solution_test_error_error(sector.free)
     diagonal = np.diag(here.full_jacobian)
     own = np.linalg.det(here.full_jacobian[np.ix_(free, free)])
-    odd = [diagonal[i] if i in sector.transverse else 0.0 for i in (POSITIONAL_INDEX, SEMANTIC_INDEX)]
+    odd = [_block_sign(here, sector, i) if i in sector.transverse else 0.0 for i in here.space.odd]
     columns["jacobian_signs"][k] = np.sign([own, *odd])
     columns["free_entropy_error"][k] = here.free_entropy_error
     columns["states"][k] = here.state

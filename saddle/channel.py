@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from replica.model import AttentionModel
-from replica.names import model_parameters
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
 from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
+from saddle.model_symmetries import state_space
 from saddle.quadrature import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
@@ -24,52 +24,97 @@ from saddle.quadrature import (
     SignedPermutation,
     legendre_tables,
 )
+from saddle.state_space import StateSpace
+from saddle.weights import parameter_vector, teacher_variances
 
-__all__ = ["Channel", "ChannelAverages", "ParameterSlopes", "parameter_vector"]
+__all__ = ["Channel", "ChannelAverages", "Columns", "ParameterSlopes"]
 
-N_STATE = 4
-N_AVERAGES = 9
 N_COUNTS = 3
-ENVELOPE, LOSS, TEST_ERROR, ODD_BLOCKS, JACOBIAN = 4, 5, 6, 7, 9
-TEST_ERROR_SLOPES = JACOBIAN + N_STATE**2
-N_COLUMNS = TEST_ERROR_SLOPES + N_STATE
 LINES_PER_TASK = 32
 
 
-def parameter_vector(model: AttentionModel) -> np.ndarray:
-    """Return the model's parameters in the kernel's order, (n_parameters,)."""
-    values = model.parameter_values()
-    return np.array([values[quantity.name] for quantity in model_parameters(model.structure)])
+@dataclass(frozen=True)
+class Columns:
+    """Where a line's averages stand in its row: conjugates per alpha first, n of them.
+
+    Attributes
+    ----------
+    size
+        Number n of order parameters.
+    odd
+        Number of overlaps m and theta.
+    """
+
+    size: int
+    odd: int
+
+    @property
+    def envelope(self) -> int:
+        """Of E[M]."""
+        return self.size
+
+    @property
+    def loss(self) -> int:
+        """Of E[loss(z*, h*)]."""
+        return self.size + 1
+
+    @property
+    def test_error(self) -> int:
+        """Of the test error per token."""
+        return self.size + 2
+
+    @property
+    def odd_blocks(self) -> int:
+        """First one of the odd blocks."""
+        return self.size + 3
+
+    @property
+    def jacobian(self) -> int:
+        """First one of the conjugates' derivatives; also the number of averages whose errors are known."""
+        return self.odd_blocks + self.odd
+
+    @property
+    def test_error_slopes(self) -> int:
+        """First one of the test error's derivatives."""
+        return self.jacobian + self.size**2
+
+    @property
+    def count(self) -> int:
+        """Number of columns."""
+        return self.test_error_slopes + self.size
 
 
 @dataclass(frozen=True)
 class ChannelAverages:
-    """Averages at one state u = (q, m, V, theta), each with its error.
+    """Averages at one state u, each with its error; n is the number of order parameters, 4 for the paper's model.
 
     Attributes
     ----------
+    columns
+        What stands where in ``differences``.
     conjugates
-        The four conjugates divided by alpha, (4,).
+        The conjugates divided by alpha, (n,).
     envelope, loss, test_error
         E[M], E[loss(z*, h*)] and the test error per token.
     derivatives
-        Derivatives of ``conjugates`` in the state, (4, 4).
+        Derivatives of ``conjugates`` in the state, (n, n).
     test_error_derivatives
-        Derivatives of the test error in the state, (4,).
+        Derivatives of the test error in the state, (n,).
     odd_blocks
-        Derivatives of m_hat/alpha in m and of theta_hat/alpha in theta by the route without jumps, (2,): what
-        locates pitchforks where m or theta vanishes.
+        Derivatives of m_hat/alpha in m and of theta_hat/alpha in theta, each in its own, by the route without jumps,
+        in the state's order: what locates pitchforks where m or theta vanishes.
     jumps, failures, points
         Number of jumps of the proximal point met, of minimisations that did not converge, and of proximal points
         integrated over, over all lines.
     differences
-        What embedded rules give minus what the rule gives, (k, 9): conjugates, envelope, loss, test error, odd
-        blocks. First-order propagation of errors acts on these, so that errors of averages that move together
-        stay correlated.
+        What embedded rules give minus what the rule gives, one row per embedded rule: conjugates, envelope, loss,
+        test error, odd blocks. First-order propagation of errors acts on these, so that errors of averages that move
+        together stay correlated.
     outer
         The rule's outer nodes, which know how differences combine to an error.
     """
 
+    columns: Columns
     conjugates: np.ndarray
     envelope: float
     loss: float
@@ -85,28 +130,28 @@ class ChannelAverages:
 
     @property
     def conjugate_errors(self) -> np.ndarray:
-        """Errors of ``conjugates``, (4,)."""
-        return self.outer.error(self.differences[:, :N_STATE])
+        """Errors of ``conjugates``, (n,)."""
+        return self.outer.error(self.differences[:, : self.columns.size])
 
     @property
     def envelope_error(self) -> float:
         """Error of ``envelope``."""
-        return float(self.outer.error(self.differences[:, ENVELOPE]))
+        return float(self.outer.error(self.differences[:, self.columns.envelope]))
 
     @property
     def loss_error(self) -> float:
         """Error of ``loss``."""
-        return float(self.outer.error(self.differences[:, LOSS]))
+        return float(self.outer.error(self.differences[:, self.columns.loss]))
 
     @property
     def test_error_error(self) -> float:
         """Error of ``test_error``."""
-        return float(self.outer.error(self.differences[:, TEST_ERROR]))
+        return float(self.outer.error(self.differences[:, self.columns.test_error]))
 
     @property
     def odd_block_errors(self) -> np.ndarray:
-        """Errors of ``odd_blocks``, (2,)."""
-        return self.outer.error(self.differences[:, ODD_BLOCKS:JACOBIAN])
+        """Errors of ``odd_blocks``."""
+        return self.outer.error(self.differences[:, self.columns.odd_blocks : self.columns.jacobian])
 
     @property
     def relative_error(self) -> float:
@@ -122,7 +167,7 @@ class ParameterSlopes:
     Attributes
     ----------
     conjugates
-        Of the four conjugates divided by alpha, (4, n).
+        Of the conjugates divided by alpha, (number of order parameters, n).
     test_error, envelope
         Of the test error per token and of E[M], (n,).
     """
@@ -145,37 +190,54 @@ class Channel:
     rule: OuterRule
     threads: int = 0
 
+    @cached_property
+    def space(self) -> StateSpace:
+        """The order parameters and their symmetries."""
+        return state_space(self.kernel, self.model)
+
+    @cached_property
+    def variances(self) -> np.ndarray:
+        """The teacher's variances rho of every group of tokens, (groups, t, t)."""
+        return teacher_variances(self.model)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What stands where in a line's row."""
+        return Columns(self.space.size, len(self.space.odd))
+
+    @property
+    def _planar(self) -> bool:
+        """Whether there are two tokens with one student and one teacher field each, as in the paper's model."""
+        layout = self.space.layout
+        return (layout.sequence_length, layout.rank, layout.teacher_rank) == (2, 1, 1)
+
     def _token_exchange(self) -> tuple[SignedPermutation, ...]:
         """Return the exchange of two tokens as a map of nodes, if it is a symmetry of this model's numbers."""
-        symmetries, matrix, encoding = (
-            self.kernel.symmetries,
-            self.model.positional_matrix,
-            self.model.positional_encoding,
-        )
+        symmetries, matrix = self.kernel.symmetries, self.model.positional_matrix
         reversed_matrix = tuple(tuple(reversed(row)) for row in reversed(matrix))
-        if self.model.sequence_length != 2 or not symmetries.exchange or matrix != reversed_matrix:
+        encoding = self.model.encoding_matrix
+        if not symmetries.exchange or matrix != reversed_matrix or encoding.shape[1] > 1:
             return ()
-        c_1, c_2 = encoding
-        if c_1 == c_2:
+        if not encoding.size or encoding[0, 0] == encoding[1, 0]:
             return (EXCHANGE,)
         # Opposite encodings: exchange the tokens and reverse all pre-activations.
-        if c_1 == -c_2 and symmetries.student and symmetries.teacher:
+        if encoding[0, 0] == -encoding[1, 0] and symmetries.student and symmetries.teacher:
             return (EXCHANGE_WITH_REVERSAL,)
         return ()
-
-    def _vanishing(self, state: np.ndarray) -> tuple[bool, bool]:
-        """Return whether theta, and m, vanish and with them by symmetry all that is odd in them."""
-        symmetries = self.kernel.symmetries
-        without_teacher = state[SEMANTIC_INDEX] == 0.0 and symmetries.teacher
-        without_position = state[POSITIONAL_INDEX] == 0.0 and symmetries.teacher and symmetries.student
-        return bool(without_teacher), bool(without_position)
 
     def symmetries(self, state: np.ndarray, *, exchange: bool = True) -> tuple[SignedPermutation, ...]:
         """Return maps of outer nodes (h*_1, h*_2, a) that leave every integrand at a state as it is.
 
-        ``exchange`` says whether the exchange of two tokens may be one of them.
+        Only for two tokens with one student and one teacher field each. ``exchange`` says whether the exchange of two
+        tokens may be one of them.
         """
-        without_teacher, without_position = self._vanishing(state)
+        if not self._planar:
+            return ()
+        space, known = self.space, self.kernel.symmetries
+        without_teacher = known.teacher and not np.any(state[list(space.of_kind("semantic_overlap"))])
+        without_position = (
+            known.teacher and known.student and not np.any(state[list(space.of_kind("positional_overlap"))])
+        )
         return (
             *((TEACHER_REVERSAL,) if without_teacher else ()),
             *((JOINT_REVERSAL,) if without_position else ()),
@@ -184,24 +246,36 @@ class Channel:
 
     def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
         """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""
-        length = self.model.sequence_length
-        return self.rule.outer(length, length - 1, self.symmetries(state, exchange=exchange))
+        layout = self.space.layout
+        length = layout.sequence_length
+        return self.rule.outer(
+            length * layout.teacher_rank, length * layout.rank - 1, self.symmetries(state, exchange=exchange)
+        )
+
+    def _coordinates(self, nodes: np.ndarray) -> np.ndarray:
+        """Return outer nodes (n, k) as the kernel wants them: common modes, then teacher fields of their variances."""
+        layout = self.space.layout
+        t, count = layout.teacher_rank, layout.sequence_length * layout.teacher_rank
+        standard = nodes[:, :count].reshape(len(nodes), -1, t)
+        factors = np.linalg.cholesky(self.variances)[list(layout.groups)]
+        fields = np.einsum("nlt,lst->nls", standard, factors).reshape(len(nodes), count)
+        return np.concatenate([nodes[:, count:], fields], axis=1)
 
     def line_rows(
         self, state: np.ndarray, outer_nodes: np.ndarray, columns: int, mode: int, line: LineOrders | None = None
     ) -> np.ndarray:
-        """Average along the lines of outer nodes (n, 2 L - 1) what a mode of the kernel asks for.
+        """Average along the lines of outer nodes (n, k) what a mode of the kernel asks for.
 
         Returns a row per line, (n, columns), three counts at its end: jumps, failures, proximal points. ``line``
         replaces the rule's own orders.
         """
-        length = self.model.sequence_length
-        line = (line or self.rule.line).for_field_scale(float(np.sqrt(state[0])))
+        largest = float(np.max(self.space.matrices(state, "self_overlap")))
+        line = (line or self.rule.line).for_field_scale(np.sqrt(largest))
         nodes, weights = legendre_tables()
         rows = np.zeros((len(outer_nodes), columns))
-        # The kernel wants common modes first, then teacher fields with their standard deviation.
-        coordinates = np.concatenate([outer_nodes[:, length:], self.model.sigma * outer_nodes[:, :length]], axis=1)
-        parameters, starts = parameter_vector(self.model), minimiser_starts(length)
+        coordinates = self._coordinates(outer_nodes)
+        parameters = parameter_vector(self.model)
+        starts = minimiser_starts(self.model.sequence_length, self.model.rank)
 
         def task(first: int) -> None:
             self.kernel.module.average_lines(
@@ -230,52 +304,55 @@ class Channel:
         return rows
 
     def averages(self, state: np.ndarray) -> ChannelAverages:
-        """Average every integrand at a state (4,), with q > 0, V > 0 and theta^2 < q rho.
+        """Average every integrand at a state (n,) inside the domain.
 
-        Where m or theta vanishes and the model has the sign symmetry, only inequivalent nodes are computed.
+        What is odd under a symmetry that leaves the state as it is averages to zero, and is set to it.
         """
         state = np.ascontiguousarray(state, dtype=float)
-        outer = self.outer(state)
-        rows = self.line_rows(state, outer.nodes, N_COLUMNS + N_COUNTS, self.kernel.module.STATE_AVERAGES)
+        outer, at = self.outer(state), self.columns
+        rows = self.line_rows(state, outer.nodes, at.count + N_COUNTS, self.kernel.module.STATE_AVERAGES)
         # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
-        sums = np.einsum("k,kj->j", outer.weights, rows[:, :N_COLUMNS])
-        embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :N_AVERAGES])
-        jacobian = sums[JACOBIAN:TEST_ERROR_SLOPES].reshape(N_STATE, N_STATE)
-        slopes = sums[TEST_ERROR_SLOPES:]
-        for index, vanishes in zip((SEMANTIC_INDEX, POSITIONAL_INDEX), self._vanishing(state), strict=True):
-            if vanishes:
-                # Odd integrands average to zero over the nodes and their mirror images.
-                odd = np.arange(N_STATE) == index
-                sums[index] = embedded[:, index] = 0.0
-                slopes[index] = 0.0
-                jacobian[odd[:, None] != odd[None, :]] = 0.0
-        jumps, failures, points = rows[:, N_COLUMNS:].sum(axis=0)
+        sums = np.einsum("k,kj->j", outer.weights, rows[:, : at.count])
+        embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, : at.jacobian])
+        jacobian = sums[at.jacobian : at.test_error_slopes].reshape(at.size, at.size)
+        slopes = sums[at.test_error_slopes :]
+        for signs in self.space.fixing(state):
+            odd = np.flatnonzero(signs < 0)
+            sums[odd] = 0.0
+            embedded[:, odd] = 0.0
+            slopes[odd] = 0.0
+            jacobian[signs[:, None] != signs[None, :]] = 0.0
+        jumps, failures, points = rows[:, at.count :].sum(axis=0)
         return ChannelAverages(
-            conjugates=sums[:N_STATE],
-            envelope=float(sums[ENVELOPE]),
-            loss=float(sums[LOSS]),
-            test_error=float(sums[TEST_ERROR]),
+            columns=at,
+            conjugates=sums[: at.size],
+            envelope=float(sums[at.envelope]),
+            loss=float(sums[at.loss]),
+            test_error=float(sums[at.test_error]),
             derivatives=jacobian,
             test_error_derivatives=slopes,
-            odd_blocks=sums[ODD_BLOCKS:JACOBIAN],
+            odd_blocks=sums[at.odd_blocks : at.jacobian],
             jumps=int(jumps),
             failures=int(failures),
             points=int(points),
-            differences=embedded - sums[:N_AVERAGES],
+            differences=embedded - sums[: at.jacobian],
             outer=outer,
         )
 
     def parameter_slopes(self, state: np.ndarray) -> ParameterSlopes:
-        """Differentiate the averages at a state (4,) in every parameter of the model."""
+        """Differentiate the averages at a state (n,) in every parameter of the model."""
         state = np.ascontiguousarray(state, dtype=float)
         # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
         # A_11 alone breaks it. The sign symmetries hold whatever the parameters.
         outer = self.outer(state, exchange=False)
-        n_parameters = len(parameter_vector(self.model))
-        columns = (N_STATE + 2) * n_parameters
+        n_parameters, size = len(parameter_vector(self.model)), self.space.size
+        columns = (size + 2) * n_parameters
         rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, self.kernel.module.PARAMETER_SLOPES)
-        sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(N_STATE + 2, n_parameters)
-        for index, vanishes in zip((SEMANTIC_INDEX, POSITIONAL_INDEX), self._vanishing(state), strict=True):
-            if vanishes:
-                sums[index] = 0.0
-        return ParameterSlopes(sums[:N_STATE], sums[N_STATE], sums[N_STATE + 1])
+        sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)
+        for signs in self.reversals_fixing(state):
+            sums[:size][signs < 0] = 0.0
+        return ParameterSlopes(sums[:size], sums[size], sums[size + 1])
+
+    def reversals_fixing(self, state: np.ndarray) -> list[np.ndarray]:
+        """Return the reversals of student and teacher, without renamings of tokens, that leave a state as it is."""
+        return StateSpace(self.space.layout, self.kernel.reversals).fixing(state)

@@ -10,17 +10,16 @@ from tqdm import tqdm
 
 from baselines import linear_positional
 from replica.model import AttentionModel
-from replica.sectors import Sector
-from saddle.attention_problem import AttentionProblem
+from replica.sectors import FAMILIES
 from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import Piece, assemble_branches, pieces_of
-from saddle.families import Families, find_families
+from saddle.families import find_families
 from saddle.phase_diagram import LINEAR, PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, find_alpha_c, find_bifurcations, missing_symmetries
+from saddle.transitions import Transition, find_alpha_c, find_bifurcations
 
 __all__ = ["solve_phase_diagram"]
 
@@ -87,14 +86,14 @@ def solve_phase_diagram(
     Raises
     ------
     ValueError
-        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is not of
-        the kind that the compiled solver handles.
+        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is none.
 
     Notes
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
-    AttentionModel.require(model, "the compiled solver")
+    if not isinstance(model, AttentionModel):
+        raise ValueError(f"the compiled solver must have an AttentionModel, got {type(model).__name__}")
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
         raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")
@@ -102,18 +101,14 @@ def solve_phase_diagram(
     if rule is None:
         rule = choose_rule(model, float(grid[-1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
-    with tqdm(total=len(Sector) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
-        lacking = missing_symmetries(evolution)
-        if lacking:
-            families = Families(AttentionProblem(evolution), (), True)
-        else:
-            families = find_families(
-                evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
-            )
+    with tqdm(total=len(FAMILIES) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
+        families = find_families(
+            evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
+        )
         pieces = pieces_of(families)
         bar.set_description("solving on the grid")
         branches, finished = assemble_branches(families, pieces, grid, bar.update)
-        bar.update(max(0, len(Sector) * points - bar.n))
+        bar.update(max(0, len(FAMILIES) * points - bar.n))
         located = _Located(None, None, (), {})
         if finished:
             try:
@@ -121,9 +116,6 @@ def solve_phase_diagram(
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
-    if lacking:
-        reason = f"{lacking}, which tells the families of solutions apart"
-        located = _Located(None, None, (), {"alpha_c": reason, "alpha_l": reason})
     return PhaseDiagram(
         model=model,
         alpha=grid,
@@ -152,13 +144,13 @@ def _first_order(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tup
     Returns the transition, or None and the reason that the main branches give.
     """
     attracting = {
-        sector: [b for b in branches.values() if b.sector is sector and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
-        for sector in (Sector.POSITIONAL, Sector.SEMANTIC)
+        family: [b for b in branches.values() if b.family == family and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
+        for family in ("positional", "semantic")
     }
     main = find_alpha_c(branches["positional"], branches["semantic"], pieces)
     found = [main[0]] if main[0] is not None else []
-    for positional in attracting[Sector.POSITIONAL]:
-        for semantic in attracting[Sector.SEMANTIC]:
+    for positional in attracting["positional"]:
+        for semantic in attracting["semantic"]:
             if (positional.name, semantic.name) != ("positional", "semantic"):
                 other, _ = find_alpha_c(positional, semantic, pieces)
                 found += [other] if other is not None else []

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.names import ORDER_PARAMETERS
-from replica.sectors import Sector
+from replica.sectors import FAMILIES
 from saddle.branch import Branch
 from saddle.transitions import TransitionPoint
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "Quantity", "baseline_style", "branch_handles", "draw_baseline",
-    "draw_branch", "stability_handles",
+    "draw_branch", "overlap", "stability_handles",
 ]  # fmt: skip
 
 BRANCH_COLOURS = {
@@ -79,21 +79,22 @@ class Quantity:
     of_point: Callable[[TransitionPoint], float]
 
 
-def _overlap(index: int) -> Quantity:
+def overlap(index: int) -> Quantity:
+    """Return one of the order parameters as what a panel shows."""
     return Quantity(lambda branch: branch.states[:, index], lambda point: point.order_parameters[index])
 
 
 QUANTITIES = {
-    **{quantity.name: _overlap(index) for index, quantity in enumerate(ORDER_PARAMETERS)},
+    **{quantity.name: overlap(index) for index, quantity in enumerate(ORDER_PARAMETERS)},
     "train_loss": Quantity(lambda branch: branch.train_loss, lambda point: -point.free_entropy),
     "test_error": Quantity(lambda branch: branch.test_error, lambda point: point.test_error),
 }
-"""What can be drawn of a branch, by name."""
+"""What can be drawn of a branch, by name; order parameters are those of the paper's model."""
 
 
 def draw_branch(axes: Axes, diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> None:
     """Draw one quantity of a branch: solid where stable, dashed where not, nothing where it has no own points."""
-    colour, width = BRANCH_COLOURS[branch.sector.value], BRANCH_WIDTHS[branch.sector.value]
+    colour, width = BRANCH_COLOURS[branch.family], BRANCH_WIDTHS[branch.family]
     alpha, values, stable = _with_ends(diagram, branch, quantity)
     for wanted, style in ((True, "-"), (False, (0, (4, 2)))):
         shown = stable == wanted
@@ -120,9 +121,9 @@ def draw_baseline(axes: Axes, baseline: Baseline, alpha: np.ndarray) -> None:
 def branch_handles(diagram: PhaseDiagram) -> list[Line2D]:
     """Return entries of a legend for the families of solutions that a diagram has."""
     return [
-        Line2D([], [], color=BRANCH_COLOURS[sector.value], linewidth=2, label=sector.value)
-        for sector in Sector
-        if any(branch.distinct.any() for branch in diagram.branches.values() if branch.sector is sector)
+        Line2D([], [], color=BRANCH_COLOURS[family], linewidth=2, label=family)
+        for family in FAMILIES
+        if any(branch.distinct.any() for branch in diagram.branches.values() if branch.family == family)
     ]
 
 

@@ -15,6 +15,7 @@ from saddle.continuation.tracing import StepControl
 from saddle.outcomes import Outcome
 from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.state_evolution import StateEvolution
+from saddle.state_space import StateSpace
 
 __all__ = ["Families", "find_families"]
 
@@ -49,19 +50,30 @@ class Families:
 
     def of(self, sector: Sector) -> list[TracedBranch]:
         """Return the curves of one sector."""
-        return [branch for branch in self.branches if sector_of(branch.section.block) is sector]
+        space = self.problem.space
+        return [branch for branch in self.branches if sector_of(branch.section.block, space) == sector]
+
+    @property
+    def sectors(self) -> tuple[Sector, ...]:
+        """The model's sectors, and further ones that curves were found in."""
+        space = self.problem.space
+        found = [sector_of(branch.section.block, space) for branch in self.branches]
+        return tuple(dict.fromkeys((*space.sectors, *found)))
 
 
-def _weights_vanish(before: np.ndarray, after: np.ndarray, token_variance: float) -> bool:
-    """Whether a branch (q, m, V, theta, alpha) is about to end at q = 0, at an alpha that hardly changes any more.
+def _weights_vanish(space: StateSpace, before: np.ndarray, after: np.ndarray, token_variance: float) -> bool:
+    """Whether a branch (u, alpha) is about to end at q = 0, at an alpha that hardly changes any more.
 
     With a strong penalty, Q = 0 is the minimum up to some alpha. Branches that begin there do so with
     |Q|^2 proportional to the distance from it: that near, noise of the rule makes folds that are not there. Where
     alpha itself tends to zero, q does so in proportion.
     """
-    if not after[0] < min(before[0], SMALL_WEIGHTS * token_variance):
+    first, last = (
+        np.min(np.diagonal(space.matrices(point, "self_overlap"), axis1=1, axis2=2)) for point in (before, after)
+    )
+    if not last < min(first, SMALL_WEIGHTS * token_variance):
         return False
-    return abs(np.log(after[-1] / before[-1])) < NEARLY_VERTICAL * np.log(before[0] / after[0])
+    return abs(np.log(after[-1] / before[-1])) < NEARLY_VERTICAL * np.log(first / last)
 
 
 def _anchors(bounds: tuple[float, float], upwards: bool) -> Iterator[float]:
@@ -82,7 +94,8 @@ def find_families(
 
     Stages: the agnostic branch is followed, and from its pitchforks, and theirs, all that is connected to it; where
     positional or semantic solutions are missing at the end of the range, or altogether, they are looked for by
-    state evolution from informed states; mixed ones between the two.
+    state evolution from informed states; mixed ones between the two, and where the student has several columns from
+    states informed of both. Where symmetries do not tell families apart, starts do.
 
     Parameters
     ----------
@@ -100,7 +113,8 @@ def find_families(
     Families
         After Ctrl-C, what was computed so far, marked incomplete.
     """
-    problem = AttentionProblem(evolution)
+    problem, space = AttentionProblem(evolution), evolution.space
+    scale = float(np.max(evolution.channel.variances))
     found = Exploration((), True)
 
     def follow(state: np.ndarray, alpha: float) -> Exploration:
@@ -111,18 +125,19 @@ def find_families(
             control=CONTROL,
             amplitude=AMPLITUDE,
             known=found,
-            leaves=lambda before, after: _weights_vanish(before, after, evolution.model.token_variance),
+            leaves=lambda before, after: _weights_vanish(space, before, after, scale),
+            wanted=lambda block: sector_of(block, space) in space.sectors,
             report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
         )
 
     try:
-        for sector in (Sector.AGNOSTIC, Sector.POSITIONAL, Sector.SEMANTIC):
+        for family, sector in _looked_for(space):
             families = Families(problem, found.branches, True)
             for anchor in _anchors(bounds, upwards):
-                if _reaches(families.of(sector), anchor):
+                if family == sector.family and _reaches(families.of(sector), anchor):
                     break
-                report(f"looking for {sector.value} solutions, alpha = {anchor:.3f}")
-                result = informed_solution(evolution, sector, anchor)
+                report(f"looking for {family} solutions, alpha = {anchor:.3f}")
+                result = informed_solution(evolution, sector, anchor, family)
                 if result is not None:
                     known = len(found.branches)
                     found = follow(evaluation_of(result).state, anchor)
@@ -135,16 +150,33 @@ def find_families(
             if not found.complete:
                 return Families(problem, found.branches, False)
         families = Families(problem, found.branches, True)
-        if not families.of(Sector.MIXED):
+        mixed = next((sector for sector in space.sectors if sector.family == "mixed"), None)
+        if mixed is not None and space.tells_families_apart and not families.of(mixed):
             for seed, alpha in _between(families, bounds, upwards):
                 report(f"looking for mixed solutions, alpha = {alpha:.3f}")
-                result = solve_state(evolution, Sector.MIXED, seed, alpha)
-                if result.outcome is Outcome.CONVERGED and not vanished(evaluation_of(result), Sector.MIXED):
+                result = solve_state(evolution, mixed, seed, alpha)
+                if result.outcome is Outcome.CONVERGED and not vanished(evaluation_of(result), mixed):
                     found = follow(evaluation_of(result).state, alpha)
                     break
     except KeyboardInterrupt:
         return Families(problem, found.branches, False)
     return Families(problem, found.branches, found.complete)
+
+
+def _looked_for(space: StateSpace) -> list[tuple[str, Sector]]:
+    """Return families of solutions to look for, and the sector in which each is looked for.
+
+    That is the smallest sector of the family; where symmetries do not tell the family from others, the smallest one
+    that holds all of them.
+    """
+    smallest: dict[str, Sector] = {}
+    for sector in space.sectors:
+        smallest.setdefault(sector.family, sector)
+    wanted = [(family, smallest.get(family, smallest["mixed"])) for family in ("agnostic", "positional", "semantic")]
+    if space.layout.rank > 1:
+        aligned = [s for s in space.sectors if s.family == "mixed" and len(s.free) == len(smallest["mixed"].free)]
+        wanted += [("mixed", sector) for sector in aligned]
+    return [(family, sector) for family, sector in wanted if family in ("agnostic", sector.family) or sector.broken]
 
 
 def _reaches(branches: list[TracedBranch], alpha: float) -> bool:
@@ -159,9 +191,9 @@ def _reaches(branches: list[TracedBranch], alpha: float) -> bool:
 def _between(families: Families, bounds: tuple[float, float], upwards: bool) -> Iterator[tuple[np.ndarray, float]]:
     """Yield states between a positional and a semantic solution: what separates their basins is mixed."""
     for alpha in _anchors(bounds, upwards):
-        states = []
-        for sector in (Sector.POSITIONAL, Sector.SEMANTIC):
-            section = Section(families.problem, sector_block(sector), families.problem.values)
+        states, space = [], families.problem.space
+        for sector in (space.sector_named("positional"), space.sector_named("semantic")):
+            section = Section(families.problem, sector_block(sector, space), families.problem.values)
             for branch in families.of(sector):
                 landed = [p for p in branch.curve.landings(section, len(sector.free), [alpha]) if p is not None]
                 landed += [p for p in (branch.curve.points[0], branch.curve.points[-1]) if p.y[-1] == alpha]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from replica.model import ModelStructure
 from replica.reports.files import write_atomically
-from replica.sectors import SignSymmetries
+from replica.sectors import Signs, SignSymmetries
 from saddle.cache_folder import cache_folder, preferred_folder, warn_unwritable
 from saddle.kernel_key import structure_key, text_key
 
@@ -31,22 +31,36 @@ if TYPE_CHECKING:
 __all__ = ["Kernel", "kernel_of_system", "load_kernel"]
 
 PAPER_STRUCTURE = ModelStructure()
-SYMMETRIES = "SIGN_SYMMETRIES"
+SYMMETRIES, REVERSALS, ROTATIONS, RENAMINGS = "SIGN_SYMMETRIES", "REVERSALS", "ROTATIONS", "RENAMINGS"
 
 _loading = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel's module, its key and file, and the sign symmetries of what it evaluates.
+    """A kernel's module, its key and file, and the symmetries of what it evaluates.
 
     Functions of the module are compiled, or read from disk, on their first call.
+
+    Attributes
+    ----------
+    symmetries
+        Of the loss and the target, by which outer nodes are equivalent.
+    reversals
+        How reversals of the student's and the teacher's columns act on the order parameters, generators only.
+    rotations
+        Whether the student's columns may be rotated into each other.
+    renamings
+        Pairs of tokens that may be exchanged if encodings and positional matrix are exchanged with them.
     """
 
     digest: str
     path: Path
     module: ModuleType
     symmetries: SignSymmetries
+    reversals: tuple[Signs, ...]
+    rotations: bool
+    renamings: tuple[tuple[int, int], ...]
 
 
 def _derived_text(structure: ModelStructure) -> str:
@@ -58,11 +72,20 @@ def _derived_text(structure: ModelStructure) -> str:
 
 
 def _text_of(system: SaddleSystem) -> str:
-    from replica.symmetries import find_sign_symmetries
+    from replica.symmetries import find_sign_symmetries, find_token_renamings
+    from replica.symmetry_group import find_symmetries, moments_that_may_differ_from_zero
     from saddle.kernel_text import kernel_source
 
-    symmetries = dataclasses.asdict(find_sign_symmetries(system.free_entropy))
-    return f"{kernel_source(system).rstrip()}\n\n\n{SYMMETRIES} = {symmetries!r}\n"
+    phi = system.free_entropy
+    group = find_symmetries(phi, teacher_moments=moments_that_may_differ_from_zero(phi))
+    found = {
+        SYMMETRIES: dataclasses.asdict(find_sign_symmetries(phi)),
+        REVERSALS: tuple(tuple(x.signs.values()) for x in group.sign_generators),
+        ROTATIONS: group.rotations,
+        RENAMINGS: find_token_renamings(phi),
+    }
+    lines = [f"{name} = {value!r}\n" for name, value in found.items()]
+    return f"{kernel_source(system).rstrip()}\n\n\n{''.join(lines)}"
 
 
 def _seal(key: str, text: str) -> str:
@@ -124,7 +147,8 @@ def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[],
         if module is None:
             path = cache_folder(cache, key) / name
             module = _find(path, key) or _derive(path, key, derive)
-    return Kernel(key, path, module, SignSymmetries(**getattr(module, SYMMETRIES)))
+    reversals, rotations, renamings = (getattr(module, name) for name in (REVERSALS, ROTATIONS, RENAMINGS))
+    return Kernel(key, path, module, SignSymmetries(**getattr(module, SYMMETRIES)), reversals, rotations, renamings)
 
 
 def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:

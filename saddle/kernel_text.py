@@ -56,6 +56,7 @@ WEIGHT_FUNCTIONS = (
     "overlaps",
     "overlap_derivatives",
     "overlap_parameter_derivatives",
+    "prior_terms",
     "free_entropy",
     "free_entropy_parameter_derivatives",
     "training_loss",
@@ -103,5 +104,9 @@ def kernel_source(system: SaddleSystem) -> str:
     folder = importlib.resources.files("saddle")
     numerics = [folder.joinpath(name).read_text(encoding="utf-8") for name in NUMERICS]
     numerics = [part.replace("from __future__ import annotations\n\n", "", 1) for part in numerics]
-    constants = f"{layout.constants_text()}N_PARAMETERS = {len(system.free_entropy.parameters)}\n"
+    odd = [x for x in system.order_parameters if x.kind in ("positional_overlap", "semantic_overlap")]
+    constants = (
+        f"{layout.constants_text()}N_PARAMETERS = {len(system.free_entropy.parameters)}\n"
+        f"N_STATE = {len(system.order_parameters)}\nN_ODD = {len(odd)}\n"
+    )
     return PREAMBLE + constants + "\n\n" + "\n\n\n".join([text, *loops, *numerics])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         N_CONSTANTS,
         N_FIELDS,
         N_PARAMETERS,
+        N_STATE,
         N_TARGETS,
         ROW_DONE,
         ROW_GUESS,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         INVERSE_SQRT_TWO_PI,
         MAX_JUMPS,
         N_AVERAGES,
-        N_STATE,
         PARAMETER_SLOPES,
         REPLICON,
         SHARPEST_ROUNDS,
@@ -208,8 +208,8 @@ def average_lines(
 
     ``outer[k]`` holds the common modes and the teacher fields of line k. A row holds, by ``mode``,
 
-    - STATE_AVERAGES: the averages and the derivatives of the first four and of the test error in the state;
-    - PARAMETER_SLOPES: the derivatives of the first four, of the test error and of the envelope in the model's
+    - STATE_AVERAGES: the averages and the derivatives of the conjugates and of the test error in the state;
+    - PARAMETER_SLOPES: the derivatives of the conjugates, of the test error and of the envelope in the model's
       parameters, average after average;
     - REPLICON: the squared norm of dz*/dw - 1 where z* is smooth, and the strength of the jumps.
 

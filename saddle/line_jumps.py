@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from saddle._generated import (
         LANES,
         N_FIELDS,
+        N_ODD,
         N_PARAMETERS,
+        N_STATE,
         ROW_OUT,
         ROW_S,
         ROW_VALUE,
@@ -30,12 +32,11 @@ if TYPE_CHECKING:
     )
     from saddle.line_minima import SAME_POINT, WIDTH, apart, copy_point, copy_row, put, rows_apart, search, solve, take
 
-N_STATE = 4
 # What is averaged along a line: the integrands of the residual with their derivatives in the state, derivatives in
 # the model's parameters, or what the replicon eigenvalue needs.
 STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
-# Four conjugates per alpha, envelope, loss at z*, test error, two odd blocks.
-N_AVERAGES = 9
+# Conjugates per alpha, envelope, loss at z*, test error, odd blocks.
+N_AVERAGES = N_STATE + 3 + N_ODD
 # Integral of (f (1 - f))^2 over x, where f = 1/(1 + exp(x)) is the Gibbs weight of one of two tied minima.
 SMOOTHED_JUMP = 1.0 / 6.0
 MAX_JUMPS = 16

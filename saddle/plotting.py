@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from baselines import Baseline
-from replica.names import MODEL_PARAMETERS, ORDER_PARAMETERS
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX
+from replica.names import model_parameters
 from saddle.drawing import (
     BRANCH_COLOURS,
     QUANTITIES,
@@ -20,10 +19,12 @@ from saddle.drawing import (
     branch_handles,
     draw_baseline,
     draw_branch,
+    overlap,
     stability_handles,
 )
 
 if TYPE_CHECKING:
+    from saddle.branch import Branch
     from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["parameter_title", "plot_phase_diagram"]
@@ -79,14 +80,13 @@ def plot_phase_diagram(
     figure = Figure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
     panels = figure.subplots(2, 2).ravel() if square else figure.subplots(1, 3)
     overlaps, losses, errors = panels[:3]
-    symbol = {quantity.name: latex(quantity.latex) for quantity in ORDER_PARAMETERS}
     for branch in diagram.branches.values():
-        for index in branch.sector.broken or (POSITIONAL_INDEX,):
-            draw_branch(overlaps, diagram, branch, QUANTITIES[ORDER_PARAMETERS[index].name])
+        for index in branch.sector.broken or branch.evolution.space.odd[:1]:
+            draw_branch(overlaps, diagram, branch, overlap(index))
         draw_branch(losses, diagram, branch, QUANTITIES["train_loss"])
         draw_branch(errors, diagram, branch, QUANTITIES["test_error"])
     _mark_bifurcations(overlaps, diagram)
-    _label_overlaps(overlaps, diagram, symbol)
+    _label_overlaps(overlaps, diagram, latex)
     overlaps.set_ylabel("overlap")
     overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1])
     losses.set_ylabel("training loss per dimension, $" + latex(r"-\Phi") + "$")
@@ -113,10 +113,16 @@ def plot_phase_diagram(
 
 def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda formula: formula) -> str:
     """Return the model's parameters as a title."""
-    values = (diagram.model.omega, diagram.model.sigma, diagram.model.regularization)
-    return ", ".join(
-        f"${latex(quantity.latex)} = {value:g}$" for quantity, value in zip(MODEL_PARAMETERS, values, strict=False)
-    )
+    model = diagram.model
+    values, own = model.parameter_values(), dict(model.parameters)
+    shown = [
+        f"${latex(quantity.latex)} = {values[quantity.name]:g}$"
+        for quantity in model_parameters(model.structure)
+        if quantity.name in ("omega", "sigma", "regularization") or quantity.name in own
+    ]
+    sizes = [("L", model.sequence_length, 2), ("r", model.rank, 1), ("t", model.teacher_rank, 1)]
+    unlike = [f"${latex(letter)} = {value}$" for letter, value, usual in sizes if value != usual]
+    return ", ".join(unlike + shown)
 
 
 def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
@@ -139,31 +145,34 @@ def _baseline_handles(baselines: Sequence[Baseline]) -> list[Line2D]:
     ]
 
 
-def _label_overlaps(axes: Axes, diagram: PhaseDiagram, symbol: dict[str, str]) -> None:
+def _label_overlaps(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str]) -> None:
     """Write each overlap's symbol at the right end of its curve."""
-    for branch_name, quantity, rise in (
-        ("positional", "positional_overlap", 5),
-        ("semantic", "semantic_overlap", -30),
-        ("mixed", "positional_overlap", 5),
-        ("mixed", "semantic_overlap", -14),
-    ):
-        branch = diagram.branches.get(branch_name)
-        if branch is None or not branch.distinct.any():
+    rises = {"positional_overlap": 5, "semantic_overlap": -30}
+    for branch_name, branch in diagram.branches.items():
+        if branch_name not in ("positional", "semantic", "mixed") or not branch.distinct.any():
             continue
-        values = np.where(branch.distinct, branch.order_parameters[quantity], np.nan)
-        last = np.flatnonzero(branch.distinct)[-1]
-        runs_on = last == branch.alpha.size - 1
-        place = last if runs_on else int(np.nanargmax(values))
-        axes.annotate(
-            f"${symbol[quantity]}$ ({branch_name})",
-            (branch.alpha[place], values[place]),
-            xytext=(-4, rise) if runs_on else (0, 5),
-            textcoords="offset points",
-            ha="right" if runs_on else "center",
-            fontsize=9,
-            color=BRANCH_COLOURS[branch_name],
-            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
-        )
+        for index in branch.sector.broken:
+            quantity = branch.evolution.space.quantities[index]
+            rise = -14 if (branch_name, quantity.kind) == ("mixed", "semantic_overlap") else rises[quantity.kind]
+            _label(axes, branch, index, f"${latex(quantity.latex)}$ ({branch_name})", rise)
+
+
+def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> None:
+    """Write a text at the right end of one overlap's curve."""
+    values = np.where(branch.distinct, branch.states[:, index], np.nan)
+    last = np.flatnonzero(branch.distinct)[-1]
+    runs_on = last == branch.alpha.size - 1
+    place = last if runs_on else int(np.nanargmax(values))
+    axes.annotate(
+        text,
+        (branch.alpha[place], values[place]),
+        xytext=(-4, rise) if runs_on else (0, 5),
+        textcoords="offset points",
+        ha="right" if runs_on else "center",
+        fontsize=9,
+        color=BRANCH_COLOURS[branch.family],
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
+    )
 
 
 def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
@@ -175,8 +184,9 @@ def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
         colour = BRANCH_COLOURS.get(name, "black")
         filled = transition.criticality == "supercritical"
         state = transition.points[0].order_parameters
-        for index in {POSITIONAL_INDEX, SEMANTIC_INDEX}:
-            grows = ORDER_PARAMETERS[index].name == transition.unstable_to
+        space = next(iter(diagram.branches.values())).evolution.space
+        for index in space.odd:
+            grows = space.quantities[index].name == transition.unstable_to
             if grows or state[index] != 0.0:
                 axes.plot(
                     [transition.alpha], [state[index]], "s" if transition.kind == "fold" else "o", color=colour,

@@ -378,7 +378,7 @@ class SobolRule:
         Orders along the line.
     """
 
-    points: int = 1024
+    points: int = 256
     scrambles: int = 8
     seed: int = 0
     line: LineOrders = LineOrders(graded_nodes=14, plain_nodes=10)

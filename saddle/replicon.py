@@ -74,7 +74,7 @@ def replicon(channel: Channel, state: np.ndarray, alpha: float, *, quick: bool =
 
     If ``quick``, on the outer nodes of the residual, which is rough for the regular part where there are jumps.
     """
-    if not (isinstance(channel.rule, LineRule) and channel.model.sequence_length == 2):
+    if not isinstance(channel.rule, LineRule):
         sums, errors, counts = _averages(channel, state)
     elif not quick:
         sums, errors, counts = _averages_between_births(channel, channel.rule, state)

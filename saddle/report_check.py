@@ -22,9 +22,10 @@ from replica.gaussian_average import GaussianAverage
 from replica.latex_table import latex_table
 from replica.reports.equation_content import sector_equations
 from replica.saddle_equations import SaddleSystem
-from saddle.channel import ENVELOPE, LOSS, N_AVERAGES, TEST_ERROR, Channel, parameter_vector
+from saddle.channel import Channel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.quadrature import SobolRule
+from saddle.weights import parameter_vector
 
 if TYPE_CHECKING:
     from saddle.branch import SolvedPoint
@@ -86,7 +87,8 @@ def _kernel_nodes(channel: Channel, state: np.ndarray) -> _Nodes:
     count, lanes = len(outer.nodes), module.LANES
     starts, square = minimiser_starts(length), length**2
     fields, points = np.empty((count, length)), np.empty((count, length))
-    sums = np.zeros(N_AVERAGES)
+    averages = channel.columns.jacobian
+    sums = np.zeros(averages)
     token = lanes * np.arange(length)
     for k, node in enumerate(outer.nodes):
         line = np.zeros(module.N_CONSTANTS)
@@ -106,7 +108,7 @@ def _kernel_nodes(channel: Channel, state: np.ndarray) -> _Nodes:
         points[k] = found[0, :length]
         work[module.ROW_Z + token] = points[k]
         module.node_averages(1, work, line, state, parameters)
-        sums += outer.weights[k] * work[module.ROW_OUT + lanes * np.arange(N_AVERAGES)]
+        sums += outer.weights[k] * work[module.ROW_OUT + lanes * np.arange(averages)]
     return _Nodes(fields, model.sigma * outer.nodes[:, :length], points, sums)
 
 
@@ -188,10 +190,11 @@ def check_equations(system: SaddleSystem, point: SolvedPoint) -> tuple[CheckedEq
             k = conjugates.index(x)
             compared = float(point.alpha * kernel[k]), float(value), float(evaluation.conjugates[k])
             checked.append(CheckedEquation(latex[x], *compared))
+        at = point.evolution.channel.columns
         rest = (
-            (r"\mathbb{E}[\mathcal{M}]", ENVELOPE, exact[-2], stored.envelope),
-            (r"\mathbb{E}[\ell(z^{\star}, h^{\star})]", LOSS, exact[-1], stored.loss),
-            (r"\epsilon_{g}", TEST_ERROR, outside[-1], stored.test_error),
+            (r"\mathbb{E}[\mathcal{M}]", at.envelope, exact[-2], stored.envelope),
+            (r"\mathbb{E}[\ell(z^{\star}, h^{\star})]", at.loss, exact[-1], stored.loss),
+            (r"\epsilon_{g}", at.test_error, outside[-1], stored.test_error),
         )
         checked += [CheckedEquation(name, float(kernel[k]), float(value), solved) for name, k, value, solved in rest]
     return tuple(checked)

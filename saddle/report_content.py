@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
-from replica.sectors import Sector
+from replica.sectors import FAMILIES
 from replica.symbols import parameter
 from saddle.quadrature import SobolRule
 from saddle.report_check import RULE, check_equations
@@ -149,8 +149,8 @@ def _points(diagram: PhaseDiagram) -> list[SolvedPoint]:
     middle = 0.5 * float(diagram.alpha[0] + diagram.alpha[-1])
     wanted = middle if diagram.alpha_c is None else diagram.alpha_c.alpha
     points = []
-    for sector in Sector:
-        branch = diagram.branches.get(sector.value)
+    for family in FAMILIES:
+        branch = diagram.branches.get(family)
         if branch is not None and branch.distinct.any():
             grid = branch.alpha[branch.distinct]
             points.append(branch.at(float(grid[np.argmin(np.abs(grid - wanted))])))

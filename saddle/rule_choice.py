@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from replica.model import AttentionModel
-from replica.sectors import Sector
 from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import informed_states
@@ -13,7 +12,7 @@ from saddle.state_evolution import StateEvolution
 
 __all__ = ["choose_rule"]
 
-SAMPLED = (Sector.AGNOSTIC, Sector.POSITIONAL, Sector.SEMANTIC)
+SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST, FINEST = 2e-2, 1e-6
 STEPS, DAMPING = 40, 0.2
 # By how much one measurement may change the rule.
@@ -23,7 +22,9 @@ LARGEST_CHANGE = 30.0
 def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
     """Return states near the solutions of the pure families, by a few steps of state evolution."""
     states = []
-    for sector in SAMPLED:
+    for sector in evolution.sectors:
+        if sector.value not in SAMPLED:
+            continue
         for start in informed_states(evolution, sector):
             try:
                 states.append(evolution.iterate(start, alpha, sector, STEPS, DAMPING))
@@ -37,8 +38,9 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: 
     """Return a rule whose estimated relative error of every conjugate is about a tolerance.
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
-    agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens get a
-    lattice; more get Sobol points, whose number is limited, so that the tolerance may not be reached.
+    agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
+    student and a teacher of rank one get a lattice; other models get Sobol points, as many as a diagram can be solved
+    with in minutes, whatever the tolerance: what they reach is their own standard error.
 
     Raises
     ------
@@ -47,10 +49,10 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: 
     """
     if not FINEST <= tolerance <= 0.3:
         raise ValueError(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
+    if (model.sequence_length, model.rank, model.teacher_rank) != (2, 1, 1):
+        return SobolRule()
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
-    if model.sequence_length != 2:
-        rule, coarse = SobolRule(), SobolRule(points=64)
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from replica.sectors import Sector
 from saddle.continuation.newton import NewtonResult, OutsideDomain, newton
 from saddle.outcomes import Outcome
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
+from saddle.state_space import StateSpace
 
 __all__ = [
     "canonical_signs",
     "evaluation_of",
     "informed_solution",
     "informed_states",
+    "seeds_of_family",
     "solve_in_sector",
     "solve_state",
     "vanished",
@@ -59,7 +61,7 @@ def solve_in_sector(
 
 
 def solve_state(evolution: StateEvolution, sector: Sector, state: np.ndarray, alpha: float) -> Result:
-    """Solve as :func:`solve_in_sector`, from a full state (4,)."""
+    """Solve as :func:`solve_in_sector`, from a full state (n,)."""
     return solve_in_sector(evolution, sector, np.asarray(state, dtype=float)[list(sector.free)], alpha)
 
 
@@ -76,39 +78,70 @@ def evaluation_of(result: Result) -> StateEvaluation:
     return result.linearization.evaluation
 
 
-def vanished(evaluation: StateEvaluation, sector: Sector) -> tuple[int, ...]:
-    """Return which of the sector's symmetry-breaking order parameters are zero, in natural units."""
+def vanished(evaluation: StateEvaluation, sector: Sector) -> bool:
+    """Return whether a solution has, to the accuracy of natural units, a symmetry that its sector breaks."""
     sizes = np.abs(evaluation.state) / evaluation.full_scales
-    return tuple(i for i in sector.broken if sizes[i] < VANISHED)
+    return any(np.all(sizes[list(part)] < VANISHED) for part in evaluation.space.broken_by(sector))
 
 
-def canonical_signs(state: np.ndarray) -> np.ndarray:
-    """Return the equivalent state with m >= 0 and theta >= 0."""
+def _too_symmetric(sizes: np.ndarray, evolution: StateEvolution, sector: Sector) -> bool:
+    return any(np.all(sizes[list(part)] < VANISHED) for part in evolution.space.broken_by(sector))
+
+
+def canonical_signs(state: np.ndarray, space: StateSpace) -> np.ndarray:
+    """Return the equivalent state whose first overlaps m and theta are not negative, as far as symmetries allow."""
     state = np.array(state, dtype=float)
-    for index in (POSITIONAL_INDEX, SEMANTIC_INDEX):
-        state[index] = abs(state[index])
-    return state
+    if not space.group:
+        return state
+    odd = list(space.odd)
+    images = [state, *(np.array(signs) * state for signs in space.group)]
+    # Of equivalent states, the one with the greatest overlaps, compared one after the other.
+    return max(images, key=lambda image: tuple(image[odd]))
 
 
 def informed_states(evolution: StateEvolution, sector: Sector) -> Iterator[np.ndarray]:
     """Yield states with large overlaps in the sector's directions, in units that the model sets."""
-    rho, ridge = evolution.model.token_variance, evolution.model.regularization
-    largest_susceptibility = rho / ridge
-    encoding = np.sqrt(np.mean(np.square(evolution.model.positional_encoding)))
+    return seeds_of_family(evolution, sector.family, sector.broken)
+
+
+def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield states with large overlaps of a family's kind, among those that may differ from zero."""
+    space, model = evolution.space, evolution.model
+    variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
+    encoding = np.sqrt(np.mean(np.square(model.encoding_matrix))) if model.encoding_matrix.size else 1.0
     # Pre-activations of order 0.3 are where softmax attention starts to discriminate, whatever sigma.
     for size, field in ((0.2, 0.3), (0.1, 0.2), (0.4, 0.5)):
-        state = np.zeros(4)
-        state[0], state[2] = size * rho, 0.5 * largest_susceptibility
-        if POSITIONAL_INDEX in sector.broken:
-            state[POSITIONAL_INDEX] = field / encoding
-        if SEMANTIC_INDEX in sector.broken:
-            state[0] = 2.0 * size * rho
-            state[SEMANTIC_INDEX] = 0.8 * np.sqrt(state[0] * rho)
+        state = np.zeros(space.size)
+        informed = {space.quantities[i].indices[0] for i in space.of_kind("semantic_overlap") if i in broken}
+        informed = informed if family in ("semantic", "mixed") else set()
+        for index, x in enumerate(space.quantities):
+            if x.kind == "self_overlap" and x.positive:
+                # A column that knows nothing of the teacher is smaller than one that does, and columns differ.
+                column = x.indices[0]
+                state[index] = size * variances[x.group].mean() * (2.0 if column in informed else 0.8**column)
+            elif x.kind == "susceptibility" and x.positive:
+                state[index] = 0.5 * variances[x.group].mean() / model.regularization
+            elif x.kind == "positional_overlap" and index in broken and family in ("positional", "mixed"):
+                state[index] = field / encoding
+        for index, x in enumerate(space.quantities):
+            if x.kind == "semantic_overlap" and index in broken and family in ("semantic", "mixed"):
+                row, column = x.indices
+                variance = space.matrices(state, "self_overlap")[x.group, row, row]
+                state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / variances.shape[1])
         yield state
 
 
-def informed_solution(evolution: StateEvolution, sector: Sector, alpha: float) -> Result | None:
+def informed_solution(
+    evolution: StateEvolution, sector: Sector, alpha: float, family: str | None = None
+) -> Result | None:
     """Look for a solution with all of a sector's overlaps: state evolution from informed states, then Newton.
+
+    Parameters
+    ----------
+    evolution, sector, alpha
+        Where to look.
+    family
+        Which overlaps the starts have; by default those of the sector.
 
     Returns
     -------
@@ -117,13 +150,14 @@ def informed_solution(evolution: StateEvolution, sector: Sector, alpha: float) -
         proves no absence.
     """
     coarse = evolution.with_rule(evolution.rule.coarsened())
-    for state in informed_states(evolution, sector):
+    for state in seeds_of_family(evolution, family or sector.family, sector.broken):
         try:
-            state = canonical_signs(coarse.iterate(state, alpha, sector, WARM_UP_STEPS, WARM_UP_DAMPING))
+            state = coarse.iterate(state, alpha, sector, WARM_UP_STEPS, WARM_UP_DAMPING)
         except OutsideDomain:
             continue
+        state = canonical_signs(state, evolution.space)
         sizes = np.abs(state) / evolution.scales(state)
-        if any(sizes[i] < VANISHED for i in sector.broken):
+        if _too_symmetric(sizes, evolution, sector):
             continue
         result = solve_state(evolution, sector, state, alpha)
         if result.outcome is not Outcome.CONVERGED or result.linearization is None:

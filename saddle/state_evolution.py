@@ -1,8 +1,9 @@
 """The saddle-point equations as a residual: F(u; alpha) = u - G(alpha f(u)), with its Jacobian and observables.
 
-u = (q, m, V, theta) are the order parameters, f(u) the channel's averages (conjugates per alpha), G the map from
-conjugates to order parameters. Iterating u -> G(alpha f(u)) is the state evolution of the corresponding message
-passing. All formulas are generated from SymPy.
+u are the order parameters, (q, m, V, theta) for the paper's model, f(u) the channel's averages (conjugates per alpha),
+G the map from conjugates to order parameters. Iterating u -> G(alpha f(u)) is the state evolution of the corresponding
+message passing. All formulas are generated from SymPy. Where the student's columns can be rotated into each other, F is
+taken in the gauge of :meth:`saddle.state_space.StateSpace.in_gauge`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from functools import cached_property
 import numpy as np
 
 from replica.model import AttentionModel
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
-from saddle.channel import TEST_ERROR, Channel, ChannelAverages, parameter_vector
+from replica.sectors import Sector
+from saddle.channel import Channel, ChannelAverages
 from saddle.continuation.newton import OutsideDomain
 from saddle.kernel import load_kernel
 from saddle.quadrature import LineRule, OuterRule
 from saddle.replicon import Replicon, replicon
+from saddle.state_space import StateSpace
+from saddle.weights import Weights
 
 __all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]
-
-N_STATE = 4
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ResidualParameterSlopes:
     Attributes
     ----------
     residual
-        Of F, (4, n).
+        Of F, (number of order parameters, n).
     free_entropy
         Of Phi, conjugates fixed too, (n,). At a solution it is also the total derivative along a branch, since Phi
         is stationary.
@@ -47,28 +48,30 @@ class ResidualParameterSlopes:
 
 @dataclass(frozen=True)
 class StateEvaluation:
-    """The residual at one state and alpha, and everything computed on the way.
+    """The residual at one state and alpha, and everything computed on the way; n is the number of order parameters.
 
     Attributes
     ----------
     state
-        u = (q, m, V, theta), (4,).
+        u, (n,); (q, m, V, theta) for the paper's model.
     alpha
         Sample complexity.
     conjugates
-        (q_hat, m_hat, V_hat, theta_hat), (4,).
+        (n,), in the order of what they belong to: (q_hat, m_hat, V_hat, theta_hat).
     full_residual, full_jacobian
-        F (4,) and dF/du (4, 4) in the full space.
+        F (n,) and dF/du (n, n) in the full space.
     alpha_derivative
-        dF/dalpha, (4,).
+        dF/dalpha, (n,).
     overlap_slopes
-        Derivatives of the order parameters G in the conjugates, (4, 4).
+        Derivatives of the order parameters G in the conjugates, (n, n).
     full_scales
         Natural unit of each unknown: (q, sqrt(q), V, sqrt(q rho)).
     free_entropy, train_loss, test_error
         Phi; the training loss per dimension by its independent route; the test error per token.
     averages
         The channel's averages.
+    space
+        What the unknowns are.
     """
 
     state: np.ndarray
@@ -83,6 +86,7 @@ class StateEvaluation:
     train_loss: float
     test_error: float
     averages: ChannelAverages
+    space: StateSpace
 
     @property
     def free_entropy_error(self) -> float:
@@ -91,32 +95,33 @@ class StateEvaluation:
 
     @property
     def residual_differences(self) -> np.ndarray:
-        """What embedded rules give for F minus what the rule gives, to first order, (k, 4)."""
-        return -self.alpha * self.averages.differences[:, :N_STATE] @ self.overlap_slopes.T
+        """What embedded rules give for F minus what the rule gives, to first order, (k, n)."""
+        return -self.alpha * self.averages.differences[:, : len(self.state)] @ self.overlap_slopes.T
 
     def solution_shifts(self, free: tuple[int, ...]) -> np.ndarray:
-        """Return by how much embedded rules move a solution in a sector's unknowns, (k, 4), to first order."""
-        shifts = np.zeros((len(self.averages.differences), N_STATE))
+        """Return by how much embedded rules move a solution in a sector's unknowns, (k, n), to first order."""
+        shifts = np.zeros((len(self.averages.differences), len(self.state)))
         unknowns = list(free)
         jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
         shifts[:, unknowns] = -np.linalg.solve(jacobian, self.residual_differences[:, unknowns].T).T
         return shifts
 
     def order_parameter_errors(self, free: tuple[int, ...]) -> np.ndarray:
-        """Return errors of the order parameters at a solution of a sector, (4,), by first-order propagation."""
+        """Return errors of the order parameters at a solution of a sector, (n,), by first-order propagation."""
         return self.averages.outer.error(self.solution_shifts(free))
 
     def solution_test_error_error(self, free: tuple[int, ...]) -> float:
         """Return the test error's error at a solution: its own, and the order parameters' through its slopes."""
         through_state = self.solution_shifts(free) @ self.averages.test_error_derivatives
-        return float(self.averages.outer.error(self.averages.differences[:, TEST_ERROR] + through_state))
+        own = self.averages.differences[:, self.averages.columns.test_error]
+        return float(self.averages.outer.error(own + through_state))
 
     def newton_corrected(self, free: tuple[int, ...]) -> tuple[np.ndarray, float]:
-        """Return state (4,) and test error after one Newton step in a sector's unknowns.
+        """Return state (n,) and test error after one Newton step in a sector's unknowns.
 
         For a solution of a coarser rule evaluated on this one, both are correct to second order in its error.
         """
-        step = np.zeros(N_STATE)
+        step = np.zeros(len(self.state))
         unknowns = list(free)
         jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
         step[unknowns] = -np.linalg.solve(jacobian, self.full_residual[unknowns])
@@ -165,90 +170,117 @@ class SectorLinearization:
 
 @dataclass(frozen=True)
 class StateEvolution:
-    """The saddle-point equations of one model on one quadrature rule."""
+    """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters."""
 
     model: AttentionModel
     rule: OuterRule = LineRule()
     threads: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse models that the compiled solver would get wrong."""
-        AttentionModel.require(self.model, "the compiled solver")
+        """Refuse what is no model."""
+        if not isinstance(self.model, AttentionModel):
+            raise ValueError(f"the compiled solver must have an AttentionModel, got {type(self.model).__name__}")
 
     @cached_property
     def channel(self) -> Channel:
         """The channel on this rule; loads (first time: compiles) the kernel."""
         return Channel(load_kernel(self.model.structure), self.model, self.rule, self.threads)
 
+    @property
+    def space(self) -> StateSpace:
+        """The order parameters and their symmetries."""
+        return self.channel.space
+
+    @property
+    def sectors(self) -> tuple[Sector, ...]:
+        """The model's invariant subspaces, family by family."""
+        return self.space.sectors
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The equations' other half: order parameters from the conjugates."""
+        return Weights(self.channel.kernel.module, self.model)
+
     def with_rule(self, rule: OuterRule) -> StateEvolution:
         """Return the same equations on another rule."""
         return replace(self, rule=rule)
 
     def scales(self, state: np.ndarray) -> np.ndarray:
-        """Return the natural unit of each unknown at a state, (4,)."""
-        q, V = float(state[0]), float(state[2])
-        return np.array([q, np.sqrt(q), V, np.sqrt(q * self.model.token_variance)])
+        """Return the natural unit of each unknown at a state, (n,)."""
+        return self.space.units(state, self.channel.variances)
+
+    def shares(self, state: np.ndarray) -> tuple[float, float]:
+        """Return which parts of a pre-activation's mean square position and meaning make up at a state (n,).
+
+        The mean over tokens and columns of (m p)^2 / (q + (m p)^2), and of theta rho^{-1} theta^T / q.
+        """
+        space, groups = self.space, list(self.space.layout.groups)
+        q = np.diagonal(space.matrices(state, "self_overlap"), axis1=1, axis2=2)[groups]
+        m, theta = (space.matrices(state, kind) for kind in ("positional_overlap", "semantic_overlap"))
+        mean = np.einsum("rk,lk->lr", m[0], self.model.encoding_matrix) ** 2
+        explained = np.einsum("grs,gst,grt->gr", theta, np.linalg.inv(self.channel.variances), theta)[groups]
+        return float(np.mean(mean / (q + mean))), float(np.mean(explained / q))
 
     def check_domain(self, state: np.ndarray) -> None:
-        """Raise OutsideDomain unless q and V are positive and theta^2 < q rho at a state (4,)."""
-        q, _, V, theta = state
-        if not (np.all(np.isfinite(state)) and q > 0 and V > 0 and theta**2 < q * self.model.token_variance):
+        """Raise OutsideDomain unless q, V and rho - theta^T q^{-1} theta are positive definite at a state (n,)."""
+        if not self.space.inside(state, self.channel.variances):
             raise OutsideDomain(f"order parameters outside their domain: {state}")
 
     def evaluate(self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None) -> StateEvaluation:
-        """Evaluate residual, Jacobian and observables at a state (4,).
+        """Evaluate residual, Jacobian and observables at a state (n,).
 
         ``averages`` are the channel's at this state, if they are known: they do not depend on alpha.
 
         Raises
         ------
         OutsideDomain
-            If q or V is not positive, theta^2 >= q rho, or the weights' precision is not positive.
+            If q, V, rho - theta^T q^{-1} theta or the weights' precision is not positive definite.
         """
         state = np.array(state, dtype=float)
         self.check_domain(state)
-        module, parameters = self.channel.kernel.module, parameter_vector(self.model)
         if averages is None:
             averages = self.channel.averages(state)
-        conjugates = alpha * averages.conjugates
-        if not module.weight_precision(*conjugates, parameters) > 0:
+        weights, conjugates = self.weights, alpha * averages.conjugates
+        if not weights.exist(conjugates):
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
-        overlaps = np.array(module.overlaps(*conjugates, parameters))
         channel_slopes = averages.derivatives.copy()
-        for index, block in zip((POSITIONAL_INDEX, SEMANTIC_INDEX), averages.odd_blocks, strict=True):
+        for index, block in zip(self.space.odd, averages.odd_blocks, strict=True):
             # NOTE: where an odd order parameter vanishes it is not solved for, so the Jacobian need not be
             # consistent with the rule's own residual there, and the more accurate route decides stability.
-            if state[index] == 0.0:
+            if state[index] == 0.0 and averages.conjugates[index] == 0.0:
                 channel_slopes[index, index] = block
-        slopes = np.array(module.overlap_derivatives(*conjugates, parameters)).reshape(N_STATE, N_STATE)
+        slopes = weights.overlap_slopes(conjugates)
+        residual, jacobian = self.space.in_gauge(
+            state, state - weights.overlaps(conjugates), np.eye(len(state)) - alpha * slopes @ channel_slopes
+        )
         return StateEvaluation(
             state=state,
             alpha=alpha,
             conjugates=conjugates,
-            full_residual=state - overlaps,
-            full_jacobian=np.eye(N_STATE) - alpha * slopes @ channel_slopes,
+            full_residual=residual,
+            full_jacobian=jacobian,
             alpha_derivative=-slopes @ averages.conjugates,
             overlap_slopes=slopes,
             full_scales=self.scales(state),
-            free_entropy=float(module.free_entropy(*state, *conjugates, averages.envelope, alpha, parameters)),
-            train_loss=float(module.training_loss(*conjugates, averages.loss, alpha, parameters)),
+            free_entropy=weights.free_entropy(state, conjugates, averages.envelope, alpha),
+            train_loss=weights.training_loss(conjugates, averages.loss, alpha),
             test_error=averages.test_error,
             averages=averages,
+            space=self.space,
         )
 
     def parameter_slopes(
         self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None
     ) -> ResidualParameterSlopes:
-        """Differentiate F, Phi and the test error at a state (4,) in every parameter of the model.
+        """Differentiate F, Phi and the test error at a state (n,) in every parameter of the model.
 
         Includes the moving jumps and the response of the proximal point. Arguments and errors as for
         :meth:`evaluate`.
         """
         here = self.evaluate(state, alpha, averages)
-        module, parameters = self.channel.kernel.module, parameter_vector(self.model)
         channel = self.channel.parameter_slopes(here.state)
-        explicit = np.array(module.overlap_parameter_derivatives(*here.conjugates, parameters)).reshape(N_STATE, -1)
-        outside = np.array(module.free_entropy_parameter_derivatives(*here.state, *here.conjugates, parameters))
+        explicit = self.weights.overlap_parameter_slopes(here.conjugates)
+        outside = self.weights.free_entropy_parameter_slopes(here.state, here.conjugates)
         return ResidualParameterSlopes(
             residual=-(alpha * here.overlap_slopes @ channel.conjugates + explicit),
             free_entropy=outside - alpha * channel.envelope,
@@ -256,7 +288,7 @@ class StateEvolution:
         )
 
     def replicon(self, state: np.ndarray, alpha: float, *, quick: bool = False) -> Replicon:
-        """Return whether a solution (4,) is stable against replica-symmetry breaking, and by how much.
+        """Return whether a solution (n,) is stable against replica-symmetry breaking, and by how much.
 
         The state is taken as it is: it should be a solution at ``alpha``. Costs thirty to sixty residuals; if
         ``quick``, one, with a jump strength about as good as the rule, but a regular part that is rough where there are
@@ -265,15 +297,15 @@ class StateEvolution:
         Raises
         ------
         OutsideDomain
-            If q or V is not positive, or theta^2 >= q rho.
+            If q, V or rho - theta^T q^{-1} theta is not positive definite.
         """
         state = np.array(state, dtype=float)
         self.check_domain(state)
         return replicon(self.channel, state, alpha, quick=quick)
 
     def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
-        """Return the full state (4,) of a sector's unknowns, with zeros for what vanishes there."""
-        state = np.zeros(N_STATE)
+        """Return the full state (n,) of a sector's unknowns, with zeros for what vanishes there."""
+        state = np.zeros(self.space.size)
         state[list(sector.free)] = free_values
         return state
 

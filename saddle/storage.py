@@ -14,8 +14,6 @@ import xarray as xr
 
 from baselines import linear_positional
 from replica.model import AttentionModel
-from replica.names import CONJUGATES, ORDER_PARAMETERS
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
 from saddle.branch import Branch
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineOrders, LineRule, OuterRule, SobolRule
@@ -51,7 +49,6 @@ SCALARS = (
     "jump_strength",
     "jump_strength_error",
 )
-NAMES = [quantity.name for quantity in ORDER_PARAMETERS]
 
 
 def prepare_output(path: str | os.PathLike[str]) -> Path:
@@ -81,13 +78,15 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     rule and reasons are JSON attributes.
     """
     branches = list(diagram.branches.values())
+    space = branches[0].evolution.space
+    names = [quantity.name for quantity in space.quantities]
     n = diagram.alpha.size
 
     def stacked(values: list[np.ndarray], *tail: int) -> np.ndarray:
         return np.array(values) if values else np.empty((0, n, *tail))
 
     variables: dict[str, Any] = {}
-    for k, quantity in enumerate(ORDER_PARAMETERS):
+    for k, quantity in enumerate(space.quantities):
         attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
         variables[quantity.name] = (
             ("branch", "alpha"), stacked([b.states[:, k] for b in branches]), attributes,
@@ -96,7 +95,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
             ("branch", "alpha"),
             stacked([b.errors[:, k] for b in branches]),
         )
-    for k, quantity in enumerate(CONJUGATES):
+    for k, quantity in enumerate(space.conjugates):
         attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
         values = stacked([b.conjugate_states[:, k] for b in branches])
         variables[quantity.name] = (("branch", "alpha"), values, attributes)
@@ -108,12 +107,14 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     outcomes = np.array([[outcome.name for outcome in b.outcome] for b in branches], dtype="U12")
     variables["outcome"] = (("branch", "alpha"), outcomes.reshape(len(branches), n))
     for part in ("real", "imag"):
-        values = stacked([getattr(b.eigenvalues, part) for b in branches], 4)
+        values = stacked([getattr(b.eigenvalues, part) for b in branches], space.size)
         variables[f"eigenvalue_{part}"] = (("branch", "alpha", "eigenvalue"), values)
     variables["jacobian_diagonal"] = (
-        ("branch", "alpha", "order_parameter"), stacked([b.jacobian_diagonal for b in branches], 4),
-    )  # fmt: skip
-    variables["jacobian_signs"] = (("branch", "alpha", "block"), stacked([b.jacobian_signs for b in branches], 3))
+        ("branch", "alpha", "order_parameter"),
+        stacked([b.jacobian_diagonal for b in branches], space.size),
+    )
+    signs = stacked([b.jacobian_signs for b in branches], 1 + len(space.odd))
+    variables["jacobian_signs"] = (("branch", "alpha", "block"), signs)
     variables["sector"] = (("branch",), np.array([b.sector.value for b in branches], dtype="U12"))
     attributes = {
         "format": FORMAT,
@@ -129,8 +130,8 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     coordinates = {
         "branch": [branch.name for branch in branches],
         "alpha": ("alpha", diagram.alpha, {"long_name": "sample complexity n/d"}),
-        "order_parameter": NAMES,
-        "block": ["own", *(ORDER_PARAMETERS[i].name for i in (POSITIONAL_INDEX, SEMANTIC_INDEX))],
+        "order_parameter": names,
+        "block": ["own", *(names[i] for i in space.odd)],
     }
     return xr.Dataset(variables, coordinates, attributes)
 
@@ -220,20 +221,22 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
     evolution = StateEvolution(model, rule)
+    space = evolution.space
+    names, hats = ([x.name for x in quantities] for quantities in (space.quantities, space.conjugates))
     alpha = np.array(data["alpha"].values)
     alpha.setflags(write=False)
     branches = {}
     for name in map(str, data["branch"].values):
         chosen = data.sel(branch=name)
         branches[name] = Branch(
-            sector=Sector(str(chosen["sector"].values)),
+            sector=space.sector_named(str(chosen["sector"].values)),
             label=name,
             evolution=evolution,
             alpha=alpha,
             outcome=tuple(Outcome[str(outcome)] for outcome in chosen["outcome"].values),
-            states=np.stack([chosen[x].values for x in NAMES], axis=-1),
-            conjugate_states=np.stack([chosen[x.name].values for x in CONJUGATES], axis=-1),
-            errors=np.stack([chosen[f"{x}_error"].values for x in NAMES], axis=-1),
+            states=np.stack([chosen[x].values for x in names], axis=-1),
+            conjugate_states=np.stack([chosen[x].values for x in hats], axis=-1),
+            errors=np.stack([chosen[f"{x}_error"].values for x in names], axis=-1),
             eigenvalues=chosen["eigenvalue_real"].values + 1j * chosen["eigenvalue_imag"].values,
             jacobian_diagonal=np.array(chosen["jacobian_diagonal"].values),
             jacobian_signs=np.array(chosen["jacobian_signs"].values),

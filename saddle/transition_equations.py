@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 
 from replica.model import AttentionModel
-from replica.names import ALPHA, ORDER_PARAMETERS
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from replica.names import ALPHA
+from replica.sectors import Sector
 from saddle.attention_problem import (
     AttentionEvaluation,
     AttentionProblem,
@@ -19,7 +19,6 @@ from saddle.attention_problem import (
     sector_block,
     state_evaluation,
 )
-from saddle.channel import ENVELOPE, ODD_BLOCKS, TEST_ERROR
 from saddle.continuation.curves import CurveEvaluation
 from saddle.continuation.defining_systems import (
     EqualPotentials,
@@ -109,11 +108,14 @@ class Pitchfork:
     sector
         Of the solution.
     index
-        Of the overlap, in u = (q, m, V, theta).
+        Of the overlap, in the vector of order parameters.
+    unstable_to
+        Its name.
     """
 
     sector: Sector
     index: int
+    unstable_to: str
     kind: str = "pitchfork"
     # Measured: odd blocks do not always follow the law by which averages converge, so all of the change counts.
     trusted: float = 1.0
@@ -123,23 +125,26 @@ class Pitchfork:
         """Of the solution."""
         return (self.sector,)
 
-    @property
-    def unstable_to(self) -> str:
-        """Name of the overlap."""
-        return ORDER_PARAMETERS[self.index].name
-
     def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> SymmetryBreakingPoints:
         """Return F = 0 and odd block = 0."""
         problem, values, active = _parameters(evolution, over)
         return SymmetryBreakingPoints(
-            problem, sector_block(self.sector), values, active, overlap_block(self.index), reuse=REUSE
+            problem,
+            sector_block(self.sector, problem.space),
+            values,
+            active,
+            overlap_block(self.sector, self.index, problem.space),
+            reuse=REUSE,
         )
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return differences of the odd block of dF/du: those of the channel's odd block, all else at its value."""
-        column = ODD_BLOCKS + (POSITIONAL_INDEX, SEMANTIC_INDEX).index(self.index)
+        averages, space = here[0].averages, here[0].space
+        if self.index not in space.odd:
+            return np.zeros(len(averages.differences))
+        column = averages.columns.odd_blocks + space.odd.index(self.index)
         slope = here[0].alpha * here[0].overlap_slopes[self.index, self.index]
-        return -slope * here[0].averages.differences[:, column]
+        return -slope * averages.differences[:, column]
 
 
 @dataclass(frozen=True)
@@ -158,7 +163,7 @@ class Fold:
     def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> FoldPoints:
         """Return F = 0 and dF/du singular."""
         problem, values, active = _parameters(evolution, over)
-        return FoldPoints(problem, sector_block(self.sector), values, active)
+        return FoldPoints(problem, sector_block(self.sector, problem.space), values, active)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return zeros: alpha at a fold is stationary along the branch, so what moves the kernel does not move it."""
@@ -183,13 +188,14 @@ class EqualFreeEntropies:
     def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> EqualPotentials:
         """Return both saddle-point equations and Phi_first = Phi_second."""
         problem, values, active = _parameters(evolution, over)
-        blocks = sector_block(self.first), sector_block(self.second)
+        blocks = sector_block(self.first, problem.space), sector_block(self.second, problem.space)
         return EqualPotentials(problem, *blocks, values, active, FREE_ENTROPY_UNIT)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return differences of Phi_first - Phi_second; both are integrated on one lattice, so they go together."""
         first, second = here
-        return -first.alpha * (first.averages.differences - second.averages.differences)[:, ENVELOPE]
+        envelope = first.averages.columns.envelope
+        return -first.alpha * (first.averages.differences - second.averages.differences)[:, envelope]
 
 
 @dataclass(frozen=True)
@@ -230,11 +236,12 @@ class BaselineCrossing:
                 slopes[k] -= _baseline_slope(level, problem, parameters, k)
             return state_evaluation(here).averages.test_error_derivatives, slopes
 
-        return FunctionZeros(problem, sector_block(self.sector), values, active, excess, gradient, scale)
+        block = sector_block(self.sector, problem.space)
+        return FunctionZeros(problem, block, values, active, excess, gradient, scale)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return differences of the test error."""
-        return here[0].averages.differences[:, TEST_ERROR]
+        return here[0].averages.differences[:, here[0].averages.columns.test_error]
 
 
 def _baseline_slope(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +14,7 @@ from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
 from saddle.sharpening import LocatedTransition, locate
 from saddle.state_evolution import StateEvolution
+from saddle.state_space import StateSpace
 from saddle.transition_equations import (
     EqualFreeEntropies,
     Fold,
@@ -22,7 +23,7 @@ from saddle.transition_equations import (
 )
 
 __all__ = [
-    "Transition", "TransitionPoint", "find_alpha_c", "find_bifurcations", "global_branch", "missing_symmetries",
+    "Transition", "TransitionPoint", "find_alpha_c", "find_bifurcations", "global_branch",
     "transition_points",
 ]  # fmt: skip
 
@@ -42,12 +43,12 @@ class TransitionPoint:
     Attributes
     ----------
     order_parameters
-        (q, m, V, theta).
+        In the order of ``replica.names.order_parameters``: (q, m, V, theta) for the paper's model.
     free_entropy, test_error
         Phi and the test error per token.
     """
 
-    order_parameters: tuple[float, float, float, float]
+    order_parameters: tuple[float, ...]
     free_entropy: float
     test_error: float
 
@@ -100,7 +101,7 @@ class Transition:
 def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
     """Return the solutions at a located transition."""
     return tuple(
-        TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)  # pyright: ignore[reportArgumentType]
+        TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)
         for here in located.evaluations
     )
 
@@ -126,9 +127,11 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
     unstable_to, criticality = "", ""
     partners = [other.name for other in pieces if other is not piece and any(event is met for met in other.meets)]
     if event.kind is EventKind.PITCHFORK and event.block is not None:
-        index = int(np.argmax(np.abs(event.block.basis[:, 0])))
-        equations = Pitchfork(piece.sector, index)
-        partner = partners[0] if partners else piece.sector.broken_further(index).value
+        space = evolution.space
+        index = _breaking(event, space)
+        equations = Pitchfork(piece.sector, index, space.quantities[index].name)
+        broken = set(piece.sector.free) | set(np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))
+        partner = partners[0] if partners else space.sector_of({int(i) for i in broken}).family
         unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
     elif event.kind is EventKind.FOLD:
         equations = Fold(piece.sector)
@@ -158,6 +161,13 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         bracket,
         transition_points(located),
     )
+
+
+def _breaking(event: Event, space: StateSpace) -> int:
+    """Return the unknown that breaks the symmetry at a pitchfork: an overlap m or theta, if one does."""
+    assert event.block is not None
+    among = np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))
+    return int(next((i for i in among if i in space.odd), among[0]))
 
 
 def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
@@ -270,10 +280,3 @@ def _why_no_alpha_c(positional: Branch, semantic: Branch, compared: Sequence[_Co
     if missing:
         return f"no {' and no '.join(missing)} branch {where}"
     return f"no alpha at which both branches exist {where}"
-
-
-def missing_symmetries(evolution: StateEvolution) -> str:
-    """Say in words which of the sign symmetries a model lacks, on which sectors rest; "" if it has them."""
-    known: Mapping[str, bool] = vars(evolution.channel.kernel.symmetries)
-    lost = [name for name in ("student", "teacher") if not known[name]]
-    return f"the model lacks the {' and the '.join(lost)} reversal symmetry" if lost else ""

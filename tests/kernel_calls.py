@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from replica import AttentionModel
-from saddle.channel import N_COLUMNS, N_COUNTS, parameter_vector
+from saddle.channel import N_COUNTS
 from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.quadrature import LineOrders, legendre_tables
+from saddle.weights import parameter_vector
 
 __all__ = [
     "EXACT_LINE",
@@ -33,7 +34,7 @@ def average_lines(
     """
     h, common, mode = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float), kernel.module.STATE_AVERAGES
     outer = np.concatenate([common.reshape(len(h), -1), h], axis=1)
-    rows = np.zeros((len(outer), N_COLUMNS + N_COUNTS))
+    rows = np.zeros((len(outer), Columns(4, 2).count + N_COUNTS))
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
     kernel.module.average_lines(
         0, len(outer), outer, np.asarray(state, float), parameter_vector(model), line.scan,

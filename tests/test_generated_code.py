@@ -14,9 +14,9 @@ from replica import AttentionModel, derive_saddle_system, symbols
 from replica.attention import with_exponentials
 from replica.code_generation import FunctionSpecification, function_specifications, generate_source
 from replica.free_energy import build_free_entropy
-from saddle.channel import parameter_vector
 from saddle.kernel import kernel_of_system
 from saddle.kernel_text import kernel_source
+from saddle.weights import parameter_vector
 
 SYSTEM = derive_saddle_system()
 SPECIFICATIONS = function_specifications(SYSTEM)

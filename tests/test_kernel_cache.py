@@ -18,14 +18,14 @@ from saddle import cache_folder as cache_folder_module
 from saddle import kernel as kernel_module
 from saddle import kernel_key
 from saddle.cache_folder import CACHE_VARIABLE, cache_folder
-from saddle.channel import parameter_vector
 from saddle.kernel import Kernel, load_kernel
+from saddle.weights import parameter_vector
 
 # One cheap entry point: what is tested does not depend on which.
 CALL = """
 import sys, numpy
 from saddle.kernel import load_kernel
-from saddle.channel import parameter_vector
+from saddle.weights import parameter_vector
 from replica import AttentionModel
 kernel = load_kernel()
 values = kernel.module.overlaps(0.3, 0.2, 0.1, 0.05, parameter_vector(AttentionModel.paper()))

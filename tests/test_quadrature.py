@@ -9,7 +9,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.channel import Channel, parameter_vector
+from saddle.channel import Channel
 from saddle.kernel import load_kernel
 from saddle.quadrature import (
     EXCHANGE,
@@ -19,6 +19,7 @@ from saddle.quadrature import (
     LineOrders,
     SobolRule,
 )
+from saddle.weights import parameter_vector
 from tests.random_models import paper_state, random_model, random_state
 
 PAPER = AttentionModel.paper()

@@ -114,7 +114,7 @@ def published_theory(model: AttentionModel, branch: str) -> xr.Dataset:
     ValueError
         If no such curve was published.
     """
-    name = f"{_THEORY.get(model, '?')}_{Sector(branch).name}"
+    name = f"{_THEORY.get(model, '?')}_{branch.upper()}"
     if not hasattr(theory_curves, name):
         raise ValueError(
             f"theory is published for {THEORY_MODELS!r} on two or three branches; got {branch!r}, {model!r}"

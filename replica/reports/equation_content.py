@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import sympy as sp
 
-from replica import names, symbols
+from replica import symbols
 from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianAverage
 from replica.invariant_subspaces import reduced_system
 from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
 from replica.reports.printing import ReportPrinter
 from replica.saddle_equations import SaddleSystem
-from replica.sectors import Sector
+from replica.sectors import PAPER_SECTORS, Sector
 from replica.spectrum_average import spectrum_average
 from replica.steps.step import DerivationStep
 
@@ -118,14 +118,15 @@ def sector_equations(
     system: SaddleSystem, sector: Sector
 ) -> tuple[tuple[sp.Symbol, ...], dict[sp.Symbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
     """Return what vanishes in a sector, and the equations left of order parameters and of conjugates."""
-    kinds = [names.ORDER_PARAMETERS[index].kind for index in sector.transverse]
-    vanishing = [x.symbol for x in system.order_parameters if x.kind in kinds]
+    vanishing = [x.symbol for k, x in enumerate(system.order_parameters) if k not in sector.free]
     overlaps, conjugates = reduced_system(system, frozenset(vanishing))
     hats = [x.symbol for x in system.conjugates if x.symbol not in conjugates]
     return (*vanishing, *hats), overlaps, conjugates
 
 
-def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+def sector_blocks(
+    system: SaddleSystem, printer: ReportPrinter, sectors: Sequence[Sector] = PAPER_SECTORS
+) -> list[Block]:
     """Return the equations of every sector in which something vanishes."""
     blocks: list[Block] = [
         Heading("Sectors"),
@@ -135,7 +136,7 @@ def sector_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
             "lie in sectors, where the equations below are left; those of the mixed sector are the general ones."
         ),
     ]
-    for sector in Sector:
+    for sector in sectors:
         zero, overlaps, conjugates = sector_equations(system, sector)
         if not zero:
             continue

@@ -11,7 +11,7 @@ from saddle.continuation.branching import NewBranch, runs_through, switch
 from saddle.continuation.curves import CurvePoint, between, correct
 from saddle.continuation.events import Event, EventFunction, EventKind, find_events
 from saddle.continuation.problem import Problem
-from saddle.continuation.sections import Section, group_elements, isotropy, symmetry_blocks
+from saddle.continuation.sections import Block, Section, group_elements, isotropy, symmetry_blocks
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
 from saddle.outcomes import SolverError
 
@@ -110,6 +110,7 @@ def explore(
     max_branches: int = 50,
     known: Exploration | None = None,
     leaves: Callable[[np.ndarray, np.ndarray], bool] | None = None,
+    wanted: Callable[[Block], bool] = lambda block: True,
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Exploration:
     """Trace branches from seeds, locate their special points, and go on through branch points.
@@ -135,6 +136,9 @@ def explore(
     leaves
         Function of two neighbouring points (x, p), (n + 1,) each: whether a branch is to be followed no further than
         the later one, because the equations mean nothing beyond.
+    wanted
+        Function of an invariant subspace: whether branches in it are followed. Those that a symmetry which is no
+        involution maps to others need not be.
     report
         Called with every new point.
 
@@ -144,7 +148,7 @@ def explore(
         After Ctrl-C, what was computed so far, marked incomplete.
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
-    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, leaves, report)
+    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, leaves, wanted, report)
     if known is not None:
         work.traced += known.branches
         work.looked_at += [event for branch in known.branches for event in branch.events]
@@ -178,6 +182,7 @@ class _Work:
     amplitude: float
     max_branches: int
     leaves: Callable[[np.ndarray, np.ndarray], bool] | None
+    wanted: Callable[[Block], bool]
     report: Callable[[CurvePoint], object]
     left_out: int = 0
     traced: list[TracedBranch] = field(default_factory=list)
@@ -270,7 +275,7 @@ class _Work:
                 self._replace_event(branch.events[place], event)
                 self.traced[index] = replace(self.traced[index], events=events)
                 for new in found:
-                    if not self.knows(new.section, new.start):
+                    if self.wanted(new.section.block) and not self.knows(new.section, new.start):
                         self.follow(new.section, new.start, (new, event))
                 return True
         return False

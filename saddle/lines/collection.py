@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from replica.model import AttentionModel
-from replica.names import ORDER_PARAMETERS
+from replica.names import order_parameters
 from saddle.diagram_solving import solve_phase_diagram
 from saddle.lines.ends import LineEnd
 from saddle.lines.result import TransitionLine, empty_line
@@ -117,7 +117,7 @@ class TransitionLines:
         }
         coordinates = {
             "line": ("point", np.array(names, dtype="U32")),
-            "order_parameter": [quantity.name for quantity in ORDER_PARAMETERS],
+            "order_parameter": [quantity.name for quantity in order_parameters(self.model.structure.layout)],
         }
         return xr.Dataset(variables, coordinates, attributes)
 

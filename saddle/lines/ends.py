@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from replica.names import ALPHA
-from replica.sectors import POSITIONAL_INDEX, SEMANTIC_INDEX, Sector
+from replica.sectors import PAPER_SECTORS
 from saddle.attention_problem import overlap_block
 from saddle.continuation.double_points import DoubleSymmetryBreaking
 from saddle.continuation.events import solve_square
@@ -49,13 +49,19 @@ class LineEnd:
 
 
 def _double(evolution: StateEvolution, over: str) -> DoubleSymmetryBreaking:
-    pitchfork = Pitchfork(Sector.AGNOSTIC, SEMANTIC_INDEX).system(evolution, (ALPHA.name, over))
-    return DoubleSymmetryBreaking(pitchfork, overlap_block(POSITIONAL_INDEX))
+    position, meaning = evolution.space.odd
+    agnostic = evolution.space.sector_named("agnostic")
+    names = evolution.space.quantities
+    pitchfork = Pitchfork(agnostic, meaning, names[meaning].name).system(evolution, (ALPHA.name, over))
+    return DoubleSymmetryBreaking(pitchfork, overlap_block(agnostic, position, evolution.space))
 
 
 def classify_end(equations: TransitionEquations, evolution: StateEvolution, y: np.ndarray, over: str) -> LineEnd | None:
-    """Say what happens next to the last point y of a line; None for anything but a first-order line."""
-    if not isinstance(equations, EqualFreeEntropies):
+    """Say what happens next to the last point y of a line of first-order transitions; None for any other line.
+
+    None also for a model with more overlaps than one m and one theta.
+    """
+    if not isinstance(equations, EqualFreeEntropies) or evolution.sectors != PAPER_SECTORS:
         return None
     free = equations.first.free, equations.second.free
     first, second = y[: len(free[0])], y[len(free[0]) : -2]

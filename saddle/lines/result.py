@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.model import AttentionModel
+from replica.names import order_parameters
 from saddle.lines.ends import LineEnd
 from saddle.quadrature import OuterRule
-from saddle.state_evolution import N_STATE
 
 __all__ = ["TransitionLine", "empty_line"]
 
@@ -101,8 +101,8 @@ class TransitionLine:
 
 def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
     """Return a line without points, and why it has none."""
-    none = np.zeros(0)
+    none, unknowns = np.zeros(0), len(order_parameters(model.structure.layout))
     return TransitionLine(
-        name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, N_STATE)), np.zeros((0, 1)),
+        name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, unknowns)), np.zeros((0, 1)),
         np.zeros((0, 1)), ("", ""), None, reason, complete,
     )  # fmt: skip

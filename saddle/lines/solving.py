@@ -22,7 +22,7 @@ from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.sharpening import LocatedTransition, sharpen
-from saddle.state_evolution import N_STATE, StateEvolution
+from saddle.state_evolution import StateEvolution
 from saddle.transition_equations import (
     BaselineCrossing,
     TransitionEquations,
@@ -133,7 +133,7 @@ def solve_transition_line(
             return empty_line(name, model, over, found, complete=found != "the computation was interrupted")
         solved, located = found
         evolution = StateEvolution(solved.model, solved.rule, threads)
-        equations = equations_of(name, located)
+        equations = equations_of(name, located, solved)
         return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
 
 
@@ -224,7 +224,7 @@ def _faded(equations: TransitionEquations, y: np.ndarray) -> bool:
 
 def overtaken(line: TransitionLine, evolution: StateEvolution, sector: Sector) -> np.ndarray:
     """Return where on a line of one solution the other pure family has the larger Phi, (n,)."""
-    other = Sector.SEMANTIC if sector is Sector.POSITIONAL else Sector.POSITIONAL
+    other = evolution.space.sector_named("semantic" if sector.family == "positional" else "positional")
     behind = np.zeros(len(line), dtype=bool)
     own = float(getattr(evolution.model, line.over))
     first = int(np.argmin(np.abs(line.parameter - own)))
@@ -279,7 +279,7 @@ def _line(
         error=np.array([located.error for _, located in solved]),
         tangent=np.array([point.tangent[-2] / point.tangent[-1] for point, _ in solved]),
         order_parameters=np.array([[e.state for e in located.evaluations] for _, located in solved]).reshape(
-            -1, s, N_STATE
+            -1, s, evolution.space.size
         ),
         free_entropy=np.array([[e.free_entropy for e in located.evaluations] for _, located in solved]).reshape(-1, s),
         test_error=np.array([[e.test_error for e in located.evaluations] for _, located in solved]).reshape(-1, s),

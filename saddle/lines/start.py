@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from baselines import BASELINES
 from replica.model import AttentionModel
-from replica.names import ORDER_PARAMETERS
-from replica.sectors import Sector
+from replica.sectors import FAMILIES
 from saddle.attention_problem import LINE_PARAMETERS
 from saddle.baseline_crossing import errors_of_baseline
 from saddle.diagram_solving import solve_phase_diagram
@@ -29,7 +28,7 @@ def canonical_name(name: str) -> str:
     """Return the canonical name of a transition, or say what is wrong with it."""
     name = ALIASES.get(name, name)
     parts = name.split(" (")[0].split(" -> ")
-    families = {sector.value for sector in Sector}
+    families = FAMILIES
     if name in ("alpha_c", "alpha_l", *BASELINES) or (
         len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
     ):
@@ -47,15 +46,16 @@ def canonical_parameter(over: str) -> str:
     return OTHER_NAMES.get(over, over)
 
 
-def equations_of(name: str, transition: Transition) -> TransitionEquations:
+def equations_of(name: str, transition: Transition, diagram: PhaseDiagram) -> TransitionEquations:
     """Return the equations that define a transition of a solved diagram."""
-    sectors = [next((s for s in Sector if part.split()[0] == s.value), None) for part in transition.between]
+    branches = [diagram.branches.get(part) for part in transition.between]
+    sectors = [None if branch is None else branch.sector for branch in branches]
     first = sectors[0]
     if first is None:
         raise ValueError(f"{name} is not a transition between families of solutions: {transition}")
     if transition.kind == "pitchfork":
-        index = [quantity.name for quantity in ORDER_PARAMETERS].index(transition.unstable_to)
-        return Pitchfork(first, index)
+        names = [quantity.name for quantity in next(iter(diagram.branches.values())).evolution.space.quantities]
+        return Pitchfork(first, names.index(transition.unstable_to), transition.unstable_to)
     if transition.kind == "fold":
         return Fold(first)
     if transition.kind == "baseline-crossing":

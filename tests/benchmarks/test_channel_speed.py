@@ -17,7 +17,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.channel import parameter_vector
+from saddle.weights import parameter_vector
 
 PAPER = AttentionModel.paper()
 STATES = {
