@@ -322,6 +322,16 @@ class Channel:
             embedded[:, odd] = 0.0
             slopes[odd] = 0.0
             jacobian[signs[:, None] != signs[None, :]] = 0.0
+        for moved in self.space.exchanges_fixing(state):
+            # Averages of a state whose columns are alike are alike, which the points are not.
+            sums[: at.size] = 0.5 * (sums[: at.size] + sums[moved])
+            embedded[:, : at.size] = 0.5 * (embedded[:, : at.size] + embedded[:, moved])
+            slopes = 0.5 * (slopes + slopes[moved])
+            jacobian = 0.5 * (jacobian + jacobian[np.ix_(moved, moved)])
+            odd = [self.space.odd.index(moved[i]) for i in self.space.odd]
+            blocks = slice(at.odd_blocks, at.jacobian)
+            sums[blocks] = 0.5 * (sums[blocks] + sums[blocks][odd])
+            embedded[:, blocks] = 0.5 * (embedded[:, blocks] + embedded[:, blocks][:, odd])
         jumps, failures, points = rows[:, at.count :].sum(axis=0)
         return ChannelAverages(
             columns=at,

@@ -126,7 +126,7 @@ def find_families(
             amplitude=AMPLITUDE,
             known=found,
             leaves=lambda before, after: _weights_vanish(space, before, after, scale),
-            wanted=lambda block: sector_of(block, space) in space.sectors,
+            wanted=lambda block: space.is_aligned(sector_of(block, space)),
             report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
         )
 

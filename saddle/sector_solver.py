@@ -116,9 +116,10 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
         informed = informed if family in ("semantic", "mixed") else set()
         for index, x in enumerate(space.quantities):
             if x.kind == "self_overlap" and x.positive:
-                # A column that knows nothing of the teacher is smaller than one that does, and columns differ.
+                # A column that knows nothing of the teacher is smaller than one that does; informed columns differ.
                 column = x.indices[0]
-                state[index] = size * variances[x.group].mean() * (2.0 if column in informed else 0.8**column)
+                unlike = 1.0 if family == "agnostic" else 0.8**column
+                state[index] = size * variances[x.group].mean() * (2.0 if column in informed else unlike)
             elif x.kind == "susceptibility" and x.positive:
                 state[index] = 0.5 * variances[x.group].mean() / model.regularization
             elif x.kind == "positional_overlap" and index in broken and family in ("positional", "mixed"):

@@ -2,8 +2,8 @@
 
 u are the order parameters, (q, m, V, theta) for the paper's model, f(u) the channel's averages (conjugates per alpha),
 G the map from conjugates to order parameters. Iterating u -> G(alpha f(u)) is the state evolution of the corresponding
-message passing. All formulas are generated from SymPy. Where the student's columns can be rotated into each other, F is
-taken in the gauge of :meth:`saddle.state_space.StateSpace.in_gauge`.
+message passing. All formulas are generated from SymPy. Where the student's columns can be rotated into each other,
+dF/du leaves rotations out (:meth:`saddle.state_space.StateSpace.across_orbits`).
 """
 
 from __future__ import annotations
@@ -250,18 +250,17 @@ class StateEvolution:
             if state[index] == 0.0 and averages.conjugates[index] == 0.0:
                 channel_slopes[index, index] = block
         slopes = weights.overlap_slopes(conjugates)
-        residual, jacobian = self.space.in_gauge(
-            state, state - weights.overlaps(conjugates), np.eye(len(state)) - alpha * slopes @ channel_slopes
-        )
+        scales = self.scales(state)
+        jacobian = np.eye(len(state)) - alpha * slopes @ channel_slopes
         return StateEvaluation(
             state=state,
             alpha=alpha,
             conjugates=conjugates,
-            full_residual=residual,
-            full_jacobian=jacobian,
+            full_residual=state - weights.overlaps(conjugates),
+            full_jacobian=self.space.across_orbits(state, jacobian, scales),
             alpha_derivative=-slopes @ averages.conjugates,
             overlap_slopes=slopes,
-            full_scales=self.scales(state),
+            full_scales=scales,
             free_entropy=weights.free_entropy(state, conjugates, averages.envelope, alpha),
             train_loss=weights.training_loss(conjugates, averages.loss, alpha),
             test_error=averages.test_error,

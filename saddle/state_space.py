@@ -1,4 +1,4 @@
-"""The vector u of a model's order parameters: its matrices, natural units, domain, symmetries and gauge.
+"""The vector u of a model's order parameters: its matrices, natural units, domain and symmetries.
 
 Order parameters stand in the order of :func:`replica.names.order_parameters`; for the paper's model u = (q, m, V,
 theta). Positive definiteness of q, V and rho - theta^T q^{-1} theta is a domain that steps must not leave: nothing is
@@ -21,8 +21,10 @@ __all__ = ["StateSpace"]
 
 # Least eigenvalue of a matrix that counts as positive definite, in natural units.
 DEFINITE = 1e-12
-# Below this difference of the variances of two columns, relative to their sum, they count as equal.
-DEGENERATE = 1e-7
+# Relative difference of two columns' order parameters that counts as none.
+ALIKE = 1e-7
+# Length in natural units of the tangent of an orbit below which a solution counts as unchanged by rotations.
+LEAST_TANGENT = 0.05
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,15 @@ class StateSpace:
         transverse = tuple(i for i in self.odd if i not in free)
         family = family_of({self.quantities[i].kind for i in free})
         return Sector(f"{family} 0", tuple(sorted(free)), broken, transverse)
+
+    def is_aligned(self, sector: Sector) -> bool:
+        """Return whether a sector is one of the model's, in which no rotation of columns moves its solutions.
+
+        Where there are rotations, sectors with correlated columns hold orbits, and others are images of these.
+        """
+        correlated = [i for i, x in enumerate(self.quantities) if x.kind == "self_overlap" and not x.positive]
+        rotated = self.rotations and any(i in sector.free for i in correlated)
+        return sector in self.sectors and not rotated
 
     def sector_named(self, value: str) -> Sector:
         """Return a sector by its value; raises KeyError if there is none."""
@@ -171,63 +182,60 @@ class StateSpace:
         return all(_definite(matrix) for matrix in (*V, *joint))
 
     @cached_property
-    def _gauges(self) -> list[tuple[int, int, int, list[tuple[int, int, int]]]]:
-        """Return, per pair of columns a < b, the index of q_ab, of q_aa and q_bb, and how a rotation moves entries.
-
-        A rotation by epsilon adds epsilon times factor times entry ``source`` to entry ``target``: Q_a -> Q_a +
-        epsilon Q_b, Q_b -> Q_b - epsilon Q_a.
-        """
+    def _rotations(self) -> list[np.ndarray]:
+        """Return, per pair a < b, how a rotation Q_a -> Q_a + eps Q_b, Q_b -> Q_b - eps Q_a moves u, (n, n)."""
         if not self.rotations:
             return []
-        q = self._places["self_overlap"][0]
-        gauges = []
+        found = []
         for a, b in itertools.combinations(range(self.layout.rank), 2):
-            moves = []
+            change = np.zeros((self.size, self.size))
             for index, x in enumerate(self.quantities):
                 places = self._places[x.kind][x.group or 0]
                 row, column = x.indices
-                for own, other, sign in ((a, b, 1), (b, a, -1)):
+                for own, other, sign in ((a, b, 1.0), (b, a, -1.0)):
                     if row == own:
-                        moves.append((index, int(places[other, column]), sign))
+                        change[index, places[other, column]] += sign
                     if x.kind in ("self_overlap", "susceptibility") and column == own:
-                        moves.append((index, int(places[row, other]), sign))
-            gauges.append((int(q[a, b]), int(q[a, a]), int(q[b, b]), moves))
-        return gauges
+                        change[index, places[row, other]] += sign
+            found.append(change)
+        return found
 
-    def in_gauge(self, state: np.ndarray, residual: np.ndarray, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return residual and Jacobian with rotations of the columns fixed by q_ab = 0 in the first group of tokens.
+    def across_orbits(self, state: np.ndarray, jacobian: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Return dF/du with the directions removed along which rotations of the columns move a solution.
 
-        Where columns can be rotated into each other, solutions come in orbits, along which the Jacobian is singular.
-        At a state with q_ab = 0 and different q_aa the residual is moved along the orbit so that its own q_ab
-        vanishes (a moving frame: theory notes, section 6); q_ab then has the equation q_ab = 0. Zeros and stability
-        across orbits are unchanged. Where q_aa = q_bb, the pair (q_ab, V_ab) says nothing that (q_aa - q_bb,
-        V_aa - V_bb) does not.
+        There dF/du t = 0 for the tangent t of the orbit. dF/du + t n^T, with n t = 1 (here n is t itself, in natural
+        units), has eigenvalue 1 instead of 0 there and all others unchanged (A. Brauer, Duke Math. J. 19 (1952) 75):
+        signs of determinants and eigenvalues are then those of changes that are no rotation. States that hardly change
+        under rotations have no such direction.
         """
-        if not self._gauges:
-            return residual, jacobian
-        residual, jacobian = residual.copy(), jacobian.copy()
-        for q_ab, q_aa, q_bb, moves in self._gauges:
-            total = state[q_aa] + state[q_bb]
-            # Of q_ab, the rotation's effect is q_bb - q_aa.
-            gap = state[q_bb] - state[q_aa]
-            if abs(gap) > DEGENERATE * total:
-                tangent = np.zeros(self.size)
-                for target, source, sign in moves:
-                    tangent[target] += sign * state[source]
-                change = np.zeros((self.size, self.size))
-                for target, source, sign in moves:
-                    change[target, source] += sign
-                share, share_slope = residual[q_ab] / gap, jacobian[q_ab] / gap
-                share_slope = share_slope.copy()
-                share_slope[q_bb] -= share / gap
-                share_slope[q_aa] += share / gap
-                residual = residual - share * tangent
-                jacobian = jacobian - np.outer(tangent, share_slope) - share * change
-            residual[q_ab] = state[q_ab]
-            jacobian[q_ab] = 0.0
-            jacobian[:, q_ab] = 0.0
-            jacobian[q_ab, q_ab] = 1.0
-        return residual, jacobian
+        for change in self._rotations:
+            tangent = change @ state
+            size = float(np.linalg.norm(tangent / units))
+            if size > LEAST_TANGENT:
+                jacobian = jacobian + np.outer(tangent, tangent / units**2) / size**2
+        return jacobian
+
+    @cached_property
+    def _exchanges(self) -> list[np.ndarray]:
+        """Return how neighbouring columns' exchanges permute the order parameters, as arrays of indices."""
+        if not self.rotations:
+            return []
+        found = []
+        for a in range(self.layout.rank - 1):
+            order = list(range(self.layout.rank))
+            order[a], order[a + 1] = order[a + 1], order[a]
+            moved = np.empty(self.size, dtype=int)
+            for index, x in enumerate(self.quantities):
+                row, column = x.indices
+                both = x.kind in ("self_overlap", "susceptibility")
+                moved[index] = self._places[x.kind][x.group or 0][order[row], order[column] if both else column]
+            found.append(moved)
+        return found
+
+    def exchanges_fixing(self, state: np.ndarray) -> list[np.ndarray]:
+        """Return the exchanges of columns that leave a state where it is, as permutations of the unknowns."""
+        scale = np.maximum(np.abs(state), np.finfo(float).tiny)
+        return [moved for moved in self._exchanges if np.all(np.abs(state[moved] - state) <= ALIKE * scale)]
 
 
 def _definite(matrix: np.ndarray) -> bool:

@@ -131,7 +131,10 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         index = _breaking(event, space)
         equations = Pitchfork(piece.sector, index, space.quantities[index].name)
         broken = set(piece.sector.free) | set(np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))
-        partner = partners[0] if partners else space.sector_of({int(i) for i in broken}).family
+        broken_sector = space.sector_of({int(i) for i in broken})
+        if space.rotations and broken_sector not in space.sectors:
+            return None  # an image of the same pitchfork in another column
+        partner = partners[0] if partners else broken_sector.family
         unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
     elif event.kind is EventKind.FOLD:
         equations = Fold(piece.sector)

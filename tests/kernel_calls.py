@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from replica import AttentionModel
-from saddle.channel import N_COUNTS
+from saddle.channel import N_COUNTS, Columns
 from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.quadrature import LineOrders, legendre_tables

@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from replica import AttentionModel
-from replica.sectors import Sector
 from validation.published_data import descent_main, descent_other, descent_slices, theory_curves
 
 __all__ = [
