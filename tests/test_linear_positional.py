@@ -11,7 +11,7 @@ from scipy.integrate import dblquad
 from scipy.special import expit
 
 from baselines import linear_positional
-from baselines.target_moments import target_values
+from baselines.target_function import target_values
 from replica import AttentionModel, symbols
 from replica.attention import target_matrix, with_exponentials
 
