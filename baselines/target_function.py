@@ -168,11 +168,8 @@ class _TextFunction:
         # What is not finite is refused by whoever averages, who knows whether the point counts.
         with np.errstate(all="ignore"):
             entries = self.function(*fields, *values)
-        shape = (self.length, self.length, *fields[0].shape)
-        result = np.empty((self.length**2, *fields[0].shape))
-        for place, entry in zip(result, entries, strict=True):
-            place[...] = entry
-        return result.reshape(shape)
+        shape = fields[0].shape
+        return np.stack([np.broadcast_to(x, shape) for x in entries]).reshape(self.length, self.length, *shape)
 
 
 @functools.lru_cache(maxsize=32)
@@ -188,9 +185,9 @@ def _text_function(text: str, length: int, columns: int) -> _TextFunction:
     parameters = sorted(matrix.free_symbols - set(fields), key=str)
     # A row's weights are computed together, by a function that cannot overflow.
     row, entry = sp.Function("softmax_row"), sp.Function("entry_of_row", real=True)
-    entries = [x.replace(SoftmaxWeight, lambda j, *logits: entry(row(*logits), j)) for x in matrix]
+    together = matrix.replace(SoftmaxWeight, lambda j, *logits: entry(row(*logits), j))
     functions = {"softmax_row": lambda *logits: softmax(logits), "entry_of_row": lambda weights, j: weights[j]}
-    function = sp.lambdify([*fields, *parameters], entries, modules=[functions, "scipy", "numpy"], cse=True)
+    function = sp.lambdify([*fields, *parameters], list(together), modules=[functions, "scipy", "numpy"], cse=True)
     reversed_fields = {x: -x for x in fields}
     even = matrix.xreplace(reversed_fields) == matrix
     return _TextFunction(function, tuple(map(str, parameters)), even, length)

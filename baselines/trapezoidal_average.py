@@ -25,6 +25,7 @@ REACH = 9.0
 RIM = 8.0
 # Of the whole grid, which has a power of the nodes per variable.
 LARGEST_GRID = 2**23
+BLOCK = 2**13
 # More would leave one density only, hence no estimate of the error.
 MOST_VARIABLES = 5
 # Averages that agree to this between two densities have converged: the next one would gain rounding only.
@@ -95,14 +96,18 @@ def _average(target: TargetFunction, shares: Array, count: int) -> _Average:
     rim_weights = None
     if not target.bounded:
         rim_weights = np.where(np.max(np.abs(others), axis=0) > RIM, other_weights, 0.0)
-    # Of an even target half of the nodes will do; counts are even. A slice of the grid at a time: all of it would
-    # not fit into a processor's cache, or into memory.
+    # Of an even target half of the nodes will do; counts are even.
     half, times = (slice(count // 2, None), 2) if target.even else (slice(None), 1)
+    deviation = np.empty((length, length, other_weights.size))
+    squares = np.empty_like(deviation)
     for first, weight in zip(nodes[half], times * weights[half], strict=True):
-        deviation = target([np.full(other_weights.size, first), *others]) - centre
-        own_mean = deviation @ other_weights
-        mean += weight * own_mean
-        squares = deviation**2
+        # A slice of the grid at a time, and a block of it: all would not fit into a processor's cache, or into memory.
+        for start in range(0, other_weights.size, BLOCK):
+            block = [x[start : start + BLOCK] for x in others]
+            values = target([np.full(block[0].size, first), *block])
+            np.subtract(values, centre, out=deviation[:, :, start : start + BLOCK])
+        mean += weight * (deviation @ other_weights)
+        np.square(deviation, out=squares)
         square += weight * float(np.sum((squares @ other_weights) * shares))
         if rim_weights is not None:
             rim = other_weights if abs(first) > RIM else rim_weights
