@@ -32,6 +32,8 @@ MOST_VARIABLES = 5
 CONVERGED = 1e-13
 
 
+# What is not finite is refused at the end.
+@np.errstate(over="ignore", invalid="ignore")
 def trapezoidal_moments(target: TargetFunction) -> TargetMoments:
     """Return the moments by the trapezoidal rule; their errors are the differences between the last two densities.
 
@@ -80,8 +82,6 @@ class _Average:
     square_rim: float
 
 
-# What is not finite is refused at the end.
-@np.errstate(over="ignore", invalid="ignore")
 def _average(target: TargetFunction, shares: Array, count: int) -> _Average:
     """Return mean and variance by the trapezoidal rule, ``count`` nodes per variable out to 9 standard deviations."""
     length, dimension = target.length, target.dimension

@@ -141,12 +141,6 @@ def test_three_tokens_agree_with_monte_carlo():
     assert baseline.error < 1e-12 * baseline.test_error
 
 
-def test_a_sequence_too_long_for_a_grid_is_refused():
-    model = AttentionModel(0.3, positional_matrix=np.eye(6), positional_encoding=[1.0] * 6)
-    with pytest.raises(ValueError, match="at most 5 tokens, got 6"):
-        linear_positional(model)
-
-
 @pytest.mark.parametrize("model", [AttentionModel.paper(positional_matrix=SKEWED), three_tokens(0.4, 1.1)])
 def test_target_is_that_of_the_equations(model):
     length = model.sequence_length
