@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from baselines import hermite, recovery
 from baselines.baseline import checked_alpha
-from baselines.target_moments import target_moments, target_values
+from baselines.target_function import target_values
+from baselines.target_moments import MOST_TOKENS, target_moments
 from replica import AttentionModel
 
 __all__ = ["BayesCurve", "BayesOptimal", "bayes_optimal"]
@@ -156,8 +157,12 @@ def bayes_optimal(model: AttentionModel) -> BayesOptimal:
     ValueError
         If the sequence is longer than five tokens, or the model is of another kind than the paper's.
     """
-    moments = target_moments(model, "the Bayes-optimal baseline")
+    what = "the Bayes-optimal baseline"
+    AttentionModel.require(model, what)
     length = model.sequence_length
+    if length > MOST_TOKENS:
+        raise ValueError(f"{what} needs at most {MOST_TOKENS} tokens, got {length!r}")
+    moments = target_moments(model, what)
     scale = model.token_variance / length
     coarse, fine = (scale * _energies(model, order) for order in hermite.orders(length))
     informative = model.omega < 1.0

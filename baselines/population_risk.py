@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines import hermite
-from baselines.target_moments import softmax, target_values
+from baselines.target_function import softmax, target_values
 from replica import AttentionModel
 from replica.layer import attention_entries
 

@@ -1,4 +1,4 @@
-r"""Uniform attention, :math:`S = 1/L` in every entry: what the layer computes before it is trained, at Q = 0."""
+r"""Uniform attention, :math:`S = 1/L` in every entry: what a softmax layer computes before it is trained, at Q = 0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UniformAttention(ConstantBaseline):
     test_error
         Test error per token of the layer that returns, for every token, the mean of all.
     error
-        Estimate of the quadrature error of ``test_error``.
+        Estimate of the numerical error of ``test_error``.
     name
         What figures and tables call this baseline.
     """
@@ -33,20 +33,21 @@ class UniformAttention(ConstantBaseline):
 
 
 def uniform_attention(model: AttentionModel) -> UniformAttention:
-    r"""Return the uniform-attention baseline of a model.
+    r"""Return the uniform-attention baseline of any attention model.
 
     With :math:`U_{ij} = 1/L` and :math:`W = \mathbb{E}[T]`,
 
     .. math::
         \epsilon = \frac1L\,\mathbb{E}\,\mathrm{Tr}[(T - U) R (T - U)^\top]
-        = \epsilon_{\mathrm{lin}} + \frac{\sigma^2}{L} \sum_{ij} (W_{ij} - U_{ij})^2 .
+        = \epsilon_{\mathrm{lin}} + \frac1L \sum_{ij} R_j (W_{ij} - U_{ij})^2 .
 
     The positional encodings, which the layer adds to the tokens, contribute O(1/d).
 
     Parameters
     ----------
     model
-        The model; only its target (omega, A) and the token variance matter.
+        The model; what matters of it is what matters to :func:`~baselines.linear_positional`. A student whose
+        attention is no softmax need not be uniform at Q = 0.
 
     Raises
     ------
@@ -54,8 +55,7 @@ def uniform_attention(model: AttentionModel) -> UniformAttention:
         As :func:`~baselines.linear_positional`.
     """
     moments = target_moments(model, "the uniform-attention baseline")
-    scale = model.token_variance / model.sequence_length
     distance = moments.mean - 1 / model.sequence_length
-    squared = float(np.sum(distance**2))
-    error = moments.variance_error + 2 * moments.mean_error * float(np.sum(np.abs(distance)))
-    return UniformAttention(scale * (moments.variance + squared), scale * error)
+    squared = float(np.sum(distance**2 * moments.shares))
+    error = moments.variance_error + 2 * moments.mean_error * float(np.sum(np.abs(distance) * moments.shares))
+    return UniformAttention(moments.scale * (moments.variance + squared), moments.scale * error)

@@ -11,7 +11,15 @@ from replica.spectrum import Spectrum
 if TYPE_CHECKING:
     from replica.model import AttentionModel
 
-__all__ = ["atom_values", "eigenvalue_name", "moment_name", "parameter_values", "statistics_values", "zero_moments"]
+__all__ = [
+    "atom_values",
+    "eigenvalue_name",
+    "group_statistics",
+    "moment_name",
+    "parameter_values",
+    "statistics_values",
+    "zero_moments",
+]
 
 
 ROUNDING = 1e-12
@@ -37,13 +45,8 @@ def parameter_values(model: AttentionModel) -> dict[str, float]:
 
 def statistics_values(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -> dict[str, float]:
     """Return mean eigenvalues and teacher variances of every group, by name."""
-    length = spectrum.sequence_length
-    groups = spectrum.groups
-    count = max(groups) + 1
-    joint = spectrum.moments(gram, teacher_rank)
-    eigenvalues = spectrum.group_eigenvalues()
-    traces = spectrum.weights @ eigenvalues
-    variances = np.einsum("n,ng,nst->gst", spectrum.weights, eigenvalues, joint[:, length:, length:])
+    traces, variances = group_statistics(spectrum, gram, teacher_rank)
+    count = len(traces)
     values: dict[str, float] = {}
     for g in range(count):
         values[f"token_trace_{g + 1}" if count > 1 else "token_trace"] = float(traces[g])
@@ -54,6 +57,16 @@ def statistics_values(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -
                 name = f"{stem}_{i + 1}{j + 1}" if teacher_rank > 1 else stem
                 values[name] = float(variances[g, i, j])
     return values
+
+
+def group_statistics(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return :math:`R_g = \mathrm{Tr}\,\Sigma_g/d`, (groups,), and :math:`\rho_g`, (groups, t, t), of every group."""
+    length = spectrum.sequence_length
+    joint = spectrum.moments(gram, teacher_rank)
+    eigenvalues = spectrum.group_eigenvalues()
+    traces = spectrum.weights @ eigenvalues
+    variances = np.einsum("n,ng,nst->gst", spectrum.weights, eigenvalues, joint[:, length:, length:])
+    return traces, variances
 
 
 def atom_values(

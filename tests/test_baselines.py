@@ -24,8 +24,8 @@ def test_every_baseline_has_its_name_and_a_test_error(name):
             baseline.test_error_at(alpha)
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_other_models_are_refused_by_every_baseline(name):
+@pytest.mark.parametrize("name", [name for name in BASELINES if name not in ("linear positional", "uniform attention")])
+def test_other_models_are_refused_by_attention_and_bayes(name):
     with pytest.raises(ValueError, match=r"baseline|attention"):
         BASELINES[name](AttentionModel.paper(rank=2))
     with pytest.raises(ValueError, match="at most 5 tokens, got 6"):

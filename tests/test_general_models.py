@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from baselines.linear_positional import linear_positional
+from baselines import bayes_optimal
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax_attention
 from replica.code_generation import function_specifications
 from replica.derivation import derive
@@ -282,7 +282,7 @@ def test_what_only_knows_plain_models_refuses_others(name):
     for what, make in (
         ("the compiled solver", lambda: StateEvolution(model)),
         ("the simulator", lambda: draw_teacher_data(model, 10, 1.0, np.random.default_rng(0))),
-        ("the linear positional baseline", lambda: linear_positional(model)),
+        ("the Bayes-optimal baseline", lambda: bayes_optimal(model)),
         ("renaming tokens", model.token_exchanged),
     ):
         message = refusal(make)

@@ -11,7 +11,7 @@ from scipy.integrate import dblquad
 from scipy.special import expit
 
 from baselines import linear_positional
-from baselines.target_moments import target_values
+from baselines.target_function import target_values
 from replica import AttentionModel, symbols
 from replica.attention import target_matrix, with_exponentials
 
@@ -139,12 +139,6 @@ def test_three_tokens_agree_with_monte_carlo():
     squares = 0.8**2 / 3 * np.sum((target - baseline.matrix[:, :, None]) ** 2, axis=(0, 1))
     assert abs(squares.mean() - baseline.test_error) < 5 * squares.std() / np.sqrt(squares.size)
     assert baseline.error < 1e-12 * baseline.test_error
-
-
-def test_a_sequence_too_long_for_a_grid_is_refused():
-    model = AttentionModel(0.3, positional_matrix=np.eye(6), positional_encoding=[1.0] * 6)
-    with pytest.raises(ValueError, match="at most 5 tokens, got 6"):
-        linear_positional(model)
 
 
 @pytest.mark.parametrize("model", [AttentionModel.paper(positional_matrix=SKEWED), three_tokens(0.4, 1.1)])
