@@ -122,8 +122,6 @@ class AttentionProblem:
 
     evolution: StateEvolution
     over: tuple[str, ...] = (ALPHA.name,)
-    # Residuals have rare steps of 1e-7, where a line's jump is just being born, but are smooth between them.
-    noise: float = 1e-10
     # Much of the Jacobian is a sum over a finite number of lines, whose jumps come and go.
     difference_step: float = 1e-2
     # F = u - G(u): positive eigenvalues are stable under damped state evolution.
@@ -139,6 +137,11 @@ class AttentionProblem:
     def size(self) -> int:
         """Number n of unknowns."""
         return self.space.size
+
+    @property
+    def noise(self) -> float:
+        """Of the rule."""
+        return self.evolution.rule.noise
 
     @property
     def symmetries(self) -> tuple[Symmetry, ...]:

@@ -176,6 +176,11 @@ class OuterRule(Protocol):
         """Orders along the line."""
         ...
 
+    @property
+    def noise(self) -> float:
+        """Size, in natural units, of steps of averages that are not worth resolving: far below the rule's error."""
+        ...
+
     def refined(self, factor: float = 10.0) -> OuterRule:
         """Return a rule whose errors are expected to be smaller by a factor."""
         ...
@@ -308,6 +313,11 @@ class LineRule:
             raise ValueError(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
         return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
+    @property
+    def noise(self) -> float:
+        """Of rounding: steps of 1e-7, where a line's jump is just being born, are rare."""
+        return 1e-10
+
     def refined(self, factor: float = 10.0) -> LineRule:
         """Return a rule whose errors are expected to be smaller by a factor (larger, if it is below one)."""
         decades = math.log10(factor)
@@ -378,8 +388,8 @@ class SobolRule:
         Orders along the line.
     """
 
-    points: int = 256
-    scrambles: int = 8
+    points: int = 512
+    scrambles: int = 4
     seed: int = 0
     line: LineOrders = LineOrders(graded_nodes=14, plain_nodes=10)
 
@@ -389,6 +399,11 @@ class SobolRule:
             raise ValueError(f"points must be a power of two, at least 2, got {self.points!r}")
         if self.scrambles < 2:
             raise ValueError(f"scrambles must be at least 2, or there is no error estimate; got {self.scrambles!r}")
+
+    @property
+    def noise(self) -> float:
+        """Of a line's jump that comes or goes, which has an appreciable share of so few lines."""
+        return 1e-5
 
     def refined(self, factor: float = 10.0) -> SobolRule:
         """Return a rule whose standard error is expected to be smaller by a factor: errors fall about as 1/points."""
