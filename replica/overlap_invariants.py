@@ -98,8 +98,7 @@ def _matrices(layout: Layout) -> Iterator[tuple[str, str, list[Quantity]]]:
     for kind in OVERLAP_KINDS:
         own = [entry for entry in entries if entry.kind == kind]
         for group in dict.fromkeys(entry.group for entry in own):
-            grouped = group is not None and layout.group_count > 1
-            stem = f"{kind}_{group + 1}" if grouped else kind
+            stem = kind if group is None or layout.group_count == 1 else f"{kind}_{group + 1}"
             yield stem, kind, [entry for entry in own if entry.group == group]
 
 

@@ -136,6 +136,7 @@ def _compiled(text: str, length: int, columns: int, differentiated: bool) -> _Co
     from replica.symbols import teacher_fields
 
     matrix = matrix_from_text(text)
+    entries = matrix.flat()
     # Texts are written in the teacher fields' symbols, whatever the function is for.
     fields = teacher_fields(length, columns)
     parameters = sorted(matrix.free_symbols - set(fields), key=str)
@@ -144,11 +145,11 @@ def _compiled(text: str, length: int, columns: int, differentiated: bool) -> _Co
     compile_ = functools.partial(sp.lambdify, modules=modules, cse=True)
     # Targets need have no derivatives.
     wanted = fields if differentiated else ()
-    pulled = [sp.Add(*(e * s.diff(h) for e, s in zip(sensitivities, matrix, strict=True))) for h in wanted]
+    pulled = [sp.Add(*(e * s.diff(h) for e, s in zip(sensitivities, entries, strict=True))) for h in wanted]
     return _CompiledMatrix(
         length,
         tuple(map(str, parameters)),
-        compile_([*fields, *parameters], list(matrix)),
+        compile_([*fields, *parameters], entries),
         compile_([*fields, *sensitivities, *parameters], pulled),
     )
 
