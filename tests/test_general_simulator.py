@@ -8,7 +8,10 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention, softmax, softmax_attention
+from replica.names import order_parameters
 from replica.overlap_invariants import overlap_invariants
+from saddle.reference import GaussHermite, ReferenceRule
+from saddle.reference.solver import solve_model
 from validation import TrainingLoss, compare_at, draw_teacher_data, initial_student, simulate, train_student
 from validation.compared import COMPARED, compared_names, compared_values
 from validation.coordinates import model_coordinates
@@ -16,10 +19,15 @@ from validation.gradient_descent import measured_overlaps
 from validation.layers import attention_weights
 from validation.message_passing import approximate_message_passing
 from validation.run_grid import simulate_runs
+from validation.run_statistics import extrapolate, statistics_of_runs
+from validation.theory_points import TheoryPoint
 
 KAPPA, MIXING, OMEGA = sp.symbols("kappa mixing omega")
 LONG = {"sequence_length": 3, "positional_matrix": [[0.2, 0.5, 0.3], [0.1, 0.9, 0.1], [0.4, 0.4, 0.1]]}
 GRAM = [[1.0, 0.3], [0.3, 0.8]]
+
+
+# The tests of this file ask what the simulator does with any model; those of plain ones are in test_simulator.
 
 
 def np_softmax(logits):
@@ -365,3 +373,56 @@ def test_what_knows_plain_models_only_says_so():
 def test_attention_weights_of_one_column_are_those_of_a_vector():
     h = np.random.default_rng(0).standard_normal((3, 50))
     np.testing.assert_allclose(attention_weights(h[:, :, None]), attention_weights(h), rtol=1e-14)
+
+
+# ------------------------------------------------------------------------------------------------------ theory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "broken"),
+    [
+        (AttentionModel(0.3, spectrum=Spectrum.isotropic(0.25, 0.35)), ("semantic_overlap_1", "semantic_overlap_2")),
+        (
+            AttentionModel(
+                0.3,
+                spectrum=Spectrum(
+                    (
+                        SpectrumAtom(0.3, (0.5, 0.5), teacher_moments=[[1.6]]),
+                        SpectrumAtom(0.7, (0.15, 0.15), teacher_moments=[[0.7]]),
+                    )
+                ),
+            ),
+            ("semantic_overlap",),
+        ),
+        (AttentionModel(0.3, attention=linear_attention(), target=linear_attention()), ("semantic_overlap",)),
+        (AttentionModel(0.3, positional_gram=[[1.0, 0.3], [0.3, 1.0]]), ("semantic_overlap",)),
+    ],
+    ids=["unequal variances", "two atoms", "linear", "gram"],
+)
+def test_minima_at_the_teacher_are_those_of_the_reference_solver(model, broken):
+    """Minima extrapolated in 1/d, against the slow solver (good to 3e-3), which shares nothing with the simulator."""
+    layout = model.structure.layout
+    start = {entry.name: {"q": 0.15, "V": 12.0}.get(entry.letter[0], 0.0) for entry in order_parameters(layout)}
+    rule = ReferenceRule(GaussHermite(8), GaussHermite(8))
+    point = solve_model(model, 2.5, start=start | dict.fromkeys(broken, 0.18), rule=rule, tolerance=1e-5)
+    assert point.converged
+    losses = {"train_loss": point.training_loss, "test_error": point.test_error}
+    theory = {**overlap_invariants(layout, point.order_parameters), **losses}
+    runs, complete = simulate_runs(
+        model, (2.5,), starts=("semantic",), dimensions=(350, 700), seeds=range(70, 76), spherical_teacher=True,
+        steps=200, polish=True, test_samples=8000,
+    )  # fmt: skip
+    assert complete
+    known = TheoryPoint("semantic", 2.5, True, True, True, theory, dict.fromkeys(theory, math.nan))
+    statistics = statistics_of_runs(runs, {("semantic", 2.5): known}, layout)
+    limit = extrapolate(statistics).squeeze()
+    for name in compared_names(layout):
+        found = limit.sel(quantity=name)
+        # Next orders in 1/d are left out: a tenth of the first correction at the larger size.
+        left_out = abs(float(found["slope"])) / 700 / 10
+        distance = abs(float(found["mean"]) - theory[name])
+        if abs(theory[name]) < 1e-8:
+            assert abs(float(found["significance"])) < 4, name
+        else:
+            assert distance < 4 * float(found["standard_error"]) + 5e-3 * abs(theory[name]) + left_out, name

@@ -94,7 +94,7 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     for among in (wanted, [AGNOSTIC]):
         found = [(branch, point, _values(layout, point)) for branch, point in _solutions(diagram, among, alpha)]
         if found and among is mixed:
-            return _described(layout, *max(found, key=lambda item: item[2][overlap]), True)
+            return _described(layout, *max(found, key=lambda item: abs(item[2][overlap])), True)
         if found:
             best = max(found, key=lambda item: item[1].free_entropy)
             return _described(layout, *best, among is wanted)
