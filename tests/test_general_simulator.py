@@ -25,6 +25,9 @@ from validation.theory_points import TheoryPoint
 KAPPA, MIXING, OMEGA = sp.symbols("kappa mixing omega")
 LONG = {"sequence_length": 3, "positional_matrix": [[0.2, 0.5, 0.3], [0.1, 0.9, 0.1], [0.4, 0.4, 0.1]]}
 GRAM = [[1.0, 0.3], [0.3, 0.8]]
+# Encodings that are longer along the large eigenvalues; with weights 0.3 and 0.7 the average is the Gram matrix.
+ON_LARGE = np.array([[1.2, 0.5], [0.5, 1.0]])
+ON_SMALL = (np.array(GRAM) - 0.3 * ON_LARGE) / 0.7
 
 
 # The tests of this file ask what the simulator does with any model; those of plain ones are in test_simulator.
@@ -63,8 +66,8 @@ MODELS = {
         teacher_rank=2,
         spectrum=Spectrum(
             (
-                SpectrumAtom(0.3, (1.0, 0.5), GRAM, [[2.0, 0.4], [0.4, 1.0]], [[0.5, 0.0], [-0.5, 0.3]]),
-                SpectrumAtom(0.7, (0.2, 0.4), GRAM, [[0.5, 0.0], [0.0, 1.5]]),
+                SpectrumAtom(0.3, (1.0, 0.5), ON_LARGE.tolist(), [[2.0, 0.4], [0.4, 1.0]], [[0.5, 0.0], [-0.5, 0.3]]),
+                SpectrumAtom(0.7, (0.2, 0.4), ON_SMALL.tolist(), [[0.5, 0.0], [0.0, 1.5]]),
             )
         ),
         positional_gram=GRAM,
