@@ -14,8 +14,7 @@ from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, lin
 from replica.code_generation import function_specifications
 from replica.derivation import derive
 from replica.names import is_parameter_name
-from saddle.state_evolution import StateEvolution
-from validation.teacher import draw_teacher_data
+from validation.bayes_message_passing import fields_up_to_sign
 
 UNKNOWN = sp.Function("unknown")
 KAPPA, DELTA = sp.symbols("kappa Delta")
@@ -280,8 +279,7 @@ def test_what_only_knows_plain_models_refuses_others(name):
     fields = {"temperature": "attention", "linear": "rank = 2", "gram": "directions = 2", "teacher": "teacher_rank = 2",
               "spectrum": "isotropic = False"}  # fmt: skip
     for what, make in (
-        ("the compiled solver", lambda: StateEvolution(model)),
-        ("the simulator", lambda: draw_teacher_data(model, 10, 1.0, np.random.default_rng(0))),
+        ("reading fields off a target", lambda: fields_up_to_sign(np.eye(2), model)),
         ("the Bayes-optimal baseline", lambda: bayes_optimal(model)),
         ("renaming tokens", model.token_exchanged),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ import xarray as xr
 from scipy import stats
 
 from replica import AttentionModel
+from replica.names import order_parameters
 from saddle import Sector
 from validation import compare_with_theory, simulate
-from validation.comparison import COMPARED
+from validation.compared import COMPARED, compared_names
 from validation.plotting import plot_sizes
 from validation.run_statistics import extrapolate, significance, statistics_of_runs
 from validation.theory_comparison import INTO_THE_BASIN
@@ -205,3 +207,100 @@ def test_the_default_stays_in_the_basin_of_its_start():
     assert careful.train_loss == pytest.approx(descent.train_loss, rel=1e-6)
     assert abs(careful.positional_overlap) == pytest.approx(abs(descent.positional_overlap), rel=1e-4)
     assert abs(careful.positional_overlap) > 0.2
+
+
+# ------------------------------------------------------------------------------------------- models of any kind
+
+
+TWO_COLUMNS = AttentionModel.paper(rank=2).structure.layout
+
+
+def signless_statistics(numbers: np.ndarray, theory: float, sizes: list[int]) -> xr.Dataset:
+    """Statistics of made-up runs (d, seed) of a student of two columns, whose theta theory says this of."""
+    names = compared_names(TWO_COLUMNS)
+    runs = xr.Dataset(
+        dict.fromkeys(names, (("start", "dimension", "alpha", "seed"), numbers[None, :, None, :])),
+        coords={"start": ["semantic"], "dimension": sizes, "alpha": [1.0], "seed": list(range(numbers.shape[1]))},
+    )
+    values = dict.fromkeys(names, 0.5) | {"semantic_overlap": theory}
+    point = TheoryPoint("semantic", 1.0, True, True, True, values, dict.fromkeys(names, 1e-6))
+    return statistics_of_runs(runs, {("semantic", 1.0): point}, TWO_COLUMNS)
+
+
+def test_singular_values_that_vanish_are_held_against_chance():
+    """Lengths of normal vectors of two entries agree with zero, also extrapolated; anything longer does not."""
+    sizes = [100, 200, 400]
+    generator = np.random.default_rng(2)
+    spread = 1.0 / np.sqrt(np.array(sizes))[:, None]
+    agreeing = []
+    for _ in range(100):
+        lengths = spread * np.linalg.norm(generator.standard_normal((2, 3, 12)), axis=0)
+        found = signless_statistics(lengths, 0.0, sizes)
+        limit = extrapolate(found).sel(quantity="semantic_overlap").squeeze()
+        agreeing.append(abs(float(limit["significance"])) < 3)
+        here = found.sel(quantity="semantic_overlap").squeeze().isel(dimension=-1)
+        assert bool(here["without_sign"])
+        assert float(limit["mean"]) == float(here["mean"])
+    assert np.mean(agreeing) >= 0.98
+    present = signless_statistics(0.2 + 0.01 * generator.standard_normal((3, 12)), 0.0, sizes)
+    assert float(extrapolate(present).sel(quantity="semantic_overlap")["significance"].squeeze()) > 5
+    # Where theory has the overlap it is a number like any other.
+    expected = signless_statistics(0.2 + 0.01 * generator.standard_normal((3, 12)), 0.2, sizes)
+    assert abs(float(extrapolate(expected).sel(quantity="semantic_overlap")["significance"].squeeze())) < 4
+    assert not expected["without_sign"].any()
+
+
+class MadeUpBranch:
+    """A branch of a made-up diagram, with one solution at every alpha."""
+
+    def __init__(self, family: str, name: str, model: AttentionModel, free_entropy: float, **overlaps: float):
+        self.sector, self.name = SimpleNamespace(value=family, name=family), name
+        names = [entry.name for entry in order_parameters(model.structure.layout)]
+        self.values = dict.fromkeys(names, 0.0) | overlaps
+        self.free_entropy = free_entropy
+        self.alpha, self.distinct, self.replica_stable = np.array([1.0]), np.array([True]), np.array([True])
+
+    def at(self, alpha: float) -> SimpleNamespace:
+        error = dict.fromkeys(self.values, 3e-4) | {"free_entropy": 1e-6, "test_error": 2e-6}
+        return SimpleNamespace(
+            alpha=alpha, order_parameters=self.values, free_entropy=self.free_entropy, error=error, stable=True,
+            train_loss=-self.free_entropy, test_error=0.01,
+        )  # fmt: skip
+
+
+def made_up_diagram(model: AttentionModel, *branches: MadeUpBranch) -> SimpleNamespace:
+    return SimpleNamespace(model=model, branches={branch.name: branch for branch in branches})
+
+
+def test_theory_of_several_columns_is_given_by_invariants():
+    model = AttentionModel.paper(rank=2)
+    branch = MadeUpBranch(
+        "semantic", "semantic", model, -0.1, self_overlap_11=2.0, self_overlap_12=1.0, self_overlap_22=2.0,
+        semantic_overlap_1=3.0, semantic_overlap_2=-4.0,
+    )  # fmt: skip
+    point = theory_point(made_up_diagram(model, branch), "semantic", 1.0)
+    assert tuple(point.values) == compared_names(TWO_COLUMNS)
+    assert point.values["self_overlap_1"] == pytest.approx(3.0)
+    assert point.values["semantic_overlap"] == pytest.approx(5.0)
+    assert point.errors["self_overlap_2"] == pytest.approx(2 * 3e-4)
+    assert point.errors["semantic_overlap"] == pytest.approx(np.sqrt(2) * 3e-4)
+    assert point.errors["train_loss"] == 1e-6
+
+
+def test_where_symmetry_leaves_mixed_solutions_alone_a_start_is_compared_with_its_largest_overlap():
+    model = AttentionModel.paper()
+    agnostic = MadeUpBranch("agnostic", "agnostic", model, -0.3, self_overlap=0.1)
+    towards_m = MadeUpBranch("mixed", "mixed", model, -0.1, positional_overlap=0.5, semantic_overlap=0.1)
+    towards_theta = MadeUpBranch("mixed", "mixed 2", model, -0.2, positional_overlap=0.1, semantic_overlap=-0.4)
+    diagram = made_up_diagram(model, agnostic, towards_m, towards_theta)
+    assert theory_point(diagram, "semantic", 1.0).branch == "mixed 2"
+    assert theory_point(diagram, "positional", 1.0).branch == "mixed"
+    assert theory_point(diagram, "positional", 1.0).exists
+    # A family of its own comes first, whatever else there is.
+    own = MadeUpBranch("semantic", "semantic", model, -0.5, semantic_overlap=0.01)
+    assert theory_point(made_up_diagram(model, *diagram.branches.values(), own), "semantic", 1.0).branch == "semantic"
+    merged = made_up_diagram(model, agnostic)
+    assert (theory_point(merged, "semantic", 1.0).branch, theory_point(merged, "semantic", 1.0).exists) == (
+        "agnostic",
+        False,
+    )

@@ -49,8 +49,9 @@ def fields_up_to_sign(target: Array, model: AttentionModel) -> Array:
     Raises
     ------
     ValueError
-        If omega is 1, so that the target does not depend on the fields.
+        If omega is 1, so that the target does not depend on the fields, or the model is not of the paper's kind.
     """
+    AttentionModel.require(model, "reading fields off a target")
     if model.omega >= 1.0:
         raise ValueError(f"omega must be below 1 for the target to know the fields, got {model.omega!r}")
     attention = (target - model.omega * np.array(model.positional_matrix)) / (1 - model.omega)

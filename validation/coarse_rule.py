@@ -18,7 +18,7 @@ import numpy as np
 from replica import AttentionModel, derive
 from saddle.reference import PlanarRule, ReferenceRule, ReferenceSystem
 from saddle.reference.numeric_functions import ONE_ATOM
-from validation.teacher import attention_weights
+from validation.layers import attention_weights
 
 __all__ = ["CoarseSolution", "rabinowitz_richter_rule", "solve_on_published_rule", "stroud_secrest_rule"]
 

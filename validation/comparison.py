@@ -11,18 +11,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from replica.layout import Layout
+from validation.compared import (
+    COMPARED,
+    VANISHING,
+    chance_ratio,
+    compared_names,
+    compared_values,
+    signless_overlaps,
+    single_overlaps,
+)
 from validation.gradient_descent import TrainingRun, train_student
 from validation.teacher import draw_teacher_data
 
 __all__ = ["COMPARED", "ComparedQuantity", "Comparison", "compare_at", "comparison_table", "simulate"]
-
-COMPARED = ("self_overlap", "positional_overlap", "semantic_overlap", "train_loss", "test_error")
-"""Names of the compared quantities, in the order of every table."""
-
-SIGN_AMBIGUOUS = ("positional_overlap", "semantic_overlap")
-
-# Below this an overlap counts as zero by symmetry: solvers leave rounding there, not finite overlaps.
-VANISHING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +34,11 @@ class ComparedQuantity:
     Attributes
     ----------
     name
-        One of ``COMPARED``.
+        One of :func:`~validation.compared.compared_names` of the model's layout.
     values
-        The value for each seed, read-only. The two overlaps that are defined up to a sign enter by magnitude,
+        The value for each seed, read-only. Overlaps that are defined up to a sign enter by magnitude,
         unless theory says that they vanish: the magnitude of a fluctuation about zero has a mean of order
-        1/sqrt(d), so then the signed values are compared.
+        1/sqrt(d), so then the signed values are compared. Singular values have no sign.
     signed
         Whether ``values`` keep their signs.
     mean, standard_error
@@ -46,7 +48,8 @@ class ComparedQuantity:
     theory_error
         Numerical error of the prediction; nan if none was stated.
     allowance
-        How far from theory the mean may lie because d is finite.
+        How far from theory the mean may lie because d is finite. It includes, for singular values that vanish in
+        theory, the mean that fluctuations of their size have.
     """
 
     name: str
@@ -80,7 +83,7 @@ class Comparison:
     model, start, sample_complexity, dimension
         What was simulated.
     quantities
-        One entry per name in ``COMPARED``, in that order.
+        One entry per name in :func:`~validation.compared.compared_names`, in that order.
     runs
         The training runs, one per seed.
     """
@@ -97,7 +100,8 @@ class Comparison:
         for quantity in self.quantities:
             if quantity.name == name:
                 return quantity
-        raise KeyError(f"compared quantities are {', '.join(COMPARED)}; got {name!r}")
+        listed = ", ".join(quantity.name for quantity in self.quantities)
+        raise KeyError(f"compared quantities are {listed}; got {name!r}")
 
     @property
     def largest_deviation(self) -> float:
@@ -168,8 +172,9 @@ def compare_at(
     model
         The model.
     theory
-        Prediction for every name in ``COMPARED``: overlaps as normalised in the theory notes, section 2,
-        training loss per dimension and test error per token.
+        Prediction for every name in :func:`~validation.compared.compared_names` of the model's layout, for the
+        paper's kind ``COMPARED``: invariants of the overlaps (:mod:`replica.overlap_invariants`), normalised as in
+        the theory notes, section 2, training loss per dimension and test error per token.
     start
         Name of a start (see :func:`~validation.initial_student`).
     alpha
@@ -198,7 +203,8 @@ def compare_at(
         seeds are fewer than two or repeat; the message quotes the culprit.
     """
     coefficients = dict(allowance_coefficients or {})
-    listed = _check_comparison(theory, coefficients, seeds)
+    layout = model.structure.layout
+    listed = _check_comparison(compared_names(layout), theory, coefficients, seeds)
     runs: list[TrainingRun] = []
     for seed in listed:
         runs.append(
@@ -223,12 +229,13 @@ def compare_at(
     quantities = tuple(
         _compare(
             name,
+            layout,
             runs,
             float(theory[name]),
             float((theory_errors or {}).get(name, math.nan)),
             coefficients.get(name, 0.0) / dimension,
         )
-        for name in COMPARED
+        for name in compared_names(layout)
     )
     return Comparison(model, start, alpha, dimension, quantities, tuple(runs))
 
@@ -243,8 +250,9 @@ def comparison_table(comparison: Comparison) -> str:
         "quantity", "mean", "standard error", "theory", "theory error", "allowance", "deviation", "beyond allowance",
     )  # fmt: skip
     lines = [heading, f"{columns[0]:<22}" + "".join(f"{column:>17}" for column in columns[1:])]
+    ambiguous = single_overlaps(comparison.model.structure.layout)
     for quantity in comparison.quantities:
-        magnitude = quantity.name in SIGN_AMBIGUOUS and not quantity.signed
+        magnitude = quantity.name in ambiguous and not quantity.signed
         label = f"|{quantity.name}|" if magnitude else quantity.name
         numbers = (quantity.mean, quantity.standard_error, quantity.theory)
         deviations = (quantity.deviation, quantity.deviation_beyond_allowance)
@@ -258,30 +266,33 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def _compare(
-    name: str, runs: list[TrainingRun], theory: float, theory_error: float, allowance: float
+    name: str, layout: Layout, runs: list[TrainingRun], theory: float, theory_error: float, allowance: float
 ) -> ComparedQuantity:
-    values = np.array([getattr(run, name) for run in runs], dtype=np.float64)
-    signed = name not in SIGN_AMBIGUOUS or abs(theory) < VANISHING
+    values = np.array([compared_values(run)[name] for run in runs], dtype=np.float64)
+    signed = name not in single_overlaps(layout) or abs(theory) < VANISHING
     if not signed:
         values, theory = np.abs(values), abs(theory)
     values.setflags(write=False)
-    spread = float(values.std(ddof=1)) / math.sqrt(values.size)
+    deviation = float(values.std(ddof=1))
+    if name in signless_overlaps(layout) and abs(theory) < VANISHING:
+        allowance += chance_ratio(layout, name) * deviation
+    spread = deviation / math.sqrt(values.size)
     return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, theory_error, allowance)
 
 
 def _check_comparison(
-    theory: Mapping[str, float], coefficients: Mapping[str, float], seeds: Iterable[int]
+    names: tuple[str, ...], theory: Mapping[str, float], coefficients: Mapping[str, float], seeds: Iterable[int]
 ) -> list[int]:
     """Return the seeds as a list, after checking everything that would otherwise fail after minutes."""
-    missing = [name for name in COMPARED if name not in theory]
+    missing = [name for name in names if name not in theory]
     if missing:
         raise ValueError(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
-    for name in COMPARED:
+    for name in names:
         if not math.isfinite(theory[name]):
             raise ValueError(f"theory[{name!r}] must be finite, got {theory[name]!r}")
     for name, coefficient in coefficients.items():
-        if name not in COMPARED:
-            raise ValueError(f"allowance_coefficients may name {', '.join(COMPARED)}; got {name!r}")
+        if name not in names:
+            raise ValueError(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
         if not (math.isfinite(coefficient) and coefficient >= 0):
             raise ValueError(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
     listed = list(seeds)

@@ -9,7 +9,7 @@ here they are those of the last.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.names import order_parameters
+from replica.overlap_invariants import OVERLAP_KINDS, overlap_invariants
 from validation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
-from validation.starts import given_student, initial_student
-from validation.teacher import TeacherData, fresh_batches, positive_integer
+from validation.starts import given_student, has_random_entries, initial_student
+from validation.teacher import TeacherData, columns_of, fresh_batches, positive_integer
 from validation.training_loss import TrainingLoss
 
 __all__ = [
     "TrainingRun",
-    "positional_overlap",
-    "semantic_overlap",
+    "measured_overlaps",
     "train_student",
 ]
 
@@ -38,8 +39,8 @@ POLISHING_ITERATIONS = 10_000
 class TrainingRun:
     r"""Where training ended.
 
-    The training loss has the symmetries of the overlaps' signs only (theory notes, section 6): compare
-    ``abs(positional_overlap)`` and ``abs(semantic_overlap)`` between runs, or with theory.
+    The training loss has the symmetries of the overlaps' signs (theory notes, section 6), and of rotations of the
+    student's columns if it has several: compare ``invariants`` between runs, or with theory.
 
     Attributes
     ----------
@@ -56,17 +57,15 @@ class TrainingRun:
     polished
         Whether L-BFGS finished what the steps left undone.
     gradient_norm
-        :math:`|\partial\mathcal{L}/\partial Q|/\sqrt d` at the end; of order one far from a minimum.
+        Root mean square of the entries of :math:`\partial\mathcal{L}/\partial Q` at the end; of order one far from
+        a minimum.
     converged
         Whether ``gradient_norm`` is within the tolerance asked for.
     student
-        The final Q, shape (d,), read-only.
-    self_overlap
-        :math:`q = \sigma^2 |Q|^2/d`.
-    positional_overlap
-        :math:`m = Q \cdot 1_d/d`, so that :math:`Q \cdot p_l/\sqrt d = c_l m`.
-    semantic_overlap
-        :math:`\theta = \sigma^2 Q \cdot Q_\star/d`.
+        The final Q, shape (d,), or (d, r) for several columns, read-only.
+    overlaps
+        :math:`q_g = Q^\top\Sigma_g Q/d`, :math:`m = Q^\top u/d` (so that :math:`Q^\top p_l/\sqrt d = m\,C_l`) and
+        :math:`\theta_g = Q^\top\Sigma_g Q_\star/d` by the names of ``replica.names.order_parameters``, entry by entry.
     train_loss
         Training loss divided by d, which tends to -Phi.
     test_error, test_error_standard_error
@@ -86,27 +85,55 @@ class TrainingRun:
     gradient_norm: float
     converged: bool
     student: Array
-    self_overlap: float
-    positional_overlap: float
-    semantic_overlap: float
+    overlaps: Mapping[str, float]
     train_loss: float
     test_error: float
     test_error_standard_error: float
 
+    @property
+    def self_overlap(self) -> float:
+        r""":math:`q = \sigma^2 |Q|^2/d` of a model with one such order parameter."""
+        return self._single("self_overlap")
 
-def self_overlap(data: TeacherData, student: Array) -> float:
-    r"""Return :math:`q = \sigma^2 |Q|^2/d`."""
-    return float(data.model.token_variance * (student @ student) / data.dimension)
+    @property
+    def positional_overlap(self) -> float:
+        r""":math:`m = Q \cdot u/d` of a model with one such order parameter; by default u = 1_d."""
+        return self._single("positional_overlap")
+
+    @property
+    def semantic_overlap(self) -> float:
+        r""":math:`\theta = \sigma^2 Q \cdot Q_\star/d` of a model with one such order parameter."""
+        return self._single("semantic_overlap")
+
+    @property
+    def invariants(self) -> dict[str, float]:
+        """What of the overlaps does not change under rotations of the student's columns; see ``replica``."""
+        return overlap_invariants(self.model.structure.layout, self.overlaps)
+
+    def _single(self, name: str) -> float:
+        if name not in self.overlaps:
+            raise AttributeError(f"this model has several {name}s: overlaps hold {', '.join(self.overlaps)}")
+        return self.overlaps[name]
 
 
-def positional_overlap(data: TeacherData, student: Array) -> float:
-    r"""Return :math:`m = Q \cdot 1_d/d`."""
-    return float(student.sum() / data.dimension)
-
-
-def semantic_overlap(data: TeacherData, student: Array) -> float:
-    r"""Return :math:`\theta = \sigma^2 Q \cdot Q_\star/d`."""
-    return float(data.model.token_variance * (student @ data.teacher) / data.dimension)
+def measured_overlaps(data: TeacherData, student: Array) -> dict[str, float]:
+    """Return a student's overlaps q, m and theta by the names of ``replica.names.order_parameters``."""
+    layout = data.model.structure.layout
+    coordinates = data.coordinates
+    columns, teacher = columns_of(student).T, columns_of(data.teacher).T
+    found = {}
+    for entry in order_parameters(layout):
+        if entry.kind not in OVERLAP_KINDS:
+            continue
+        row, column = entry.indices
+        if entry.kind == "positional_overlap":
+            # One direction of ones: the student's sum, as it was published.
+            found[entry.name] = float(np.sum(columns[row] * coordinates.directions[:, column]) / data.dimension)
+        else:
+            others = columns if entry.kind == "self_overlap" else teacher
+            token = layout.members(entry.group or 0)[0]
+            found[entry.name] = coordinates.covariance_product(token, columns[row], others[column])
+    return found
 
 
 def train_student(
@@ -130,10 +157,10 @@ def train_student(
         Training samples and teacher; its dtype is that of every pass over the data. Sums over samples and the
         student itself are kept in float64.
     start
-        Name of a start (see :func:`initial_student`), or an array of shape (d,).
+        Name of a start (see :func:`initial_student`), or an array of shape (d,), or (d, r) for several columns.
     generator
-        Source of the fresh samples of the test error. A random start comes from a stream spawned from it, so
-        that the fresh samples do not depend on the start.
+        Source of the fresh samples of the test error. Random entries of a start come from a stream spawned from
+        it, so that the fresh samples do not depend on the start.
     method
         ``"gradient-descent"``, ``"adam"`` (both with a constant learning rate) or ``"l-bfgs"``.
     learning_rate
@@ -175,7 +202,7 @@ def train_student(
     learning_rate, steps = _settings(method, learning_rate, steps, gradient_tolerance)
     positive_integer("test_samples", test_samples)
     if isinstance(start, str):
-        student = initial_student(data, start, generator.spawn(1)[0] if start == "random" else None)
+        student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
     else:
         student = given_student(data, start)
     loss = TrainingLoss.of(data)
@@ -203,9 +230,7 @@ def train_student(
         gradient_norm=norm,
         converged=norm <= gradient_tolerance,
         student=student,
-        self_overlap=self_overlap(data, student),
-        positional_overlap=positional_overlap(data, student),
-        semantic_overlap=semantic_overlap(data, student),
+        overlaps=measured_overlaps(data, student),
         train_loss=loss.per_dimension(student),
         test_error=test_error,
         test_error_standard_error=spread,

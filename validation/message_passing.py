@@ -136,10 +136,12 @@ def approximate_message_passing(
     Raises
     ------
     ValueError
-        If an argument is out of range, or the sequences are not of two tokens; the message quotes it.
+        If an argument is out of range, the model not of the paper's kind, or the sequences not of two tokens; the
+        message quotes it.
     FloatingPointError
         If lambda + sigma^2 V_hat is not positive or the estimate overflows, as happens undamped.
     """
+    AttentionModel.require(data.model, "message passing")
     _check_settings(susceptibility, iterations, damping, response, tolerance)
     student = given_student(data, start)
     dimension, variance, ridge = data.dimension, data.model.token_variance, data.model.regularization

@@ -54,7 +54,7 @@ class _Adam:
     Weight decay is a term of the gradient, as there; the loss has it already.
     """
 
-    size: int
+    shape: tuple[int, ...]
     first_decay: float = 0.9
     second_decay: float = 0.999
     floor: float = 1e-8
@@ -63,7 +63,7 @@ class _Adam:
     second: Array = field(init=False)
 
     def __post_init__(self) -> None:
-        self.first, self.second = np.zeros(self.size), np.zeros(self.size)
+        self.first, self.second = np.zeros(self.shape), np.zeros(self.shape)
 
     def direction(self, gradient: Array) -> Array:
         """Return by what the learning rate is multiplied, after taking in the next gradient."""
@@ -94,7 +94,7 @@ def descend(
     Parameters
     ----------
     loss, student
-        What is minimised, and from where, shape (d,).
+        What is minimised, and from where, shape (d,), or (d, r) for several columns.
     method
         ``"gradient-descent"`` or ``"adam"``.
     learning_rate, steps, tolerance, progress
@@ -105,7 +105,7 @@ def descend(
     FloatingPointError
         If the iterates overflow.
     """
-    adam = _Adam(student.size) if method == "adam" else None
+    adam = _Adam(student.shape) if method == "adam" else None
     student, taken = student.copy(), 0
     gradient = loss.gradient(student)
     while taken < steps and not norm_per_entry(gradient) <= tolerance:
@@ -145,13 +145,17 @@ def lowest_by_lbfgs(
         if progress is not None:
             progress(taken)
 
+    def flattened(entries: Array) -> tuple[float, Array]:
+        value, gradient = loss.value_and_gradient(entries.reshape(student.shape))
+        return value, gradient.ravel()
+
     options = {
         "maxiter": iterations,
         "maxfun": 2 * iterations,
         "ftol": 0.0,
         "gtol": max(tolerance, SMALLEST_GRADIENT),
     }
-    result = minimize(loss.value_and_gradient, student, jac=True, method="L-BFGS-B", callback=advance, options=options)
+    result = minimize(flattened, student.ravel(), jac=True, method="L-BFGS-B", callback=advance, options=options)
     if not np.isfinite(result.x).all():
         raise FloatingPointError(f"L-BFGS diverged at iteration {taken}")
-    return result.x, taken
+    return result.x.reshape(student.shape), taken

@@ -15,8 +15,8 @@ from saddle.outcomes import SolverError
 from saddle.reference import GaussHermite
 from saddle.reference.normal_rules import tensor_rule
 from validation.coarse_rule import solve_on_published_rule
+from validation.layers import attention_weights
 from validation.published import MEASURED, published_gradient_descent, published_scaling, published_theory
-from validation.teacher import attention_weights
 
 __all__ = [
     "CURVE_QUANTITIES",

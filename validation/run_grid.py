@@ -14,7 +14,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from replica import AttentionModel
-from validation.run_store import RECORDED, RunTask, collect_runs
+from validation.run_store import RunTask, collect_runs, recorded_names
 from validation.starts import STARTS
 from validation.teacher import positive_integer
 
@@ -48,8 +48,9 @@ def simulate_runs(
     -------
     (xarray.Dataset, bool)
         Dimensions (start, dimension, alpha, seed); a variable per name in
-        :data:`~validation.comparison.COMPARED`, besides ``gradient_norm``, ``test_error_standard_error`` and
-        ``outcome``; nan where a run is missing or failed. And whether all runs were made: False after Ctrl-C.
+        :func:`~validation.compared.compared_names` of the model's layout, besides ``gradient_norm``,
+        ``test_error_standard_error`` and ``outcome``; nan where a run is missing or failed. And whether all runs were
+        made: False after Ctrl-C.
 
     Raises
     ------
@@ -65,8 +66,9 @@ def simulate_runs(
     with tqdm(total=len(tasks), disable=not progress, desc="simulating", unit="run") as bar:
         records = collect_runs(tasks, executor=executor, folder=folder, report=bar.update)
     found = [records.get(task) for task in tasks]
+    names = recorded_names(model.structure.layout)
     columns: dict[str, list[Any]] = {
-        name: [math.nan if record is None else record.values[name] for record in found] for name in RECORDED
+        name: [math.nan if record is None else record.values[name] for record in found] for name in names
     }
     columns["outcome"] = ["missing" if record is None else record.outcome for record in found]
     shape = tuple(len(axis) for axis in axes.values())

@@ -1,8 +1,10 @@
 r"""Means over seeds, their standard errors and distance from theory, and their extrapolation in 1/d.
 
-Two overlaps are defined up to a sign. Where theory says that one differs from zero, runs enter by magnitude. Where it
-vanishes they enter with their signs: the magnitude of a fluctuation about zero has the mean
-:math:`\sqrt{2/\pi}` times its standard deviation, which published means of magnitudes contain.
+Overlaps m and theta are defined up to a sign. Where theory says that one differs from zero, runs enter by magnitude.
+Where it vanishes they enter with their signs: the magnitude of a fluctuation about zero has the mean
+:math:`\sqrt{2/\pi}` times its standard deviation, which published means of magnitudes contain. Singular values, of
+overlaps that are matrices, have no sign: where theory says that one vanishes, what their mean exceeds the largest that
+fluctuations of their spread explain counts as the deviation.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
-from validation.comparison import COMPARED, SIGN_AMBIGUOUS, VANISHING
+from replica.layout import Layout
+from validation.compared import VANISHING, chance_ratio, compared_names, signless_overlaps, single_overlaps
 from validation.theory_points import TheoryPoint
 
 __all__ = ["extrapolate", "significance", "statistics_of_runs"]
@@ -42,15 +45,19 @@ def significance(deviation: Any, freedom: Any) -> NDArray[np.float64]:
     return np.copysign(-ndtri(tail), deviation)
 
 
-def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], TheoryPoint]) -> xr.Dataset:
+def statistics_of_runs(
+    runs: xr.Dataset, points: Mapping[tuple[str, float], TheoryPoint], layout: Layout | None = None
+) -> xr.Dataset:
     """Return means over the seeds and their distance from theory.
 
     Parameters
     ----------
     runs
-        Variables named as in :data:`~validation.comparison.COMPARED`, dimensions (start, dimension, alpha, seed).
+        Variables by :func:`~validation.compared.compared_names`, dimensions (start, dimension, alpha, seed).
     points
         Theory by (start, alpha).
+    layout
+        Index ranges of the model's order parameters; by default those of the paper's kind.
 
     Returns
     -------
@@ -58,10 +65,12 @@ def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], Theo
         Dimensions (start, dimension, alpha, quantity); variables ``mean``, ``standard_error``, ``theory``,
         ``theory_error``, ``deviation`` (in standard errors), ``significance`` (the same as a normal deviate),
         ``magnitude`` (mean of the magnitudes), ``magnitude_by_chance`` (what that is expected to be for a normal
-        variable of mean zero) and ``count`` of seeds with a result. nan where there is no theory or fewer than two
+        variable of mean zero), ``without_sign`` (whether this is a singular value that vanishes in theory) and
+        ``count`` of seeds with a result. nan where there is no theory or fewer than two
         seeds.
     """
-    names = list(COMPARED)
+    layout = layout or Layout()
+    names = list(compared_names(layout))
     values = xr.concat([runs[name] for name in names], dim="quantity").assign_coords(quantity=names)
     values = values.transpose("start", "dimension", "alpha", "quantity", "seed")
     theory = np.full(values.shape[:-1], math.nan)
@@ -72,7 +81,7 @@ def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], Theo
             for k, name in enumerate(names):
                 theory[i, :, j, k] = point.values.get(name, math.nan)
                 errors[i, :, j, k] = point.errors.get(name, math.nan)
-    ambiguous = np.isin(names, SIGN_AMBIGUOUS)
+    ambiguous = np.isin(names, single_overlaps(layout))
     magnitude = ambiguous & (np.abs(theory) >= VANISHING)
     numbers = np.where(magnitude[..., None], np.abs(values.values), values.values)
     theory = np.where(magnitude, np.abs(theory), theory)
@@ -83,8 +92,12 @@ def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], Theo
     squares = np.where(np.isfinite(numbers), (numbers - mean[..., None]) ** 2, 0.0).sum(axis=-1)
     spread = np.where(count > 1, np.sqrt(squares / (enough - 1)), math.nan)
     error = spread / np.sqrt(enough)
+    without_sign = np.isin(names, signless_overlaps(layout)) & (np.abs(theory) < VANISHING)
+    # What does not need it divides by one.
+    ratio = np.array([chance_ratio(layout, name) if name in signless_overlaps(layout) else 1.0 for name in names])
     with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = (mean - theory) / error
+        beyond = _beyond_chance(mean / spread, ratio, enough)
+        deviation = np.where(without_sign, beyond, (mean - theory) / error)
     magnitudes = np.where(np.isfinite(numbers), np.abs(numbers), 0.0).sum(axis=-1) / enough
     dims = ("start", "dimension", "alpha", "quantity")
     columns = {
@@ -95,15 +108,30 @@ def statistics_of_runs(runs: xr.Dataset, points: Mapping[tuple[str, float], Theo
         "deviation": deviation,
         "significance": significance(deviation, enough - 1),
         "magnitude": np.where(count > 1, magnitudes, math.nan),
-        "magnitude_by_chance": math.sqrt(2 / math.pi) * spread,
+        "magnitude_by_chance": np.where(without_sign, ratio, math.sqrt(2 / math.pi)) * spread,
+        "without_sign": without_sign,
         "count": count,
     }
     coords = {name: values.coords[name].values for name in dims}
     return xr.Dataset({name: (dims, column) for name, column in columns.items()}, coords=coords)
 
 
+def _beyond_chance(found: NDArray[Any], ratio: NDArray[Any], count: NDArray[Any]) -> NDArray[Any]:
+    """Return by how many standard errors a mean over a standard deviation exceeds what chance explains, or zero.
+
+    The relative variance of the mean is ``1/(ratio^2 count)``, that of the standard deviation about ``1/(2 count)``.
+    Of the square root of the ratio, because it is closer to normal: with 3 to 12 seeds 0.1 to 0.5 per cent of pure
+    chance lie beyond three in Student's t.
+    """
+    difference = 2.0 * (np.sqrt(found) - np.sqrt(ratio)) * np.sqrt(count)
+    return np.maximum(difference / np.sqrt(1.0 / ratio + ratio / 2.0), 0.0)
+
+
 def extrapolate(statistics: xr.Dataset) -> xr.Dataset:
     """Fit a + b/d to the means over the seeds, by weighted least squares.
+
+    Singular values that vanish in theory fall as 1/sqrt(d) if theory is right: of these the numbers of the largest
+    size are kept, with slope zero.
 
     Returns
     -------
@@ -126,18 +154,23 @@ def extrapolate(statistics: xr.Dataset) -> xr.Dataset:
         residual = (means - limit[..., None] - slope[..., None] * inverse) / errors
         theory = ordered["theory"].values[..., -1]
         deviation = (limit - theory) / limit_error
-    freedom = np.maximum(1, ordered["count"].values.sum(axis=-1) - ordered.sizes["dimension"])
+    kept = ordered["without_sign"].values[..., -1]
+    limit, limit_error = (np.where(kept, x[..., -1], y) for x, y in ((means, limit), (errors, limit_error)))
+    slope, slope_error = (np.where(kept, 0.0, x) for x in (slope, slope_error))
+    deviation = np.where(kept, ordered["deviation"].values[..., -1], deviation)
+    counts = ordered["count"].values
+    freedom = np.maximum(1, np.where(kept, counts[..., -1] - 1, counts.sum(axis=-1) - ordered.sizes["dimension"]))
     columns = {
         "mean": limit,
         "standard_error": limit_error,
         "slope": slope,
         "slope_error": slope_error,
-        "chi_squared": np.sum(residual**2, axis=-1),
+        "chi_squared": np.where(kept, math.nan, np.sum(residual**2, axis=-1)),
         "theory": theory,
         "theory_error": ordered["theory_error"].values[..., -1],
         "deviation": deviation,
         "significance": significance(deviation, freedom),
-        "count": ordered["count"].values.sum(axis=-1),
+        "count": counts.sum(axis=-1),
     }
     dims = ("start", "alpha", "quantity")
     coords = {name: ordered.coords[name].values for name in dims}

@@ -15,15 +15,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from replica import AttentionModel
+from replica.layout import Layout
 from replica.reports.files import prepare_folder, write_atomically
-from validation.comparison import COMPARED, simulate
+from validation.compared import compared_names, compared_values
+from validation.comparison import simulate
 
-__all__ = ["RECORDED", "RunRecord", "RunTask", "collect_runs", "run_task"]
+__all__ = ["RunRecord", "RunTask", "collect_runs", "recorded_names", "run_task"]
 
 # Part of every key: to be raised when a change of the simulator changes its results.
 FORMAT = 1
-RECORDED = (*COMPARED, "gradient_norm", "test_error_standard_error")
-"""What is kept of a run, by name."""
+
+
+def recorded_names(layout: Layout) -> tuple[str, ...]:
+    """Return what is kept of a run, by name."""
+    return (*compared_names(layout), "gradient_norm", "test_error_standard_error")
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ class RunRecord:
     Attributes
     ----------
     values
-        By name: those of :data:`~validation.comparison.COMPARED`, the gradient's norm and the standard error of
-        the test error; nan in all if the run failed.
+        By :func:`recorded_names`: what is compared, the gradient's norm and the standard error of the test error;
+        nan in all if the run failed.
     outcome
         "finished", or in words why there is no result.
     """
@@ -71,13 +76,15 @@ class RunRecord:
 
 def run_task(task: RunTask) -> RunRecord:
     """Run one task, on one thread, so that its result depends neither on the executor nor on what else runs."""
+    names = recorded_names(task.model.structure.layout)
     # A run that diverges overflows first, and says so in its outcome.
     with threadpool_limits(limits=1), np.errstate(over="ignore", invalid="ignore"):
         try:
             run = simulate(task.model, task.start, task.alpha, task.dimension, task.seed, **dict(task.settings))
         except FloatingPointError as failure:
-            return RunRecord(dict.fromkeys(RECORDED, float("nan")), str(failure))
-    return RunRecord({name: float(getattr(run, name)) for name in RECORDED})
+            return RunRecord(dict.fromkeys(names, float("nan")), str(failure))
+    found = compared_values(run)
+    return RunRecord({name: float(found[name] if name in found else getattr(run, name)) for name in names})
 
 
 def collect_runs(
@@ -114,7 +121,7 @@ def collect_runs(
     records: dict[RunTask, RunRecord] = {}
     missing = []
     for task in dict.fromkeys(tasks):
-        found = None if kept is None else _read(kept / f"{task.key}.json")
+        found = None if kept is None else _read(kept / f"{task.key}.json", recorded_names(task.model.structure.layout))
         if found is None:
             missing.append(task)
         else:
@@ -147,11 +154,11 @@ def _finished(tasks: Sequence[RunTask], executor: Executor | None) -> Iterator[t
             future.cancel()
 
 
-def _read(path: Path) -> RunRecord | None:
+def _read(path: Path, names: Sequence[str]) -> RunRecord | None:
     """Return a kept record; None where there is none, or not a whole one."""
     try:
         content = json.loads(path.read_text())
-        values = {name: float(content["values"][name]) for name in RECORDED}
+        values = {name: float(content["values"][name]) for name in names}
         return RunRecord(values, str(content["outcome"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

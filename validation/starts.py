@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.teacher import TeacherData
+from replica import AttentionModel
+from validation.teacher import TeacherData, columns_of
 
-__all__ = ["INFORMED_STARTS", "STARTS", "given_student", "initial_student", "student_with_overlaps"]
+__all__ = [
+    "INFORMED_STARTS",
+    "STARTS",
+    "given_student",
+    "has_random_entries",
+    "initial_student",
+    "student_with_overlaps",
+]
 
 Array = NDArray[np.floating[Any]]
 
@@ -20,47 +28,64 @@ INFORMED_STARTS = ("semantic", "positional", "positional-informed")
 STARTS = (*INFORMED_STARTS, "random")
 """Names of all starts."""
 
-# Standard deviation of the entries of a random start, as in the published experiments.
+# Standard deviation of the entries of a random start, as in the published experiments, and of columns that an
+# informed start says nothing of: a column that is exactly zero stays zero where Q -> -Q is a symmetry.
 RANDOM_SCALE = 0.1
 
 
 def initial_student(data: TeacherData, start: str, generator: np.random.Generator | None = None) -> Array:
-    r"""Return a start Q by name, shape (d,).
+    r"""Return a start Q by name, shape (d,), or (d, r) for several columns.
 
     Parameters
     ----------
     data
-        The data set, for its dimension and teacher.
+        The data set, for its dimension, teacher and encodings.
     start
-        ``"semantic"``: :math:`Q = Q_\star`. ``"positional"``: :math:`Q = 1_d/\sqrt d`, as published, which
-        begins at m = 1/sqrt(d), of the size of the noise. ``"positional-informed"``: :math:`Q = 1_d`, which
-        begins at m = 1 with the norm of a teacher, and so is to the encodings what ``"semantic"`` is to the
-        teacher. ``"random"``: independent entries :math:`\mathcal N(0, 0.1^2)`, as published.
+        ``"semantic"``: :math:`Q = Q_\star`. ``"positional"``: :math:`Q = u_1/\sqrt d`, as published (where
+        :math:`u_1 = 1_d`), which begins at m = 1/sqrt(d), of the size of the noise. ``"positional-informed"``:
+        :math:`Q = u_1`, which begins at m = 1 with the norm of a teacher, and so is to the encodings what
+        ``"semantic"`` is to the teacher. ``"random"``: independent entries :math:`\mathcal N(0, 0.1^2)`, as
+        published. With several columns, the first ones are those of the teacher, as many as there are, or the first
+        is :math:`u_1`, the encodings' first direction; the others are random.
     generator
-        Source of the random start; no other start uses it.
+        Source of random entries; starts without any do not use it.
 
     Raises
     ------
     ValueError
-        If the start has another name, or is random without a generator.
+        If the start has another name, or has random entries without a generator.
     """
-    if start == "random":
-        if generator is None:
-            raise ValueError("the start 'random' needs a generator, got None")
-        return RANDOM_SCALE * generator.standard_normal(data.dimension)
-    ones = np.ones(data.dimension)
-    starts = {
-        "semantic": data.teacher.copy(),
-        "positional": ones / math.sqrt(data.dimension),
-        "positional-informed": ones,
+    known = _known_columns(data, start)
+    unknown = data.model.rank - known.shape[1]
+    if unknown == 0:
+        return known.reshape(data.student_shape).copy()
+    if generator is None:
+        raise ValueError(f"the start {start!r} needs a generator for its random columns, got None")
+    random = RANDOM_SCALE * generator.standard_normal((data.dimension, unknown))
+    return np.concatenate([known, random], axis=1).reshape(data.student_shape)
+
+
+def has_random_entries(data: TeacherData, start: str) -> bool:
+    """Return whether a start needs a generator."""
+    return _known_columns(data, start).shape[1] < data.model.rank
+
+
+def _known_columns(data: TeacherData, start: str) -> Array:
+    """Return the first columns of a start, (d, any number)."""
+    direction = data.coordinates.directions[:, :1]
+    known = {
+        "semantic": columns_of(data.teacher)[:, : data.model.rank],
+        "positional": direction / math.sqrt(data.dimension),
+        "positional-informed": direction,
+        "random": direction[:, :0],
     }
-    if start not in starts:
+    if start not in known:
         raise ValueError(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")
-    return starts[start]
+    return known[start]
 
 
 def given_student(data: TeacherData, start: Array) -> Array:
-    """Return a copy of an array start, shape (d,), in float64.
+    """Return a copy of an array start, shape (d,), or (d, r) for several columns, in float64.
 
     Raises
     ------
@@ -68,8 +93,8 @@ def given_student(data: TeacherData, start: Array) -> Array:
         If its shape is another or an entry is not finite.
     """
     student = np.array(start, dtype=np.float64)
-    if student.shape != (data.dimension,):
-        raise ValueError(f"an array start must have shape ({data.dimension},), got shape {student.shape}")
+    if student.shape != data.student_shape:
+        raise ValueError(f"an array start must have shape {data.student_shape}, got shape {student.shape}")
     if not np.isfinite(student).all():
         raise ValueError("an array start must be finite, got NaN or infinity")
     return student
@@ -96,8 +121,10 @@ def student_with_overlaps(
     Raises
     ------
     ValueError
-        If no student has these overlaps with this teacher, or the dimension is below three.
+        If no student has these overlaps with this teacher, the dimension is below three, or the model is not of the
+        paper's kind.
     """
+    AttentionModel.require(data.model, "a student with given overlaps")
     dimension, variance = data.dimension, data.model.token_variance
     if dimension < 3:
         raise ValueError(f"three overlaps can be chosen from dimension 3 on, got {dimension}")

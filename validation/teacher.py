@@ -1,7 +1,10 @@
 r"""Data sets of the model at finite dimension: Gaussian tokens, a teacher, and the target's L x L matrices.
 
 Nothing here knows the theory: the simulator is a second route to its predictions, so it restates the model in
-NumPy (theory notes, section 1; section 2 of arXiv:2402.03902) and takes from ``AttentionModel`` only numbers.
+NumPy (theory notes, section 1; section 2 of arXiv:2402.03902) and takes from ``AttentionModel`` only numbers, and
+attention and target where they are not the default.
+
+Weights of one column, a student's or a teacher's, are arrays of shape (d,); of more, (d, r) or (d, t).
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from validation.coordinates import Coordinates, draw_teacher, model_coordinates
+from validation.layers import target_values
 
-__all__ = ["TeacherData", "attention_weights", "draw_teacher_data", "fresh_batches"]
+__all__ = ["TeacherData", "columns_of", "draw_teacher_data", "fresh_batches"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -36,17 +41,20 @@ class TeacherData:
     ----------
     model
         The model that the samples were drawn from.
+    coordinates
+        Covariances and directions of the encodings, coordinate by coordinate.
     tokens
-        The inputs x, shape (L, n, d), components of variance sigma^2.
+        The inputs x, shape (L, n, d), component i of token l of variance :math:`\gamma_l` of i's atom.
     teacher
-        :math:`Q_\star`, shape (d,), components of variance one.
+        :math:`Q_\star`, shape (d,), or (d, t) for several columns.
     encodings
-        The rows :math:`p_l = c_l 1_d/\sqrt d`, shape (L, d).
+        The rows :math:`p_l = \sum_k C_{lk} u_k/\sqrt d`, shape (L, d); by default :math:`c_l 1_d/\sqrt d`.
     targets
         :math:`T[x Q_\star/\sqrt d]`, shape (L, L, n); the labels are ``targets[:, :, mu] @ x_mu``.
     """
 
     model: AttentionModel
+    coordinates: Coordinates
     tokens: Array
     teacher: Array
     encodings: Array
@@ -67,24 +75,15 @@ class TeacherData:
         """Samples per dimension, alpha = n/d as drawn."""
         return self.samples / self.dimension
 
+    @property
+    def student_shape(self) -> tuple[int, ...]:
+        """Shape of a student Q: (d,) for one column, (d, r) for more."""
+        return (self.dimension,) if self.model.rank == 1 else (self.dimension, self.model.rank)
 
-def attention_weights(preactivations: Array) -> Array:
-    r"""Return the row softmax of :math:`h h^\top` for many samples at once.
 
-    Parameters
-    ----------
-    preactivations
-        h, shape (L, n).
-
-    Returns
-    -------
-    ndarray
-        Shape (L, L, n); sums to one over the second axis.
-    """
-    logits = preactivations[:, None, :] * preactivations[None, :, :]
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    return weights
+def columns_of(weights: Array) -> Array:
+    """Return weights as a matrix, shape (d, r), also where they are one column of shape (d,)."""
+    return weights.reshape(len(weights), -1)
 
 
 def draw_teacher_data(
@@ -101,7 +100,7 @@ def draw_teacher_data(
     Parameters
     ----------
     model
-        Supplies omega, sigma, A and the coefficients c of the encodings.
+        Any attention model.
     dimension
         Token dimension d, at least 1.
     sample_complexity
@@ -114,19 +113,24 @@ def draw_teacher_data(
     spherical_teacher
         Rescale the teacher to :math:`|Q_\star|^2 = d` exactly. The limit d to infinity is the same, but much
         of the spread between data sets goes: the squared norm of a Gaussian teacher fluctuates by sqrt(2/d),
-        relatively, and moves overlaps and losses by as much.
+        relatively, and moves overlaps and losses by as much. In general, what of the teacher's columns the
+        encodings do not tell gets its Gram matrix on every atom of the spectrum exactly, if that has coordinates
+        enough.
 
     Returns
     -------
     TeacherData
-        With a new teacher :math:`Q_\star \sim \mathcal{N}(0, 1_d)`, rescaled if so asked.
+        With a new teacher :math:`Q_\star \sim \mathcal{N}(0, 1_d)`, rescaled if so asked. With a spectrum, its rows
+        have the moments of their atom (see :mod:`validation.coordinates`).
 
     Raises
     ------
     ValueError
-        If the dimension, the sample complexity or the dtype is out of range; the message quotes it.
+        If the model is no :class:`~replica.AttentionModel`, or the dimension, the sample complexity or the dtype is
+        out of range; the message quotes it.
     """
-    AttentionModel.require(model, "the simulator")
+    if not isinstance(model, AttentionModel):
+        raise ValueError(f"the simulator must have an AttentionModel, got {type(model).__name__}")
     dimension = positive_integer("dimension", dimension)
     if not (math.isfinite(sample_complexity) and sample_complexity > 0):
         raise ValueError(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")
@@ -135,12 +139,12 @@ def draw_teacher_data(
         raise ValueError(f"sample_complexity {sample_complexity!r} gives no sample in dimension {dimension}")
     if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise ValueError(f"dtype must be float64 or float32, got {np.dtype(dtype).name!r}")
-    teacher = generator.standard_normal(dimension)
-    if spherical_teacher:
-        teacher *= math.sqrt(dimension) / np.linalg.norm(teacher)
-    coefficients = np.asarray(model.positional_encoding)
-    encodings = np.tile(coefficients[:, None] / math.sqrt(dimension), (1, dimension))
-    return _draw_samples(model, teacher, encodings, samples, generator, np.dtype(dtype))
+    coordinates = model_coordinates(model, dimension)
+    teacher = draw_teacher(model, coordinates, generator, spherical=spherical_teacher)
+    if model.teacher_rank == 1:
+        teacher = teacher[:, 0]
+    encodings = model.encoding_matrix / math.sqrt(dimension) @ coordinates.directions.T
+    return _draw_samples(model, coordinates, teacher, encodings, samples, generator, np.dtype(dtype))
 
 
 def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generator) -> Iterator[TeacherData]:
@@ -156,7 +160,9 @@ def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generato
     while left:
         count = min(left, most)
         left -= count
-        yield _draw_samples(data.model, data.teacher, data.encodings, count, generator, data.tokens.dtype)
+        yield _draw_samples(
+            data.model, data.coordinates, data.teacher, data.encodings, count, generator, data.tokens.dtype
+        )
 
 
 def positive_integer(name: str, value: Any) -> int:
@@ -172,6 +178,7 @@ def positive_integer(name: str, value: Any) -> int:
 
 def _draw_samples(
     model: AttentionModel,
+    coordinates: Coordinates,
     teacher: Array,
     encodings: Array,
     samples: int,
@@ -182,11 +189,10 @@ def _draw_samples(
     length, dimension = encodings.shape
     # NOTE: drawn in float64 whatever the dtype, so that runs in both precisions are on the same data.
     tokens = generator.standard_normal((length, samples, dimension))
-    tokens *= model.sigma
+    tokens *= coordinates.deviations[:, None, :]
     tokens = tokens.astype(dtype, copy=False)
     preactivations = (tokens @ teacher.astype(dtype) / math.sqrt(dimension)).astype(np.float64)
-    matrix = np.asarray(model.positional_matrix)[:, :, None]
-    targets = (1 - model.omega) * attention_weights(preactivations) + model.omega * matrix
+    targets = target_values(model, preactivations)
     for array in (tokens, teacher, encodings, targets):
         array.setflags(write=False)
-    return TeacherData(model, tokens, teacher, encodings, targets)
+    return TeacherData(model, coordinates, tokens, teacher, encodings, targets)

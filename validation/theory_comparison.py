@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from replica.layout import Layout
 from saddle import PhaseDiagram
 from validation.run_grid import simulate_runs
 from validation.run_statistics import extrapolate, statistics_of_runs
@@ -37,8 +38,8 @@ class TheoryComparison:
         What theory says, by start and alpha.
     runs
         Every run: dimensions (start, dimension, alpha, seed) and a variable per name in
-        :data:`~validation.comparison.COMPARED`, besides ``gradient_norm``, ``test_error_standard_error`` and
-        ``outcome``. nan where a run is missing or failed.
+        :func:`~validation.compared.compared_names` of the model's layout, besides ``gradient_norm``,
+        ``test_error_standard_error`` and ``outcome``. nan where a run is missing or failed.
     statistics
         Over the seeds: dimensions (start, dimension, alpha, quantity), variables of
         :func:`~validation.run_statistics.statistics_of_runs`.
@@ -55,6 +56,11 @@ class TheoryComparison:
     statistics: xr.Dataset
     extrapolated: xr.Dataset | None
     complete: bool
+
+    @property
+    def layout(self) -> Layout:
+        """Index ranges of the order parameters, which name what is compared."""
+        return self.diagram.model.structure.layout
 
     @property
     def judged(self) -> xr.Dataset:
@@ -154,6 +160,6 @@ def compare_with_theory(
     )  # fmt: skip
     axis = [float(alpha) for alpha in runs["alpha"].values]
     points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in axis}
-    statistics = statistics_of_runs(runs, points)
+    statistics = statistics_of_runs(runs, points, diagram.model.structure.layout)
     extrapolated = extrapolate(statistics) if runs.sizes["dimension"] > 1 else None
     return TheoryComparison(diagram, points, runs, statistics, extrapolated, complete)

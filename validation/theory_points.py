@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
-from replica.sectors import Sector
+from replica.layout import Layout
+from replica.overlap_invariants import invariant_errors, overlap_invariants
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
-from validation.comparison import COMPARED
+from validation.compared import compared_names, own_overlaps, single_overlaps
 
-__all__ = ["START_SECTORS", "TheoryPoint", "theory_point"]
+__all__ = ["START_FAMILIES", "TheoryPoint", "family_of", "start_overlaps", "theory_point"]
 
-START_SECTORS: Mapping[str, Sector] = MappingProxyType(
+START_FAMILIES: Mapping[str, str] = MappingProxyType(
     {
-        "semantic": Sector.SEMANTIC,
-        "positional": Sector.POSITIONAL,
-        "positional-informed": Sector.POSITIONAL,
-        "random": Sector.POSITIONAL,
+        "semantic": "semantic",
+        "positional": "positional",
+        "positional-informed": "positional",
+        "random": "positional",
     }
 )
 """The family of solutions that descent from a start is compared with.
@@ -27,6 +28,18 @@ START_SECTORS: Mapping[str, Sector] = MappingProxyType(
 From small random weights it finds positional attention first: the agnostic solution loses its stability to m long
 before it loses that to theta.
 """
+
+AGNOSTIC, MIXED = "agnostic", "mixed"
+
+
+def family_of(branch: Branch) -> str:
+    """Return the name of a branch's family of solutions."""
+    return branch.sector.value
+
+
+def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:
+    """Return the names of the overlaps that a start's family has of its own: m or theta."""
+    return own_overlaps(layout, f"{START_FAMILIES[start]}_overlap")
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,8 @@ class TheoryPoint:
     stable, replica_stable
         Whether damped state evolution is stable there, and replica symmetry at the diagram's nearest grid point.
     values, errors
-        By the names of :data:`~validation.comparison.COMPARED`; empty where no solution is known.
+        By :func:`~validation.compared.compared_names` of the model's layout; empty where no solution is known.
+        Errors of eigenvalues and singular values are bounds (:func:`replica.overlap_invariants.invariant_errors`).
     """
 
     branch: str
@@ -60,28 +74,38 @@ class TheoryPoint:
 def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint:
     """Return what theory says of a start at one alpha.
 
-    Of several solutions of one family, as folds give, the one of largest free entropy is taken.
+    Of several solutions of the start's own family, as folds give, the one of largest free entropy is taken. Where
+    the model's symmetries leave no such family, and m and theta are non-zero together or not at all, it is the
+    mixed solution with the largest overlap of the start's kind.
 
     Raises
     ------
     ValueError
-        If the start is not one of ``START_SECTORS``, or alpha is not positive.
+        If the start is not one of ``START_FAMILIES``, or alpha is not positive.
     """
-    if start not in START_SECTORS:
-        raise ValueError(f"start must be one of {', '.join(map(repr, START_SECTORS))}, got {start!r}")
-    for sector in (START_SECTORS[start], Sector.AGNOSTIC):
-        found = _solutions(diagram, sector, alpha)
+    if start not in START_FAMILIES:
+        raise ValueError(f"start must be one of {', '.join(map(repr, START_FAMILIES))}, got {start!r}")
+    layout = diagram.model.structure.layout
+    own, overlap = START_FAMILIES[start], start_overlaps(layout, start)[0]
+    families = {family_of(branch) for branch in diagram.branches.values()}
+    # Families of the same kind are numbered.
+    mixed = [family for family in sorted(families) if family.startswith(MIXED)]
+    wanted = mixed if mixed and own not in families else [own]
+    for among in (wanted, [AGNOSTIC]):
+        found = [(branch, point, _values(layout, point)) for branch, point in _solutions(diagram, among, alpha)]
+        if found and among is mixed:
+            return _described(layout, *max(found, key=lambda item: abs(item[2][overlap])), True)
         if found:
-            branch, point = max(found, key=lambda pair: pair[1].free_entropy)
-            return _described(branch, point, sector is START_SECTORS[start])
+            best = max(found, key=lambda item: item[1].free_entropy)
+            return _described(layout, *best, among is wanted)
     return TheoryPoint("none", alpha, False, False, False, MappingProxyType({}), MappingProxyType({}))
 
 
-def _solutions(diagram: PhaseDiagram, sector: Sector, alpha: float) -> list[tuple[Branch, SolvedPoint]]:
-    """Return the solutions of a sector's branches at one alpha."""
+def _solutions(diagram: PhaseDiagram, families: Sequence[str], alpha: float) -> list[tuple[Branch, SolvedPoint]]:
+    """Return the solutions of some families' branches at one alpha."""
     found = []
     for branch in diagram.branches.values():
-        if branch.sector is not sector or not branch.distinct.any():
+        if family_of(branch) not in families or not branch.distinct.any():
             continue
         try:
             found.append((branch, branch.at(alpha)))
@@ -90,18 +114,28 @@ def _solutions(diagram: PhaseDiagram, sector: Sector, alpha: float) -> list[tupl
     return found
 
 
-def _described(branch: Branch, point: SolvedPoint, exists: bool) -> TheoryPoint:
+def _values(layout: Layout, point: SolvedPoint) -> dict[str, float]:
+    """Return what runs are compared with; overlaps of a single number keep their signs."""
+    own = {name: point.order_parameters[name] for name in single_overlaps(layout)}
+    losses = {"train_loss": point.train_loss, "test_error": point.test_error}
+    return {**overlap_invariants(layout, point.order_parameters), **own, **losses}
+
+
+def _described(
+    layout: Layout, branch: Branch, point: SolvedPoint, values: Mapping[str, float], exists: bool
+) -> TheoryPoint:
     own = np.flatnonzero(branch.distinct)
     nearest = own[np.argmin(np.abs(branch.alpha[own] - point.alpha))]
-    observed = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     # The training loss is -Phi, and so is its error.
-    errors = {**point.error, "train_loss": point.error["free_entropy"]}
+    losses = {"train_loss": point.error["free_entropy"], "test_error": point.error["test_error"]}
+    errors = {**invariant_errors(layout, point.error), **losses}
+    names = compared_names(layout)
     return TheoryPoint(
         branch=branch.name,
         alpha=point.alpha,
         exists=exists,
         stable=point.stable,
         replica_stable=bool(branch.replica_stable[nearest]),
-        values=MappingProxyType({quantity: float(observed[quantity]) for quantity in COMPARED}),
-        errors=MappingProxyType({quantity: float(errors[quantity]) for quantity in COMPARED}),
+        values=MappingProxyType({quantity: float(values[quantity]) for quantity in names}),
+        errors=MappingProxyType({quantity: float(errors[quantity]) for quantity in names}),
     )

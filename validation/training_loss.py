@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.teacher import TeacherData, attention_weights
+from validation.layers import AttentionLayer, attention_layer
+from validation.teacher import TeacherData
 
 __all__ = ["TrainingLoss"]
 
@@ -29,7 +31,7 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, eq=False)
 class TrainingLoss:
-    r"""The training loss of one data set as a function of the student Q, shape (d,).
+    r"""The training loss of one data set as a function of the student Q, shape (d,), or (d, r) for several columns.
 
     Attributes
     ----------
@@ -63,22 +65,27 @@ class TrainingLoss:
             array.setflags(write=False)
         return cls(data, *products)
 
+    @cached_property
+    def attention(self) -> AttentionLayer:
+        """The student's attention function."""
+        return attention_layer(self.data.model)
+
     def preactivations(self, student: Array) -> Array:
-        r"""Return :math:`h = (x + p) Q/\sqrt d`, shape (L, n), in float64."""
+        r"""Return :math:`h = (x + p) Q/\sqrt d`, shape (L, n), or (L, n, r) for several columns, in float64."""
         tokens = self.data.tokens
         rows = tokens.reshape(-1, tokens.shape[2])
-        from_tokens = (rows @ student.astype(tokens.dtype)).reshape(tokens.shape[:2])
+        from_tokens = (rows @ student.astype(tokens.dtype)).reshape(*tokens.shape[:2], *student.shape[1:])
         return (from_tokens + (self.data.encodings @ student)[:, None]) / math.sqrt(self.data.dimension)
 
     def transposed(self, fields: Array) -> Array:
-        r"""Return :math:`\sum_{\mu l}(x_l^\mu + p_l) f_l^\mu`, shape (d,), for fields of shape (L, n)."""
+        r"""Return :math:`\sum_{\mu l}(x_l^\mu + p_l) f_l^\mu`, of a student's shape, for fields of that of h."""
         rows = self.data.tokens.reshape(-1, self.data.dimension)
-        through_tokens = fields.astype(rows.dtype).reshape(-1) @ rows
-        return through_tokens + fields.sum(axis=1) @ self.data.encodings
+        through_tokens = fields.astype(rows.dtype).reshape(-1, *fields.shape[2:]).T @ rows
+        return (through_tokens + fields.sum(axis=1).T @ self.data.encodings).T
 
     def squared_errors(self, student: Array) -> Array:
         """Return each sample's ``|y - f_Q(x)|^2``, shape (n,), not divided by anything."""
-        return self._squared_errors(attention_weights(self.preactivations(student)))
+        return self._squared_errors(self.attention.weights(self.preactivations(student)))
 
     def value(self, student: Array) -> float:
         """Return the training loss, of order d."""
@@ -89,19 +96,20 @@ class TrainingLoss:
         return self.value(student) / self.data.dimension
 
     def gradient(self, student: Array) -> Array:
-        r"""Return :math:`\partial\mathcal{L}/\partial Q`, shape (d,), entries of order one.
+        r"""Return :math:`\partial\mathcal{L}/\partial Q`, of the student's shape, entries of order one.
 
-        With :math:`E = \partial\ell/\partial S = -r (x+p)^\top/d` and the softmax's derivative
-        :math:`D_{ij} = S_{ij}(E_{ij} - \sum_k S_{ik}E_{ik})` with respect to the logit :math:`h_i h_j`, a
-        sample contributes :math:`(x+p)^\top (D + D^\top) h/\sqrt d`.
+        With :math:`E = \partial\ell/\partial S = -r (x+p)^\top/d` a sample contributes
+        :math:`(x+p)^\top f/\sqrt d`, :math:`f = \sum_{ij}E_{ij}\,\partial S_{ij}/\partial h`. For the default
+        attention that is :math:`f = (D + D^\top)h` with the softmax's derivative
+        :math:`D_{ij} = S_{ij}(E_{ij} - \sum_k S_{ik}E_{ik})` with respect to the logit :math:`h_i\cdot h_j`.
         """
         h = self.preactivations(student)
-        return self._gradient(student, h, attention_weights(h))
+        return self._gradient(student, h, self.attention.weights(h))
 
     def value_and_gradient(self, student: Array) -> tuple[float, Array]:
         """Return :meth:`value` and :meth:`gradient` together, for the two passes over the data of the latter."""
         h = self.preactivations(student)
-        attention = attention_weights(h)
+        attention = self.attention.weights(h)
         value = self._with_ridge(self._squared_errors(attention), student)
         return value, self._gradient(student, h, attention)
 
@@ -113,7 +121,7 @@ class TrainingLoss:
 
     def _with_ridge(self, squared_errors: Array, student: Array) -> float:
         fit = squared_errors.sum() / (2 * self.data.dimension)
-        return float(fit + self.data.model.regularization / 2 * (student @ student))
+        return float(fit + self.data.model.regularization / 2 * np.vdot(student, student))
 
     def _gradient(self, student: Array, h: Array, attention: Array) -> Array:
         data = self.data
@@ -121,8 +129,7 @@ class TrainingLoss:
         to_encoded = self.token_products + self.cross_products
         from_encodings = self.cross_products.swapaxes(0, 1) + self.encoding_products[:, :, None]
         sensitivity = _apply(attention, from_encodings) - _apply(gap, to_encoded)
-        logits = attention * (sensitivity - np.sum(attention * sensitivity, axis=1, keepdims=True))
-        fields = np.einsum("ijn,jn->in", logits + logits.swapaxes(0, 1), h) / data.dimension**1.5
+        fields = self.attention.pullback(h, attention, sensitivity) / data.dimension**1.5
         return self.transposed(fields) + data.model.regularization * student
 
 

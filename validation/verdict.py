@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from replica.names import ORDER_PARAMETERS
-from validation.comparison import COMPARED, SIGN_AMBIGUOUS, VANISHING
-from validation.theory_points import START_SECTORS, TheoryPoint
+from replica.overlap_invariants import single_overlaps
+from validation.compared import VANISHING, compared_names, quantity_label, signless_overlaps
+from validation.theory_points import START_FAMILIES, TheoryPoint, start_overlaps
 
 if TYPE_CHECKING:
     from validation.theory_comparison import TheoryComparison
@@ -18,12 +18,6 @@ __all__ = ["AGREEMENT", "Disagreement", "disagreements", "table", "verdict"]
 
 AGREEMENT = 3.0
 """Significance, as a normal deviate, from which on a difference counts as a disagreement."""
-
-SYMBOLS = {quantity.name: quantity.letter for quantity in ORDER_PARAMETERS}
-LABELS = {
-    name: SYMBOLS.get(name, {"train_loss": "training loss", "test_error": "test error"}.get(name, name))
-    for name in COMPARED
-}
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Disagreement:
         share = f", {(self.measured / self.theory - 1):+.1%}" if abs(self.theory) > VANISHING else ""
         because = f" ({self.reason})" if self.reason else ""
         return (
-            f"{self.start} start, alpha = {self.alpha:g}: {LABELS[self.quantity]} is {self.measured:.5g} +- "
+            f"{self.start} start, alpha = {self.alpha:g}: {quantity_label(self.quantity)} is {self.measured:.5g} +- "
             f"{self.standard_error:.1g}, theory {self.theory:.5g}{share}, "
             f"{abs(self.significance):.1f} standard errors{because}"
         )
@@ -74,7 +68,7 @@ def _compared(comparison: TheoryComparison, *, existing: bool = True) -> list[Di
         if point.exists is not existing or not point.values:
             continue
         here = judged.sel(start=start, alpha=alpha)
-        for name in COMPARED:
+        for name in compared_names(comparison.layout):
             row = here.sel(quantity=name)
             numbers = [float(row[key]) for key in ("mean", "standard_error", "theory", "significance")]
             if np.isfinite(numbers).all():
@@ -116,18 +110,18 @@ def verdict(comparison: TheoryComparison) -> str:
 
 def _on_start(comparison: TheoryComparison, start: str) -> list[str]:
     """Return what is to be said of one start."""
-    sector = START_SECTORS[start].value
     points = {alpha: point for (name, alpha), point in comparison.points.items() if name == start}
     compared = [item for item in _compared(comparison) if item.start == start]
     lines = []
     if compared:
         apart = [item for item in compared if abs(item.significance) > AGREEMENT]
         where = _listed([alpha for alpha, point in points.items() if point.exists])
+        branches = ", ".join(dict.fromkeys(point.branch for point in points.values() if point.exists))
         worst = max(compared, key=lambda item: abs(item.significance))
         lines.append(
-            f"{start} start against the {sector} branch, alpha = {where}: {len(compared) - len(apart)} of "
-            f"{len(compared)} quantities within {AGREEMENT:g} standard errors (largest: {LABELS[worst.quantity]} at "
-            f"alpha = {worst.alpha:g}, {worst.significance:+.1f})."
+            f"{start} start against the {branches} branch, alpha = {where}: {len(compared) - len(apart)} of "
+            f"{len(compared)} quantities within {AGREEMENT:g} standard errors "
+            f"(largest: {quantity_label(worst.quantity)} at alpha = {worst.alpha:g}, {worst.significance:+.1f})."
         )
         lines += [f"  disagrees: {item}" for item in apart]
     lines += [_without_branch(comparison, start, point) for point in points.values() if not point.exists]
@@ -136,16 +130,14 @@ def _on_start(comparison: TheoryComparison, start: str) -> list[str]:
 
 def _without_branch(comparison: TheoryComparison, start: str, point: TheoryPoint) -> str:
     """Say what runs do where the start's family has no solution of its own."""
-    sector = START_SECTORS[start]
     here = comparison.judged.sel(start=start, alpha=point.alpha)
     kept = []
-    for index in sector.broken:
-        name = ORDER_PARAMETERS[index].name
+    for name in start_overlaps(comparison.layout, start):
         # Signs are meaningful here: a run keeps that of its start.
         values = comparison.statistics.isel(dimension=-1).sel(start=start, alpha=point.alpha, quantity=name)
-        kept.append(f"{LABELS[name]} = {float(values['mean']):.4g} +- {float(values['standard_error']):.1g}")
+        kept.append(f"{quantity_label(name)} = {float(values['mean']):.4g} +- {float(values['standard_error']):.1g}")
     loss = here.sel(quantity="train_loss")
-    text = f"{start} start, alpha = {point.alpha:g}: theory has no {sector.value} solution here"
+    text = f"{start} start, alpha = {point.alpha:g}: theory has no {START_FAMILIES[start]} solution here"
     if not point.values:
         return f"{text}, and none that it could merge with is known; runs keep {', '.join(kept)}."
     return (
@@ -165,14 +157,16 @@ def _on_magnitudes(comparison: TheoryComparison) -> list[str]:
         ]
     )
     lines = []
-    for name in SIGN_AMBIGUOUS:
+    single = single_overlaps(comparison.layout)
+    for name in (*single, *signless_overlaps(comparison.layout)):
         rows = largest.sel(quantity=name)
         zero = exists & (np.abs(rows["theory"].values) < VANISHING) & np.isfinite(rows["mean"].values)
         if zero.any():
             mean = float(rows["magnitude"].values[zero].mean())
             chance = float(rows["magnitude_by_chance"].values[zero].mean())
+            how = "enter with their signs: magnitudes, as published," if name in single else "have no sign: magnitudes"
             lines.append(
-                f"Where theory says {LABELS[name]} = 0, runs enter with their signs: magnitudes, as published, "
+                f"Where theory says {quantity_label(name)} = 0, runs {how} "
                 f"average {mean:.2g} at d = {int(largest['dimension'])}, of which fluctuations about zero explain "
                 f"{chance:.2g}."
             )
@@ -195,11 +189,11 @@ def table(comparison: TheoryComparison) -> str:
         for size, part in parts:
             for alpha in map(float, part["alpha"].values):
                 exists = comparison.points[start, alpha].exists
-                for name in COMPARED:
+                for name in compared_names(comparison.layout):
                     here = part.sel(start=start, alpha=alpha, quantity=name)
                     numbers = [float(here[column]) for column in columns]
                     cells = [f"{number:.6g}" for number in numbers[:3]] + [f"{number:+.2f}" for number in numbers[3:]]
-                    rows.append((start, size, f"{alpha:g}" + ("" if exists else " *"), LABELS[name], *cells))
+                    rows.append((start, size, f"{alpha:g}" + ("" if exists else " *"), quantity_label(name), *cells))
     widths = [max(len(row[k]) for row in rows) for k in range(len(heading))]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     note = [] if all(point.exists for point in comparison.points.values()) else ["* theory has no such solution here"]

@@ -9,13 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from replica.names import ORDER_PARAMETERS
 from saddle.plotting import parameter_title
 from validation.paper.settings import paper_model
 from validation.paper.workshop import Workshop
 from validation.plotting import START_MARKERS, quantity_labels, start_colour
 from validation.theory_comparison import TheoryComparison
-from validation.theory_points import START_SECTORS
+from validation.theory_points import start_overlaps
 
 __all__ = ["SCALING_ALPHA", "scaling"]
 
@@ -64,9 +63,8 @@ def scaling(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
 
 def _draw(axes: Axes, comparison: TheoryComparison, start: str, name: str) -> None:
     """Draw one quantity of one start against d, with theory."""
-    broken = START_SECTORS[start].broken
     overlaps = ("positional_overlap", "semantic_overlap")
-    own = ORDER_PARAMETERS[broken[0]].name
+    (own,) = start_overlaps(comparison.layout, start)
     wanted = {"own": own, "other": next(n for n in overlaps if n != own)}.get(name, name)
     part = comparison.statistics.sel(start=start, alpha=SCALING_ALPHA, quantity=wanted)
     mean = part["magnitude"].values if name == "other" else part["mean"].values
