@@ -4,7 +4,9 @@ Conditioned on h*, the local fields of a token are Gaussian, :math:`w_l = E[w_l|
 :math:`C_l C_l^\top` their covariance and x standard normal. The x of different tokens are rotated into each other:
 for two tokens and rank one, :math:`x = \big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a and s standard normal; for more
 there are more common modes a. For two tokens the proximal point jumps across a curve that every line along s crosses
-transversally (theory notes, section 8), so s is the direction to integrate first and exactly.
+transversally (theory notes, section 8), so s is the direction to integrate first and exactly. With more tokens or columns
+there are more ways to jump: from z to -z and between patterns of attention, across surfaces whose normals lie near
+vectors of entries -1, 0 and 1. The line's direction, (1, 2, -3) for three tokens, is parallel to none of them.
 """
 
 from __future__ import annotations
@@ -28,16 +30,34 @@ class LineCoordinates:
     fields: dict[sp.Symbol, sp.Expr]
 
 
-def _directions(length: int) -> list[list[sp.Expr]]:
-    """Return orthonormal directions in token space: the line's, (1, -1, 0, ...), then the common modes'.
+def _token_directions(length: int) -> sp.Matrix:
+    """Return orthonormal directions in token space, as rows: the line's, the mean of all tokens, and the others.
 
-    Rows of Helmert's matrix: after (1, -1) the mean of all tokens, then the first k tokens against the next.
+    The line's is (1, 2, 4, ..., minus their sum): its product with no vector of entries -1, 0 and 1 vanishes, but for
+    the uniform ones, where attention is flat.
     """
     if length == 1:
-        return [[sp.S.One]]
-    rows = [[1, -1, *[0] * (length - 2)], [1] * length]
-    rows += [[1] * k + [-k] + [0] * (length - k - 1) for k in range(2, length)]
-    return [[x / sp.sqrt(sum(y * y for y in row)) for x in row] for row in rows]
+        return sp.eye(1)
+    powers = [2**k for k in range(length - 1)]
+    return _orthonormal([[*powers, -sum(powers)], [1] * length])
+
+
+def _column_directions(rank: int) -> sp.Matrix:
+    """Return orthonormal directions among the student's columns, as rows: the line's first, (1, 2, 4, ...)."""
+    return _orthonormal([[2**k for k in range(rank)]])
+
+
+def _orthonormal(first: list[list[int]]) -> sp.Matrix:
+    """Complete orthogonal vectors by unit vectors to an orthonormal basis (Gram and Schmidt)."""
+    size = len(first[0])
+    rows: list[sp.Matrix] = []
+    for candidate in (*map(sp.Matrix, first), *(sp.eye(size)[:, k] for k in range(size))):
+        rest = candidate
+        for row in rows:
+            rest = rest - row * (row.dot(candidate) / row.dot(row))
+        if any(rest) and len(rows) < size:
+            rows.append(rest)
+    return sp.Matrix.vstack(*((row / sp.sqrt(row.dot(row))).T for row in rows))
 
 
 def cholesky(matrix: sp.Matrix) -> sp.Matrix:
@@ -62,7 +82,7 @@ def line_coordinates(free_entropy: FreeEntropy) -> LineCoordinates:
     line = sp.Symbol("line_coordinate", real=True)
     common = tuple(sp.Symbol(f"common_mode_{k}", real=True) for k in range(1, length * rank))
     modes = sp.Matrix(length, rank, [line, *common])
-    rotated = sp.Matrix(_directions(length)).T * modes
+    rotated = _token_directions(length).T * modes * _column_directions(rank)
     fields: dict[sp.Symbol, sp.Expr] = {}
     for token, group in enumerate(layout.groups):
         theta, rho = matrices.of("semantic_overlap", group), sp.Matrix(model.token_law.teacher_variances[group])

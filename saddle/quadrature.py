@@ -391,7 +391,7 @@ class SobolRule:
     points: int = 512
     scrambles: int = 4
     seed: int = 0
-    line: LineOrders = LineOrders(graded_nodes=14, plain_nodes=10)
+    line: LineOrders = LineOrders(scan_points=9, graded_nodes=11, plain_nodes=9, extent=5.5)
 
     def __post_init__(self) -> None:
         """Validate."""
