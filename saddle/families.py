@@ -23,7 +23,8 @@ __all__ = ["Families", "find_families"]
 ANCHORS = 7
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
-AMPLITUDE = 0.15
+# Rough rules, whose noise is larger, need more.
+AMPLITUDE, ROUGH_AMPLITUDE, ROUGH = 0.15, 0.3, 1e-6
 # Of |Q|^2/d, and of d log(alpha)/d log(q).
 SMALL_WEIGHTS, NEARLY_VERTICAL = 1e-2, 3e-3
 # Points of a curve are starts for what is stored: they need not be solved to the last digit.
@@ -123,7 +124,7 @@ def find_families(
             [(state, alpha)],
             bounds,
             control=CONTROL,
-            amplitude=AMPLITUDE,
+            amplitude=ROUGH_AMPLITUDE if problem.noise > ROUGH else AMPLITUDE,
             known=found,
             leaves=lambda before, after: _weights_vanish(space, before, after, scale),
             wanted=lambda block: space.is_aligned(sector_of(block, space)),

@@ -22,7 +22,7 @@ __all__ = ["StateSpace"]
 # Least eigenvalue of a matrix that counts as positive definite, in natural units.
 DEFINITE = 1e-12
 # Relative difference of two columns' order parameters that counts as none.
-ALIKE = 1e-7
+ALIKE = 1e-3
 # Length in natural units of the tangent of an orbit below which a solution counts as unchanged by rotations.
 LEAST_TANGENT = 0.05
 
