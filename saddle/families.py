@@ -21,6 +21,8 @@ __all__ = ["Families", "find_families"]
 
 # Where a family is looked for that the agnostic branch does not lead to.
 ANCHORS = 7
+# At so many of them from all informed states, at the others from one.
+THOROUGH = 2
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
 # Rough rules, whose noise is larger, need more.
@@ -134,11 +136,11 @@ def find_families(
     try:
         for family, sector in _looked_for(space):
             families = Families(problem, found.branches, True)
-            for anchor in _anchors(bounds, upwards):
+            for tried, anchor in enumerate(_anchors(bounds, upwards)):
                 if family == sector.family and _reaches(families.of(sector), anchor):
                     break
                 report(f"looking for {family} solutions, alpha = {anchor:.3f}")
-                result = informed_solution(evolution, sector, anchor, family)
+                result = informed_solution(evolution, sector, anchor, family, None if tried < THOROUGH else 1)
                 if result is not None:
                     known = len(found.branches)
                     found = follow(evaluation_of(result).state, anchor)

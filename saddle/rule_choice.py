@@ -15,8 +15,9 @@ __all__ = ["choose_rule"]
 SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST, FINEST = 2e-2, 1e-6
 STEPS, DAMPING = 40, 0.2
-# By how much one measurement may change the rule.
-LARGEST_CHANGE = 30.0
+# By how much the measurements may change the rule of the law: where minima are about to split, errors fall so slowly
+# that no lattice would do.
+LARGEST_REFINEMENT, LARGEST_COARSENING = 10.0, 30.0
 
 
 def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
@@ -53,6 +54,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: 
         return SobolRule()
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
+    refined_by = 1.0
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)
@@ -61,5 +63,6 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: 
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
             break
-        rule = rule.refined(min(max(ratio, 1.0 / LARGEST_CHANGE), LARGEST_CHANGE))
+        factor = min(max(ratio, 1.0 / LARGEST_COARSENING), LARGEST_REFINEMENT / refined_by)
+        rule, refined_by = rule.refined(factor), refined_by * factor
     return rule

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.continuation.newton import NewtonResult, OutsideDomain, newton
 from saddle.outcomes import Outcome
@@ -31,7 +33,11 @@ STALLED = 1e-5
 # evolution and Newton's method both lose it slowly, and it is this small only within 1e-6 of the pitchfork.
 VANISHED = 1e-3
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
-WARM_UP_STEPS = 120
+WARM_UP_STEPS, WARM_UP_ROUND = 120, 20
+# In natural units: overlaps below this that shrink over a round are given up; a round that changes less has settled.
+SHRINKING, SETTLED = 0.02, 1e-4
+# Signs of tokens' pre-activations that are tried.
+MOST_PATTERNS = 4
 # NOTE: dF/du has eigenvalues up to 7 on the positional branch, so larger damping factors oscillate.
 WARM_UP_DAMPING = 0.2
 
@@ -84,8 +90,26 @@ def vanished(evaluation: StateEvaluation, sector: Sector) -> bool:
     return any(np.all(sizes[list(part)] < VANISHED) for part in evaluation.space.broken_by(sector))
 
 
-def _too_symmetric(sizes: np.ndarray, evolution: StateEvolution, sector: Sector) -> bool:
-    return any(np.all(sizes[list(part)] < VANISHED) for part in evolution.space.broken_by(sector))
+def _warmed_up(evolution: StateEvolution, state: np.ndarray, alpha: float, sector: Sector) -> np.ndarray | None:
+    """Return where state evolution leads, or None if it leaves the domain or the sector's symmetry is not broken."""
+    parts = [list(part) for part in evolution.space.broken_by(sector)]
+    for _ in range(WARM_UP_STEPS // WARM_UP_ROUND):
+        before = state
+        try:
+            state = evolution.iterate(state, alpha, sector, WARM_UP_ROUND, WARM_UP_DAMPING)
+        except OutsideDomain:
+            return None
+        sizes = np.abs(state) / evolution.scales(state)
+        # What is small and still shrinking will vanish.
+        if any(
+            np.all(sizes[part] < SHRINKING) and np.all(np.abs(state[part]) < np.abs(before[part])) for part in parts
+        ):
+            return None
+        if np.max(np.abs(state - before) / evolution.scales(state)) < SETTLED:
+            break
+    state = canonical_signs(state, evolution.space)
+    sizes = np.abs(state) / evolution.scales(state)
+    return None if any(np.all(sizes[part] < VANISHED) for part in parts) else state
 
 
 def canonical_signs(state: np.ndarray, space: StateSpace) -> np.ndarray:
@@ -108,9 +132,12 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
     """Yield states with large overlaps of a family's kind, among those that may differ from zero."""
     space, model = evolution.space, evolution.model
     variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
-    encoding = np.sqrt(np.mean(np.square(model.encoding_matrix))) if model.encoding_matrix.size else 1.0
+    informed_of_position = family in ("positional", "mixed") and any(
+        i in broken for i in space.of_kind("positional_overlap")
+    )
+    patterns = _positional_patterns(model) if informed_of_position else [np.zeros(model.structure.directions)]
     # Pre-activations of order 0.3 are where softmax attention starts to discriminate, whatever sigma.
-    for size, field in ((0.2, 0.3), (0.1, 0.2), (0.4, 0.5)):
+    for (size, field), pattern in itertools.product(((0.2, 0.3), (0.1, 0.2), (0.4, 0.5)), patterns):
         state = np.zeros(space.size)
         informed = {space.quantities[i].indices[0] for i in space.of_kind("semantic_overlap") if i in broken}
         informed = informed if family in ("semantic", "mixed") else set()
@@ -122,8 +149,8 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
                 state[index] = size * variances[x.group].mean() * (2.0 if column in informed else unlike)
             elif x.kind == "susceptibility" and x.positive:
                 state[index] = 0.5 * variances[x.group].mean() / model.regularization
-            elif x.kind == "positional_overlap" and index in broken and family in ("positional", "mixed"):
-                state[index] = field / encoding
+            elif x.kind == "positional_overlap" and index in broken:
+                state[index] = field * pattern[x.indices[1]]
         for index, x in enumerate(space.quantities):
             if x.kind == "semantic_overlap" and index in broken and family in ("semantic", "mixed"):
                 row, column = x.indices
@@ -132,8 +159,20 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
         yield state
 
 
+def _positional_patterns(model: AttentionModel) -> list[np.ndarray]:
+    """Return overlaps with the encodings' directions, (k,), that tell tokens apart, at pre-activations of order one.
+
+    Along one direction there is but one way; along several, tokens may have any signs but the same.
+    """
+    encoding = model.encoding_matrix
+    if encoding.shape[1] == 1:
+        return [np.ones(1) / np.sqrt(np.mean(encoding**2))]
+    signs = [s for s in itertools.product((1.0, -1.0), repeat=len(encoding)) if s[0] > 0 and len(set(s)) > 1]
+    return [np.linalg.pinv(encoding) @ np.array(s) for s in signs[:MOST_PATTERNS]]
+
+
 def informed_solution(
-    evolution: StateEvolution, sector: Sector, alpha: float, family: str | None = None
+    evolution: StateEvolution, sector: Sector, alpha: float, family: str | None = None, most: int | None = None
 ) -> Result | None:
     """Look for a solution with all of a sector's overlaps: state evolution from informed states, then Newton.
 
@@ -143,6 +182,8 @@ def informed_solution(
         Where to look.
     family
         Which overlaps the starts have; by default those of the sector.
+    most
+        Number of starts; by default all there are.
 
     Returns
     -------
@@ -151,14 +192,10 @@ def informed_solution(
         proves no absence.
     """
     coarse = evolution.with_rule(evolution.rule.coarsened())
-    for state in seeds_of_family(evolution, family or sector.family, sector.broken):
-        try:
-            state = coarse.iterate(state, alpha, sector, WARM_UP_STEPS, WARM_UP_DAMPING)
-        except OutsideDomain:
-            continue
-        state = canonical_signs(state, evolution.space)
-        sizes = np.abs(state) / evolution.scales(state)
-        if _too_symmetric(sizes, evolution, sector):
+    seeds = seeds_of_family(evolution, family or sector.family, sector.broken)
+    for state in itertools.islice(seeds, most):
+        state = _warmed_up(coarse, state, alpha, sector)
+        if state is None:
             continue
         result = solve_state(evolution, sector, state, alpha)
         if result.outcome is not Outcome.CONVERGED or result.linearization is None:
