@@ -56,6 +56,11 @@ class Sector:
     SEMANTIC: ClassVar[Sector]
     MIXED: ClassVar[Sector]
 
+    @classmethod
+    def paper(cls, family: str) -> Sector:
+        """Return the sector of a family of the paper's model; raises KeyError if there is no such family."""
+        return {sector.value: sector for sector in PAPER_SECTORS}[family]
+
     @property
     def family(self) -> str:
         """One of ``FAMILIES``."""

@@ -20,7 +20,7 @@ ALLOWANCE = {
 @pytest.mark.parametrize("start", ["semantic", "positional"])
 def test_gradient_descent_agrees_within_three_standard_errors(start):
     model = AttentionModel.paper(omega=0.3)
-    point = find_point(StateEvolution(model, LineRule.for_tolerance(1e-4)), Sector(start), 1.5)
+    point = find_point(StateEvolution(model, LineRule.for_tolerance(1e-4)), Sector.paper(start), 1.5)
     theory = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     comparison = compare_at(
         model, theory, start, 1.5, 1000, range(5), spherical_teacher=True, allowance_coefficients=ALLOWANCE[start]

@@ -31,7 +31,7 @@ from replica.reports.naming import Naming
 from replica.reports.printing import ReportPrinter
 from replica.reports.tokens import canonical, tokenise
 from replica.reports.widths import typeset_width
-from replica.sectors import Sector
+from replica.sectors import PAPER_SECTORS
 from tests.latex_values import latex_value
 
 DERIVATION = derive(AttentionModel.paper())
@@ -66,7 +66,7 @@ def averaged_functions():
     """Every right-hand side that the report prints, averages by their integrands."""
     found = {f"overlap {x}": value for x, value in SYSTEM.overlap_equations.items()}
     found |= {f"average {x}": SYSTEM.conjugate_integrand(x) for x in SYSTEM.conjugate_equations}
-    for sector in Sector:
+    for sector in PAPER_SECTORS:
         _, overlaps, conjugates = sector_equations(SYSTEM, sector)
         found |= {f"{sector.value} {x}": value for x, value in overlaps.items()}
         for x, value in conjugates.items():

@@ -56,7 +56,7 @@ def slopes(line, k, solution, rule):
     """Explicit derivatives of Phi in (alpha, the parameter) at one solution of a line."""
     model = dataclasses.replace(line.model, **{line.over: float(line.parameter[k])})
     evolution = StateEvolution(model, rule)
-    sector = Sector(line.between[solution])
+    sector = Sector.paper(line.between[solution])
     point = solve_point(evolution, sector, line.order_parameters[k, solution], float(line.alpha[k]))
     names = list(model.parameter_values())
     explicit = evolution.parameter_slopes(point.evaluation.state, point.alpha).free_entropy[names.index(line.over)]
@@ -147,7 +147,7 @@ def test_on_lines_of_pitchforks_a_finer_rule_sees_the_odd_block_change_sign(pitc
         for k in (0, len(line) // 2):
             model = dataclasses.replace(MODEL, omega=float(line.parameter[k]))
             evolution = StateEvolution(model, RULE.refined().refined(3.0))
-            sector = Sector(line.between[0])
+            sector = Sector.paper(line.between[0])
             signs = []
             for side in (-1, 1):
                 alpha = float(line.alpha[k] + side * 2.0 * line.error[k])

@@ -17,7 +17,7 @@ from scipy.stats import qmc
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.channel import parameter_vector
+from saddle.weights import parameter_vector
 from saddle.minimiser_starts import minimiser_starts
 
 MODEL = AttentionModel.paper()
