@@ -4,9 +4,9 @@ Conditioned on h*, the local fields of a token are Gaussian, :math:`w_l = E[w_l|
 :math:`C_l C_l^\top` their covariance and x standard normal. The x of different tokens are rotated into each other:
 for two tokens and rank one, :math:`x = \big(a\,(1,1) + s\,(1,-1)\big)/\sqrt2`, with a and s standard normal; for more
 there are more common modes a. For two tokens the proximal point jumps across a curve that every line along s crosses
-transversally (theory notes, section 8), so s is the direction to integrate first and exactly. With more tokens or columns
-there are more ways to jump: from z to -z and between patterns of attention, across surfaces whose normals lie near
-vectors of entries -1, 0 and 1. The line's direction, (1, 2, -3) for three tokens, is parallel to none of them.
+transversally (theory notes, section 8), so s is the direction to integrate first and exactly. With more tokens or
+columns there are more ways to jump: from z to -z and between patterns of attention, across surfaces whose normals lie
+near vectors of entries -1, 0 and 1. The line's direction, (1, 2, -3) for three tokens, is parallel to none of them.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["LINEAR", "Phase", "PhaseDiagram"]
 
 LINEAR = "linear positional"
+# Those that take every model.
+GENERAL_BASELINES = (LINEAR, "uniform attention")
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,11 @@ class PhaseDiagram:
 
         return plot_phase_diagram(self, self.made_baselines(baselines))
 
+    @property
+    def applicable_baselines(self) -> tuple[str, ...]:
+        """Names of the baselines that take this model."""
+        return tuple(BASELINES) if self.model.structure.is_plain else GENERAL_BASELINES
+
     def made_baselines(self, baselines: Sequence[str | Baseline]) -> tuple[Baseline, ...]:
         """Return baselines of this model, those given by name computed.
 
@@ -211,7 +218,7 @@ class PhaseDiagram:
         latex_names: Mapping[str, str] | None = None,
         prefix: str = "attention",
         line_width: float = 31.0,
-        baselines: Sequence[str | Baseline] = tuple(BASELINES),
+        baselines: Sequence[str | Baseline] | None = None,
     ) -> list[Path]:
         r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
 
@@ -232,7 +239,7 @@ class PhaseDiagram:
             for a paper of two columns.
         baselines
             Listed with their test errors, and drawn: names in :data:`baselines.BASELINES`, or baselines made for this
-            model.
+            model. By default, all that take the model.
 
         Returns
         -------
@@ -247,4 +254,5 @@ class PhaseDiagram:
         """
         from saddle.report_writing import write_report
 
-        return write_report(self, folder, formats, latex_names, prefix, line_width, baselines)
+        chosen = self.applicable_baselines if baselines is None else baselines
+        return write_report(self, folder, formats, latex_names, prefix, line_width, chosen)

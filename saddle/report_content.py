@@ -31,7 +31,14 @@ def baseline_blocks(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> lis
     """Return what attention is compared with: the linear positional layer and its value, and a table of all."""
     baseline = diagram.linear_baseline
     # Printed, and so to be defined.
-    sigma = frozenset({parameter("sigma")})
+    sigma, error = (
+        frozenset({parameter("sigma")}),
+        r"\frac{\sigma^{2}}{L}\, \mathbb{E}\,\mathrm{Tr}\bigl[(T - W)(T - W)^{\top}\bigr]",
+    )
+    meaning = ""
+    if diagram.model.spectrum is not None:
+        sigma, error = frozenset(), r"\frac{1}{L}\, \mathbb{E}\,\mathrm{Tr}\bigl[(T - W) R\, (T - W)^{\top}\bigr]"
+        meaning = r", where $R$ is the diagonal matrix of the tokens' mean eigenvalues"
     return [
         Heading("Baselines"),
         Paragraph(
@@ -42,12 +49,12 @@ def baseline_blocks(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> lis
         Equation(
             "baseline-error",
             r"\epsilon_{\mathrm{lin}}",
-            (Line(r"= \frac{\sigma^{2}}{L}\, \mathbb{E}\,\mathrm{Tr}\bigl[(T - W)(T - W)^{\top}\bigr] ."),),
+            (Line(f"= {error} ."),),
             sigma,
         ),
         Paragraph(
             rf"Here $\epsilon_{{\mathrm{{lin}}}} = {_power(f'{baseline.test_error:.8g}')}$, with a quadrature error of "
-            rf"${_power(f'{baseline.error:.0e}')}$."
+            rf"${_power(f'{baseline.error:.0e}')}${meaning}."
         ),
         _baseline_table(diagram, baselines),
     ]
@@ -132,14 +139,13 @@ def _with_symbols(text: str) -> str:
 
 def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
     """Return the figure of the diagram."""
-    model = diagram.model
+    from saddle.plotting import parameter_title
+
     return [
         Figure(
             FIGURE_STEM,
             r"Overlaps, training loss and test error of all branches found, against $\alpha$, at "
-            rf"$\omega = {model.omega:g}$, $\sigma = {model.sigma:g}$, $\lambda = {model.regularization:g}$. Solid "
-            rf"lines: "
-            "stable under damped state evolution; dashed: unstable.",
+            rf"{parameter_title(diagram)}. Solid lines: stable under damped state evolution; dashed: unstable.",
         )
     ]
 
@@ -158,7 +164,14 @@ def _points(diagram: PhaseDiagram) -> list[SolvedPoint]:
 
 
 def check_blocks(diagram: PhaseDiagram, system: SaddleSystem) -> list[Block]:
-    """Return tables that compare the printed equations with what the kernel computes, at a solution per sector."""
+    """Return tables that compare the printed equations with what the kernel computes, at a solution per sector.
+
+    For models whose order parameters are numbers and whose covariances have no spectrum; nothing for others, whose
+    equations are tested, but not with every report.
+    """
+    structure = diagram.model.structure
+    if max(structure.rank, structure.teacher_rank, structure.directions) > 1 or not structure.isotropic:
+        return []
     blocks: list[Block] = [
         Heading("Check of the printed equations"),
         Paragraph(
