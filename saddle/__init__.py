@@ -27,6 +27,7 @@ __all__ = [
     "PhaseDiagram",
     "Replicon",
     "Sector",
+    "SobolRule",
     "SolvedPoint",
     "SolverError",
     "StateEvolution",
@@ -44,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Branch": "saddle.branch",
     "LineRule": "saddle.quadrature",
+    "SobolRule": "saddle.quadrature",
     "Outcome": "saddle.outcomes",
     "Phase": "saddle.phase_diagram",
     "PhaseDiagram": "saddle.phase_diagram",

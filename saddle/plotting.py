@@ -31,12 +31,14 @@ __all__ = ["parameter_title", "plot_phase_diagram"]
 
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
-    for transition, style, name, side in (
-        (diagram.alpha_c, "-.", "$" + latex(r"\alpha_c") + "$", "right"),
-        (diagram.alpha_l, ":", "$" + latex(r"\alpha_l") + "$", "left"),
-    ):
-        if transition is None:
-            continue
+    marks = [
+        (transition, style, "$" + latex(symbol) + "$")
+        for transition, style, symbol in ((diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l"))
+        if transition is not None
+    ]
+    first = min((transition.alpha for transition, _, _ in marks), default=0.0)
+    for transition, style, name in marks:
+        side = "right" if transition.alpha == first and len(marks) > 1 else "left"
         axes.axvline(transition.alpha, color="black", linestyle=style, linewidth=1.0)
         if label:
             axes.annotate(
