@@ -107,7 +107,7 @@ def test_branches_that_begin_at_zero_weights_have_no_invented_folds():
     from saddle import solve_phase_diagram
 
     solved = solve_phase_diagram(paper_model(sigma=0.3), (0.1, 2.0), points=8, tolerance=1e-2)
-    positional = [branch for branch in solved.branches.values() if branch.sector is Sector.POSITIONAL]
+    positional = [branch for branch in solved.branches.values() if branch.sector == Sector.POSITIONAL]
     assert len(positional) == 1
     assert not [transition for transition in solved.bifurcations if transition.kind == "fold"]
     own = positional[0].distinct

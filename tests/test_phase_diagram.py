@@ -19,7 +19,6 @@ from saddle import (
     solve_point,
 )
 from saddle.channel import Channel
-from saddle.kernel import load_kernel
 from saddle.phase_diagram import PhaseDiagram
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
@@ -326,18 +325,6 @@ def test_ranges_without_a_branch_say_so():
     assert "never beats" in solved.reasons["alpha_l"]
     solved = solve_phase_diagram(AttentionModel.paper(), (1.4, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
     assert "semantic branch has the larger free entropy" in solved.reasons["alpha_c"]
-
-
-def test_a_model_without_the_symmetries_is_refused_in_words(monkeypatch):
-    model = AttentionModel.paper()
-    kernel = load_kernel(model.structure)
-    lacking = dataclasses.replace(kernel, symmetries=dataclasses.replace(kernel.symmetries, teacher=False))
-    monkeypatch.setattr("saddle.state_evolution.load_kernel", lambda structure: lacking)
-    solved = solve_phase_diagram(model, (0.5, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
-    assert solved.complete
-    assert solved.alpha_c is None
-    assert "teacher" in solved.reasons["alpha_c"]
-    assert not any(branch.stored.any() for branch in solved.branches.values())
 
 
 def test_slope_of_phi_between_stored_points(diagram):
