@@ -32,6 +32,8 @@ TOLERANCE = 5e-9
 ROUNDING = 1e-12
 # Strength of jumps, compared with E[M], that leaves no doubt.
 CLEARLY = 1e-2
+# A piece that is so much shorter than another one of its sector, beside it in alpha, is a fragment of that.
+FRAGMENT = 0.1
 # Relative distance from a pitchfork at which a branch that is not found there counts as merged.
 AT_END = 2e-3
 SCALARS = (
@@ -114,7 +116,10 @@ def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | No
 
 
 def pieces_of(families: Families) -> tuple[Piece, ...]:
-    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha."""
+    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha.
+
+    Fragments of such a piece, which a rough rule leaves beside the pitchfork where it was lost, come after it.
+    """
     own: dict[str, list] = {family: [] for family in FAMILIES}
     for place, sector in enumerate(families.sectors):
         for traced in families.of(sector):
@@ -122,14 +127,29 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
                 forwards = points[-1].y[-1] >= points[0].y[-1]
                 meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
                 curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
-                order = (place, not _attracts(curve), float(curve.values[:, -1].min()))
+                reach = (float(curve.values[:, -1].min()), float(curve.values[:, -1].max()))
+                order = (place, not _attracts(curve), reach)
                 family = _family(traced, curve, sector, families.problem.space)
                 own[family].append((order, traced, curve, meets))
     found = []
     for family, parts in own.items():
-        for number, (_, traced, curve, meets) in enumerate(sorted(parts, key=lambda part: part[0]), start=1):
+        orders = [part[0] for part in parts]
+        parts = sorted(parts, key=lambda part: (*part[0][:2], _is_fragment(part[0], part[3], orders), part[0][2]))
+        for number, (_, traced, curve, meets) in enumerate(parts, start=1):
             found.append(Piece(family if number == 1 else f"{family} {number}", traced, curve, meets))
     return tuple(found)
+
+
+def _is_fragment(order: tuple, meets: tuple[Event | None, Event | None], orders: Sequence[tuple]) -> bool:
+    """Whether a piece, by sector, attraction and reach, was lost within the reach of a much longer one of its kind."""
+    (low, high), lost = order[2], None in meets
+    return lost and any(
+        other[:2] == order[:2]
+        and high - low < FRAGMENT * (other[2][1] - other[2][0])
+        and low <= other[2][1]
+        and high >= other[2][0]
+        for other in orders
+    )
 
 
 def _family(traced: TracedBranch, curve: Curve, sector: Sector, space: StateSpace) -> str:
