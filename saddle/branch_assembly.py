@@ -141,15 +141,14 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
 
 
 def _is_fragment(order: tuple, meets: tuple[Event | None, Event | None], orders: Sequence[tuple]) -> bool:
-    """Whether a piece, by sector, attraction and reach, was lost within the reach of a much longer one of its kind."""
+    """Whether a piece, by sector, attraction and reach, was lost in or beside the reach of a much longer one."""
     (low, high), lost = order[2], None in meets
-    return lost and any(
-        other[:2] == order[:2]
-        and high - low < FRAGMENT * (other[2][1] - other[2][0])
-        and low <= other[2][1]
-        and high >= other[2][0]
-        for other in orders
-    )
+    for other in orders:
+        first, last = other[2]
+        room = FRAGMENT * (last - first)
+        if lost and other[:2] == order[:2] and high - low < room and first - room < high and low < last + room:
+            return True
+    return False
 
 
 def _family(traced: TracedBranch, curve: Curve, sector: Sector, space: StateSpace) -> str:
