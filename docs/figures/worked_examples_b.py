@@ -27,6 +27,7 @@ from validation.theory_points import start_overlaps
 DOCS = Path(__file__).parent.parent
 DIMENSIONS = (500, 1000)
 SEEDS = range(200, 212)
+LOSSES = ("train_loss", "test_error")
 STARTS = {"semantic": "semantic", "positional-informed": "positional"}
 SYMBOLS = {
     "self_overlap": "q", "positional_overlap": "m", "semantic_overlap": r"\theta",
@@ -63,19 +64,20 @@ def sharp_softmax() -> AttentionModel:
 
 @dataclass(frozen=True)
 class Example:
-    """A page: its model, what is solved more finely than by default, and where students are trained."""
+    """A page: its model, where students are trained, what is solved more finely, and whether equations are shown."""
 
     model: Callable[[], AttentionModel]
     page: str
     alphas: Sequence[float]
     settings: Mapping[str, float]
+    equations: bool = True
 
 
 EXAMPLES = {
     "unequal_variances": Example(unequal_variances, "unequal_variances", (1.0, 2.5, 3.0), {}),
     "power_law": Example(power_law, "power_law", (1.0, 2.7, 3.0), {}),
     "linear_attention": Example(linear, "linear_attention", (0.2, 2.0), {"tolerance": 2e-5}),
-    "sharp_softmax": Example(sharp_softmax, "linear_attention", (2.0,), {}),
+    "sharp_softmax": Example(sharp_softmax, "linear_attention", (2.0,), {}, equations=False),
 }
 
 
@@ -90,8 +92,8 @@ def solved(name: str, model: AttentionModel, settings: Mapping[str, float], fold
 def equations(model: AttentionModel) -> str:
     """Return the section on saddle-point equations of the Markdown report, without numbers."""
     with TemporaryDirectory() as folder:
-        (path,) = derive(model).report(folder, formats=("markdown",))
-        text = path.read_text(encoding="utf-8")
+        paths = derive(model).report(folder, formats=("markdown",))
+        text = next(path for path in paths if path.suffix == ".md").read_text(encoding="utf-8")
     section = re.search(r"^## Saddle-point equations\n(.*?)(?=^## )", text, flags=re.M | re.S)
     assert section is not None
     return re.sub(r" ?\\tag\{\d+\}", "", section[1]).strip()
@@ -109,10 +111,11 @@ def with_error(value: float, error: float) -> str:
 
 
 def label(quantity: str) -> str:
-    """Return the symbol of a compared quantity."""
+    """Return the symbol of a compared quantity, losses in thousandths."""
     kind = next(kind for kind in SYMBOLS if quantity.startswith(kind))
     number = quantity.removeprefix(kind).strip("_").replace("_", ",")
-    return f"${SYMBOLS[kind]}" + (f"_{{{number}}}$" if number else "$")
+    factor = r"10^3\," if quantity in LOSSES else ""
+    return f"${factor}{SYMBOLS[kind]}" + (f"_{{{number}}}$" if number else "$")
 
 
 def experiments(comparison: TheoryComparison) -> str:
@@ -128,9 +131,9 @@ def experiments(comparison: TheoryComparison) -> str:
                 continue
             for quantity in map(str, comparison.extrapolated["quantity"].values):
                 limit = comparison.extrapolated.sel(start=start, alpha=alpha, quantity=quantity)
-                scale = 1000.0 if quantity in ("train_loss", "test_error") else 1.0
+                scale = 1000.0 if quantity in LOSSES else 1.0
                 cells = [name + ("" if point.replica_stable else " (RSB)"), f"{alpha:g}"]
-                cells.append(("$10^3\\,$" if scale > 1 else "") + label(quantity))
+                cells.append(label(quantity))
                 for d in DIMENSIONS:
                     one = comparison.statistics.sel(start=start, alpha=alpha, quantity=quantity, dimension=d)
                     cells.append(with_error(scale * float(one["mean"]), scale * float(one["standard_error"])))
@@ -150,6 +153,9 @@ def draw(name: str, diagram: PhaseDiagram, comparison: TheoryComparison) -> None
             draw_points(overlaps, comparison, quantity, own_only=True)
     draw_points(losses, comparison, "train_loss")
     draw_points(errors, comparison, "test_error")
+    for axes in figure.axes:
+        # Points at the end of the range are not to be cut in half.
+        axes.set_xlim(right=1.03 * float(diagram.alpha[-1]))
     shown = {"linestyle": "", "markeredgecolor": "black", "markeredgewidth": 0.5}
     handles = [
         Line2D([], [], color=start_colour(start), marker=START_MARKERS[start], label=f"{word} start", **shown)
@@ -181,7 +187,8 @@ def make(name: str, folder: Path) -> None:
         progress=True,
     )  # fmt: skip
     draw(name, diagram, comparison)
-    fill(page, f"equations {name}", equations(model))
+    if example.equations:
+        fill(page, f"equations {name}", equations(model))
     fill(page, f"transitions {name}", transitions(diagram))
     fill(page, f"experiments {name}", experiments(comparison))
 
