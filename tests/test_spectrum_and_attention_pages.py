@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention
-from saddle import solve_phase_diagram
+from saddle import Outcome, solve_phase_diagram
 from validation import compare_with_theory
 from validation.coordinates import model_coordinates, sampled_model
+from validation.theory_points import theory_point
 
 PAGES = Path(__file__).parent.parent / "docs" / "examples"
 CALL = re.compile(r"solve_phase_diagram\((\w+)[^)]*\)")
@@ -85,6 +87,20 @@ def test_pitchfork_past_a_fold_belongs_to_the_piece_that_it_is_on():
          for name in ("positional", "positional 2")}  # fmt: skip
     assert m["positional 2"] == pytest.approx(abs(born.points[0].order_parameters[1]), rel=0.05)
     assert m["positional"] > 3 * m["positional 2"]
+
+
+def test_branch_is_not_compared_with_where_it_was_not_found():
+    _, names = run("power_law.md", ROUGHLY["power_law.md"])
+    diagram = names["diagram"]
+    branch = diagram.branches["positional"]
+    assert theory_point(diagram, "positional-informed", 0.35).exists
+    cut = [old if alpha > 0.6 else Outcome.LOST for old, alpha in zip(branch.outcome, branch.alpha, strict=True)]
+    others = {name: one for name, one in diagram.branches.items() if name != "positional 2"}
+    others["positional"] = replace(branch, outcome=tuple(cut))
+    lost = replace(diagram, branches=others)
+    point = theory_point(lost, "positional-informed", 0.35)
+    assert (point.branch, point.exists) == ("agnostic", False)
+    assert theory_point(lost, "positional-informed", 0.7).exists
 
 
 @pytest.mark.parametrize("dimension", [500, 1000])
