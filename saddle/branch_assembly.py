@@ -22,7 +22,7 @@ from saddle.sector_solver import canonical_signs, evaluation_of, solve_state, va
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
 
-__all__ = ["Piece", "assemble_branches", "pieces_of", "solve_on_piece", "space_of"]
+__all__ = ["Piece", "assemble_branches", "piece_with", "pieces_of", "solve_on_piece", "space_of"]
 
 VECTORS = ("states", "conjugate_states", "errors", "jacobian_diagonal")
 # Shares of a pre-activation, of position and of meaning, below which a solution knows neither.
@@ -32,6 +32,8 @@ TOLERANCE = 5e-9
 ROUNDING = 1e-12
 # Strength of jumps, compared with E[M], that leaves no doubt.
 CLEARLY = 1e-2
+# A piece that is so much shorter than another one of its sector, beside it in alpha, is a fragment of that.
+FRAGMENT = 0.1
 # Relative distance from a pitchfork at which a branch that is not found there counts as merged.
 AT_END = 2e-3
 SCALARS = (
@@ -114,7 +116,10 @@ def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | No
 
 
 def pieces_of(families: Families) -> tuple[Piece, ...]:
-    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha."""
+    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha.
+
+    Fragments of such a piece, which a rough rule leaves beside the pitchfork where it was lost, come after it.
+    """
     own: dict[str, list] = {family: [] for family in FAMILIES}
     for place, sector in enumerate(families.sectors):
         for traced in families.of(sector):
@@ -122,14 +127,28 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
                 forwards = points[-1].y[-1] >= points[0].y[-1]
                 meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
                 curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
-                order = (place, not _attracts(curve), float(curve.values[:, -1].min()))
+                reach = (float(curve.values[:, -1].min()), float(curve.values[:, -1].max()))
+                order = (place, not _attracts(curve), reach)
                 family = _family(traced, curve, sector, families.problem.space)
                 own[family].append((order, traced, curve, meets))
     found = []
     for family, parts in own.items():
-        for number, (_, traced, curve, meets) in enumerate(sorted(parts, key=lambda part: part[0]), start=1):
+        orders = [part[0] for part in parts]
+        parts = sorted(parts, key=lambda part: (*part[0][:2], _is_fragment(part[0], part[3], orders), part[0][2]))
+        for number, (_, traced, curve, meets) in enumerate(parts, start=1):
             found.append(Piece(family if number == 1 else f"{family} {number}", traced, curve, meets))
     return tuple(found)
+
+
+def _is_fragment(order: tuple, meets: tuple[Event | None, Event | None], orders: Sequence[tuple]) -> bool:
+    """Whether a piece, by sector, attraction and reach, was lost in or beside the reach of a much longer one."""
+    (low, high), lost = order[2], None in meets
+    for other in orders:
+        first, last = other[2]
+        room = FRAGMENT * (last - first)
+        if lost and other[:2] == order[:2] and high - low < room and first - room < high and low < last + room:
+            return True
+    return False
 
 
 def _family(traced: TracedBranch, curve: Curve, sector: Sector, space: StateSpace) -> str:
@@ -254,6 +273,30 @@ def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tup
     return evaluation_of(result), result.residual_norm
 
 
+def piece_with(evolution: StateEvolution, event: Event, pieces: Sequence[Piece]) -> Piece | None:
+    """Return the piece that an event lies on; None where no piece reaches it.
+
+    A curve with a fold passes the same alpha on several pieces: the event is on the one whose solution there is its
+    own. A fold itself belongs to the first of the two pieces that it ends.
+    """
+    own = [piece for piece in pieces if any(event is one for one in piece.traced.events)]
+    ended = [piece for piece in own if any(event is met for met in piece.meets)]
+    reaching = [piece for piece in own if piece.reach[0] <= event.parameter <= piece.reach[1]]
+    candidates = ended if ended and event.kind is EventKind.FOLD else reaching or ended
+    if len(candidates) < 2 or event.kind is EventKind.FOLD:
+        return candidates[0] if candidates else None
+    space, units = evolution.space, candidates[0].traced.section.problem.units(event.x)
+    there = canonical_signs(event.x, space)
+
+    def distance(piece: Piece) -> float:
+        found = solve_on_piece(evolution, piece, event.parameter)
+        if found is None:
+            return np.inf
+        return float(np.max(np.abs(canonical_signs(found[0].state, space) - there) / units))
+
+    return min(candidates, key=distance)
+
+
 def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interrupted: bool) -> list[Outcome]:
     """Return what became of the piece at every grid point."""
     (low, high), (first, last) = piece.bounds, piece.reach
@@ -312,10 +355,12 @@ def _branch(
     for k, found in solved.items():
         _fill(columns, k, found, piece.sector)
         eigenvalues[k] = found.evaluation.stability_eigenvalues
+    merged = Outcome.MERGED in outcomes
+    parents = [_parent(evolution, piece, pieces, end, branches) if merged else None for end in (0, 1)]
     for k, outcome in enumerate(outcomes):
         if outcome is not Outcome.MERGED:
             continue
-        parent = _parent(piece, pieces, 0 if grid[k] < piece.bounds[0] else 1, branches)
+        parent = parents[0 if grid[k] < piece.bounds[0] else 1]
         if parent is None or not parent.stored[k]:
             outcomes[k] = Outcome.LOST if parent is None else parent.outcome[k]
             continue
@@ -333,16 +378,13 @@ def _branch(
     )
 
 
-def _parent(piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str, Branch]) -> Branch | None:
+def _parent(
+    evolution: StateEvolution, piece: Piece, pieces: Sequence[Piece], end: int, branches: dict[str, Branch]
+) -> Branch | None:
     """Return the branch on which a piece ends."""
     met = piece.meets[end]
-    for other in pieces:
-        low, high = other.reach
-        if met is None or not any(met is event for event in other.traced.events):
-            continue
-        if low <= met.parameter <= high and other.name in branches:
-            return branches[other.name]
-    return None
+    parent = None if met is None else piece_with(evolution, met, pieces)
+    return None if parent is None else branches.get(parent.name)
 
 
 def _block_sign(here: StateEvaluation, sector: Sector, index: int) -> float:

@@ -133,6 +133,11 @@ def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
         Line2D([], [], color="black", marker="o", linestyle="", label="supercritical pitchfork"),
         Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical"),
     ]
+    if any(transition.criticality == "unknown" for transition in diagram.bifurcations):
+        handles.append(
+            Line2D([], [], color="black", marker="o", markerfacecoloralt="white", fillstyle="bottom", linestyle="",
+                   label="pitchfork, not known which")
+        )  # fmt: skip
     if any(transition.kind == "fold" for transition in diagram.bifurcations):
         handles.append(Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold"))
     return handles
@@ -165,12 +170,14 @@ def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> No
     last = np.flatnonzero(branch.distinct)[-1]
     runs_on = last == branch.alpha.size - 1
     place = last if runs_on else int(np.nanargmax(values))
+    # A peak at the left is not to push its label over the axis.
+    beside = "right" if runs_on else "left" if branch.alpha[place] < 0.2 * branch.alpha[-1] else "center"
     axes.annotate(
         text,
         (branch.alpha[place], values[place]),
         xytext=(-4, rise) if runs_on else (0, 5),
         textcoords="offset points",
-        ha="right" if runs_on else "center",
+        ha=beside,
         fontsize=9,
         color=BRANCH_COLOURS[branch.family],
         bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
@@ -178,13 +185,16 @@ def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> No
 
 
 def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
-    """Mark pitchforks and folds at their overlaps: filled where supercritical, open where not, squares for folds."""
+    """Mark pitchforks and folds at their overlaps: filled where supercritical, open where not, squares for folds.
+
+    Pitchforks of which this is not known are filled by half.
+    """
     for transition in diagram.bifurcations:
         if not transition.points:
             continue
         name = transition.between[1].split()[0]
         colour = BRANCH_COLOURS.get(name, "black")
-        filled = transition.criticality == "supercritical"
+        filled = transition.criticality in ("supercritical", "unknown")
         state = transition.points[0].order_parameters
         space = next(iter(diagram.branches.values())).evolution.space
         for index in space.odd:
@@ -192,5 +202,6 @@ def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
             if grows or state[index] != 0.0:
                 axes.plot(
                     [transition.alpha], [state[index]], "s" if transition.kind == "fold" else "o", color=colour,
-                    markersize=5, markerfacecolor=colour if filled else "white", zorder=3,
+                    markersize=5, markerfacecolor=colour if filled else "white", markerfacecoloralt="white", zorder=3,
+                    fillstyle="bottom" if transition.criticality == "unknown" else "full",
                 )  # fmt: skip

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from saddle.branch import Branch
-from saddle.branch_assembly import Piece, solve_on_piece
+from saddle.branch_assembly import Piece, piece_with, solve_on_piece
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
 from saddle.sharpening import LocatedTransition, locate
@@ -109,16 +109,14 @@ def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]
 def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
     """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
     found, seen = [], []
-    for piece in pieces:
-        for event in piece.traced.events:
-            low, high = piece.reach
-            mine = low <= event.parameter <= high or any(event is met for met in piece.meets)
-            if not mine or any(event is other for other in seen):
-                continue
-            seen.append(event)
-            transition = _bifurcation(evolution, piece, event, pieces)
-            if transition is not None:
-                found.append(transition)
+    for event in (event for piece in pieces for event in piece.traced.events):
+        if any(event is other for other in seen):
+            continue
+        seen.append(event)
+        piece = piece_with(evolution, event, pieces)
+        transition = None if piece is None else _bifurcation(evolution, piece, event, pieces)
+        if transition is not None:
+            found.append(transition)
     return sorted(found, key=lambda transition: transition.alpha)
 
 

@@ -9,7 +9,7 @@ section 3). For the paper's kind of model there is one atom and one direction, :
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from replica import AttentionModel, Spectrum
 from replica.spectrum import gram_factor
 
-__all__ = ["Coordinates", "draw_teacher", "model_coordinates"]
+__all__ = ["Coordinates", "draw_teacher", "model_coordinates", "sampled_model"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -85,6 +85,36 @@ def model_coordinates(model: AttentionModel, dimension: int) -> Coordinates:
     for array in (eigenvalues, directions):
         array.setflags(write=False)
     return Coordinates(atoms, ranges, eigenvalues, directions)
+
+
+def sampled_model(model: AttentionModel, dimension: int) -> AttentionModel:
+    """Return the model whose spectrum is what dimension d makes of a model's: whole numbers of coordinates per atom.
+
+    Atoms that get no coordinates are left out, and weights become multiples of 1/d. The result's data sets at d, and
+    at multiples of d, have its spectrum exactly, so that nothing is left to rounding when they are held against its
+    theory. A model without a spectrum is returned as it is.
+
+    Parameters
+    ----------
+    model
+        The model.
+    dimension
+        Token dimension d.
+
+    Raises
+    ------
+    ValueError
+        If atoms have positional moments of their own, and those of the rounded spectrum do not average to the
+        encodings' Gram matrix.
+    """
+    if model.spectrum is None:
+        return model
+    coordinates, atoms = model_coordinates(model, dimension), _spectrum(model).atoms
+    kept = [
+        replace(atoms[atom], weight=(part.stop - part.start) / dimension)
+        for atom, part in zip(coordinates.atoms, coordinates.ranges, strict=True)
+    ]
+    return replace(model, spectrum=Spectrum(kept))
 
 
 def draw_teacher(

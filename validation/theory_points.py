@@ -105,13 +105,27 @@ def _solutions(diagram: PhaseDiagram, families: Sequence[str], alpha: float) -> 
     """Return the solutions of some families' branches at one alpha."""
     found = []
     for branch in diagram.branches.values():
-        if family_of(branch) not in families or not branch.distinct.any():
+        if family_of(branch) not in families or not _reaches(branch, alpha):
             continue
         try:
             found.append((branch, branch.at(alpha)))
         except SolverError:
             continue
     return found
+
+
+def _reaches(branch: Branch, alpha: float) -> bool:
+    """Whether a branch may have a solution of its own at an alpha: up to the next grid point where it has none.
+
+    Beyond, a rough rule may still have roots of a tiny overlap.
+    """
+    own = np.flatnonzero(branch.distinct)
+    if own.size == 0:
+        return False
+    below, above = own[0] - 1, own[-1] + 1
+    low = branch.alpha[below] if below >= 0 else 0.0
+    high = branch.alpha[above] if above < branch.alpha.size else np.inf
+    return bool(low <= alpha <= high)
 
 
 def _values(layout: Layout, point: SolvedPoint) -> dict[str, float]:
