@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from saddle.lines.solving import solve_transition_line
     from saddle.outcomes import Outcome, SolverError
     from saddle.phase_diagram import Phase, PhaseDiagram
-    from saddle.quadrature import LineRule
+    from saddle.quadrature import LineRule, SobolRule
     from saddle.replicon import Replicon
     from saddle.state_evolution import StateEvolution
     from saddle.transitions import Transition

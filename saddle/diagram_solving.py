@@ -13,9 +13,10 @@ from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
-from saddle.branch_assembly import Piece, assemble_branches, pieces_of
+from saddle.branch_assembly import assemble_branches
 from saddle.families import find_families
 from saddle.phase_diagram import LINEAR, PhaseDiagram
+from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution

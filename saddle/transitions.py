@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from saddle.branch import Branch
-from saddle.branch_assembly import Piece, piece_with, solve_on_piece
+from saddle.branch_assembly import piece_with, solve_on_piece
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
+from saddle.pieces import Piece
 from saddle.sharpening import LocatedTransition, locate
 from saddle.state_evolution import StateEvolution
 from saddle.state_space import StateSpace
