@@ -117,7 +117,7 @@ def test_theory_of_a_start_is_its_familys_solution(diagram):
     assert point.values["train_loss"] == pytest.approx(-solved.free_entropy, rel=1e-6)
     assert point.replica_stable is False
     assert theory_point(diagram, "semantic", 2.8).replica_stable is True
-    assert diagram.branches[point.branch].sector is Sector.SEMANTIC
+    assert diagram.branches[point.branch].sector == Sector.SEMANTIC
 
 
 def test_where_a_family_has_merged_theory_is_what_it_merged_with(diagram):
