@@ -31,9 +31,13 @@ __all__ = ["parameter_title", "plot_phase_diagram"]
 
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
+    first, second = diagram.alpha_c, diagram.alpha_l
+    # Labels stand back to back, whichever comes first.
+    turned = first is not None and second is not None and second.alpha < first.alpha
+    sides = ("left", "right") if turned else ("right", "left")
     for transition, style, name, side in (
-        (diagram.alpha_c, "-.", "$" + latex(r"\alpha_c") + "$", "right"),
-        (diagram.alpha_l, ":", "$" + latex(r"\alpha_l") + "$", "left"),
+        (first, "-.", "$" + latex(r"\alpha_c") + "$", sides[0]),
+        (second, ":", "$" + latex(r"\alpha_l") + "$", sides[1]),
     ):
         if transition is None:
             continue
@@ -127,10 +131,14 @@ def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda 
 
 def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
     """Return entries of a legend for pitchforks and folds."""
+    shown = {t.criticality for t in diagram.bifurcations if t.kind != "fold" and t.points}
+    words = {"supercritical": "supercritical pitchfork", "subcritical": "subcritical"}
+    labels = [*words, *sorted(shown - set(words), key=str)]
     handles = [
-        Line2D([], [], color="black", marker="o", linestyle="", label="supercritical pitchfork"),
-        Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical"),
-    ]
+        Line2D([], [], color="black", marker="o", linestyle="", markerfacecolor=_filling(kind, "black"),
+               label=words.get(kind, "unknown"))
+        for kind in labels
+    ]  # fmt: skip
     if any(transition.kind == "fold" for transition in diagram.bifurcations):
         handles.append(Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold"))
     return handles
@@ -153,7 +161,7 @@ def _label_overlaps(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], st
             continue
         for index in branch.sector.broken:
             quantity = branch.evolution.space.quantities[index]
-            rise = -14 if (branch_name, quantity.kind) == ("mixed", "semantic_overlap") else rises[quantity.kind]
+            rise = -14 if branch_name == "mixed" else rises[quantity.kind]
             _label(axes, branch, index, f"${latex(quantity.latex)}$ ({branch_name})", rise)
 
 
@@ -175,6 +183,11 @@ def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> No
     )
 
 
+def _filling(criticality: str | None, colour: str) -> str:
+    """Return what fills a pitchfork's marker: its colour if supercritical, nothing if subcritical, else grey."""
+    return {"supercritical": colour, "subcritical": "white"}.get(str(criticality), "#cccccc")
+
+
 def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
     """Mark pitchforks and folds at their overlaps: filled where supercritical, open where not, squares for folds."""
     for transition in diagram.bifurcations:
@@ -182,7 +195,7 @@ def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
             continue
         name = transition.between[1].split()[0]
         colour = BRANCH_COLOURS.get(name, "black")
-        filled = transition.criticality == "supercritical"
+        filling = "white" if transition.kind == "fold" else _filling(transition.criticality, colour)
         state = transition.points[0].order_parameters
         space = next(iter(diagram.branches.values())).evolution.space
         for index in space.odd:
@@ -190,5 +203,5 @@ def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
             if grows or state[index] != 0.0:
                 axes.plot(
                     [transition.alpha], [state[index]], "s" if transition.kind == "fold" else "o", color=colour,
-                    markersize=5, markerfacecolor=colour if filled else "white", zorder=3,
+                    markersize=5, markerfacecolor=filling, zorder=3,
                 )  # fmt: skip

@@ -28,7 +28,7 @@ from replica.reports.markdown import markdown_document
 from replica.reports.printing import ReportPrinter
 from replica.reports.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
-from saddle.drawing import BRANCH_COLOURS
+from saddle.drawing import BRANCH_COLOURS, QUANTITIES, draw_branch
 from validation import compare_with_theory, published_rank_two, train_student
 from validation.compared import compared_names, quantity_label
 from validation.plotting import START_MARKERS, draw_points, start_colour
@@ -288,9 +288,7 @@ def descent_figure(diagrams: dict[float, PhaseDiagram], runs: dict[tuple[float, 
 def _draw_theory(axes: Axes, diagram: PhaseDiagram) -> None:
     for name, branch in diagram.branches.items():
         if name in ("positional", "mixed"):
-            values = np.where(branch.distinct, branch.test_error, np.nan)
-            axes.plot(branch.alpha, np.where(branch.stable, values, np.nan), color=BRANCH_COLOURS[name], linewidth=1.8)
-            axes.plot(branch.alpha, values, color=BRANCH_COLOURS[name], linewidth=1.0, linestyle=(0, (4, 2)))
+            draw_branch(axes, diagram, branch, QUANTITIES["test_error"])
     axes.axhline(diagram.linear_baseline.test_error, color="#009E73", linestyle="--", linewidth=1.4)
     if diagram.alpha_l is not None:
         axes.axvline(diagram.alpha_l.alpha, color="black", linestyle=":", linewidth=1.0)
