@@ -115,7 +115,11 @@ def equations(diagram: PhaseDiagram, branch: str) -> str:
 def transitions(diagram: PhaseDiagram) -> str:
     """Return what the page's code prints."""
     reasons = [f"{name}: {text}" for name, text in diagram.reasons.items()]
-    return "```text\n" + "\n".join([*map(str, diagram.transitions.values()), *reasons]) + "\n```"
+    lines = [*map(str, diagram.transitions.values()), *reasons]
+    if diagram.model == EXAMPLES["rank_two"].model:
+        found = diagram.branches["mixed"].at(2.0).order_parameters
+        lines.append(str({name: round(found[name], 3) for name in ("positional_overlap_1", "semantic_overlap_2")}))
+    return "```text\n" + "\n".join(lines) + "\n```"
 
 
 def with_error(mean: float, error: float) -> str:
