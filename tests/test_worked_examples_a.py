@@ -13,6 +13,7 @@ from replica import AttentionModel
 from saddle import solve_phase_diagram
 from saddle.quadrature import SobolRule
 from validation import compare_at, compare_with_theory
+from validation.run_statistics import significance
 from validation.theory_comparison import INTO_THE_BASIN
 from validation.theory_points import theory_point
 
@@ -100,11 +101,13 @@ def test_gradient_descent_agrees_within_three_standard_errors(model, start, fami
     point = theory_point(diagram, start, alpha)
     assert (point.branch, point.stable) == (family, True)
     comparison = compare_at(
-        model, point.values, start, alpha, 1000, range(300, 305), spherical_teacher=True, dtype="float32",
+        model, point.values, start, alpha, 1000, range(300, 312), spherical_teacher=True, dtype="float32",
         allowance_coefficients=allowance, **INTO_THE_BASIN,
     )  # fmt: skip
     for quantity in comparison.quantities:
-        assert abs(quantity.deviation_beyond_allowance) < 3.0, quantity.name
+        # Standard errors are estimated from the seeds: a normal deviate, as verdicts have it.
+        distance = float(significance(quantity.deviation_beyond_allowance, len(quantity.values) - 1))
+        assert abs(distance) < 3.0, quantity.name
     assert comparison["train_loss"].standard_error < 0.03 * point.values["train_loss"]
 
 
