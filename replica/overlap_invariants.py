@@ -33,7 +33,7 @@ def overlap_invariants(layout: Layout, values: Mapping[str, float]) -> dict[str,
     Returns
     -------
     dict
-        By :func:`invariant_names`. For one column, one direction and one teacher: q, |m| and :math:`|\theta|`.
+        By :func:`invariant_names`. For one column, one direction and one teacher: q, :math:`|m|` and :math:`|\theta|`.
 
     Raises
     ------

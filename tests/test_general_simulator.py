@@ -303,9 +303,14 @@ def test_informed_starts_of_several_columns_are_random_in_the_others():
         initial_student(data, "semantic")
     both = draw(MODELS["two teachers"])
     np.testing.assert_array_equal(initial_student(both, "semantic"), both.teacher)
+    mixed = initial_student(data, "mixed")
+    np.testing.assert_array_equal(mixed, np.stack([np.ones(4000), data.teacher], axis=1))
+    np.testing.assert_array_equal(initial_student(both, "mixed")[:, 1], both.teacher[:, 0])
     # A student of fewer columns than the teacher's gets the first.
     one = draw(dataclasses.replace(MODELS["two teachers"], rank=1))
     np.testing.assert_array_equal(initial_student(one, "semantic"), one.teacher[:, 0])
+    with pytest.raises(ValueError, match="rank 1"):
+        initial_student(one, "mixed")
 
 
 @pytest.mark.parametrize("name", MODELS)

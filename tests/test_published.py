@@ -124,7 +124,10 @@ def test_tables_are_complete_and_in_our_units():
     transitions = published_transitions()
     assert float(transitions.alpha_c.sel(omega=0.3)) == 1.2410177405
     assert int(transitions.alpha_l.count()) == 12
-    assert published_rank_two().sizes == {"alpha": 8, "column": 2}
+    assert published_rank_two().sizes == {"alpha": 12, "column": 2}
+    assert published_rank_two(0.3).sizes == {"alpha": 13, "column": 2}
+    with pytest.raises(ValueError, match=r"0\.02 or 0\.3"):
+        published_rank_two(0.1)
     for call in (lambda: published_theory(PAPER, "mixed"), lambda: published_gradient_descent(PAPER, "mixed")):
         with pytest.raises(ValueError, match="published for"):
             call()

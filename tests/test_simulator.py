@@ -177,14 +177,17 @@ def test_renaming_the_tokens_leaves_the_loss_alone():
 # -------------------------------------------------------------------------------------------------- descent
 
 
+ONE_COLUMN = [start for start in STARTS if start != "mixed"]
+
+
 def test_training_loss_decreases_along_descent():
     data = draw(dimension=60)
     losses = [
         train_student(data, start, steps=steps, generator=np.random.default_rng(0), test_samples=1).train_loss
-        for start in STARTS
+        for start in ONE_COLUMN
         for steps in (0, 1, 5, 25, 125, 625)
     ]
-    for track in np.reshape(losses, (len(STARTS), 6)):
+    for track in np.reshape(losses, (len(ONE_COLUMN), 6)):
         assert np.all(np.diff(track) < 0)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_points", "plot_comparison", "plot_sizes", "quantity_labels"]
 
-START_MARKERS = {"semantic": "o", "positional": "v", "positional-informed": "s", "random": "D"}
+START_MARKERS = {"semantic": "o", "positional": "v", "positional-informed": "s", "random": "D", "mixed": "P"}
 COLUMNS = 3
 
 

@@ -25,8 +25,8 @@ Array = NDArray[np.floating[Any]]
 INFORMED_STARTS = ("semantic", "positional", "positional-informed")
 """Names of the starts that know a minimum's direction; see :func:`initial_student`."""
 
-STARTS = (*INFORMED_STARTS, "random")
-"""Names of all starts."""
+STARTS = (*INFORMED_STARTS, "random", "mixed")
+"""Names of all starts; ``"mixed"`` is for students of several columns."""
 
 # Standard deviation of the entries of a random start, as in the published experiments, and of columns that an
 # informed start says nothing of: a column that is exactly zero stays zero where Q -> -Q is a symmetry.
@@ -45,15 +45,16 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
         :math:`u_1 = 1_d`), which begins at m = 1/sqrt(d), of the size of the noise. ``"positional-informed"``:
         :math:`Q = u_1`, which begins at m = 1 with the norm of a teacher, and so is to the encodings what
         ``"semantic"`` is to the teacher. ``"random"``: independent entries :math:`\mathcal N(0, 0.1^2)`, as
-        published. With several columns, the first ones are those of the teacher, as many as there are, or the first
-        is :math:`u_1`, the encodings' first direction; the others are random.
+        published. ``"mixed"``: the first column is :math:`u_1`, the others those of the teacher. With several columns,
+        the first ones are those of the teacher, as many as there are, or the first is :math:`u_1`, the encodings'
+        first direction; the others are random.
     generator
         Source of random entries; starts without any do not use it.
 
     Raises
     ------
     ValueError
-        If the start has another name, or has random entries without a generator.
+        If the start has another name, has random entries without a generator, or is ``"mixed"`` for one column.
     """
     known = _known_columns(data, start)
     unknown = data.model.rank - known.shape[1]
@@ -72,12 +73,15 @@ def has_random_entries(data: TeacherData, start: str) -> bool:
 
 def _known_columns(data: TeacherData, start: str) -> Array:
     """Return the first columns of a start, (d, any number)."""
-    direction = data.coordinates.directions[:, :1]
+    direction, teacher = data.coordinates.directions[:, :1], columns_of(data.teacher)
+    if start == "mixed" and data.model.rank == 1:
+        raise ValueError("the start 'mixed' needs a student of rank two or more, got rank 1; use an array instead")
     known = {
-        "semantic": columns_of(data.teacher)[:, : data.model.rank],
+        "semantic": teacher[:, : data.model.rank],
         "positional": direction / math.sqrt(data.dimension),
         "positional-informed": direction,
         "random": direction[:, :0],
+        "mixed": np.concatenate([direction, teacher], axis=1)[:, : data.model.rank],
     }
     if start not in known:
         raise ValueError(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")

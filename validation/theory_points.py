@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from replica.layout import Layout
-from replica.overlap_invariants import invariant_errors, overlap_invariants
+from replica.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
 from validation.compared import compared_names, own_overlaps, single_overlaps
 
@@ -21,6 +21,7 @@ START_FAMILIES: Mapping[str, str] = MappingProxyType(
         "positional": "positional",
         "positional-informed": "positional",
         "random": "positional",
+        "mixed": "mixed",
     }
 )
 """The family of solutions that descent from a start is compared with.
@@ -29,7 +30,7 @@ From small random weights it finds positional attention first: the agnostic solu
 before it loses that to theta.
 """
 
-AGNOSTIC, MIXED = "agnostic", "mixed"
+AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "mixed"
 
 
 def family_of(branch: Branch) -> str:
@@ -38,8 +39,9 @@ def family_of(branch: Branch) -> str:
 
 
 def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:
-    """Return the names of the overlaps that a start's family has of its own: m or theta."""
-    return own_overlaps(layout, f"{START_FAMILIES[start]}_overlap")
+    """Return the names of the overlaps that a start's family has of its own: m or theta, or both."""
+    kinds = OVERLAP_KINDS[1:] if START_FAMILIES[start] == MIXED else (f"{START_FAMILIES[start]}_overlap",)
+    return tuple(name for kind in kinds for name in own_overlaps(layout, kind))
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class TheoryPoint:
 def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint:
     """Return what theory says of a start at one alpha.
 
-    Of several solutions of the start's own family, as folds give, the one of largest free entropy is taken. Where
+    Of several solutions of the start's own family, as folds give, the one of largest free entropy is taken; where
+    there is no mixed solution, the best of the other families stands for it. Where
     the model's symmetries leave no such family, and m and theta are non-zero together or not at all, it is the
     mixed solution with the largest overlap of the start's kind.
 
@@ -90,10 +93,12 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     families = {family_of(branch) for branch in diagram.branches.values()}
     # Families of the same kind are numbered.
     mixed = [family for family in sorted(families) if family.startswith(MIXED)]
-    wanted = mixed if mixed and own not in families else [own]
-    for among in (wanted, [AGNOSTIC]):
+    stands_in = bool(mixed) and own not in families and own != MIXED
+    wanted = mixed if stands_in or own == MIXED else [own]
+    merged = [POSITIONAL, SEMANTIC, AGNOSTIC] if own == MIXED else [AGNOSTIC]
+    for among in (wanted, merged):
         found = [(branch, point, _values(layout, point)) for branch, point in _solutions(diagram, among, alpha)]
-        if found and among is mixed:
+        if found and among is wanted and stands_in:
             return _described(layout, *max(found, key=lambda item: abs(item[2][overlap])), True)
         if found:
             best = max(found, key=lambda item: item[1].free_entropy)
