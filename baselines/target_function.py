@@ -20,7 +20,7 @@ from replica.layer import attention_entries, target_entries
 from replica.parameter_values import group_statistics
 from replica.spectrum import Spectrum
 
-__all__ = ["TargetFunction", "require_attention_model", "softmax", "target_function", "target_values"]
+__all__ = ["TargetFunction", "softmax", "target_function", "target_values"]
 
 Array = NDArray[np.float64]
 
@@ -78,18 +78,6 @@ class TargetFunction:
 def _product(coefficients: Array, arrays: Sequence[Array]) -> Array:
     """Return the sum of coefficients times arrays; a teacher of rank one needs one product, no sum."""
     return functools.reduce(operator.add, map(operator.mul, coefficients, arrays))
-
-
-def require_attention_model(model: object, what: str) -> None:
-    """Refuse what is no attention model.
-
-    Raises
-    ------
-    ValueError
-        If it is none; naming ``what``, which does not handle it.
-    """
-    if not isinstance(model, AttentionModel):
-        raise ValueError(f"{what} must have an AttentionModel, got {type(model).__name__}")
 
 
 def softmax(logits: Sequence[Array]) -> Array:

@@ -6,7 +6,7 @@ Layers that do not read the tokens are compared with the target through these tw
 from __future__ import annotations
 
 from baselines.moments import ROUNDING, TargetMoments
-from baselines.target_function import require_attention_model, target_function
+from baselines.target_function import target_function
 from baselines.trapezoidal_average import MOST_VARIABLES, trapezoidal_moments
 from replica import AttentionModel
 
@@ -38,7 +38,7 @@ def target_moments(model: AttentionModel, what: str) -> TargetMoments:
     on scrambled Sobol points. Differences between densities tell little of a target with steps or without a variance:
     errors of the former are rough, those of the latter as large as the value.
     """
-    require_attention_model(model, what)
+    AttentionModel.require_any(model, what)
     target = target_function(model)
     # A grid in five variables has 24 nodes in each at most, too few for many a target.
     if target.dimension < MOST_TOKENS or (target.dimension == MOST_TOKENS and target.bounded):

@@ -14,6 +14,7 @@ import sympy as sp
 
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
+from replica.sectors import closed_under_unions, family_of
 from replica.spectrum_average import SpectrumAverage, spectrum_average
 from replica.symmetry_group import Symmetry, SymmetryGroup
 
@@ -74,16 +75,11 @@ def find_subspaces(system: SaddleSystem, group: SymmetryGroup) -> tuple[Invarian
     """Return the invariant subspaces of a group's sign symmetries, the smallest first."""
     elements = _elements(system, group)
     reversed_by = {names: frozenset(x for x, sign in signs.items() if sign < 0) for names, signs in elements}
-    # A subspace fixed by several elements is the intersection of theirs: close the set under unions of what vanishes.
-    spaces = {frozenset()} | set(reversed_by.values())
-    while True:
-        larger = spaces | {a | b for a in spaces for b in spaces}
-        if larger == spaces:
-            break
-        spaces = larger
+    # A subspace fixed by several elements is the intersection of theirs.
+    spaces = closed_under_unions(reversed_by.values())
     kinds = {x.symbol: x.kind for x in system.order_parameters}
     ordered = sorted(spaces, key=lambda space: (-len(space), sorted(map(str, space))))
-    names = [_family({kind for x, kind in kinds.items() if x not in space}) for space in ordered]
+    names = [family_of({kind for x, kind in kinds.items() if x not in space}) for space in ordered]
     return tuple(
         InvariantSubspace(
             name if names.count(name) == 1 else f"{name} {names[: k + 1].count(name)}",
@@ -91,13 +87,6 @@ def find_subspaces(system: SaddleSystem, group: SymmetryGroup) -> tuple[Invarian
             tuple(element for element, reverses in reversed_by.items() if reverses <= space),
         )
         for k, (space, name) in enumerate(zip(ordered, names, strict=True))
-    )
-
-
-def _family(kinds: set[str]) -> str:
-    position, meaning = "positional_overlap" in kinds, "semantic_overlap" in kinds
-    return {(False, False): "agnostic", (True, False): "positional", (False, True): "semantic"}.get(
-        (position, meaning), "mixed"
     )
 
 

@@ -156,8 +156,8 @@ class AttentionModel:
         )
 
     @staticmethod
-    def require(model: object, what: str) -> None:
-        """Refuse what is no attention model of the paper's kind; see :meth:`require_plain`.
+    def require_any(model: object, what: str) -> None:
+        """Refuse what is no attention model.
 
         Raises
         ------
@@ -166,6 +166,12 @@ class AttentionModel:
         """
         if not isinstance(model, AttentionModel):
             raise ValueError(f"{what} must have an AttentionModel, got {type(model).__name__}")
+
+    @staticmethod
+    def require(model: object, what: str) -> None:
+        """Refuse what is no attention model of the paper's kind; see :meth:`require_any`, :meth:`require_plain`."""
+        AttentionModel.require_any(model, what)
+        assert isinstance(model, AttentionModel)
         model.require_plain(what)
 
     def require_plain(self, what: str) -> None:

@@ -77,12 +77,8 @@ def atom_values(
     Projections are expressed along the encodings' directions, :math:`\tau = C u`, so that moments of u are those of
     :math:`C^+\tau`. Names are those of ``replica.token_law``.
     """
-    length = spectrum.sequence_length
     directions = encoding.shape[1]
-    change = np.zeros((directions + teacher_rank, length + teacher_rank))
-    change[:directions, :length] = np.linalg.pinv(encoding)
-    change[directions:, length:] = np.eye(teacher_rank)
-    joint = change @ spectrum.moments(gram, teacher_rank) @ change.T
+    joint = direction_moments(spectrum, gram, encoding, teacher_rank)
     atoms = []
     for weight, eigenvalues, moments in zip(spectrum.weights, spectrum.group_eigenvalues(), joint, strict=True):
         values = {eigenvalue_name(g, len(eigenvalues)): float(x) for g, x in enumerate(eigenvalues)}
@@ -91,6 +87,15 @@ def atom_values(
                 values[moment_name(i, j, directions)] = float(moments[i, j])
         atoms.append((float(weight), values))
     return atoms
+
+
+def direction_moments(spectrum: Spectrum, gram: np.ndarray, encoding: np.ndarray, teacher_rank: int) -> np.ndarray:
+    r"""Return the joint moments of (u, pi) on every atom, (n, k + t, k + t), with :math:`\tau = C u`."""
+    length, directions = spectrum.sequence_length, encoding.shape[1]
+    change = np.zeros((directions + teacher_rank, length + teacher_rank))
+    change[:directions, :length] = np.linalg.pinv(encoding)
+    change[directions:, length:] = np.eye(teacher_rank)
+    return change @ spectrum.moments(gram, teacher_rank) @ change.T
 
 
 def zero_moments(atoms: list[tuple[float, dict[str, float]]]) -> tuple[str, ...]:

@@ -9,22 +9,24 @@ are the four constants of :class:`Sector`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from replica.layout import Layout
 from replica.names import Quantity, order_parameters
 
 __all__ = [
     "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "SignSymmetries", "Signs",
-    "family_of", "find_sectors", "sign_group",
+    "closed_under_unions", "family_of", "find_sectors", "sign_group",
 ]  # fmt: skip
 
 POSITIONAL_INDEX = 1
 SEMANTIC_INDEX = 3
 FAMILIES = ("agnostic", "positional", "semantic", "mixed")
 """Families of solutions, by which of the overlaps with encodings and teacher may differ from zero."""
+
+Item = TypeVar("Item")
 
 Signs = tuple[int, ...]
 """How a transformation acts on the order parameters: 1 or -1 for each."""
@@ -116,6 +118,17 @@ def _product(signs: tuple[int, ...]) -> int:
     return -1 if sum(sign < 0 for sign in signs) % 2 else 1
 
 
+def closed_under_unions(sets: Iterable[frozenset[Item]]) -> set[frozenset[Item]]:
+    """Return some sets, all their unions and the empty set."""
+    given = set(sets)
+    closed: set[frozenset[Item]] = {frozenset(), *given}
+    while True:
+        larger = closed | {a | b for a in closed for b in given}
+        if larger == closed:
+            return closed
+        closed = larger
+
+
 def family_of(kinds: set[str]) -> str:
     """Return the family in which the order parameters of these kinds may differ from zero."""
     position, meaning = "positional_overlap" in kinds, "semantic_overlap" in kinds
@@ -135,14 +148,10 @@ def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: 
         Whether the student's columns may be exchanged: of subspaces that differ by an exchange, one is returned.
     """
     quantities = order_parameters(layout)
-    vanishing = {frozenset(i for i, sign in enumerate(signs) if sign < 0) for signs in sign_group(generators)}
-    spaces = {frozenset[int]()} | vanishing
     # A subspace fixed by several elements is the intersection of theirs.
-    while True:
-        larger = spaces | {a | b for a in spaces for b in vanishing}
-        if larger == spaces:
-            break
-        spaces = larger
+    spaces = closed_under_unions(
+        frozenset(i for i, sign in enumerate(signs) if sign < 0) for signs in sign_group(generators)
+    )
     if columns_alike:
         spaces = {max(_renamed(quantities, layout.rank, space), key=sorted) for space in spaces}
     found: dict[str, list[Sector]] = {family: [] for family in FAMILIES}

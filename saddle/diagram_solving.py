@@ -51,7 +51,7 @@ def solve_phase_diagram(
     *,
     points: int = 48,
     sweep: str = "down",
-    tolerance: float = 2e-4,
+    tolerance: float | None = None,
     rule: OuterRule | None = None,
     threads: int = 0,
     progress: bool = False,
@@ -70,7 +70,9 @@ def solve_phase_diagram(
         "down" or "up": from which end of the range each branch is looked for.
     tolerance
         Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
-        which is cautious, is about this. Transitions are located to better, on a finer rule.
+        which is cautious, is about this. Transitions are located to better, on a finer rule. By default 2e-4 for two
+        tokens and rank one; more tokens or columns get 2048 lines, whatever their accuracy, unless a tolerance is
+        given.
     rule
         Quadrature rule of the stored points, instead of one chosen for the tolerance.
     threads
@@ -93,8 +95,7 @@ def solve_phase_diagram(
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
-    if not isinstance(model, AttentionModel):
-        raise ValueError(f"the compiled solver must have an AttentionModel, got {type(model).__name__}")
+    AttentionModel.require_any(model, "the compiled solver")
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
         raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")

@@ -8,7 +8,9 @@ import numpy as np
 
 from replica.model import AttentionModel
 from replica.names import order_parameters
+from replica.parameter_values import direction_moments
 from replica.sectors import Signs, sign_group
+from replica.spectrum import Spectrum
 from saddle.kernel import Kernel
 from saddle.state_space import StateSpace
 
@@ -34,7 +36,10 @@ def _renamings(kernel: Kernel, model: AttentionModel) -> list[Signs]:
         return []
     allowed = _connected(kernel.renamings, length)
     matrix, encoding = np.array(model.positional_matrix), model.encoding_matrix
-    moments = _moments(model)
+    spectrum = model.spectrum
+    moments = (
+        direction_moments(spectrum, model.gram, encoding, model.teacher_rank) if isinstance(spectrum, Spectrum) else []
+    )
     found: list[Signs] = []
     for order in map(list, itertools.permutations(range(length))):
         if any(allowed[i] != allowed[j] for i, j in enumerate(order)):
@@ -71,20 +76,6 @@ def _direction_signs(encoding: np.ndarray, moved: np.ndarray) -> np.ndarray | No
             return None
         signs[j] = -1.0
     return signs
-
-
-def _moments(model: AttentionModel) -> list[np.ndarray]:
-    """Return the joint moments of (u, pi) on every atom of the spectrum; none without a spectrum."""
-    if model.spectrum is None:
-        return []
-    k, t = model.structure.directions, model.teacher_rank
-    joints = []
-    for _, values in model.atoms:
-        entries = [value for name, value in values.items() if not name.startswith("gamma")]
-        joint = np.zeros((k + t, k + t))
-        joint[np.triu_indices(k + t)] = entries
-        joints.append(joint)
-    return joints
 
 
 def _unchanged(joint: np.ndarray, signs: np.ndarray) -> bool:

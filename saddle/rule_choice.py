@@ -15,9 +15,12 @@ __all__ = ["choose_rule"]
 SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST, FINEST = 2e-2, 1e-6
 STEPS, DAMPING = 40, 0.2
-# By how much the measurements may change the rule of the law: where minima are about to split, errors fall so slowly
-# that no lattice would do.
-LARGEST_REFINEMENT, LARGEST_COARSENING = 10.0, 30.0
+# By how much one measurement may change the rule.
+LARGEST_CHANGE = 30.0
+# By how much both may refine it for models whose errors are not known to follow the law: where minima are about to
+# split, as with linear attention, they fall so slowly that no lattice would do.
+LARGEST_REFINEMENT = 10.0
+DEFAULT_TOLERANCE = 2e-4
 
 
 def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
@@ -35,26 +38,31 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
     return states
 
 
-def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: int = 0) -> OuterRule:
-    """Return a rule whose estimated relative error of every conjugate is about a tolerance.
+def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
+    """Return a rule whose estimated relative error of every conjugate is about a tolerance, 2e-4 by default.
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
     agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
-    student and a teacher of rank one get a lattice; other models get Sobol points, as many as a diagram can be solved
-    with in minutes, whatever the tolerance: what they reach is their own standard error.
+    student and a teacher of rank one get a lattice; other models get Sobol points: by default as many as a
+    diagram can be solved with in minutes, otherwise as many as the tolerance needs, up to a limit. For these, and for
+    models of two tokens unlike the paper's, the tolerance may not be reached; what is reached, errors say.
 
     Raises
     ------
     ValueError
         If the tolerance does not lie between 1e-6 and 0.3.
     """
+    planar = (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
+    if tolerance is None and not planar:
+        return SobolRule()
+    tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
     if not FINEST <= tolerance <= 0.3:
         raise ValueError(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
-    if (model.sequence_length, model.rank, model.teacher_rank) != (2, 1, 1):
-        return SobolRule()
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
-    refined_by = 1.0
+    if not planar:
+        rule, coarse = SobolRule(), SobolRule(points=64)
+    refined_by, most = 1.0, np.inf if model.structure.is_plain or not planar else LARGEST_REFINEMENT
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)
@@ -63,6 +71,6 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float, threads: 
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
             break
-        factor = min(max(ratio, 1.0 / LARGEST_COARSENING), LARGEST_REFINEMENT / refined_by)
+        factor = min(max(ratio, 1.0 / LARGEST_CHANGE), LARGEST_CHANGE, most / refined_by)
         rule, refined_by = rule.refined(factor), refined_by * factor
     return rule

@@ -178,8 +178,7 @@ class StateEvolution:
 
     def __post_init__(self) -> None:
         """Refuse what is no model."""
-        if not isinstance(self.model, AttentionModel):
-            raise ValueError(f"the compiled solver must have an AttentionModel, got {type(self.model).__name__}")
+        AttentionModel.require_any(self.model, "the compiled solver")
 
     @cached_property
     def channel(self) -> Channel:

@@ -14,7 +14,7 @@ import numpy as np
 
 from replica.model import AttentionModel
 from replica.names import model_parameters
-from replica.parameter_values import statistics_values
+from replica.parameter_values import group_statistics
 from replica.spectrum import Spectrum
 
 __all__ = ["Weights", "parameter_vector", "teacher_variances"]
@@ -32,15 +32,7 @@ def teacher_variances(model: AttentionModel) -> np.ndarray:
     count, t = layout.group_count, layout.teacher_rank
     if not isinstance(model.spectrum, Spectrum):
         return np.broadcast_to(model.sigma**2 * np.eye(t), (count, t, t))
-    values = statistics_values(model.spectrum, model.gram, t)
-    variances = np.zeros((count, t, t))
-    for g in range(count):
-        stem = f"teacher_variance_{g + 1}" if count > 1 else "teacher_variance"
-        for i in range(t):
-            for j in range(i, t):
-                name = f"{stem}_{i + 1}{j + 1}" if t > 1 else stem
-                variances[g, i, j] = variances[g, j, i] = values[name]
-    return variances
+    return group_statistics(model.spectrum, model.gram, t)[1]
 
 
 @dataclass(frozen=True)

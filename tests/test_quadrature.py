@@ -239,7 +239,7 @@ def test_sobol_points_for_three_tokens_agree_with_monte_carlo():
 
     samples = brute_three_tokens(model, state, 200_000, generator, minima)
     mean, error = samples.mean(axis=0), samples.std(axis=0) / np.sqrt(len(samples))
-    got = Channel(kernel, model, SobolRule(512, 8)).averages(np.array(state))
+    got = Channel(kernel, model, SobolRule(2048, 8)).averages(np.array(state))
     values = np.array([got.conjugates[0], got.conjugates[1], got.envelope])
     errors = np.array([got.conjugate_errors[0], got.conjugate_errors[1], got.envelope_error])
     assert np.all(np.abs(values - mean) < 4 * np.hypot(error, errors))

@@ -183,7 +183,7 @@ def solve_transition_lines(
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
     highest_alpha: float = 10.0,
-    tolerance: float = 2e-4,
+    tolerance: float | None = None,
     rule: OuterRule | None = None,
     threads: int = 0,
     progress: bool = False,

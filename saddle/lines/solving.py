@@ -69,7 +69,7 @@ def solve_transition_line(
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
     highest_alpha: float = 10.0,
-    tolerance: float = 2e-4,
+    tolerance: float | None = None,
     rule: OuterRule | None = None,
     diagram: PhaseDiagram | None = None,
     threads: int = 0,

@@ -73,7 +73,7 @@ def find_start(
     diagram: PhaseDiagram | None,
     alpha: Sequence[float],
     rule: OuterRule | None,
-    tolerance: float,
+    tolerance: float | None,
     threads: int,
 ) -> tuple[PhaseDiagram, Transition] | str:
     """Find the transition at some value of the parameter: the model's own, or others in the range."""
