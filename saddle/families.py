@@ -175,11 +175,7 @@ def _looked_for(space: StateSpace) -> list[tuple[str, Sector]]:
     smallest: dict[str, Sector] = {}
     for sector in space.sectors:
         smallest.setdefault(sector.family, sector)
-    general = max(space.sectors, key=lambda sector: len(sector.free))
-    # Without encodings there is nothing to attend to by position.
-    kinds = {"positional": "positional_overlap", "semantic": "semantic_overlap"}
-    families = ["agnostic", *(family for family, kind in kinds.items() if space.of_kind(kind))]
-    wanted = [(family, smallest.get(family, smallest.get("mixed", general))) for family in families]
+    wanted = [(family, smallest.get(family, smallest["mixed"])) for family in ("agnostic", "positional", "semantic")]
     if space.layout.rank > 1:
         wanted += [("mixed", s) for s in space.sectors if s.family == "mixed" and space.is_aligned(s)]
     return wanted

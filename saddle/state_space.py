@@ -120,9 +120,7 @@ class StateSpace:
     @property
     def tells_families_apart(self) -> bool:
         """Whether the symmetries separate positional from semantic solutions."""
-        kinds = {"positional": "positional_overlap", "semantic": "semantic_overlap"}
-        families = {"agnostic", *(family for family, kind in kinds.items() if self.of_kind(kind))}
-        return families <= {sector.family for sector in self.sectors}
+        return {"agnostic", "positional", "semantic"} <= {sector.family for sector in self.sectors}
 
     def fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the symmetries that leave a state exactly where it is, as arrays of signs."""
