@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class _CompiledCode:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
-        self._stem = function.__name__
+        self._module, self._stem = function.__module__, function.__name__
         self._folder = Path(function.__code__.co_filename).parent
 
     @property
@@ -64,7 +65,8 @@ class _CompiledCode:
     def save_overload(self, signature: Any, compiled: CompileResult) -> None:
         """Keep a compiled signature, if it can be kept."""
         parts = compiled._asdict()
-        if parts["library"].has_dynamic_globals or parts["lifted"]:
+        # Compiled while its module is not known by name, it would name none, and could not be loaded.
+        if parts["library"].has_dynamic_globals or parts["lifted"] or self._module not in sys.modules:
             return
         path, identity = self._path_and_identity(signature, compiled.codegen)
         payload = dumps(compiled._reduce())

@@ -88,11 +88,20 @@ def derivations(derived_text, monkeypatch) -> list[ModelStructure]:
     return record
 
 
+@pytest.fixture(autouse=True)
+def _known_kernels():
+    """Other tests' kernels stay known by their names: what they compile is kept under these."""
+    before = dict(sys.modules)
+    yield
+    for name in [name for name in sys.modules if name.startswith("kernel_")]:
+        del sys.modules[name]
+    sys.modules.update({name: module for name, module in before.items() if name.startswith("kernel_")})
+
+
 @pytest.fixture
-def cached(derivations, tmp_path):
+def cached(derivations, tmp_path) -> Kernel:
     """A kernel with one compiled function in a folder of its own."""
-    yield (kernel := load_kernel(cache=tmp_path / "cache"))
-    sys.modules.pop(kernel.module.__name__, None)
+    return load_kernel(cache=tmp_path / "cache")
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +243,16 @@ def test_damaged_machine_code_is_compiled_again(damage, cached, tmp_path):
     again = reload(again, tmp_path / "cache")
     assert overlaps(again) == right
     assert sum(again.module.overlaps.stats.cache_hits.values()) == 1
+
+
+def test_what_a_forgotten_kernel_compiles_is_not_kept(cached):
+    # Its machine code would name no module, and could not be loaded in another process.
+    forget(cached)
+    right = overlaps(cached)
+    assert not compiled_files(cached)
+    again = load_kernel(cache=cached.path.parents[1])
+    assert overlaps(again) == right
+    assert len(compiled_files(again)) == 1
 
 
 def test_machine_code_of_another_function_is_not_trusted(cached, tmp_path):
