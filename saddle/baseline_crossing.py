@@ -12,11 +12,15 @@ from baselines import BASELINES, Baseline
 from replica.model import AttentionModel
 from saddle.branch import Branch
 from saddle.outcomes import SolverError
+from saddle.sector_solver import vanished
 from saddle.sharpening import locate
 from saddle.transition_equations import BaselineCrossing
 from saddle.transitions import Transition, global_branch, transition_points
 
 __all__ = ["BaselineErrors", "Crossing", "errors_of_baseline", "find_crossing"]
+
+# Relative difference of free entropies on two rules.
+COMPARABLE = 1e-4
 
 BaselineErrors = Callable[[AttentionModel, float], float]
 """Test error per token of a baseline, for any model and alpha."""
@@ -69,7 +73,7 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
     return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
 
 
-def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, alpha_c: Transition | None) -> Crossing:
+def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, jumps: Sequence[Transition]) -> Crossing:
     """Find where the test error of the global minimum first falls below a baseline's.
 
     Parameters
@@ -78,8 +82,8 @@ def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, alpha_c:
         The families that compete for the global minimum.
     baseline
         Name of a baseline, or one made for the branches' model.
-    alpha_c
-        The first-order transition, where the global minimum changes branch and its test error jumps.
+    jumps
+        First-order transitions, at which the global minimum changes branch and its test error jumps.
 
     Returns
     -------
@@ -93,11 +97,11 @@ def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, alpha_c:
     """
     grid, model = branches[0].alpha, branches[0].evolution.model
     name, errors = errors_of_baseline(baseline)
-    return _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), alpha_c)
+    return _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), jumps)
 
 
 def _first_below(
-    branches: Sequence[Branch], name: str, errors: BaselineErrors, level: np.ndarray, alpha_c: Transition | None
+    branches: Sequence[Branch], name: str, errors: BaselineErrors, level: np.ndarray, jumps: Sequence[Transition]
 ) -> Crossing:
     """Return the crossing, given the baseline's test error on the grid (n,)."""
     grid, names = branches[0].alpha, global_branch(branches)
@@ -113,25 +117,48 @@ def _first_below(
     if before is None or after is None:
         return Crossing(name, None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}")
     low, high = float(grid[k]), float(grid[k + 1])
-    start = after.states[k + 1]
-    between = (after.name, name)
-    if before is not after:
-        if alpha_c is None or not low <= alpha_c.alpha <= high or after.name not in alpha_c.between:
-            return Crossing(
-                name, None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
-            )
-        there = alpha_c.points[alpha_c.between.index(after.name)]
-        if there.test_error <= errors(after.evolution.model, alpha_c.alpha):
-            # The test error jumps across the baseline at the first-order transition itself.
-            jump = Transition(alpha_c.alpha, alpha_c.error, "baseline-crossing", between, points=(there,))
-            return Crossing(name, jump)
-        low = alpha_c.alpha
+    if before is after:
+        return _located(after, after.states[k + 1], errors, name, low, high)
+    jump = next((t for t in jumps if low - t.error <= t.alpha <= high + t.error and after.name in t.between), None)
+    if jump is None:
+        # The minimum passes continuously from one branch to the other: it crosses on one of both.
+        on_after = _located(after, after.states[k + 1], errors, name, low, high)
+        if on_after.transition is not None and not _overtaken(on_after.transition, before):
+            return on_after
+        on_before = _located(before, before.states[k], errors, name, low, high)
+        if on_before.transition is not None and not _overtaken(on_before.transition, after):
+            return on_before
+        return Crossing(
+            name, None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
+        )
+    there = jump.points[jump.between.index(after.name)]
+    if there.test_error <= errors(after.evolution.model, jump.alpha):
+        # The test error jumps across the baseline at the first-order transition itself.
+        at_jump = Transition(
+            jump.alpha, jump.error, "baseline-crossing", (after.name, name), bracket=jump.bracket, points=(there,)
+        )
+        return Crossing(name, at_jump)
+    return _located(after, after.states[k + 1], errors, name, jump.alpha, high)
+
+
+def _overtaken(crossing: Transition, other: Branch) -> bool:
+    """Whether another branch has a larger free entropy at a crossing, by more than rules differ."""
+    own = crossing.points[0].free_entropy
     try:
-        first = np.append(start[list(after.sector.free)], high)
-        located = locate(BaselineCrossing(after.sector, errors), after.evolution, first)
+        return other.at(crossing.alpha).free_entropy > own + COMPARABLE * abs(own)
+    except SolverError:
+        return False
+
+
+def _located(branch: Branch, state: np.ndarray, errors: BaselineErrors, name: str, low: float, high: float) -> Crossing:
+    """Locate the crossing on one branch between two values of alpha, from a state near it."""
+    try:
+        start = np.append(state[list(branch.sector.free)], high)
+        located = locate(BaselineCrossing(branch.sector, errors), branch.evolution, start)
     except SolverError as failure:
         return Crossing(name, None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}")
-    if not low - located.error <= located.y[-1] <= high + located.error:
+    elsewhere = not low - located.error <= located.y[-1] <= high + located.error
+    if elsewhere or vanished(located.evaluations[0], branch.sector):
         return Crossing(
             name,
             None,
@@ -141,7 +168,7 @@ def _first_below(
         located.alpha,
         located.error,
         "baseline-crossing",
-        between,
+        (branch.name, name),
         bracket=(low, high),
         points=transition_points(located),
     )

@@ -15,12 +15,13 @@ from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import assemble_branches
 from saddle.families import find_families
+from saddle.first_order import find_alpha_c, find_first_order
 from saddle.phase_diagram import LINEAR, PhaseDiagram
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, find_alpha_c, find_bifurcations
+from saddle.transitions import Transition, find_bifurcations
 
 __all__ = ["solve_phase_diagram"]
 
@@ -111,7 +112,7 @@ def solve_phase_diagram(
         bar.set_description("solving on the grid")
         branches, finished = assemble_branches(families, pieces, grid, bar.update)
         bar.update(max(0, len(FAMILIES) * points - bar.n))
-        located = _Located(None, None, (), {})
+        located = _Located(None, None, (), (), {})
         if finished:
             try:
                 located = _locate(evolution, branches, pieces, lambda what: (bar.set_description(what), bar.update()))
@@ -125,6 +126,7 @@ def solve_phase_diagram(
         alpha_c=located.alpha_c,
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
+        first_order=located.first_order,
         linear_baseline=baseline,
         reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
@@ -137,26 +139,8 @@ class _Located:
     alpha_c: Transition | None
     alpha_l: Transition | None
     bifurcations: tuple[Transition, ...]
+    first_order: tuple[Transition, ...]
     reasons: Mapping[str, str]
-
-
-def _first_order(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
-    """Find the first alpha at which a positional and a semantic branch, both attracting, have equal Phi.
-
-    Returns the transition, or None and the reason that the main branches give.
-    """
-    attracting = {
-        family: [b for b in branches.values() if b.family == family and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
-        for family in ("positional", "semantic")
-    }
-    main = find_alpha_c(branches["positional"], branches["semantic"], pieces)
-    found = [main[0]] if main[0] is not None else []
-    for positional in attracting["positional"]:
-        for semantic in attracting["semantic"]:
-            if (positional.name, semantic.name) != ("positional", "semantic"):
-                other, _ = find_alpha_c(positional, semantic, pieces)
-                found += [other] if other is not None else []
-    return (min(found, key=lambda transition: transition.alpha), "") if found else main
 
 
 def _locate(
@@ -164,13 +148,18 @@ def _locate(
 ) -> _Located:
     """Locate all transitions on the assembled branches."""
     reasons = {}
-    report("alpha_c")
-    alpha_c, reasons["alpha_c"] = _first_order(branches, pieces)
+    report("first-order transitions")
+    alpha_c, reasons["alpha_c"] = find_alpha_c(branches, pieces)
+    first_order = find_first_order(branches, pieces, [] if alpha_c is None else [alpha_c])
     report("alpha_l")
-    alpha_l = find_crossing(list(branches.values()), LINEAR, alpha_c)
+    alpha_l = find_crossing(list(branches.values()), LINEAR, first_order)
     reasons["alpha_l"] = alpha_l.reason
     report("pitchforks and folds")
     bifurcations = find_bifurcations(evolution, pieces)
     return _Located(
-        alpha_c, alpha_l.transition, tuple(bifurcations), {name: reason for name, reason in reasons.items() if reason}
+        alpha_c,
+        alpha_l.transition,
+        tuple(bifurcations),
+        first_order,
+        {name: reason for name, reason in reasons.items() if reason},
     )

@@ -15,10 +15,7 @@ from replica.model import AttentionModel
 from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
 from saddle.quadrature import OuterRule
-from saddle.transitions import (
-    Transition,
-    global_branch,
-)
+from saddle.transitions import Transition, global_branch
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,7 +51,8 @@ class PhaseDiagram:
         "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branch.Branch`; further
         pieces of a family, which folds or separate pitchforks give it, as "positional 2" and so on.
     alpha_c
-        First-order transition between positional and semantic, or None (see ``reasons``).
+        First-order transition between positional and semantic: where both have the same training loss, whether or
+        not a third branch has a lower one. None if there is none (see ``reasons``).
     alpha_l
         Where the global minimum's test error falls below the linear baseline's, or None (see ``reasons``).
     bifurcations
@@ -67,6 +65,9 @@ class PhaseDiagram:
         Quadrature rule of the stored points; transitions are reported on ``rule.refined()``.
     complete
         False if the computation was interrupted: what is there is valid, but not all.
+    first_order
+        First-order transitions of the global minimum, between any branches, by increasing alpha; ``alpha_c`` is among
+        them if it is one.
     """
 
     model: AttentionModel
@@ -79,14 +80,19 @@ class PhaseDiagram:
     reasons: Mapping[str, str]
     rule: OuterRule
     complete: bool = True
+    first_order: tuple[Transition, ...] = ()
 
     @property
     def transitions(self) -> dict[str, Transition]:
-        """Every located transition under a name: alpha_c, alpha_l, and the bifurcations by their branches."""
+        """Every located transition under a name: alpha_c, alpha_l, and others by their branches.
+
+        Further jumps of the global minimum are named as "agnostic / semantic", bifurcations as "agnostic -> semantic".
+        """
         named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
         counts: dict[str, int] = {}
-        for transition in self.bifurcations:
-            stem = " -> ".join(transition.between)
+        jumps = [(" / ", jump) for jump in self.first_order if jump != self.alpha_c]
+        for sign, transition in (*jumps, *((" -> ", bifurcation) for bifurcation in self.bifurcations)):
+            stem = sign.join(transition.between)
             counts[stem] = counts.get(stem, 0) + 1
             named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
         return {name: transition for name, transition in named.items() if transition is not None}
@@ -101,22 +107,27 @@ class PhaseDiagram:
     def phases(self) -> tuple[Phase, ...]:
         """Ranges of alpha in which one branch is the global minimum, by increasing alpha.
 
-        They end at the transition that explains the change, where one was located between two grid points, and
-        otherwise half-way between these.
+        They end at the transition that explains the change, where one was located between two grid points or next to
+        them, and otherwise half-way between these.
         """
         names = self.global_minimum
         found: list[Phase] = []
         start = float(self.alpha[0])
         for k in range(1, len(names)):
-            if names[k] == names[k - 1]:
-                continue
-            low, high = float(self.alpha[k - 1]), float(self.alpha[k])
-            pair = {names[k - 1], names[k]}
-            between = [t.alpha for t in self.transitions.values() if set(t.between) == pair and low <= t.alpha <= high]
-            end = between[0] if between else 0.5 * (low + high)
-            found.append(Phase(names[k - 1], start, end))
-            start = end
+            if names[k] != names[k - 1]:
+                end = max(self._change(k, {names[k - 1], names[k]}), start)
+                found.append(Phase(names[k - 1], start, end))
+                start = end
         return (*found, Phase(names[-1], start, float(self.alpha[-1])))
+
+    def _change(self, k: int, pair: set[str | None]) -> float:
+        """Return where the global minimum changes between two branches, next before the k-th grid point."""
+        low, high = float(self.alpha[k - 1]), float(self.alpha[k])
+        between = [t.alpha for t in self.transitions.values() if set(t.between) == pair]
+        nearest = min(between, key=lambda alpha: max(low - alpha, alpha - high, 0.0), default=np.inf)
+        # Next to a pitchfork a branch may not be told from the one that it is born from.
+        beside = float(self.alpha[max(k - 2, 0)]), float(self.alpha[min(k + 1, len(self.alpha) - 1)])
+        return nearest if beside[0] <= nearest <= beside[1] else 0.5 * (low + high)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
@@ -169,7 +180,7 @@ class PhaseDiagram:
         ValueError
             If there is no baseline of this name.
         """
-        return find_crossing(list(self.branches.values()), baseline, self.alpha_c)
+        return find_crossing(list(self.branches.values()), baseline, self.first_order)
 
     def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
         """Draw overlaps, training loss and test error against alpha.

@@ -29,25 +29,31 @@ if TYPE_CHECKING:
 
 __all__ = ["parameter_title", "plot_phase_diagram"]
 
+# Part of the axis that a label of a transition takes.
+CROWDED = 0.3
+
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
-    marks = [
-        (transition, style, "$" + latex(symbol) + "$")
-        for transition, style, symbol in ((diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l"))
+    named = ((diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l"))
+    others = [jump for jump in diagram.first_order if jump != diagram.alpha_c]
+    marks = sorted(
+        (transition.alpha, style, f"${latex(symbol)}$ = {transition.alpha:.3f}")
+        for transition, style, symbol in (*named, *((jump, "-.", r"\alpha") for jump in others))
         if transition is not None
-    ]
-    first = min((transition.alpha for transition, _, _ in marks), default=0.0)
-    for transition, style, name in marks:
-        side = "right" if transition.alpha == first and len(marks) > 1 else "left"
-        axes.axvline(transition.alpha, color="black", linestyle=style, linewidth=1.0)
-        if label:
+    )
+    low, high = axes.get_xlim()
+    for k, (alpha, style, text) in enumerate(marks):
+        axes.axvline(alpha, color="black", linestyle=style, linewidth=1.0)
+        # To the left of the line where the next one is near.
+        crowded = k + 1 < len(marks) and marks[k + 1][0] - alpha < CROWDED * (high - low)
+        if label and not (crowded and marks[k + 1][0] == alpha):
             axes.annotate(
-                f"{name} = {transition.alpha:.3f}",
-                (transition.alpha, 1.0),
+                text,
+                (alpha, 1.0),
                 xycoords=("data", "axes fraction"),
-                xytext=(-3 if side == "right" else 3, 4),
+                xytext=(-3 if crowded else 3, 4),
                 textcoords="offset points",
-                ha=side,
+                ha="right" if crowded else "left",
                 fontsize=9,
             )
 

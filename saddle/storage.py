@@ -34,7 +34,7 @@ __all__ = [
     "write_dataset",
 ]
 
-FORMAT = "attention-phase diagram 3"
+FORMAT = "attention-phase diagram 4"
 RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
 SCALARS = (
     "free_entropy",
@@ -123,6 +123,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
         "alpha_c": json.dumps(None if diagram.alpha_c is None else asdict(diagram.alpha_c)),
         "alpha_l": json.dumps(None if diagram.alpha_l is None else asdict(diagram.alpha_l)),
         "bifurcations": json.dumps([asdict(transition) for transition in diagram.bifurcations]),
+        "first_order": json.dumps([asdict(transition) for transition in diagram.first_order]),
         "reasons": json.dumps(dict(diagram.reasons)),
         "complete": int(diagram.complete),
         "linear_baseline_test_error": diagram.linear_baseline.test_error,
@@ -214,7 +215,7 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     data = read_dataset(path, FORMAT, "a saved phase diagram")
     attributes = {
         name: json.loads(data.attrs[name])
-        for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "reasons")
+        for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "first_order", "reasons")
     }
     try:
         model, rule = AttentionModel(**attributes["model"]), rule_from_dict(attributes["rule"])
@@ -249,6 +250,7 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
         alpha_c=_optional(attributes["alpha_c"]),
         alpha_l=_optional(attributes["alpha_l"]),
         bifurcations=tuple(map(_transition, attributes["bifurcations"])),
+        first_order=tuple(map(_transition, attributes["first_order"])),
         linear_baseline=linear_positional(model),
         reasons=attributes["reasons"],
         rule=rule,

@@ -1,35 +1,24 @@
-"""Transitions of a phase diagram: pitchforks and folds of its branches, alpha_c."""
+"""Transitions of a phase diagram: what they are, and the pitchforks and folds of its branches."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from saddle.branch import Branch
-from saddle.branch_assembly import piece_with, solve_on_piece
+from saddle.branch_assembly import piece_with
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
 from saddle.pieces import Piece
 from saddle.sharpening import LocatedTransition, locate
 from saddle.state_evolution import StateEvolution
 from saddle.state_space import StateSpace
-from saddle.transition_equations import (
-    EqualFreeEntropies,
-    Fold,
-    Pitchfork,
-    TransitionEquations,
-)
+from saddle.transition_equations import Fold, Pitchfork, TransitionEquations
 
-__all__ = [
-    "Transition", "TransitionPoint", "find_alpha_c", "find_bifurcations", "global_branch",
-    "transition_points",
-]  # fmt: skip
+__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "global_branch", "transition_points"]
 
-# Values of alpha at which two pieces are compared that exist together only between two points of the grid.
-COMPARED = 6
 CRITICALITY = {
     Criticality.SUPERCRITICAL: "supercritical",
     Criticality.SUBCRITICAL: "subcritical",
@@ -177,108 +166,3 @@ def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
     phi = np.array([np.where(branch.distinct, branch.free_entropy, -np.inf) for branch in branches])
     best = np.argmax(phi, axis=0)
     return [branches[b] if np.isfinite(phi[b, k]) else None for k, b in enumerate(best)]
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """A positional and a semantic solution at one alpha, the latter's excess of Phi, and whether both are distinct."""
-
-    alpha: float
-    states: tuple[np.ndarray, np.ndarray]
-    difference: float
-    both: bool
-
-
-def _compared_on_grid(positional: Branch, semantic: Branch) -> list[_Compared]:
-    """Return both solutions at every grid point where both are stored, at least one of them not merged."""
-    stored = positional.stored & semantic.stored
-    return [
-        _Compared(
-            float(positional.alpha[k]),
-            (positional.states[k], semantic.states[k]),
-            float(semantic.free_entropy[k] - positional.free_entropy[k]),
-            bool(positional.distinct[k] and semantic.distinct[k]),
-        )
-        for k in np.flatnonzero(stored)
-    ]
-
-
-def _compared_between(evolution: StateEvolution, first: Piece, second: Piece) -> list[_Compared]:
-    """Solve two pieces at a few values of alpha that both reach."""
-    low, high = max(first.reach[0], second.reach[0]), min(first.reach[1], second.reach[1])
-    compared = []
-    for alpha in np.linspace(low, high, COMPARED + 2)[1:-1] if low < high else []:
-        pair = [solve_on_piece(evolution, piece, float(alpha)) for piece in (first, second)]
-        if pair[0] is not None and pair[1] is not None:
-            a, b = pair[0][0], pair[1][0]
-            compared.append(_Compared(float(alpha), (a.state, b.state), b.free_entropy - a.free_entropy, True))
-    return compared
-
-
-def _change_of_sign(compared: Sequence[_Compared]) -> tuple[_Compared, _Compared] | None:
-    """Return the first neighbours between which the difference changes sign, at least one of them with both.
-
-    Where one has merged it has the free entropy of the branch it was born from: the last bracket.
-    """
-    for a, b in pairwise(compared):
-        if a.difference * b.difference <= 0.0 and (a.both or b.both):
-            return a, b
-    return None
-
-
-def find_alpha_c(positional: Branch, semantic: Branch, pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
-    """Find where positional and semantic solutions have equal free entropy.
-
-    Parameters
-    ----------
-    positional, semantic
-        The branches on the grid.
-    pieces
-        The same as curves: they may exist together only between two points of the grid.
-
-    Returns
-    -------
-    (Transition or None, str)
-        The transition with the smallest alpha, and a reason in words where there is none.
-    """
-    compared = _compared_on_grid(positional, semantic)
-    pair = _change_of_sign(compared)
-    if pair is None:
-        named = {piece.name: piece for piece in pieces}
-        if positional.name in named and semantic.name in named:
-            between = _compared_between(positional.evolution, named[positional.name], named[semantic.name])
-            compared = sorted([*compared, *between], key=lambda item: item.alpha)
-            pair = _change_of_sign(compared)
-    if pair is None:
-        return None, _why_no_alpha_c(positional, semantic, compared)
-    a, b = pair
-    fraction = a.difference / (a.difference - b.difference) if a.both and b.both else float(b.both)
-    bracket = (a.alpha, b.alpha)
-    free = [
-        (a.states[i] + fraction * (b.states[i] - a.states[i]))[list(branch.sector.free)]
-        for i, branch in enumerate((positional, semantic))
-    ]
-    start = np.concatenate([*free, [a.alpha + fraction * (b.alpha - a.alpha)]])
-    try:
-        located = locate(EqualFreeEntropies(positional.sector, semantic.sector), positional.evolution, start)
-    except SolverError as failure:
-        return None, f"equal free entropies bracketed by {bracket} but not located: {failure}"
-    # On the branches' own rule, that is; sharpening may move it out of so small a bracket.
-    if not bracket[0] - located.error <= located.y[-1] <= bracket[1] + located.error:
-        return None, f"equal free entropies bracketed by {bracket} but located at {located.y[-1]:.6g}"
-    between = (positional.name, semantic.name)
-    return Transition(
-        located.alpha, located.error, "first-order", between, bracket=bracket, points=transition_points(located)
-    ), ""
-
-
-def _why_no_alpha_c(positional: Branch, semantic: Branch, compared: Sequence[_Compared]) -> str:
-    where = f"in {positional.alpha[0]:g} <= alpha <= {positional.alpha[-1]:g}"
-    missing = [branch.name for branch in (positional, semantic) if not branch.distinct.any()]
-    both = [item for item in compared if item.both]
-    if both:
-        ahead = "semantic" if both[-1].difference > 0 else "positional"
-        return f"the {ahead} branch has the larger free entropy wherever both exist in this range"
-    if missing:
-        return f"no {' and no '.join(missing)} branch {where}"
-    return f"no alpha at which both branches exist {where}"

@@ -215,7 +215,7 @@ def test_what_is_not_there_is_a_line_without_points_and_a_reason():
     assert len(line) == 0
     assert "semantic branch has the larger free entropy" in line.reason
     line = solve_transition_line(MODEL, "mixed -> mixed", "omega", (0.29, 0.31), alpha=(1.4, 1.6), rule=RULE)
-    assert "no such bifurcation" in line.reason
+    assert "no such transition" in line.reason
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,13 @@ def _double(evolution: StateEvolution, over: str) -> DoubleSymmetryBreaking:
 def classify_end(equations: TransitionEquations, evolution: StateEvolution, y: np.ndarray, over: str) -> LineEnd | None:
     """Say what happens next to the last point y of a line of first-order transitions; None for any other line.
 
-    None also for a model with more overlaps than one m and one theta.
+    None also for a model with more overlaps than one m and one theta. Only ends of lines between position and meaning
+    are located.
     """
     if not isinstance(equations, EqualFreeEntropies) or evolution.sectors != PAPER_SECTORS:
         return None
+    if [sector.family for sector in equations.sectors] != ["positional", "semantic"]:
+        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
     free = equations.first.free, equations.second.free
     first, second = y[: len(free[0])], y[len(free[0]) : -2]
     # q and V of both solutions tend to those of the agnostic one.

@@ -82,9 +82,9 @@ def solve_transition_line(
     model
         The model.
     transition
-        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation as in
-        ``PhaseDiagram.transitions``, such as "agnostic -> semantic", or that of a baseline in
-        :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
+        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation or a jump
+        as in ``PhaseDiagram.transitions``, such as "agnostic -> semantic" or "agnostic / semantic", or that of a
+        baseline in :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
     over
         "omega", "sigma" or "regularization" (also called "lambda").
     between

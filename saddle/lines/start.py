@@ -27,16 +27,17 @@ START_POINTS = 12
 def canonical_name(name: str) -> str:
     """Return the canonical name of a transition, or say what is wrong with it."""
     name = ALIASES.get(name, name)
-    parts = name.split(" (")[0].split(" -> ")
-    families = FAMILIES
+    stem = name.split(" (")[0]
+    parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
     if name in ("alpha_c", "alpha_l", *BASELINES) or (
-        len(parts) == 2 and all(" ".join(part.split()[:1]) in families for part in parts)
+        len(parts) == 2 and all(" ".join(part.split()[:1]) in FAMILIES for part in parts)
     ):
         return name
     known = (
         "'alpha_c', 'alpha_l', "
         + ", ".join(map(repr, ALIASES))
-        + ", the name of a baseline, or a bifurcation such as 'agnostic -> semantic'"
+        + ", the name of a baseline, a bifurcation such as 'agnostic -> semantic', or a jump such as "
+        "'agnostic / semantic'"
     )
     raise ValueError(f"transition must be one of {known}, got {name!r}")
 
@@ -95,7 +96,7 @@ def find_start(
             return solved, transition
         if not solved.complete:
             return "the computation was interrupted"
-        unknown = "no such bifurcation was found"
+        unknown = "no such transition was found"
         why = solved.reasons.get(name, unknown) if crossing is None else crossing.reason
         said = said or f"no {name} at {over} = {value:g}: {why}"
     return said

@@ -49,6 +49,9 @@ def test_no_valid_model_crashes_the_solver(model):
     for name in ("alpha_c", "alpha_l"):
         transition = getattr(solved, name)
         assert isinstance(transition, Transition) or solved.reasons[name]
+    for jump in solved.first_order:
+        first, second = (point.free_entropy for point in jump.points)
+        assert first == pytest.approx(second, rel=1e-3)
 
 
 def test_exchanged_tokens_have_the_same_diagram():
