@@ -51,6 +51,8 @@ SHARP = 4.0
 # A warm start is a linear prediction, which is not trusted farther than this.
 LARGEST_PREDICTION = 0.2
 INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
+# Relative difference of the energies' slopes that is rounding: then the line lies in the surface of the jump.
+PARALLEL = 1e-9
 
 # Where a line is broken, with the minimum on either side and its derivative along the line.
 Breaks = namedtuple("Breaks", "s left right left_tangent right_tangent")
@@ -173,7 +175,7 @@ def add_jump_terms(problem, s, mode, row):
     # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
     slope = ROW_OUT + N_STATE * LANES
     crossing = work[slope] - work[slope + 1]
-    if crossing == 0.0:
+    if abs(crossing) <= PARALLEL * (abs(work[slope]) + abs(work[slope + 1])):
         return
     density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
     for k in range(n_variables):
@@ -193,7 +195,7 @@ def add_jump_strength(problem, s, row):
     work = problem.work
     jump_replicon_terms(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
     crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
-    if crossing == 0.0:
+    if crossing <= PARALLEL * (abs(work[ROW_OUT]) + abs(work[ROW_OUT + 1])):
         return
     squared = 0.0
     for j in range(1, N_FIELDS + 1):

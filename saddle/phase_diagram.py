@@ -115,19 +115,22 @@ class PhaseDiagram:
         start = float(self.alpha[0])
         for k in range(1, len(names)):
             if names[k] != names[k - 1]:
-                end = max(self._change(k, {names[k - 1], names[k]}), start)
+                end = max(self._change(k, names[k - 1], names[k]), start)
                 found.append(Phase(names[k - 1], start, end))
                 start = end
         return (*found, Phase(names[-1], start, float(self.alpha[-1])))
 
-    def _change(self, k: int, pair: set[str | None]) -> float:
+    def _change(self, k: int, first: str | None, second: str | None) -> float:
         """Return where the global minimum changes between two branches, next before the k-th grid point."""
         low, high = float(self.alpha[k - 1]), float(self.alpha[k])
-        between = [t.alpha for t in self.transitions.values() if set(t.between) == pair]
-        nearest = min(between, key=lambda alpha: max(low - alpha, alpha - high, 0.0), default=np.inf)
         # Next to a pitchfork a branch may not be told from the one that it is born from.
         beside = float(self.alpha[max(k - 2, 0)]), float(self.alpha[min(k + 1, len(self.alpha) - 1)])
-        return nearest if beside[0] <= nearest <= beside[1] else 0.5 * (low + high)
+        near = [t for t in self.transitions.values() if beside[0] <= t.alpha <= beside[1]]
+        own = [t.alpha for t in near if set(t.between) == {first, second}]
+        # Where it begins a branch may be in pieces: "agnostic -> semantic 2" and "semantic".
+        families = {self.branches[name].family for name in (first, second) if name is not None}
+        kin = [t.alpha for t in near if {name.split()[0] for name in t.between} == families and len(families) == 2]
+        return min(own or kin, key=lambda alpha: max(low - alpha, alpha - high, 0.0), default=0.5 * (low + high))
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
