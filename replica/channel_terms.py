@@ -13,18 +13,22 @@ from functools import cached_property
 import sympy as sp
 
 from replica.channel_coordinates import LineCoordinates, cholesky
+from replica.differentiation import partial_derivative
 from replica.free_energy import FreeEntropy
 from replica.function_specification import Stage
 from replica.gaussian_average import GaussianAverage
-from replica.inverse_matrices import InverseMatrix, differentiate, upper_triangle
+from replica.inverse_matrices import InverseMatrix, differentiate, sweep_stages, upper_triangle
 from replica.saddle_equations import SaddleSystem
 
 __all__ = ["ChannelTerms", "gradient"]
 
+# Largest matrix whose inverse is written as adjugate over determinant, which grow as the factorial of the size.
+LARGEST_ADJUGATE = 3
+
 
 def gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Expr]:
     """Return the partial derivatives of an expression."""
-    return [sp.diff(expression, x) for x in variables]
+    return [partial_derivative(expression, x) for x in variables]
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class ChannelTerms:
     @cached_property
     def inverse_stages(self) -> tuple[Stage, ...]:
         """The inverse of the Hessian at the proximal point, symbol by symbol."""
+        if self.hessian.rows > LARGEST_ADJUGATE:
+            return sweep_stages(self.hessian, self.inverse)
         determinant = sp.Symbol("inverse_determinant", real=True)
         adjugate = self.hessian.adjugate()
         entries = ((self.inverse[i, j], adjugate[i, j] * determinant) for i, j in upper_triangle(self.hessian.rows))
@@ -210,7 +216,7 @@ class ChannelTerms:
         if x not in self.parameters:
             return self.derivative(expression, x)
         slopes = ((entry, slope) for (entry, y), slope in self.target_slopes.items() if y == x)
-        by_target = sp.Add(*(sp.diff(expression, entry) * slope for entry, slope in slopes))
+        by_target = sp.Add(*(partial_derivative(expression, entry) * slope for entry, slope in slopes))
         return self.along_node(expression, x) + by_target
 
     def following(self, expressions: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> list[sp.Expr]:

@@ -13,7 +13,10 @@ from functools import cached_property
 
 import sympy as sp
 
-__all__ = ["InverseMatrix", "differentiate", "symmetric_symbols", "upper_triangle"]
+from replica.differentiation import partial_derivative, symbols_of
+from replica.function_specification import Stage
+
+__all__ = ["InverseMatrix", "differentiate", "sweep_stages", "symmetric_symbols", "upper_triangle"]
 
 
 def upper_triangle(size: int) -> list[tuple[int, int]]:
@@ -76,18 +79,43 @@ def differentiate(
 
     Definitions may contain entries of inverses, but not each other.
     """
-    known = tuple(inverses)
-    total = sp.diff(expression, x)
+    known, present = tuple(inverses), symbols_of(expression)
+    total = partial_derivative(expression, x)
     for inverse in known:
-        change = inverse.change(x)
-        if change is None:
-            continue
-        for i, j in upper_triangle(inverse.of.rows):
-            slope = sp.diff(expression, inverse.symbols[i, j])
-            if slope != 0:
-                total += slope * change[i, j]
+        entries = [(i, j) for i, j in upper_triangle(inverse.of.rows) if inverse.symbols[i, j] in present]
+        change = inverse.change(x) if entries else None
+        if change is not None:
+            total += sp.Add(*(partial_derivative(expression, inverse.symbols[i, j]) * change[i, j] for i, j in entries))
     for symbol, value in (definitions or {}).items():
-        slope = sp.diff(expression, symbol)
-        if slope != 0:
-            total += slope * differentiate(value, x, known)
+        if symbol in present:
+            total += partial_derivative(expression, symbol) * differentiate(value, x, known)
     return total
+
+
+def sweep_stages(matrix: sp.Matrix, inverse: sp.Matrix) -> tuple[Stage, ...]:
+    """Return definitions of the entries of a positive definite matrix's inverse, by sweeping out one pivot at a time.
+
+    A sweep of the k-th pivot p takes b_kk to -1/p, b_ik to b_ik/p and b_ij to b_ij - b_ik b_jk/p; after all of them
+    b is minus the inverse. Unlike an adjugate, it takes as many operations as Gauss's elimination.
+    """
+    size = matrix.rows
+    current, stages = sp.Matrix(matrix), []
+    for k in range(size):
+        last = k == size - 1
+        reciprocal = sp.Symbol(f"reciprocal_pivot_{k + 1}", real=True)
+        stages.append(((reciprocal, 1 / current[k, k]),))
+        swept: dict[tuple[int, int], sp.Expr] = {}
+        for i, j in upper_triangle(size):
+            if i == j == k:
+                value = -reciprocal
+            elif k in (i, j):
+                value = current[i, j] * reciprocal
+            else:
+                value = current[i, j] - current[i, k] * current[j, k] * reciprocal
+            swept[i, j] = -value if last else value
+        names = {
+            (i, j): inverse[i, j] if last else sp.Symbol(f"swept_{k + 1}_{i + 1}{j + 1}", real=True) for i, j in swept
+        }
+        stages.append(tuple((names[place], value) for place, value in swept.items()))
+        current = sp.Matrix(size, size, lambda i, j, names=names: names[min(i, j), max(i, j)])
+    return tuple(stages)

@@ -7,7 +7,6 @@ next time.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from page_text import fill, table, with_error
 from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
@@ -63,21 +63,9 @@ class Diagrams:
         return self.solved[model]
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """Render a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def percent(x: float, digits: int = 1) -> str:
     """Render a relative number as per cent, with a minus sign, or a dash for nan."""
     return "—" if not np.isfinite(x) else f"{100 * x:+.{digits}f} %".replace("-", "−")
-
-
-def with_error(mean: float, error: float) -> str:
-    """Render a number with its standard error, which gets two digits, in brackets."""
-    digits = max(0, 1 - int(np.floor(np.log10(error))))
-    return f"{mean:.{digits}f}({round(error * 10**digits)})"
 
 
 def model_name(model: AttentionModel) -> str:
@@ -295,14 +283,6 @@ def draw(diagrams: Diagrams) -> None:
     figure.savefig(FIGURE, dpi=140)
 
 
-def fill(page: str, name: str, text: str) -> str:
-    """Put a table between its markers."""
-    pattern = re.compile(rf"(<!-- table {name} -->\n).*?(<!-- end -->)", flags=re.DOTALL)
-    if not pattern.search(page):
-        raise ValueError(f"the page has no markers for the table {name!r}")
-    return pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
-
-
 def main(folder: Path | None, only: list[str]) -> None:
     """Fill every table, or some of them, and draw the figure."""
     diagrams = Diagrams(folder)
@@ -320,7 +300,7 @@ def main(folder: Path | None, only: list[str]) -> None:
     for name, make in tables.items():
         if only and name not in only:
             continue
-        PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), name, make()), encoding="utf-8")
+        fill(PAGE, f"table {name}", make())
     draw(diagrams)
 
 

@@ -1,6 +1,6 @@
 """Fill the pages docs/examples/three_tokens.md and docs/examples/rank_two.md, and draw their figures.
 
-Run by hand: ``python docs/figures/worked_examples_a.py FOLDER`` rewrites what stands between the pages' markers and
+Run by hand: ``python docs/figures/tokens_and_rank.py FOLDER`` rewrites what stands between the pages' markers and
 writes ``docs/_static/example_*.png``. Diagrams and training runs are kept in FOLDER, and read from there next time.
 From scratch it takes about an hour on one core, most of it gradient descent for students of rank two.
 """
@@ -8,7 +8,6 @@ From scratch it takes about an hour on one core, most of it gradient descent for
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from page_text import fill, table, with_error
 
 from replica import AttentionModel, derive
 from replica.reports.blocks import Equation
@@ -38,7 +38,7 @@ from validation.theory_comparison import INTO_THE_BASIN, TheoryComparison
 from validation.theory_points import start_overlaps
 
 DOCS = Path(__file__).parent.parent
-STATIC = DOCS / "_static"
+STATIC, PAGES = DOCS / "_static", DOCS / "examples"
 SIZES, SEEDS = (500, 1000), range(100, 112)
 DESCENT_SEEDS = (200, 201, 202)
 LONG_SEEDS = (200, 201)
@@ -84,17 +84,6 @@ def solved(model: AttentionModel, reach: tuple[float, float], path: Path) -> Pha
 # ------------------------------------------------------------------------------------------------- text of the pages
 
 
-def fill(page: str, name: str, content: str) -> None:
-    """Replace what stands between a page's markers of one name."""
-    path = DOCS / "examples" / f"{page}.md"
-    text = path.read_text(encoding="utf-8")
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-    if not re.search(pattern, text, flags=re.S):
-        raise ValueError(f"{path} has no markers for {name!r}")
-    body = f"\n{content.strip()}\n\n"
-    path.write_text(re.sub(pattern, lambda m: m[1] + body + m[2], text, flags=re.S), encoding="utf-8")
-
-
 def equations(diagram: PhaseDiagram, branch: str) -> str:
     """Return the saddle-point equations of a branch's sector as Markdown, as reports print them."""
     derivation = derive(diagram.model)
@@ -122,17 +111,6 @@ def transitions(diagram: PhaseDiagram) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
-def with_error(mean: float, error: float) -> str:
-    """Render a number with its standard error, which gets two digits, in brackets."""
-    digits = max(0, 1 - int(np.floor(np.log10(error)))) if error > 0 else 6
-    return f"{mean:.{digits}f}({round(error * 10**digits)})"
-
-
-def markdown_table(head: list[str], rows: list[list[str]]) -> str:
-    """Render a Markdown table."""
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
-
-
 def comparison_rows(comparison: TheoryComparison) -> str:
     """Return means at each size, the extrapolation and theory as a table."""
     sizes = [int(d) for d in comparison.statistics["dimension"].values]
@@ -152,7 +130,7 @@ def comparison_rows(comparison: TheoryComparison) -> str:
             mark = "" if point.replica_stable else "*"
             rows.append([start, f"{alpha:g}{mark}", label, *cells, f"{unit * float(limit['theory']):.{digits}f}",
                          f"{float(limit['significance']):+.1f}".replace("-", "−")])  # fmt: skip
-    return markdown_table(head, rows)
+    return table(head, rows)
 
 
 def stayed(comparison: TheoryComparison) -> tuple[TheoryComparison, dict[tuple[str, float], list[int]]]:
@@ -221,7 +199,7 @@ def descent_rows(runs: dict[tuple[float, float, int], dict[str, Any]]) -> str:
         stages = (found[stage] for stage in ("gd5000", "polished", "mixed"))
         cells = [f"{1e3 * stage[key]:.3f}" for stage in stages for key in ("train", "test")]
         rows.append([f"{omega:g}", f"{alpha:g}", str(seed), gradient, *cells])
-    return markdown_table(head, rows)
+    return table(head, rows)
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -324,22 +302,23 @@ def main(folder: Path) -> None:
             progress=True, **example.settings,
         )  # fmt: skip
         comparison, counts = stayed(comparison)
+        page = PAGES / f"{name}.md"
         lines = [f"runs of {len(SEEDS)} that stayed in their basin:"]
         for (start, alpha), found in counts.items():
             sizes = (f"{n} at d = {d}" for n, d in zip(found, SIZES, strict=True))
             lines.append(f"{start} start, alpha = {alpha:g}: " + ", ".join(sizes))
-        fill(name, "counts", "```text\n" + "\n".join(lines) + "\n```")
-        fill(name, "equations", equations(diagram, example.sector))
-        fill(name, "transitions", transitions(diagram))
-        fill(name, "comparison", comparison_rows(comparison))
-        fill(name, "verdict", f"```text\n{comparison.verdict()}\n```")
+        fill(page, "counts", "```text\n" + "\n".join(lines) + "\n```")
+        fill(page, "equations", equations(diagram, example.sector))
+        fill(page, "transitions", transitions(diagram))
+        fill(page, "comparison", comparison_rows(comparison))
+        fill(page, "verdict", f"```text\n{comparison.verdict()}\n```")
         phase_figure(diagram, comparison).savefig(STATIC / f"example_{name}.png", dpi=110)
     # The published values of omega differ from those of the paper's other figures.
     small = solved(AttentionModel.paper(omega=0.02, rank=2), (0.02, 4.0), folder / "rank_two_002.nc")
-    fill("rank_two", "transitions 0.02", transitions(small))
+    fill(PAGES / "rank_two.md", "transitions 0.02", transitions(small))
     runs = {(w, a, s): descents(w, a, s, (5000,), folder) for w, a in CONTINUED for s in DESCENT_SEEDS}
     long = {seed: descents(0.3, LONG_ALPHA, seed, MARKS, folder) for seed in LONG_SEEDS}
-    fill("rank_two", "descent", descent_rows(runs))
+    fill(PAGES / "rank_two.md", "descent", descent_rows(runs))
     descent_figure({0.3: diagrams["rank_two"], 0.02: small}, runs, long).savefig(
         STATIC / "example_rank_two_descent.png", dpi=110
     )

@@ -1,7 +1,7 @@
 """Fill the pages on unequal variances, a power law and linear attention: equations, transitions, experiments, figures.
 
-Run by hand: ``python docs/figures/worked_examples_b.py FOLDER [PAGE ...]``. Diagrams and training runs are kept in the
-folder, so that a second call goes on from the first; the runs take half an hour on two cores.
+Run by hand: ``python docs/figures/spectra_and_attention.py FOLDER [PAGE ...]``. Diagrams and training runs
+are kept in the folder, so that a second call goes on from the first; the runs take half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import sympy as sp
 from matplotlib.lines import Line2D
+from page_text import fill, table, with_error
 
 from replica import AttentionModel, Spectrum, derive, linear_attention, softmax_attention
 from saddle import PhaseDiagram, solve_phase_diagram
@@ -104,12 +104,6 @@ def transitions(diagram: PhaseDiagram) -> str:
     return "```text\n" + "\n".join(str(transition) for transition in diagram.transitions.values()) + "\n```"
 
 
-def with_error(value: float, error: float) -> str:
-    """Return a number with two digits of its error in brackets."""
-    digits = max(0, 1 - int(np.floor(np.log10(error))))
-    return f"{value:.{digits}f}({round(error * 10**digits):d})"
-
-
 def label(quantity: str) -> str:
     """Return the symbol of a compared quantity, losses in thousandths."""
     kind = next(kind for kind in SYMBOLS if quantity.startswith(kind))
@@ -123,7 +117,7 @@ def experiments(comparison: TheoryComparison) -> str:
     assert comparison.extrapolated is not None
     sizes = [f"$d = {d}$" for d in DIMENSIONS]
     head = ["start", r"$\alpha$", "", *sizes, r"$d\to\infty$", "theory", "deviation"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for start, name in STARTS.items():
         for alpha in map(float, comparison.runs["alpha"].values):
             point = comparison.points[start, alpha]
@@ -140,8 +134,7 @@ def experiments(comparison: TheoryComparison) -> str:
                 cells.append(with_error(scale * float(limit["mean"]), scale * float(limit["standard_error"])))
                 cells += [f"{scale * float(limit['theory']):.5f}", f"{float(limit['significance']):+.1f}"]
                 rows.append(cells)
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines) + "\n\n```text\n" + comparison.verdict() + "\n```"
+    return table(head, rows) + "\n\n```text\n" + comparison.verdict() + "\n```"
 
 
 def draw(name: str, diagram: PhaseDiagram, comparison: TheoryComparison) -> None:
@@ -163,15 +156,6 @@ def draw(name: str, diagram: PhaseDiagram, comparison: TheoryComparison) -> None
     ]
     losses.legend(handles=handles, loc="upper left", fontsize=8, title=f"gradient descent, d = {DIMENSIONS[-1]}")
     figure.savefig(DOCS / "_static" / f"{name}.png", dpi=150)
-
-
-def fill(page: Path, name: str, text: str) -> None:
-    """Put a text between its markers on a page."""
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", flags=re.DOTALL)
-    old = page.read_text(encoding="utf-8")
-    if not pattern.search(old):
-        raise ValueError(f"{page.name} has no markers for {name!r}")
-    page.write_text(pattern.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", old), encoding="utf-8")
 
 
 def make(name: str, folder: Path) -> None:
