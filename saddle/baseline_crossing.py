@@ -119,7 +119,7 @@ def _first_below(
     low, high = float(grid[k]), float(grid[k + 1])
     if before is after:
         return _located(after, after.states[k + 1], errors, name, low, high)
-    jump = next((t for t in jumps if low - t.error <= t.alpha <= high + t.error and after.name in t.between), None)
+    jump = next((t for t in jumps if t.within(low, high) and after.name in t.between), None)
     if jump is None:
         # The minimum passes continuously from one branch to the other: it crosses on one of both.
         on_after = _located(after, after.states[k + 1], errors, name, low, high)
@@ -138,7 +138,7 @@ def _first_below(
             jump.alpha, jump.error, "baseline-crossing", (after.name, name), bracket=jump.bracket, points=(there,)
         )
         return Crossing(name, at_jump)
-    return _located(after, after.states[k + 1], errors, name, jump.alpha, high)
+    return _located(after, after.states[k + 1], errors, name, min(jump.alpha, high), high)
 
 
 def _overtaken(crossing: Transition, other: Branch) -> bool:

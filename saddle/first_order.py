@@ -186,7 +186,7 @@ def find_first_order(
             continue
         cell = (float(first.alpha[k]), float(first.alpha[k + 1]))
         pair = {first.name, second.name}
-        here = [t for t in known if set(t.between) == pair and cell[0] - t.error <= t.alpha <= cell[1] + t.error]
+        here = [t for t in known if set(t.between) == pair and t.within(*cell)]
         if here:
             found.append(here[0])
             continue

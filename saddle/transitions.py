@@ -81,6 +81,11 @@ class Transition:
     bracket: tuple[float, float] | None = None
     points: tuple[TransitionPoint, ...] = ()
 
+    def within(self, low: float, high: float) -> bool:
+        """Whether it was found between two values of alpha; on the finer rule it may lie a little outside."""
+        found = (self.alpha, self.alpha) if self.bracket is None else self.bracket
+        return found[0] < high and found[1] > low
+
     def __str__(self) -> str:
         names = " / ".join(self.between)
         what = f"{self.criticality} {self.kind}" if self.criticality not in ("", "unknown") else self.kind

@@ -25,6 +25,17 @@ def test_alpha_c_is_the_only_jump_of_the_papers_model(diagram, diagram_02):
     assert diagram_02.first_order == (diagram_02.alpha_c,)
 
 
+def test_a_transition_is_where_it_was_found_though_a_finer_rule_moves_it(diagram):
+    moved = replace(diagram.alpha_c, alpha=0.999 * diagram.alpha_c.bracket[0])
+    low, high = diagram.alpha_c.bracket
+    assert moved.within(low, high)
+    assert not moved.within(0.9 * low, 0.99 * low)
+    # Not located a second time, and at hand where test errors jump across a baseline.
+    branches = list(diagram.branches.values())
+    before, after = (point.test_error for point in diagram.alpha_c.points)
+    assert find_crossing(branches, _Level(0.5 * (before + after)), [moved]).transition.alpha == moved.alpha
+
+
 def test_the_agnostic_branch_jumps_to_the_semantic_one(broad):
     assert broad.alpha_c is None
     (jump,) = broad.first_order
