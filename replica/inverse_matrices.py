@@ -95,6 +95,13 @@ def differentiate(
 def sweep_stages(matrix: sp.Matrix, inverse: sp.Matrix) -> tuple[Stage, ...]:
     """Return definitions of the entries of a positive definite matrix's inverse, by sweeping out one pivot at a time.
 
+    Parameters
+    ----------
+    matrix, inverse
+        Symmetric, (n, n): the matrix, and symbols of its inverse.
+
+    Notes
+    -----
     A sweep of the k-th pivot p takes b_kk to -1/p, b_ik to b_ik/p and b_ij to b_ij - b_ik b_jk/p; after all of them
     b is minus the inverse. Unlike an adjugate, it takes as many operations as Gauss's elimination.
     """

@@ -92,13 +92,13 @@ def main() -> None:
 @_model_options
 @click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Lowest and highest n/d.")
 @click.option("--points", type=int, default=48, show_default=True, help="Grid points.")
-@click.option("--tolerance", type=float, default=None, show_default="2e-4", help="Relative accuracy of the averages.")
+@click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_one_line_errors
 def solve(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    alpha: tuple[float, float], points: int, tolerance: float | None, output: str, quiet: bool,
+    alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from replica.reports.files import prepare_folder
@@ -145,13 +145,13 @@ def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
 @click.option("--between", type=float, nargs=2, default=(0.0, 0.5), show_default=True, help="Its range.")
 @click.option("--points", type=int, default=40, show_default=True, help="Points per line.")
 @click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Where lines are started.")
-@click.option("--tolerance", type=float, default=None, show_default="2e-4", help="Relative accuracy of the averages.")
+@click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_one_line_errors
 def lines(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    over: str, between: tuple[float, float], points: int, alpha: tuple[float, float], tolerance: float | None,
+    over: str, between: tuple[float, float], points: int, alpha: tuple[float, float], tolerance: float,
     output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""

@@ -176,6 +176,10 @@ def find_first_order(
     tuple of Transition
         Between the branch below and the branch above. Where the minimum passes continuously from one branch to
         another, at a pitchfork, there is none; a jump that could not be located is not among them.
+
+    Notes
+    -----
+    Theory notes in docs/, section 10.
     """
     listed = list(branches.values())
     best = global_branch(listed)

@@ -34,28 +34,29 @@ CROWDED = 0.3
 
 
 def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
-    named = ((diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l"))
-    others = [jump for jump in diagram.first_order if jump != diagram.alpha_c]
-    marks = sorted(
-        (transition.alpha, style, f"${latex(symbol)}$ = {transition.alpha:.3f}")
-        for transition, style, symbol in (*named, *((jump, "-.", r"\alpha") for jump in others))
-        if transition is not None
-    )
-    low, high = axes.get_xlim()
-    for k, (alpha, style, text) in enumerate(marks):
-        axes.axvline(alpha, color="black", linestyle=style, linewidth=1.0)
+    named = [(diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l")]
+    named += [(jump, "-.", "") for jump in diagram.first_order if jump != diagram.alpha_c]
+    marks: dict[float, list[str]] = {}
+    for transition, style, symbol in named:
+        if transition is not None:
+            axes.axvline(transition.alpha, color="black", linestyle=style, linewidth=1.0)
+            marks.setdefault(transition.alpha, []).extend([symbol] if symbol else [])
+    if not label:
+        return
+    places, (low, high) = sorted(marks), axes.get_xlim()
+    for alpha, following in zip(places, [*places[1:], np.inf], strict=True):
         # To the left of the line where the next one is near.
-        crowded = k + 1 < len(marks) and marks[k + 1][0] - alpha < CROWDED * (high - low)
-        if label and not (crowded and marks[k + 1][0] == alpha):
-            axes.annotate(
-                text,
-                (alpha, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(-3 if crowded else 3, 4),
-                textcoords="offset points",
-                ha="right" if crowded else "left",
-                fontsize=9,
-            )
+        crowded = following - alpha < CROWDED * (high - low)
+        symbols = " = ".join(f"${latex(symbol)}$" for symbol in marks[alpha] or [r"\alpha"])
+        axes.annotate(
+            f"{symbols} = {alpha:.3f}",
+            (alpha, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-3 if crowded else 3, 4),
+            textcoords="offset points",
+            ha="right" if crowded else "left",
+            fontsize=9,
+        )
 
 
 def plot_phase_diagram(

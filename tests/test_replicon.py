@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sympy as sp
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from replica import AttentionModel, linear_attention
+from replica import AttentionModel
 from saddle import LineRule, Sector, StateEvolution, find_point
 from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import SobolRule
 from saddle.weights import parameter_vector
 from tests.kernel_calls import global_minima, line_fields, replicon_line
+from tests.linear_mixture import linear_mixture
 from tests.oracles import envelope_on_line, jumps_by_search, sample_loss, target
 
 PAPER = AttentionModel.paper()
@@ -268,11 +268,7 @@ def test_jumps_of_small_fields_exist_beyond_a_known_susceptibility():
 
 def test_lines_within_the_surface_of_a_jump_are_left_out():
     # An even loss: jumps from (a, a) to (-a, -a) are tied all along lines in (1, -1) on which the common mode is zero.
-    omega, matrix = sp.Symbol("omega"), sp.Matrix(2, 2, lambda i, j: sp.Symbol(f"A_{i + 1}{j + 1}"))
-    model = AttentionModel(
-        omega=0.3, attention=linear_attention(), target=lambda h: (1 - omega) * h * h.T + omega * matrix,
-        positional_matrix=[[0.6, -0.4], [-0.4, 0.6]],
-    )  # fmt: skip
+    model = linear_mixture()
     shares = []
     for tolerance, alpha in ((1e-3, 1.9), (1e-2, 2.3)):
         evolution = StateEvolution(model, LineRule.for_tolerance(tolerance))

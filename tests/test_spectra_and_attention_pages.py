@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sympy as sp
 
-from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention
+from replica import AttentionModel, Spectrum, SpectrumAtom
 from saddle import Outcome, solve_phase_diagram
+from tests.linear_mixture import linear_mixture
 from validation import compare_with_theory
 from validation.coordinates import model_coordinates, sampled_model
 from validation.theory_points import theory_point
@@ -125,21 +125,13 @@ def test_sampled_model_of_other_kinds():
         sampled_model(uneven, 11)
 
 
-def linear() -> AttentionModel:
-    omega, entries = sp.Symbol("omega"), sp.Matrix(2, 2, lambda i, j: sp.Symbol(f"A_{i + 1}{j + 1}"))
-    return AttentionModel(
-        omega=0.3, attention=linear_attention(), target=lambda h: (1 - omega) * h * h.T + omega * entries,
-        positional_matrix=[[0.6, -0.4], [-0.4, 0.6]],
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "alpha"),
     [
         (AttentionModel(omega=0.3, spectrum=Spectrum.isotropic(0.25, 0.16)), 2.5),
         (sampled_model(POWER_LAW, 500), 2.7),
-        (linear(), 2.0),
+        (linear_mixture(), 2.0),
     ],
     ids=["unequal", "power law", "linear"],
 )

@@ -8,19 +8,12 @@ from typing import Any
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, Spectrum, linear_attention, softmax_attention
+from replica import AttentionModel, Spectrum, softmax_attention
 from saddle import LineRule, SobolRule, solve_phase_diagram
+from tests.linear_mixture import linear_mixture
 
 PAPER = AttentionModel.paper
 ALIKE = [[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.15, 0.15, 0.7]]
-
-
-def linear() -> AttentionModel:
-    omega, matrix = sp.Symbol("omega"), sp.Matrix(2, 2, lambda i, j: sp.Symbol(f"A_{i + 1}{j + 1}"))
-    return AttentionModel(
-        omega=0.3, attention=linear_attention(), target=lambda h: (1 - omega) * h * h.T + omega * matrix,
-        positional_matrix=[[0.6, -0.4], [-0.4, 0.6]],
-    )  # fmt: skip
 
 
 TWO_TOKENS: dict[str, Callable[[], AttentionModel]] = {
@@ -38,7 +31,7 @@ TWO_TOKENS: dict[str, Callable[[], AttentionModel]] = {
     "encodings (1, -0.5)": lambda: PAPER(positional_encoding=(1, -0.5)),
     "Gram matrix": lambda: AttentionModel(0.3, positional_gram=[[1, 0.3], [0.3, 1]]),
     "kappa 2": lambda: AttentionModel(0.3, attention=softmax_attention(sp.Symbol("kappa")), parameters={"kappa": 2}),
-    "linear": linear,
+    "linear": linear_mixture,
     "unequal variances": lambda: AttentionModel(0.3, spectrum=[{"weight": 1.0, "eigenvalues": (0.25, 0.16)}]),
     "power law": lambda: AttentionModel(0.3, spectrum=Spectrum.power_law(0.5, tokens=2, largest=3.0)),
 }
