@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Protocol, runtime_checkable
 
+from replica.errors import InvalidArgument
+
 __all__ = ["Baseline", "ConstantBaseline", "checked_alpha"]
 
 
@@ -67,5 +69,5 @@ def checked_alpha(alpha: float) -> float:
         If it is not positive and finite.
     """
     if not (math.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha must be positive and finite, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
     return float(alpha)

@@ -19,6 +19,7 @@ from baselines.baseline import checked_alpha
 from baselines.target_function import target_values
 from baselines.target_moments import MOST_TOKENS, target_moments
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 
 __all__ = ["BayesCurve", "BayesOptimal", "bayes_optimal"]
 
@@ -161,7 +162,7 @@ def bayes_optimal(model: AttentionModel) -> BayesOptimal:
     AttentionModel.require(model, what)
     length = model.sequence_length
     if length > MOST_TOKENS:
-        raise ValueError(f"{what} needs at most {MOST_TOKENS} tokens, got {length!r}")
+        raise InvalidArgument(f"{what} needs at most {MOST_TOKENS} tokens, got {length!r}")
     moments = target_moments(model, what)
     scale = model.token_variance / length
     coarse, fine = (scale * _energies(model, order) for order in hermite.orders(length))

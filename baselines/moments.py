@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.errors import InvalidArgument
+
 __all__ = ["ROUNDING", "TargetMoments"]
 
 Array = NDArray[np.float64]
@@ -42,7 +44,7 @@ class TargetMoments:
     def __post_init__(self) -> None:
         """Refuse what is not finite, and make arrays read-only."""
         if not (np.all(np.isfinite(self.mean)) and np.isfinite(self.variance)):
-            raise ValueError(
+            raise InvalidArgument(
                 f"the target must be finite and have a variance, got a mean of {self.mean.tolist()!r} and a variance "
                 f"of {self.variance!r}"
             )

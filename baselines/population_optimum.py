@@ -18,6 +18,7 @@ from baselines.baseline import ConstantBaseline, checked_alpha
 from baselines.population_risk import PopulationRisk, attention_slope, attention_values
 from baselines.target_moments import MOST_TOKENS, ROUNDING
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 
 __all__ = ["PopulationOptimum", "best_attention", "best_positional_attention", "best_semantic_attention"]
 
@@ -105,7 +106,7 @@ class PopulationOptimum(ConstantBaseline):
 
     def _require_excess(self) -> None:
         if np.isnan(self.excess):
-            raise ValueError(
+            raise InvalidArgument(
                 f"the approach to an optimum is known if it is free of noise and positional or semantic, got "
                 f"u = {self.noise!r}, m = {self.positional_overlap!r}, theta = {self.semantic_overlap!r}"
             )
@@ -151,7 +152,7 @@ def _optimum(model: AttentionModel, name: str, free: tuple[int, ...]) -> Populat
     """Search on a coarse rule, polish on the finest two."""
     AttentionModel.require(model, f"the {name}")
     if model.sequence_length > MOST_TOKENS:
-        raise ValueError(f"the {name} needs at most {MOST_TOKENS} tokens, got {model.sequence_length!r}")
+        raise InvalidArgument(f"the {name} needs at most {MOST_TOKENS} tokens, got {model.sequence_length!r}")
     if model.omega == 1.0:
         # A target that knows nothing of the teacher: parallel and orthogonal to it are the same.
         free = tuple(k for k in free if k != GAIN)

@@ -17,6 +17,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from replica.errors import InvalidArgument
+
 __all__ = ["free_entropy", "iterate", "overlap", "perfect_recovery", "sample_complexity", "signal", "weak_recovery"]
 
 Array = NDArray[np.float64]
@@ -82,7 +84,7 @@ def overlap(alpha: float, length: int, *, nodes: int = NODES) -> float:
         If L is 1: then there may be two.
     """
     if length < 2:
-        raise ValueError(f"fixed points are unique for two tokens or more only, got {length!r}")
+        raise InvalidArgument(f"fixed points are unique for two tokens or more only, got {length!r}")
     from scipy.optimize import root_scalar
 
     if alpha <= weak_recovery(length):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from replica.layer import attention_entries, target_entries
 from replica.parameter_values import group_statistics
 from replica.spectrum import Spectrum
@@ -112,7 +113,7 @@ def target_function(model: AttentionModel) -> TargetFunction:
     by_letter = _parameters_by_letter(model)
     unknown = [x for x in text.parameters if x not in by_letter]
     if unknown:
-        raise ValueError(
+        raise InvalidArgument(
             f"target holds the symbol {unknown[0]!r}, which has no value in this model; known are {sorted(by_letter)}"
         )
     values = [by_letter[x] for x in text.parameters]

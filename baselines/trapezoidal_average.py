@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from baselines.moments import ROUNDING, TargetMoments
 from baselines.target_function import TargetFunction
+from replica.errors import InvalidArgument
 
 __all__ = ["MOST_VARIABLES", "trapezoidal_moments"]
 
@@ -44,7 +45,9 @@ def trapezoidal_moments(target: TargetFunction) -> TargetMoments:
     """
     counts = list(_node_counts(target.dimension))
     if len(counts) < 2:
-        raise ValueError(f"the trapezoidal rule needs at most {MOST_VARIABLES} variables, got {target.dimension!r}")
+        raise InvalidArgument(
+            f"the trapezoidal rule needs at most {MOST_VARIABLES} variables, got {target.dimension!r}"
+        )
     shares = target.traces / target.traces[0]
     coarse, change, mean_change = _average(target, shares, counts[0]), np.inf, np.inf
     for count in counts[1:]:

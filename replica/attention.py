@@ -8,6 +8,7 @@ from typing import Any
 import sympy as sp
 
 from replica import symbols
+from replica.errors import InvalidModel
 from replica.layer import attention_entries, target_entries
 
 __all__ = ["SoftmaxWeight", "attention_matrix", "sample_loss", "target_matrix", "with_exponentials"]
@@ -33,7 +34,7 @@ class SoftmaxWeight(sp.Function):
     def fdiff(self, argindex: int = 1) -> Any:
         r"""Return :math:`\partial S_j/\partial x_k = S_j (\delta_{jk} - S_k)`."""
         if argindex == 1:
-            raise ValueError("a softmax weight has no derivative with respect to its index")
+            raise InvalidModel("a softmax weight has no derivative with respect to its index")
         index, *logits = self.args
         position = argindex - 2
         return self * (int(index == position) - SoftmaxWeight(position, *logits))

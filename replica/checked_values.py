@@ -7,6 +7,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from replica.errors import InvalidModel
+
 __all__ = ["coefficients", "count", "finite_number", "real_matrix", "square_matrix"]
 
 
@@ -15,9 +17,9 @@ def finite_number(name: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a real number, got {value!r}") from None
+        raise InvalidModel(f"{name} must be a real number, got {value!r}") from None
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number!r}")
+        raise InvalidModel(f"{name} must be finite, got {number!r}")
     return number
 
 
@@ -28,7 +30,7 @@ def real_matrix(name: str, rows: Any, shape: tuple[int, int]) -> tuple[tuple[flo
     except TypeError:
         listed = []
     if len(listed) != shape[0] or any(len(row) != shape[1] for row in listed):
-        raise ValueError(f"{name} must be a {shape[0]} x {shape[1]} matrix, got {rows!r}")
+        raise InvalidModel(f"{name} must be a {shape[0]} x {shape[1]} matrix, got {rows!r}")
     return tuple(
         tuple(finite_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)) for i, row in enumerate(listed)
     )
@@ -39,12 +41,12 @@ def square_matrix(name: str, rows: Any, least: int, largest: int) -> tuple[tuple
     try:
         listed = [list(row) for row in rows]
     except TypeError:
-        raise ValueError(f"{name} must be a square matrix, one row per token, got {rows!r}") from None
+        raise InvalidModel(f"{name} must be a square matrix, one row per token, got {rows!r}") from None
     size = len(listed)
     if not least <= size <= largest:
-        raise ValueError(f"{name} must have {least} to {largest} rows, one per token, got {rows!r}")
+        raise InvalidModel(f"{name} must have {least} to {largest} rows, one per token, got {rows!r}")
     if any(len(row) != size for row in listed):
-        raise ValueError(f"{name} must be a {size} x {size} matrix, as wide as it has rows, got {rows!r}")
+        raise InvalidModel(f"{name} must be a {size} x {size} matrix, as wide as it has rows, got {rows!r}")
     return real_matrix(name, listed, (size, size))
 
 
@@ -56,10 +58,10 @@ def coefficients(name: str, values: Any, size: int) -> tuple[float, ...]:
     except TypeError:
         listed = []
     if len(listed) != size:
-        raise ValueError(f"{name} must hold {size} coefficients, one per token, got {values!r}")
+        raise InvalidModel(f"{name} must hold {size} coefficients, one per token, got {values!r}")
     numbers = tuple(finite_number(f"{name}[{i}]", value) for i, value in enumerate(listed))
     if not any(numbers):
-        raise ValueError(f"{name} must not vanish: got only zeros, so position is invisible")
+        raise InvalidModel(f"{name} must not vanish: got only zeros, so position is invisible")
     return numbers
 
 
@@ -68,7 +70,7 @@ def count(name: str, value: Any, least: int, largest: int) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"{name} must be an integer, got {value!r}") from None
+        raise InvalidModel(f"{name} must be an integer, got {value!r}") from None
     if not least <= number <= largest:
-        raise ValueError(f"{name} must lie between {least} and {largest}, got {number!r}")
+        raise InvalidModel(f"{name} must lie between {least} and {largest}, got {number!r}")
     return number

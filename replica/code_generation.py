@@ -23,6 +23,7 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.pycode import PythonCodePrinter
 
 from replica.channel_functions import channel_functions
+from replica.errors import InvalidArgument
 from replica.function_specification import FunctionSpecification
 from replica.saddle_equations import SaddleSystem
 from replica.shared_names import named
@@ -104,7 +105,9 @@ def print_function(specification: FunctionSpecification) -> PrintedFunction:
     everything = {x for expression in specification.expressions for x in expression.free_symbols}
     unknown = everything - known
     if unknown:
-        raise ValueError(f"{specification.name} uses symbols that are not its arguments: {sorted(map(str, unknown))}")
+        raise InvalidArgument(
+            f"{specification.name} uses symbols that are not its arguments: {sorted(map(str, unknown))}"
+        )
     shared, outputs = named(*sp.cse(specification.outputs, symbols=names, order="canonical"), taken)
     assignments += [f"{name} = {printer.doprint(value)}" for name, value in shared]
     # Every result a float, so that a tuple of them is homogeneous.

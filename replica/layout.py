@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from replica.errors import InvalidModel
+
 __all__ = ["Layout"]
 
 
@@ -37,9 +39,9 @@ class Layout:
             if group not in seen:
                 seen.append(group)
         if not self.groups or seen != list(range(len(seen))):
-            raise ValueError(f"groups must number the tokens' groups from 0 as they appear, got {self.groups!r}")
+            raise InvalidModel(f"groups must number the tokens' groups from 0 as they appear, got {self.groups!r}")
         if self.rank < 1 or self.teacher_rank < 1 or self.directions < 0:
-            raise ValueError(f"ranks must be at least 1 and directions not negative, got {self!r}")
+            raise InvalidModel(f"ranks must be at least 1 and directions not negative, got {self!r}")
 
     @property
     def sequence_length(self) -> int:

@@ -14,6 +14,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from replica.attention import SoftmaxWeight
+from replica.errors import InvalidModel
 
 __all__ = [
     "check_expression",
@@ -66,19 +67,19 @@ def check_expression(name: str, expression: Any, allowed: Collection[sp.Symbol],
     try:
         value = sp.sympify(expression, strict=True)
     except sp.SympifyError:
-        raise ValueError(f"{name} must be a SymPy expression, got {expression!r}") from None
+        raise InvalidModel(f"{name} must be a SymPy expression, got {expression!r}") from None
     if not isinstance(value, sp.Expr) or value.is_Matrix:
-        raise ValueError(f"{name} must be a scalar SymPy expression, got {expression!r}")
+        raise InvalidModel(f"{name} must be a scalar SymPy expression, got {expression!r}")
     unknown = sorted({str(x.func) for x in value.atoms(AppliedUndef)})
     if unknown:
-        raise ValueError(f"{name} contains the unknown function {unknown[0]!r}: {value}")
+        raise InvalidModel(f"{name} contains the unknown function {unknown[0]!r}: {value}")
     if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
-        raise ValueError(f"{name} must be real and finite, got {value}")
+        raise InvalidModel(f"{name} must be real and finite, got {value}")
     by_name = {x.name: x for x in allowed}
     value = value.xreplace({x: by_name[x.name] for x in value.free_symbols if x.name in by_name})
     free = sorted(str(x) for x in value.free_symbols if x not in set(allowed))
     if free:
-        raise ValueError(f"{name} contains the free symbol {free[0]!r}: {value}; {declare}")
+        raise InvalidModel(f"{name} contains the free symbol {free[0]!r}: {value}; {declare}")
     return value
 
 
@@ -95,7 +96,9 @@ def check_smooth(name: str, expression: sp.Expr, variables: Sequence[sp.Symbol])
     # SymPy differentiates the pieces and forgets what happens between them.
     for piecewise in sorted(expression.atoms(sp.Piecewise), key=sp.default_sort_key):
         if piecewise.has(*own):
-            raise ValueError(f"{name} must be twice differentiable in the pre-activations, not piecewise: {piecewise}")
+            raise InvalidModel(
+                f"{name} must be twice differentiable in the pre-activations, not piecewise: {piecewise}"
+            )
     first = {x: sp.diff(expression, x) for x in own}
     for i, x in enumerate(own):
         for y in own[i:]:
@@ -103,7 +106,7 @@ def check_smooth(name: str, expression: sp.Expr, variables: Sequence[sp.Symbol])
             found = sorted(second.atoms(*rough), key=sp.default_sort_key)
             if found:
                 culprit = _culprit(expression, own)
-                raise ValueError(
+                raise InvalidModel(
                     f"{name} must be twice differentiable in the pre-activations: {culprit} is not "
                     f"(its second derivative contains {found[0]})"
                 )
@@ -146,7 +149,7 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
     elif callable(function):
         value = function(fields)
     else:
-        raise ValueError(f"{name} must be a function of the matrix of pre-activations, got {function!r}")
+        raise InvalidModel(f"{name} must be a function of the matrix of pre-activations, got {function!r}")
     try:
         # Strict: SymPy would evaluate strings.
         rows = value.tolist() if isinstance(value, sp.MatrixBase) else [list(row) for row in value]
@@ -155,7 +158,7 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
         matrix = sp.Matrix(0, 0, [])
     if matrix.shape != (length, length):
         shown = value.tolist() if isinstance(value, sp.MatrixBase) else value
-        raise ValueError(f"{name} must return an L x L matrix, {length} x {length} here, got {shown!r}")
+        raise InvalidModel(f"{name} must return an L x L matrix, {length} x {length} here, got {shown!r}")
     declare = "give its value by parameters={...}"
     allowed = [*fields, *parameters]
     entries = [
@@ -184,7 +187,7 @@ def matrix_from_text(text: str) -> sp.Matrix:
         return sp.Matrix(_from_node(ast.parse(text, mode="eval").body))
     except (SyntaxError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {why}") from None
+        raise InvalidModel(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {why}") from None
 
 
 def _from_node(node: ast.expr) -> Any:
@@ -206,4 +209,4 @@ def _from_node(node: ast.expr) -> Any:
             return getattr(sp, name)
         case _:
             pass
-    raise ValueError(f"it must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")
+    raise InvalidModel(f"it must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")

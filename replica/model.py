@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.errors import InvalidModel
 from replica.model_checks import checked_fields
 from replica.parameter_values import atom_values, parameter_values, zero_moments
 from replica.spectrum import Spectrum, gram_factor
@@ -165,7 +166,7 @@ class AttentionModel:
             If it is none; naming ``what``, which does not handle it.
         """
         if not isinstance(model, AttentionModel):
-            raise ValueError(f"{what} must have an AttentionModel, got {type(model).__name__}")
+            raise InvalidModel(f"{what} must have an AttentionModel, got {type(model).__name__}")
 
     @staticmethod
     def require(model: object, what: str) -> None:
@@ -191,7 +192,7 @@ class AttentionModel:
         names = [x.name for x in dataclasses.fields(ModelStructure) if x.name not in derived]
         others = [f"{x} = {getattr(self.structure, x)!r}" for x in names
                   if getattr(self.structure, x) != getattr(plain, x)]  # fmt: skip
-        raise ValueError(
+        raise InvalidModel(
             f"{what} must have a model of rank one with the paper's attention and target, equal isotropic "
             f"covariances and encodings along one direction; got {', '.join(others)}"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from replica.checked_values import coefficients, count, finite_number, real_matrix, square_matrix
+from replica.errors import InvalidModel
 from replica.names import is_parameter_name, model_parameters
 from replica.spectrum import Spectrum, SpectrumAtom, gram_factor
 from replica.structure import LARGEST, PAPER_LENGTH, ModelStructure
@@ -34,10 +35,10 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
     """
     omega = finite_number("omega", model.omega)
     if not 0.0 <= omega <= 1.0:
-        raise ValueError(f"omega must lie in [0, 1], got {omega!r}")
+        raise InvalidModel(f"omega must lie in [0, 1], got {omega!r}")
     regularization = finite_number("regularization", model.regularization)
     if regularization <= 0.0:
-        raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
+        raise InvalidModel(f"regularization (lambda) must be positive, got {regularization!r}")
     spectrum = _spectrum(model.spectrum)
     length = _sequence_length(model, spectrum)
     encodings = _encodings(model, length)
@@ -64,10 +65,10 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     """Return the numeric fields of a multi-index model as plain immutable values."""
     regularization = finite_number("regularization", model.regularization)
     if regularization <= 0.0:
-        raise ValueError(f"regularization (lambda) must be positive, got {regularization!r}")
+        raise InvalidModel(f"regularization (lambda) must be positive, got {regularization!r}")
     spectrum = _spectrum(model.spectrum)
     if spectrum is None:
-        raise ValueError("spectrum must be a Spectrum, got None")
+        raise InvalidModel("spectrum must be a Spectrum, got None")
     size, gram = spectrum.sequence_length, model.positional_gram
     if gram is not None:
         gram = real_matrix("positional_gram", gram, (size, size))
@@ -77,7 +78,7 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     for name, optional in (("loss", False), ("outputs", True)):
         function = getattr(model, name)
         if not callable(function) and not (optional and function is None):
-            raise ValueError(f"{name} must be a function, got {function!r}")
+            raise InvalidModel(f"{name} must be a function, got {function!r}")
     return {
         "regularization": regularization,
         "noise": count("noise", model.noise, 0, LARGEST),
@@ -95,17 +96,17 @@ def _spectrum(value: Any) -> Spectrum | None:
     try:
         return Spectrum(tuple(SpectrumAtom(**atom) for atom in value))
     except TypeError:
-        raise ValueError(f"spectrum must be a Spectrum, got {value!r}") from None
+        raise InvalidModel(f"spectrum must be a Spectrum, got {value!r}") from None
 
 
 def _sigma(value: Any, spectrum: Spectrum | None) -> float | None:
     if spectrum is not None:
         if value is not None:
-            raise ValueError(f"sigma must be None where a spectrum gives the variances, got {value!r}")
+            raise InvalidModel(f"sigma must be None where a spectrum gives the variances, got {value!r}")
         return None
     sigma = PAPER_SIGMA if value is None else finite_number("sigma", value)
     if sigma <= 0.0:
-        raise ValueError(f"sigma must be positive, got {sigma!r}")
+        raise InvalidModel(f"sigma must be positive, got {sigma!r}")
     return sigma
 
 
@@ -126,12 +127,12 @@ def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
         try:
             size = len([*encoding])
         except TypeError:
-            raise ValueError(f"positional_encoding must hold one coefficient per token, got {encoding!r}") from None
+            raise InvalidModel(f"positional_encoding must hold one coefficient per token, got {encoding!r}") from None
         if not PAPER_LENGTH <= size <= LARGEST:
-            raise ValueError(f"positional_encoding must hold {PAPER_LENGTH} to {LARGEST} numbers, got {encoding!r}")
+            raise InvalidModel(f"positional_encoding must hold {PAPER_LENGTH} to {LARGEST} numbers, got {encoding!r}")
         return size
     if len(set(said.values())) > 1:
-        raise ValueError(f"arguments must agree on the number of tokens, got {said!r}; change all of them together")
+        raise InvalidModel(f"arguments must agree on the number of tokens, got {said!r}; change all of them together")
     return next(iter(said.values()), PAPER_LENGTH)
 
 
@@ -142,7 +143,7 @@ def _positional_matrix(model: AttentionModel, length: int, omega: float) -> tupl
         return PAPER_MATRIX
     if omega == 0.0 or model.target:
         return ((1.0 / length,) * length,) * length
-    raise ValueError(
+    raise InvalidModel(
         f"positional_matrix must be given for {length} tokens with omega = {omega!r} "
         f"(positional_encoding = {model.positional_encoding!r})"
     )
@@ -152,18 +153,18 @@ def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:
     """Return the encodings as coefficients where they lie along one direction, and as a Gram matrix elsewhere."""
     if model.positional_gram is None:
         if model.positional_encoding is None and length != PAPER_LENGTH:
-            raise ValueError(f"positional_encoding or positional_gram must be given for {length} tokens")
+            raise InvalidModel(f"positional_encoding or positional_gram must be given for {length} tokens")
         given = PAPER_ENCODING if model.positional_encoding is None else model.positional_encoding
         return {"positional_encoding": coefficients("positional_encoding", given, length), "positional_gram": None}
     if model.positional_encoding is not None:
-        raise ValueError(
+        raise InvalidModel(
             "positional_encoding must be None where positional_gram is given, "
             f"got {model.positional_encoding!r} and {model.positional_gram!r}"
         )
     gram = real_matrix("positional_gram", model.positional_gram, (length, length))
     factor = gram_factor(np.array(gram))
     if factor.shape[1] == 0:
-        raise ValueError(f"positional_gram must not vanish, got {gram!r}: position is invisible")
+        raise InvalidModel(f"positional_gram must not vanish, got {gram!r}: position is invisible")
     if factor.shape[1] == 1:
         return {"positional_encoding": tuple(factor[:, 0].tolist()), "positional_gram": None}
     return {"positional_encoding": None, "positional_gram": gram}
@@ -174,12 +175,12 @@ def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
     try:
         pairs = sorted((name, value) for name, value in listed)
     except (TypeError, ValueError):
-        raise ValueError(f"parameters must map names to numbers, got {values!r}") from None
+        raise InvalidModel(f"parameters must map names to numbers, got {values!r}") from None
     for k, (name, _) in enumerate(pairs):
         if k and name == pairs[k - 1][0]:
-            raise ValueError(f"parameters must have one value each, got {name!r} twice")
+            raise InvalidModel(f"parameters must have one value each, got {name!r} twice")
         if not is_parameter_name(name):
-            raise ValueError(
+            raise InvalidModel(
                 f"parameters must have names that are identifiers and not used by the model itself, got {name!r}"
             )
     return tuple((name, finite_number(f"parameters[{name!r}]", value)) for name, value in pairs)

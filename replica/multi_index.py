@@ -16,6 +16,7 @@ import sympy as sp
 
 from replica import names, symbols
 from replica.attention import attention_matrix, sample_loss, target_matrix
+from replica.errors import InvalidModel
 from replica.layout import Layout
 from replica.matrix_functions import check_expression, check_smooth, matrix_from_text
 from replica.model import AttentionModel
@@ -193,7 +194,7 @@ class MultiIndexModel:
         try:
             given = list(result)
         except TypeError:
-            raise ValueError(f"outputs must return a list of expressions, got {result!r}") from None
+            raise InvalidModel(f"outputs must return a list of expressions, got {result!r}") from None
         outputs = [
             check_expression(f"outputs[{k}]", value, [*h, *noise, *known], declare) for k, value in enumerate(given)
         ]

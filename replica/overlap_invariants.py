@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from replica.layout import Layout
 from replica.names import Quantity, order_parameters
 
@@ -112,7 +113,7 @@ def _filled(layout: Layout, kind: str, entries: list[Quantity], values: Mapping[
     matrix = np.zeros(_shape(layout, kind))
     for entry in entries:
         if entry.name not in values:
-            raise ValueError(f"values must hold {entry.name!r}, got {sorted(values)!r}")
+            raise InvalidArgument(f"values must hold {entry.name!r}, got {sorted(values)!r}")
         matrix[entry.indices] = values[entry.name]
         if kind == OVERLAP_KINDS[0]:
             matrix[entry.indices[::-1]] = values[entry.name]

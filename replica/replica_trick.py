@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from replica.errors import InvalidArgument
 from replica.gaussian_average import GaussianAverage, GaussianLaw
 
 __all__ = [
@@ -148,6 +149,6 @@ def zero_temperature(action: sp.Expr) -> sp.Expr:
         if limit == 0 or sp.simplify(factor) == 0:
             continue
         if not limit.is_finite:
-            raise ValueError(f"{sp.simplify(factor) * power} has no limit as beta grows")
+            raise InvalidArgument(f"{sp.simplify(factor) * power} has no limit as beta grows")
         kept += factor * limit
     return kept

@@ -17,6 +17,7 @@ import numpy as np
 
 from replica.checked_values import count as integer
 from replica.checked_values import finite_number, real_matrix
+from replica.errors import InvalidModel
 
 __all__ = ["Spectrum", "SpectrumAtom", "gram_factor"]
 
@@ -25,10 +26,10 @@ ROUNDING = 1e-9
 
 def _positive_semidefinite(name: str, matrix: np.ndarray, shown: Any) -> None:
     if not np.allclose(matrix, matrix.T, rtol=0.0, atol=ROUNDING * max(1.0, float(np.abs(matrix).max(initial=0.0)))):
-        raise ValueError(f"{name} must be symmetric, got {shown!r}")
+        raise InvalidModel(f"{name} must be symmetric, got {shown!r}")
     least = float(np.linalg.eigvalsh(matrix).min(initial=0.0))
     if least < -ROUNDING * max(1.0, float(np.trace(matrix))):
-        raise ValueError(f"{name} must be positive semidefinite: eigenvalue {least:.6g} of {shown!r}")
+        raise InvalidModel(f"{name} must be positive semidefinite: eigenvalue {least:.6g} of {shown!r}")
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,17 @@ class SpectrumAtom:
         """Convert to plain immutable floats and validate."""
         weight = finite_number("weight", self.weight)
         if weight <= 0.0:
-            raise ValueError(f"weight must be positive, got {weight!r}")
+            raise InvalidModel(f"weight must be positive, got {weight!r}")
         try:
             listed = [*self.eigenvalues]
         except TypeError:
-            raise ValueError(f"eigenvalues must be a sequence, one per token, got {self.eigenvalues!r}") from None
+            raise InvalidModel(f"eigenvalues must be a sequence, one per token, got {self.eigenvalues!r}") from None
         eigenvalues = tuple(finite_number(f"eigenvalues[{i}]", x) for i, x in enumerate(listed))
         for i, x in enumerate(eigenvalues):
             if x < 0.0:
-                raise ValueError(f"eigenvalues[{i}] must not be negative, got {x!r}")
+                raise InvalidModel(f"eigenvalues[{i}] must not be negative, got {x!r}")
         if not eigenvalues:
-            raise ValueError("eigenvalues must hold one number per token, got none")
+            raise InvalidModel("eigenvalues must hold one number per token, got none")
         object.__setattr__(self, "weight", weight)
         object.__setattr__(self, "eigenvalues", eigenvalues)
         length = len(eigenvalues)
@@ -87,7 +88,7 @@ class SpectrumAtom:
             try:
                 rows = [list(row) for row in value]
             except TypeError:
-                raise ValueError(f"{name} must be a matrix, got {value!r}") from None
+                raise InvalidModel(f"{name} must be a matrix, got {value!r}") from None
             height = len(rows) if name == "teacher_moments" else length
             width = columns or (len(rows) if name == "teacher_moments" else len(rows[0]) if rows else 1)
             object.__setattr__(self, name, real_matrix(name, rows, (height, width)))
@@ -123,21 +124,21 @@ class Spectrum:
         try:
             atoms = tuple(self.atoms)
         except TypeError:
-            raise ValueError(f"atoms must be a sequence of SpectrumAtom objects, got {self.atoms!r}") from None
+            raise InvalidModel(f"atoms must be a sequence of SpectrumAtom objects, got {self.atoms!r}") from None
         if not atoms:
-            raise ValueError("a spectrum must have at least one atom, got none")
+            raise InvalidModel("a spectrum must have at least one atom, got none")
         for atom in atoms:
             if not isinstance(atom, SpectrumAtom):
-                raise ValueError(f"atoms must be SpectrumAtom objects, got {atom!r}")
+                raise InvalidModel(f"atoms must be SpectrumAtom objects, got {atom!r}")
         lengths = {len(atom.eigenvalues) for atom in atoms}
         if len(lengths) > 1:
-            raise ValueError(f"atoms must have one eigenvalue per token each, got {sorted(lengths)} eigenvalues")
+            raise InvalidModel(f"atoms must have one eigenvalue per token each, got {sorted(lengths)} eigenvalues")
         total = math.fsum(atom.weight for atom in atoms)
         if abs(total - 1.0) > ROUNDING:
-            raise ValueError(f"weights must sum to 1, got {total!r}; divide them by it")
+            raise InvalidModel(f"weights must sum to 1, got {total!r}; divide them by it")
         object.__setattr__(self, "atoms", atoms)
         if not all(x > 0.0 for x in self.token_traces):
-            raise ValueError(f"every token must have variance: mean eigenvalues are {self.token_traces!r}")
+            raise InvalidModel(f"every token must have variance: mean eigenvalues are {self.token_traces!r}")
 
     @classmethod
     def isotropic(cls, *variances: float) -> Spectrum:
@@ -167,7 +168,7 @@ class Spectrum:
         exponent, largest = finite_number("exponent", exponent), finite_number("largest", largest)
         count, tokens = integer("count", count, 1, 1000), integer("tokens", tokens, 1, 1000)
         if exponent <= 0.0 or largest <= 0.0:
-            raise ValueError(f"exponent and largest must be positive, got {exponent!r} and {largest!r}")
+            raise InvalidModel(f"exponent and largest must be positive, got {exponent!r} and {largest!r}")
         slope = 1e3
         nodes, weights = np.polynomial.legendre.leggauss(count)
         end = math.log1p(slope)
@@ -235,13 +236,13 @@ class Spectrum:
         for k, atom in enumerate(self.atoms):
             teacher = np.eye(teacher_rank) if atom.teacher_moments is None else np.array(atom.teacher_moments)
             if len(teacher) != teacher_rank:
-                raise ValueError(
+                raise InvalidModel(
                     f"atoms[{k}].teacher_moments must be {teacher_rank} x {teacher_rank} as teacher_rank says, "
                     f"got {atom.teacher_moments!r}"
                 )
             mixed = np.zeros((length, teacher_rank)) if atom.mixed_moments is None else np.array(atom.mixed_moments)
             if mixed.shape != (length, teacher_rank):
-                raise ValueError(
+                raise InvalidModel(
                     f"atoms[{k}].mixed_moments must be {length} x {teacher_rank}, got {atom.mixed_moments!r}"
                 )
             joint[k, :length, :length] = gram if atom.positional_moments is None else np.array(atom.positional_moments)
@@ -250,7 +251,7 @@ class Spectrum:
             _positive_semidefinite(f"the joint moments of atoms[{k}]", joint[k], joint[k].tolist())
         average = np.einsum("n,nij->ij", self.weights, joint[:, :length, :length])
         if not np.allclose(average, gram, rtol=0.0, atol=1e-6 * max(1.0, float(np.trace(gram)))):
-            raise ValueError(
+            raise InvalidModel(
                 f"positional_moments must average to the encodings' Gram matrix {gram.tolist()!r}, "
                 f"got {average.tolist()!r}"
             )
@@ -258,7 +259,7 @@ class Spectrum:
             shares = self.weights * self.eigenvalues[:, token]
             variance = np.einsum("n,nst->st", shares, joint[:, length:, length:])
             if np.linalg.eigvalsh(variance)[0] <= ROUNDING * shares.sum():
-                raise ValueError(f"teacher_moments must give every column variance, got {variance.tolist()!r}")
+                raise InvalidModel(f"teacher_moments must give every column variance, got {variance.tolist()!r}")
         return joint
 
     def to_list(self) -> list[dict[str, Any]]:

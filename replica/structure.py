@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from replica.checked_values import count
+from replica.errors import InvalidModel
 from replica.layout import Layout
 
 __all__ = ["LARGEST", "PAPER_LENGTH", "ModelStructure"]
@@ -62,7 +63,7 @@ class ModelStructure:
             object.__setattr__(self, name, count(name, getattr(self, name), least, LARGEST))
         object.__setattr__(self, "groups", tuple(self.groups) or (0,) * self.sequence_length)
         if len(self.groups) != self.sequence_length:
-            raise ValueError(f"groups must hold {self.sequence_length} numbers, one per token, got {self.groups!r}")
+            raise InvalidModel(f"groups must hold {self.sequence_length} numbers, one per token, got {self.groups!r}")
 
     @property
     def layout(self) -> Layout:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.check import Check
+from replica.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from replica.derivation import Derivation
@@ -77,6 +78,6 @@ def verify(derivation: Derivation, seed: int = 0, steps: Sequence[str] | None = 
     known = [step.name for step in derivation.steps]
     unknown = [name for name in steps or () if name not in known]
     if unknown:
-        raise ValueError(f"no step is called {unknown[0]!r}; there are {', '.join(known)}")
+        raise InvalidArgument(f"no step is called {unknown[0]!r}; there are {', '.join(known)}")
     chosen = [checks for checks, step in CHECKS.items() if steps is None or step in steps]
     return Verification(tuple(check for checks in chosen for check in checks(derivation, seed)))

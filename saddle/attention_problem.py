@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from replica.errors import InvalidModel
 from replica.names import ALPHA, model_parameters
 from replica.sectors import Sector
 from saddle.channel import ChannelAverages
@@ -168,7 +169,7 @@ class AttentionProblem:
             return self.evolution
         try:
             return replace(self.evolution, model=replace(model, **changes))
-        except ValueError as error:
+        except InvalidModel as error:
             raise OutsideDomain(str(error)) from None
 
     def _averages(self, evolution: StateEvolution, state: np.ndarray, parameters: np.ndarray) -> ChannelAverages:

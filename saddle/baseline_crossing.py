@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from baselines import BASELINES, Baseline
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from saddle.branch import Branch
 from saddle.outcomes import SolverError
@@ -68,7 +69,7 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
         given = baseline
         return given.name, lambda _, alpha: given.test_error_at(alpha)
     if baseline not in BASELINES:
-        raise ValueError(f"baseline must be one of {', '.join(map(repr, BASELINES))}, got {baseline!r}")
+        raise InvalidArgument(f"baseline must be one of {', '.join(map(repr, BASELINES))}, got {baseline!r}")
     made = lru_cache(maxsize=64)(BASELINES[baseline])
     return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
 

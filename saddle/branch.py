@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from replica.sectors import Sector
 from saddle.outcomes import Outcome, SolverError
 from saddle.replicon import Replicon
@@ -121,7 +122,7 @@ def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> Solve
         If no solution of this kind is found.
     """
     if not (np.isfinite(alpha) and alpha > 0):
-        raise ValueError(f"alpha must be positive and finite, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
     result = informed_solution(evolution, sector, alpha)
     if result is None:
         outcome = Outcome.ABSENT
@@ -268,10 +269,10 @@ class Branch:
             If there is no solution of this kind at this alpha, or it was not found.
         """
         if not (np.isfinite(alpha) and alpha > 0):
-            raise ValueError(f"alpha must be positive and finite, got {alpha!r}")
+            raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
         own = np.flatnonzero(self.distinct)
         if own.size == 0:
-            raise ValueError(f"the {self.name} branch has no point in this diagram, so none at alpha = {alpha!r}")
+            raise InvalidArgument(f"the {self.name} branch has no point in this diagram, so none at alpha = {alpha!r}")
         nearest = own[np.argsort(np.abs(self.alpha[own] - alpha), kind="stable")]
         try:
             return solve_point(self.evolution, self.sector, self._start(alpha, nearest), alpha)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import platformdirs
 
+from replica.errors import UnwritableFile
+
 __all__ = ["CACHE_VARIABLE", "cache_folder", "preferred_folder", "warn_unwritable"]
 
 CACHE_VARIABLE = "ATTENTION_PHASE_CACHE"
@@ -65,7 +67,7 @@ def cache_folder(chosen: str | os.PathLike[str] | None = None, key: str = "") ->
     except OSError as error:
         reason = error.strerror or str(error)
         if chosen is not None:
-            raise ValueError(f"cannot write the cache folder {str(folder)!r}: {reason}") from None
+            raise UnwritableFile(f"cannot write the cache folder {str(folder)!r}: {reason}") from None
         warn_unwritable(folder, reason)
         folder = _temporary_folder() / key
         folder.mkdir(exist_ok=True)

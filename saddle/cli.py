@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from replica.errors import AttentionPhaseError, InvalidArgument
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -32,13 +34,13 @@ class _InputError(click.ClickException):
 
 
 def _one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a ValueError into one line on standard error and exit status 2."""
+    """Turn an error of input or output into one line on standard error and exit status 2."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except ValueError as error:
+        except AttentionPhaseError as error:
             raise _InputError(" ".join(str(error).split())) from None
 
     return wrapped
@@ -70,7 +72,7 @@ def _model(omega: float, sigma: float, regularization: float, positional_matrix:
     try:
         matrix = [[float(entry) for entry in row.replace(",", " ").split()] for row in positional_matrix.split(";")]
     except ValueError:
-        raise ValueError(f"positional_matrix must hold numbers, got {positional_matrix!r}") from None
+        raise InvalidArgument(f"positional_matrix must hold numbers, got {positional_matrix!r}") from None
     return AttentionModel(omega, sigma, regularization, matrix)
 
 
@@ -226,9 +228,9 @@ def _latex_names(given: tuple[str, ...]) -> dict[str, str]:
     for choice in given:
         name, separator, latex = choice.partition("=")
         if not separator:
-            raise ValueError(f"--latex-name must be NAME=LATEX, got {choice!r}")
+            raise InvalidArgument(f"--latex-name must be NAME=LATEX, got {choice!r}")
         if name in names:
-            raise ValueError(f"--latex-name names {name!r} twice: {names[name]!r} and {latex!r}")
+            raise InvalidArgument(f"--latex-name names {name!r} twice: {names[name]!r} and {latex!r}")
         names[name] = latex
     return names
 

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines import linear_positional
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.baseline_crossing import find_crossing
@@ -31,15 +32,15 @@ def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
     try:
         low, high = (float(value) for value in alpha)
     except (TypeError, ValueError):
-        raise ValueError(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
+        raise InvalidArgument(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"alpha must be finite, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be finite, got {alpha!r}")
     if low <= 0.0:
-        raise ValueError(f"alpha must be positive, got a lowest alpha of {low!r}")
+        raise InvalidArgument(f"alpha must be positive, got a lowest alpha of {low!r}")
     if low >= high:
-        raise ValueError(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
+        raise InvalidArgument(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
     if not isinstance(points, int) or points < 2:
-        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+        raise InvalidArgument(f"points must be an integer of at least 2, got {points!r}")
     grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
     grid[0], grid[-1] = low, high
     grid.setflags(write=False)
@@ -99,7 +100,7 @@ def solve_phase_diagram(
     AttentionModel.require_any(model, "the compiled solver")
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
-        raise ValueError(f"sweep must be 'down' or 'up', got {sweep!r}")
+        raise InvalidArgument(f"sweep must be 'down' or 'up', got {sweep!r}")
     baseline = linear_positional(model)
     if rule is None:
         rule = choose_rule(model, float(grid[-1]), tolerance, threads)

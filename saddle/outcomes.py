@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import enum
 
+from replica.errors import AttentionPhaseError
+
 __all__ = ["Outcome", "SolverError"]
 
 
@@ -28,7 +30,7 @@ class Outcome(enum.Enum):
     MAX_POINTS = "the curve has as many points as were allowed"
 
 
-class SolverError(ValueError):
+class SolverError(AttentionPhaseError):
     """A point that was asked for by name could not be solved; carries the outcome."""
 
     def __init__(self, message: str, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from baselines import BASELINES, Baseline, LinearPositional
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
@@ -216,10 +217,10 @@ class PhaseDiagram:
             If there is no baseline of some name.
         """
         if isinstance(baselines, str):
-            raise ValueError(f"baselines must be a sequence, got the string {baselines!r}")
+            raise InvalidArgument(f"baselines must be a sequence, got the string {baselines!r}")
         unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
         if unknown:
-            raise ValueError(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")
+            raise InvalidArgument(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")
         own = {self.linear_baseline.name: self.linear_baseline}
         return tuple(
             (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines

@@ -19,6 +19,8 @@ from typing import Protocol
 
 import numpy as np
 
+from replica.errors import InvalidArgument
+
 __all__ = [
     "EXCHANGE",
     "EXCHANGE_WITH_REVERSAL",
@@ -85,12 +87,12 @@ class LineOrders:
     def __post_init__(self) -> None:
         """Validate."""
         if self.scan_points < 3:
-            raise ValueError(f"scan_points must be at least 3, got {self.scan_points!r}")
+            raise InvalidArgument(f"scan_points must be at least 3, got {self.scan_points!r}")
         for name in ("graded_nodes", "plain_nodes"):
             if not 1 <= getattr(self, name) <= LARGEST_ORDER:
-                raise ValueError(f"{name} must lie in 1 ... {LARGEST_ORDER}, got {getattr(self, name)!r}")
+                raise InvalidArgument(f"{name} must lie in 1 ... {LARGEST_ORDER}, got {getattr(self, name)!r}")
         if not 1.0 <= self.extent <= 12.0:
-            raise ValueError(f"extent must lie in [1, 12] standard deviations, got {self.extent!r}")
+            raise InvalidArgument(f"extent must lie in [1, 12] standard deviations, got {self.extent!r}")
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineOrders:
@@ -292,9 +294,11 @@ class LineRule:
         """Validate."""
         for name in ("teacher_spacing", "common_spacing"):
             if not 0.02 <= getattr(self, name) <= 2.5:
-                raise ValueError(f"{name} must lie in [0.02, 2.5] standard deviations, got {getattr(self, name)!r}")
+                raise InvalidArgument(
+                    f"{name} must lie in [0.02, 2.5] standard deviations, got {getattr(self, name)!r}"
+                )
         if not 1.0 <= self.reach <= 9.0:
-            raise ValueError(f"reach must lie in [1, 9] standard deviations, got {self.reach!r}")
+            raise InvalidArgument(f"reach must lie in [1, 9] standard deviations, got {self.reach!r}")
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineRule:
@@ -310,7 +314,7 @@ class LineRule:
             If the tolerance does not lie in [1e-7, 0.3].
         """
         if not 1e-7 <= tolerance <= 0.3:
-            raise ValueError(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
+            raise InvalidArgument(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
         return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
     @property
@@ -352,7 +356,7 @@ class LineRule:
             If there are other directions.
         """
         if (teacher_fields, common_modes) != (2, 1):
-            raise ValueError(
+            raise InvalidArgument(
                 f"the lattice has 2 teacher fields and 1 common mode, got {teacher_fields} and {common_modes}: "
                 "use a SobolRule for more tokens"
             )
@@ -396,9 +400,11 @@ class SobolRule:
     def __post_init__(self) -> None:
         """Validate."""
         if self.points < 2 or self.points & (self.points - 1):
-            raise ValueError(f"points must be a power of two, at least 2, got {self.points!r}")
+            raise InvalidArgument(f"points must be a power of two, at least 2, got {self.points!r}")
         if self.scrambles < 2:
-            raise ValueError(f"scrambles must be at least 2, or there is no error estimate; got {self.scrambles!r}")
+            raise InvalidArgument(
+                f"scrambles must be at least 2, or there is no error estimate; got {self.scrambles!r}"
+            )
 
     @property
     def noise(self) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from baselines import BASELINES, Baseline
 from replica.derivation import derive
+from replica.errors import InvalidArgument
 from replica.reports.assembly import equation_report
 from replica.reports.bibliography import cited
 from replica.reports.documents import DEFAULT_FORMATS, checked_choices, documents
@@ -48,7 +49,7 @@ def _figures(
                     raise
                 chosen = ", ".join(map(repr, naming.chosen.values()))
                 reason = " ".join(str(error).split())
-                raise ValueError(f"latex_names: the figure cannot show one of {chosen}: {reason}") from None
+                raise InvalidArgument(f"latex_names: the figure cannot show one of {chosen}: {reason}") from None
         figures[kind] = buffer.getvalue()
     return figures
 

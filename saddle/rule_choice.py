@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
@@ -57,7 +58,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
         return SobolRule()
     tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
     if not FINEST <= tolerance <= 0.3:
-        raise ValueError(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
+        raise InvalidArgument(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
     if not planar:

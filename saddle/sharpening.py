@@ -10,6 +10,7 @@ import numpy as np
 
 from replica.names import ALPHA
 from saddle.continuation.events import solve_square
+from saddle.continuation.newton import OutsideDomain
 from saddle.outcomes import Outcome, SolverError
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.transition_equations import TransitionEquations, TransitionSystem, evaluations_of
@@ -116,7 +117,9 @@ def sharpen(
             error = max(_embedded_error(equations, evaluations, inverse[place]), equations.trusted * change, FLOOR)
             if moved < SETTLED * error:
                 break
-    except (ValueError, np.linalg.LinAlgError) as failure:
+    except OutsideDomain as failure:
+        raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.LEFT_DOMAIN) from None
+    except np.linalg.LinAlgError as failure:
         raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.SINGULAR) from None
     return LocatedTransition(float(here[place]), max(error, moved), np.array(y), evaluations)
 

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from baselines import linear_positional
+from replica.errors import InvalidArgument, UnreadableFile, UnwritableFile
 from replica.model import AttentionModel
 from saddle.branch import Branch
 from saddle.outcomes import Outcome
@@ -65,9 +66,9 @@ def prepare_output(path: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     except OSError as error:
-        raise ValueError(f"cannot write to the folder {str(target.parent)!r}: {error.strerror}") from None
+        raise UnwritableFile(f"cannot write to the folder {str(target.parent)!r}: {error.strerror}") from None
     if target.is_dir():
-        raise ValueError(f"{str(target)!r} is a folder, but a file is to be written there")
+        raise UnwritableFile(f"{str(target)!r} is a folder, but a file is to be written there")
     return target
 
 
@@ -166,16 +167,16 @@ def read_dataset(path: str | os.PathLike[str], wanted: str, what: str) -> xr.Dat
         with xr.open_dataset(path, engine="scipy") as opened:
             data = opened.load()
     except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"cannot read {str(path)!r} as {what}: {error}") from None
+        raise UnreadableFile(f"cannot read {str(path)!r} as {what}: {error}") from None
     if data.attrs.get("format") != wanted:
-        raise ValueError(f"{str(path)!r} is not {what}: format {data.attrs.get('format')!r}")
+        raise UnreadableFile(f"{str(path)!r} is not {what}: format {data.attrs.get('format')!r}")
     return data
 
 
 def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
     """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
     if not isinstance(rule, tuple(RULES.values())):
-        raise ValueError(f"only diagrams on a LineRule or a SobolRule can be stored, got {rule!r}")
+        raise InvalidArgument(f"only diagrams on a LineRule or a SobolRule can be stored, got {rule!r}")
     return {"kind": type(rule).__name__, **asdict(rule)}
 
 
@@ -220,7 +221,7 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     try:
         model, rule = AttentionModel(**attributes["model"]), rule_from_dict(attributes["rule"])
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
+        raise UnreadableFile(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
     evolution = StateEvolution(model, rule)
     space = evolution.space
     names, hats = ([x.name for x in quantities] for quantities in (space.quantities, space.conjugates))

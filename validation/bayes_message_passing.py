@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 
 __all__ = ["BayesMessagePassingRun", "fields_up_to_sign", "pass_bayes_messages"]
 
@@ -53,7 +54,7 @@ def fields_up_to_sign(target: Array, model: AttentionModel) -> Array:
     """
     AttentionModel.require(model, "reading fields off a target")
     if model.omega >= 1.0:
-        raise ValueError(f"omega must be below 1 for the target to know the fields, got {model.omega!r}")
+        raise InvalidArgument(f"omega must be below 1 for the target to know the fields, got {model.omega!r}")
     attention = (target - model.omega * np.array(model.positional_matrix)) / (1 - model.omega)
     logits = np.log(attention)
     products = np.diag(logits)[:, None] - logits

@@ -16,6 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 from replica import AttentionModel, derive
+from replica.errors import InvalidArgument
 from saddle.reference import PlanarRule, ReferenceRule, ReferenceSystem
 from saddle.reference.numeric_functions import ONE_ATOM
 from validation.layers import attention_weights
@@ -129,9 +130,9 @@ def solve_on_published_rule(
     """
     AttentionModel.require_plain(model, "the published rule")
     if branch not in _STARTS:
-        raise ValueError(f"branch must be one of {', '.join(map(repr, _STARTS))}, got {branch!r}")
+        raise InvalidArgument(f"branch must be one of {', '.join(map(repr, _STARTS))}, got {branch!r}")
     if not alpha > 0:
-        raise ValueError(f"alpha must be positive, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be positive, got {alpha!r}")
     coarse, fine = _systems(model.structure, from_origin)
     given = coarse.given_values(model.parameter_values(), alpha)
     state = np.array(_STARTS[branch])

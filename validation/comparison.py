@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from replica.layout import Layout
 from validation.compared import (
     COMPARED,
@@ -286,18 +287,18 @@ def _check_comparison(
     """Return the seeds as a list, after checking everything that would otherwise fail after minutes."""
     missing = [name for name in names if name not in theory]
     if missing:
-        raise ValueError(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
+        raise InvalidArgument(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
     for name in names:
         if not math.isfinite(theory[name]):
-            raise ValueError(f"theory[{name!r}] must be finite, got {theory[name]!r}")
+            raise InvalidArgument(f"theory[{name!r}] must be finite, got {theory[name]!r}")
     for name, coefficient in coefficients.items():
         if name not in names:
-            raise ValueError(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
+            raise InvalidArgument(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
         if not (math.isfinite(coefficient) and coefficient >= 0):
-            raise ValueError(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
+            raise InvalidArgument(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
     listed = list(seeds)
     if len(listed) < 2 or len(set(listed)) != len(listed):
-        raise ValueError(f"seeds must be two or more distinct integers, got {listed!r}")
+        raise InvalidArgument(f"seeds must be two or more distinct integers, got {listed!r}")
     return listed
 
 

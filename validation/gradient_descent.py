@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from replica.names import order_parameters
 from replica.overlap_invariants import OVERLAP_KINDS, overlap_invariants
 from validation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
@@ -242,20 +243,20 @@ def _settings(
 ) -> tuple[float | None, int]:
     """Return learning rate and steps, those of the method where none are given."""
     if method not in PUBLISHED:
-        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+        raise InvalidArgument(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
     default = PUBLISHED[method]
     if learning_rate is None:
         learning_rate = default.learning_rate
     elif default.learning_rate is None:
-        raise ValueError(f"{method} has no learning_rate, got {learning_rate!r}; leave it out")
+        raise InvalidArgument(f"{method} has no learning_rate, got {learning_rate!r}; leave it out")
     elif not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise ValueError(f"learning_rate must be positive and finite, got {learning_rate!r}")
+        raise InvalidArgument(f"learning_rate must be positive and finite, got {learning_rate!r}")
     if steps is None:
         steps = default.steps
     elif steps != 0:
         steps = positive_integer("steps, if not zero,", steps)
     if not (math.isfinite(gradient_tolerance) and gradient_tolerance >= 0):
-        raise ValueError(f"gradient_tolerance must be non-negative and finite, got {gradient_tolerance!r}")
+        raise InvalidArgument(f"gradient_tolerance must be non-negative and finite, got {gradient_tolerance!r}")
     return learning_rate, steps
 
 

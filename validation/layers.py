@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from replica.names import model_parameters
 
 __all__ = ["AttentionLayer", "attention_layer", "attention_weights", "target_values"]
@@ -167,7 +168,9 @@ def _values(model: AttentionModel, letters: Sequence[str]) -> tuple[float, ...]:
     known = {entry.letter: by_name[entry.name] for entry in model_parameters(model.structure)}
     unknown = [letter for letter in letters if letter not in known]
     if unknown:
-        raise ValueError(f"attention or target contains {unknown[0]!r}, which this model has no value of: {known!r}")
+        raise InvalidArgument(
+            f"attention or target contains {unknown[0]!r}, which this model has no value of: {known!r}"
+        )
     return tuple(known[letter] for letter in letters)
 
 

@@ -41,6 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from validation.proximal_fields import SampleLosses
 from validation.starts import given_student
 from validation.teacher import TeacherData, positive_integer
@@ -228,13 +229,15 @@ def _check_settings(
 ) -> None:
     positive_integer("iterations", iterations)
     if not (math.isfinite(susceptibility) and susceptibility > 0):
-        raise ValueError(f"susceptibility (V) must be positive and finite, got {susceptibility!r}")
+        raise InvalidArgument(f"susceptibility (V) must be positive and finite, got {susceptibility!r}")
     if not 0 < damping <= 1:
-        raise ValueError(f"damping must be in (0, 1], one for none, got {damping!r}")
+        raise InvalidArgument(f"damping must be in (0, 1], one for none, got {damping!r}")
     if isinstance(response, str):
         if response not in RESPONSES:
-            raise ValueError(f"response must be one of {', '.join(map(repr, RESPONSES))} or values, got {response!r}")
+            raise InvalidArgument(
+                f"response must be one of {', '.join(map(repr, RESPONSES))} or values, got {response!r}"
+            )
     elif len(response) < iterations:
-        raise ValueError(f"response must have a value for each of {iterations} iterations, got {len(response)}")
+        raise InvalidArgument(f"response must have a value for each of {iterations} iterations, got {len(response)}")
     if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise ValueError(f"tolerance must be non-negative and finite, got {tolerance!r}")
+        raise InvalidArgument(f"tolerance must be non-negative and finite, got {tolerance!r}")

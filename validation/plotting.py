@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from replica.errors import InvalidArgument
 from replica.layout import Layout
 from replica.names import ORDER_PARAMETERS, order_parameters
 from replica.overlap_invariants import OVERLAP_KINDS, overlap_invariants, single_overlaps
@@ -200,9 +201,9 @@ def plot_sizes(comparison: TheoryComparison, alpha: float) -> Figure:
         If the comparison has one size only, or not this alpha.
     """
     if comparison.extrapolated is None:
-        raise ValueError("the comparison has one size only: give two or more dimensions")
+        raise InvalidArgument("the comparison has one size only: give two or more dimensions")
     if alpha not in comparison.runs["alpha"].values:
-        raise ValueError(f"alpha must be one of {comparison.runs['alpha'].values.tolist()}, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be one of {comparison.runs['alpha'].values.tolist()}, got {alpha!r}")
     figure, panels = _panels(len(compared_names(comparison.layout)) + 1)
     labels = quantity_labels(comparison.layout)
     inverse = 1.0 / comparison.runs["dimension"].values.astype(float)

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from replica.errors import InvalidArgument
 from saddle.minimiser_starts import minimiser_starts
 from saddle.reference.minimiser import Objective, minimise_from
 from validation.training_loss import TrainingLoss
@@ -62,7 +63,7 @@ class SampleLosses:
         """
         length = len(loss.encoding_products)
         if length != 2:
-            raise ValueError(f"proximal points are for two tokens, got sequences of length {length}")
+            raise InvalidArgument(f"proximal points are for two tokens, got sequences of length {length}")
         to_encoded = loss.token_products + loss.cross_products
         encoded = to_encoded + loss.cross_products.swapaxes(0, 1) + loss.encoding_products[:, :, None]
         tokens_along, encoded_along = (products[:, 0] - products[:, 1] for products in (to_encoded, encoded))

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from validation.published_data import descent_main, descent_other, descent_slices, theory_curves
 
 __all__ = [
@@ -115,7 +116,7 @@ def published_theory(model: AttentionModel, branch: str) -> xr.Dataset:
     """
     name = f"{_THEORY.get(model, '?')}_{branch.upper()}"
     if not hasattr(theory_curves, name):
-        raise ValueError(
+        raise InvalidArgument(
             f"theory is published for {THEORY_MODELS!r} on two or three branches; got {branch!r}, {model!r}"
         )
     alpha, q, m, v, theta, mse, phi = _table(getattr(theory_curves, name)).T
@@ -155,7 +156,7 @@ def published_gradient_descent(model: AttentionModel, start: str) -> xr.Dataset:
         If no such experiment was published.
     """
     if model not in _DESCENT or start not in ("positional", "semantic"):
-        raise ValueError(f"gradient descent is published for {DESCENT_MODELS!r}; got start {start!r}, {model!r}")
+        raise InvalidArgument(f"gradient descent is published for {DESCENT_MODELS!r}; got start {start!r}, {model!r}")
     module, name = _DESCENT[model]
     table = _table(getattr(module, f"{name}_{start.upper()}"))
     data = _measured(table, "alpha", model.token_variance, np.full(len(table), 1000), np.full(len(table), RUNS))
@@ -173,7 +174,7 @@ def published_scaling(start: str) -> xr.Dataset:
         If the start is another one.
     """
     if start not in ("positional", "semantic"):
-        raise ValueError(f"start must be 'positional' or 'semantic', got {start!r}")
+        raise InvalidArgument(f"start must be 'positional' or 'semantic', got {start!r}")
     table = _table(getattr(descent_other, f"SCALING_{start.upper()}"))
     dimension = table[:, 0].astype(int)
     data = _measured(table, "dimension", 0.25, dimension, np.where(dimension == 500, 79, 80))
@@ -215,7 +216,7 @@ def published_rank_two(omega: float = 0.02) -> xr.Dataset:
     """
     tables = {0.02: descent_other.RANK_2_02, 0.3: descent_other.RANK_2_30}
     if omega not in tables:
-        raise ValueError(f"omega must be 0.02 or 0.3, got {omega!r}")
+        raise InvalidArgument(f"omega must be 0.02 or 0.3, got {omega!r}")
     alpha, *columns = _table(tables[omega]).T
     means, errors = np.array(columns[:6]), np.array(columns[6:]) / np.sqrt(10)
     # The spread is tabulated with the overlaps last, as the means are.

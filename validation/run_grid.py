@@ -14,6 +14,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from validation.run_store import RunTask, collect_runs, recorded_names
 from validation.starts import STARTS
 from validation.teacher import positive_integer
@@ -81,20 +82,22 @@ def _checked(
 ) -> dict[str, list[Any]]:
     """Return the axes in order, after checking what would otherwise fail after minutes."""
     if isinstance(starts, str):
-        raise ValueError(f"starts must be a sequence of names, got the string {starts!r}")
+        raise InvalidArgument(f"starts must be a sequence of names, got the string {starts!r}")
     for start in starts:
         if start not in STARTS:
-            raise ValueError(f"starts may be {', '.join(map(repr, STARTS))}, got {start!r}")
+            raise InvalidArgument(f"starts may be {', '.join(map(repr, STARTS))}, got {start!r}")
     values = sorted(float(alpha) for alpha in alphas)
     for alpha in values:
         if not (math.isfinite(alpha) and alpha > 0):
-            raise ValueError(f"alphas must be positive and finite, got {alpha!r}")
+            raise InvalidArgument(f"alphas must be positive and finite, got {alpha!r}")
     sizes = sorted(positive_integer("dimensions", dimension) for dimension in dimensions)
     chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
     if len(chosen) < 2 or len(set(chosen)) != len(chosen) or min(chosen) < 0:
-        raise ValueError(f"seeds must be two or more distinct non-negative integers, or their number, got {seeds!r}")
+        raise InvalidArgument(
+            f"seeds must be two or more distinct non-negative integers, or their number, got {seeds!r}"
+        )
     axes = {"start": list(starts), "dimension": sizes, "alpha": values, "seed": chosen}
     for name, axis in axes.items():
         if not axis or len(set(axis)) != len(axis):
-            raise ValueError(f"every {name} must be given once, and at least one, got {axis!r}")
+            raise InvalidArgument(f"every {name} must be given once, and at least one, got {axis!r}")
     return axes

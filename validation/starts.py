@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from validation.teacher import TeacherData, columns_of
 
 __all__ = [
@@ -61,7 +62,7 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
     if unknown == 0:
         return known.reshape(data.student_shape).copy()
     if generator is None:
-        raise ValueError(f"the start {start!r} needs a generator for its random columns, got None")
+        raise InvalidArgument(f"the start {start!r} needs a generator for its random columns, got None")
     random = RANDOM_SCALE * generator.standard_normal((data.dimension, unknown))
     return np.concatenate([known, random], axis=1).reshape(data.student_shape)
 
@@ -75,7 +76,7 @@ def _known_columns(data: TeacherData, start: str) -> Array:
     """Return the first columns of a start, (d, any number)."""
     direction, teacher = data.coordinates.directions[:, :1], columns_of(data.teacher)
     if start == "mixed" and data.model.rank == 1:
-        raise ValueError("the start 'mixed' needs a student of rank two or more, got rank 1; use an array instead")
+        raise InvalidArgument("the start 'mixed' needs a student of rank two or more, got rank 1; use an array instead")
     known = {
         "semantic": teacher[:, : data.model.rank],
         "positional": direction / math.sqrt(data.dimension),
@@ -84,7 +85,7 @@ def _known_columns(data: TeacherData, start: str) -> Array:
         "mixed": np.concatenate([direction, teacher], axis=1)[:, : data.model.rank],
     }
     if start not in known:
-        raise ValueError(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")
+        raise InvalidArgument(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")
     return known[start]
 
 
@@ -98,9 +99,9 @@ def given_student(data: TeacherData, start: Array) -> Array:
     """
     student = np.array(start, dtype=np.float64)
     if student.shape != data.student_shape:
-        raise ValueError(f"an array start must have shape {data.student_shape}, got shape {student.shape}")
+        raise InvalidArgument(f"an array start must have shape {data.student_shape}, got shape {student.shape}")
     if not np.isfinite(student).all():
-        raise ValueError("an array start must be finite, got NaN or infinity")
+        raise InvalidArgument("an array start must be finite, got NaN or infinity")
     return student
 
 
@@ -131,14 +132,16 @@ def student_with_overlaps(
     AttentionModel.require(data.model, "a student with given overlaps")
     dimension, variance = data.dimension, data.model.token_variance
     if dimension < 3:
-        raise ValueError(f"three overlaps can be chosen from dimension 3 on, got {dimension}")
+        raise InvalidArgument(f"three overlaps can be chosen from dimension 3 on, got {dimension}")
     fixed = np.stack([np.ones(dimension), data.teacher])
     products = fixed @ fixed.T
     student = np.linalg.solve(products, dimension * np.array([positional_overlap, semantic_overlap / variance])) @ fixed
     left = dimension * self_overlap / variance - student @ student
     if not left >= 0:
         least = variance * (student @ student) / dimension
-        raise ValueError(f"self_overlap must be at least {least:.6g} for the other two overlaps, got {self_overlap!r}")
+        raise InvalidArgument(
+            f"self_overlap must be at least {least:.6g} for the other two overlaps, got {self_overlap!r}"
+        )
     free = generator.standard_normal(dimension)
     free -= np.linalg.solve(products, fixed @ free) @ fixed
     return student + free * math.sqrt(left / (free @ free))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from replica.errors import InvalidArgument
 from saddle.state_evolution import StateEvolution
 from validation.teacher import positive_integer
 
@@ -57,7 +58,7 @@ def state_evolution_trajectory(
     """
     positive_integer("iterations", iterations)
     if not 0 < damping <= 1:
-        raise ValueError(f"damping must be in (0, 1], one for none, got {damping!r}")
+        raise InvalidArgument(f"damping must be in (0, 1], one for none, got {damping!r}")
     states, conjugates = [np.array(state, dtype=float)], []
     for _ in range(iterations):
         here = evolution.evaluate(states[-1], alpha)

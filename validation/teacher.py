@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from validation.coordinates import Coordinates, draw_teacher, model_coordinates
 from validation.layers import target_values
 
@@ -130,15 +131,15 @@ def draw_teacher_data(
         out of range; the message quotes it.
     """
     if not isinstance(model, AttentionModel):
-        raise ValueError(f"the simulator must have an AttentionModel, got {type(model).__name__}")
+        raise InvalidArgument(f"the simulator must have an AttentionModel, got {type(model).__name__}")
     dimension = positive_integer("dimension", dimension)
     if not (math.isfinite(sample_complexity) and sample_complexity > 0):
-        raise ValueError(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")
+        raise InvalidArgument(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")
     samples = round(sample_complexity * dimension)
     if samples < 1:
-        raise ValueError(f"sample_complexity {sample_complexity!r} gives no sample in dimension {dimension}")
+        raise InvalidArgument(f"sample_complexity {sample_complexity!r} gives no sample in dimension {dimension}")
     if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise ValueError(f"dtype must be float64 or float32, got {np.dtype(dtype).name!r}")
+        raise InvalidArgument(f"dtype must be float64 or float32, got {np.dtype(dtype).name!r}")
     coordinates = model_coordinates(model, dimension)
     teacher = draw_teacher(model, coordinates, generator, spherical=spherical_teacher)
     if model.teacher_rank == 1:
@@ -172,7 +173,7 @@ def positive_integer(name: str, value: Any) -> int:
     except TypeError:
         number = 0
     if number < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        raise InvalidArgument(f"{name} must be a positive integer, got {value!r}")
     return number
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from replica.errors import InvalidArgument
 from replica.reports.bibliography import Publication, bibtex
 from replica.reports.blocks import Block
 from replica.reports.html import html_document
@@ -34,13 +35,13 @@ def checked_choices(
     chosen = (formats,) if isinstance(formats, str) else tuple(formats)
     for name in chosen:
         if name not in FORMATS:
-            raise ValueError(f"no report can be written as {name!r}; choose from {', '.join(FORMATS)}")
+            raise InvalidArgument(f"no report can be written as {name!r}; choose from {', '.join(FORMATS)}")
     if not chosen:
-        raise ValueError(f"formats must name at least one of {', '.join(FORMATS)}, got {formats!r}")
+        raise InvalidArgument(f"formats must name at least one of {', '.join(FORMATS)}, got {formats!r}")
     if not prefix or not all(c.isascii() and (c.isalnum() or c in "-:.") for c in prefix):
-        raise ValueError(f"prefix must consist of letters, digits, '-', ':' and '.', got {prefix!r}")
+        raise InvalidArgument(f"prefix must consist of letters, digits, '-', ':' and '.', got {prefix!r}")
     if not LEAST_WIDTH <= line_width <= LINE_WIDTH:
-        raise ValueError(f"line_width must lie between {LEAST_WIDTH:g} and {LINE_WIDTH:g} ems, got {line_width!r}")
+        raise InvalidArgument(f"line_width must lie between {LEAST_WIDTH:g} and {LINE_WIDTH:g} ems, got {line_width!r}")
     if "pdf" in chosen:
         require_pdflatex()
     return chosen, Naming.of(latex_names)

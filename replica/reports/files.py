@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from replica.errors import UnwritableFile
+
 __all__ = ["prepare_folder", "write_atomically", "write_files"]
 
 
@@ -25,7 +27,7 @@ def prepare_folder(folder: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise ValueError(f"cannot write to the folder {str(path)!r}: {error.strerror}") from None
+        raise UnwritableFile(f"cannot write to the folder {str(path)!r}: {error.strerror}") from None
     return path
 
 

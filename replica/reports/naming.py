@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from replica import names
+from replica.errors import InvalidArgument
 from replica.reports.blocks import Block, Equation, Figure, Line, Paragraph, Table
 from replica.reports.tokens import canonical, group_end, in_mathematics, join, tokenise, unbalanced
 
@@ -90,11 +91,13 @@ class Naming:
             name = given if given in stems else letters.get(given)
             if name is None:
                 known = ", ".join(sorted({*stems}))
-                raise ValueError(f"latex_names: no quantity is called {given!r}; choose from {known}")
+                raise InvalidArgument(f"latex_names: no quantity is called {given!r}; choose from {known}")
             if name in chosen:
-                raise ValueError(f"latex_names: {given!r} names {name} a second time, as {latex!r}")
+                raise InvalidArgument(f"latex_names: {given!r} names {name} a second time, as {latex!r}")
             if not isinstance(latex, str) or not latex.strip() or "$" in latex or unbalanced(latex):
-                raise ValueError(f"latex_names: {latex!r} for {given!r} is not LaTeX that can stand in an equation")
+                raise InvalidArgument(
+                    f"latex_names: {latex!r} for {given!r} is not LaTeX that can stand in an equation"
+                )
             chosen[name] = latex.strip()
         naming = cls(chosen)
         seen: dict[tuple[str, ...], str] = {}
@@ -102,7 +105,7 @@ class Naming:
             key = _key(naming.rename(latex))
             if key in seen:
                 pair = f"{seen[key]} and {name}"
-                raise ValueError(f"latex_names: {pair} would both be printed as {naming.rename(latex)!r}")
+                raise InvalidArgument(f"latex_names: {pair} would both be printed as {naming.rename(latex)!r}")
             seen[key] = name
         return naming
 

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from replica.errors import InvalidArgument
+
 __all__ = ["compiled_pdf", "require_pdflatex"]
 
 # References need a second run, page breaks after them a third.
@@ -25,7 +27,7 @@ def require_pdflatex() -> str:
     """
     path = shutil.which("pdflatex")
     if path is None:
-        raise ValueError(
+        raise InvalidArgument(
             "the format 'pdf' needs pdflatex, which is not on the PATH: install texlive-latex-base and "
             "texlive-latex-recommended, or choose 'latex' and compile report.tex elsewhere"
         )
@@ -63,7 +65,7 @@ def compiled_pdf(document: str, files: Mapping[str, bytes]) -> bytes:
             log = (folder / "report.log").read_text(encoding="utf-8", errors="replace")
             if done.returncode != 0:
                 said = [line for line in log.splitlines() if line.startswith(("!", "l."))]
-                raise ValueError(f"pdflatex could not compile the report: {' '.join(said[:3]) or log[-300:]!r}")
+                raise InvalidArgument(f"pdflatex could not compile the report: {' '.join(said[:3]) or log[-300:]!r}")
             if "Rerun to get" not in log and "rerunfilecheck Warning" not in log:
                 break
         return (folder / "report.pdf").read_bytes()

@@ -8,12 +8,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from replica.errors import AttentionPhaseError
 from saddle.outcomes import Outcome
 
 __all__ = ["Linearization", "NewtonResult", "OutsideDomain", "newton"]
 
 
-class OutsideDomain(ValueError):
+class OutsideDomain(AttentionPhaseError):
     """Raised by a problem where its residual is not defined."""
 
 

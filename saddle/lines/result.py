@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.names import order_parameters
 from saddle.lines.ends import LineEnd
@@ -96,7 +97,7 @@ class TransitionLine:
                 a, b = self.alpha[k], self.alpha[k + 1]
                 u, v = self.tangent[k] * width, self.tangent[k + 1] * width
                 return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
-        raise ValueError(f"the line {self.name} does not pass {self.over} = {value!r}")
+        raise InvalidArgument(f"the line {self.name} does not pass {self.over} = {value!r}")
 
 
 def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:

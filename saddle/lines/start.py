@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from baselines import BASELINES
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.attention_problem import LINE_PARAMETERS
@@ -39,7 +40,7 @@ def canonical_name(name: str) -> str:
         + ", the name of a baseline, a bifurcation such as 'agnostic -> semantic', or a jump such as "
         "'agnostic / semantic'"
     )
-    raise ValueError(f"transition must be one of {known}, got {name!r}")
+    raise InvalidArgument(f"transition must be one of {known}, got {name!r}")
 
 
 def canonical_parameter(over: str) -> str:
@@ -53,7 +54,7 @@ def equations_of(name: str, transition: Transition, diagram: PhaseDiagram) -> Tr
     sectors = [None if branch is None else branch.sector for branch in branches]
     first = sectors[0]
     if first is None:
-        raise ValueError(f"{name} is not a transition between families of solutions: {transition}")
+        raise InvalidArgument(f"{name} is not a transition between families of solutions: {transition}")
     if transition.kind == "pitchfork":
         names = [quantity.name for quantity in next(iter(diagram.branches.values())).evolution.space.quantities]
         return Pitchfork(first, names.index(transition.unstable_to), transition.unstable_to)
@@ -63,7 +64,7 @@ def equations_of(name: str, transition: Transition, diagram: PhaseDiagram) -> Tr
         return BaselineCrossing(first, errors_of_baseline(transition.between[1])[1])
     if transition.kind == "first-order" and sectors[1] is not None:
         return EqualFreeEntropies(first, sectors[1])
-    raise ValueError(f"{name} cannot be continued: {transition}")
+    raise InvalidArgument(f"{name} cannot be continued: {transition}")
 
 
 def find_start(
@@ -103,17 +104,17 @@ def find_start(
 
 
 def check_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
-    """Return a valid range of a parameter, or raise ValueError saying what is wrong with it."""
+    """Return a valid range of a parameter, or raise InvalidArgument saying what is wrong with it."""
     if over not in LINE_PARAMETERS:
-        raise ValueError(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
+        raise InvalidArgument(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
     try:
         low, high = (float(value) for value in between)
     except (TypeError, ValueError):
-        raise ValueError(f"between must be a pair (lowest, highest), got {between!r}") from None
+        raise InvalidArgument(f"between must be a pair (lowest, highest), got {between!r}") from None
     if not low < high:
-        raise ValueError(f"between must increase from lowest to highest, got {low!r} to {high!r}")
+        raise InvalidArgument(f"between must increase from lowest to highest, got {low!r} to {high!r}")
     for value in (low, high):
         dataclasses.replace(model, **{over: value})
     if not isinstance(points, int) or points < 2:
-        raise ValueError(f"points must be an integer of at least 2, got {points!r}")
+        raise InvalidArgument(f"points must be an integer of at least 2, got {points!r}")
     return low, high

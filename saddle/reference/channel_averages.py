@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from replica.errors import InvalidArgument
 from replica.free_energy import FreeEntropy
 from replica.gaussian_average import GaussianLaw
 from saddle.reference.minimiser import Objective, minimise_from, spread_starts
@@ -102,7 +103,7 @@ class ChannelSums:
             rest = sp.expand(form - sp.Add(*(c * x for c, x in zip(row, variables, strict=True))))
             entering = form.free_symbols & set(variables)
             if rest != 0 or not entering or not entering <= teacher or any(c.has(*variables) for c in row):
-                raise ValueError(f"break_along must be linear in the teacher's fields {variables}, got {given!r}")
+                raise InvalidArgument(f"break_along must be linear in the teacher's fields {variables}, got {given!r}")
             coefficients += row
         return coefficients
 
@@ -157,7 +158,7 @@ class ChannelSums:
         numbers = self._law_function(*scalars)
         mean, covariance, forms = numbers[:n], numbers[n : n + n * n].reshape(n, n), numbers[n + n * n :]
         if np.any(forms.reshape(-1, n) @ mean):
-            raise ValueError(f"forms with breaks must have mean zero: {self.rule.break_along!r}")
+            raise InvalidArgument(f"forms with breaks must have mean zero: {self.rule.break_along!r}")
         students = [self.law.variables.index(w) for w in phi.fields]
         others = [k for k in range(n) if k not in students]
         loadings = field_loadings(covariance, forms.reshape(-1, n), students + others)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from saddle.reference.normal_rules import DegenerateLaw
 
 __all__ = ["FixedPoint", "accelerated_fixed_point"]
@@ -71,7 +72,7 @@ def accelerated_fixed_point(
     Anderson, J. ACM 12 (1965) 547.
     """
     if not 0.0 < damping <= 1.0:
-        raise ValueError(f"damping must lie in (0, 1], got {damping!r}")
+        raise InvalidArgument(f"damping must lie in (0, 1], got {damping!r}")
     point = np.array(start, dtype=float)
     points: list[np.ndarray] = []
     residuals: list[np.ndarray] = []

@@ -14,6 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from replica.errors import InvalidArgument
+
 __all__ = [
     "DegenerateLaw",
     "GaussHermite",
@@ -46,7 +48,7 @@ class GaussHermite:
     def __post_init__(self) -> None:
         """Validate."""
         if self.nodes < 1:
-            raise ValueError(f"a Gauss-Hermite rule needs at least one node, got {self.nodes!r}")
+            raise InvalidArgument(f"a Gauss-Hermite rule needs at least one node, got {self.nodes!r}")
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the standard normal law, (n,) each."""
@@ -79,7 +81,7 @@ class LegendrePanels:
     def __post_init__(self) -> None:
         """Validate."""
         if not (self.width > 0 and self.reach > 0 and self.order >= 1):
-            raise ValueError(f"width, reach and order must be positive, got {self!r}")
+            raise InvalidArgument(f"width, reach and order must be positive, got {self!r}")
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the standard normal law, (n,) each."""
@@ -116,9 +118,9 @@ class PlanarRule:
     def __post_init__(self) -> None:
         """Validate."""
         if len(self.points) != len(self.weights) or any(len(point) != 2 for point in self.points):
-            raise ValueError(f"a planar rule needs a pair for every weight, got {self!r}")
+            raise InvalidArgument(f"a planar rule needs a pair for every weight, got {self!r}")
         if not abs(sum(self.weights) - 1.0) < 1e-12:
-            raise ValueError(f"weights of a rule must sum to one, they sum to {sum(self.weights)!r}")
+            raise InvalidArgument(f"weights of a rule must sum to one, they sum to {sum(self.weights)!r}")
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes (n, 2) and weights (n,)."""
@@ -148,7 +150,7 @@ def repeated(rule: NormalRule, count: int) -> list[NormalRule]:
         If the rule covers several normals at a time and ``count`` is no multiple of them.
     """
     if count % rule.dimension:
-        raise ValueError(f"{count} normals cannot be covered by rules over {rule.dimension} normals: {rule!r}")
+        raise InvalidArgument(f"{count} normals cannot be covered by rules over {rule.dimension} normals: {rule!r}")
     return [rule] * (count // rule.dimension)
 
 
@@ -179,7 +181,7 @@ def field_loadings(covariance: np.ndarray, forms: np.ndarray, order: Sequence[in
     images = forms @ root
     overlap = images @ images.T
     if np.any(np.abs(overlap - np.diag(np.diag(overlap))) > 1e-12 * np.max(overlap, initial=0.0)):
-        raise ValueError(f"linear forms with breaks must be uncorrelated, their covariance is {overlap.tolist()}")
+        raise InvalidArgument(f"linear forms with breaks must be uncorrelated, their covariance is {overlap.tolist()}")
     basis: list[np.ndarray] = []
     # Gram-Schmidt, twice for orthogonality to rounding; what is fixed by earlier directions adds none.
     for image in (*images, *root[list(order)]):

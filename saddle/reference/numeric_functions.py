@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from replica.attention import with_exponentials
+from replica.errors import InvalidArgument
 from replica.spectrum_average import SpectrumAverage
 
 __all__ = ["ONE_ATOM", "SpectrumAtoms", "WeightSide", "array_function"]
@@ -32,7 +33,7 @@ def array_function(arguments: Sequence[sp.Symbol], expressions: Sequence[Any], w
     explicit = [with_exponentials(sp.sympify(x)) for x in expressions]
     unknown = set().union(*(x.free_symbols for x in explicit)) - set(arguments)
     if unknown:
-        raise ValueError(f"{what} holds symbols without a value: {sorted(map(str, unknown))}")
+        raise InvalidArgument(f"{what} holds symbols without a value: {sorted(map(str, unknown))}")
     compiled = sp.lambdify(list(arguments), explicit, modules="numpy", cse=True)
 
     def evaluate(*values: Any) -> np.ndarray:
@@ -97,7 +98,7 @@ class WeightSide:
         """
         missing = [s.name for s in self.atom_symbols for _, values in atoms if s.name not in values]
         if missing:
-            raise ValueError(f"atoms of the spectrum have no value of {missing[0]!r}: {list(atoms)!r}")
+            raise InvalidArgument(f"atoms of the spectrum have no value of {missing[0]!r}: {list(atoms)!r}")
         columns = [np.array([values[s.name] for _, values in atoms], dtype=float) for s in self.atom_symbols]
         values = self._function(*(float(arguments[s]) for s in self.arguments), *columns)
         return np.broadcast_to(values.reshape(len(self.expressions), -1), (len(self.expressions), len(atoms)))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from replica.derivation import derive
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.multi_index import MultiIndexModel, model_atoms
 from replica.saddle_equations import SaddleSystem
@@ -73,7 +74,7 @@ def _start_state(system: SaddleSystem, start: Mapping[str, float]) -> np.ndarray
     names = [x.name for x in system.order_parameters]
     unknown = sorted(set(start) - set(names))
     if unknown:
-        raise ValueError(f"start holds {unknown[0]!r}, which is none of the order parameters {names}")
+        raise InvalidArgument(f"start holds {unknown[0]!r}, which is none of the order parameters {names}")
     default = [1.0 if x.symbol.is_positive else 0.0 for x in system.order_parameters]
     return np.array([float(start.get(name, value)) for name, value in zip(names, default, strict=True)])
 
@@ -119,7 +120,7 @@ def solve_reference(
         ``outcome``.
     """
     if not alpha > 0:
-        raise ValueError(f"alpha must be positive, got {alpha!r}")
+        raise InvalidArgument(f"alpha must be positive, got {alpha!r}")
     if isinstance(system, ReferenceSystem):
         reference = system if rule is None else ReferenceSystem(system.system, rule)
     else:

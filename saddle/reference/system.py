@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from replica import symbols
+from replica.errors import InvalidArgument
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
 from saddle.reference.channel_averages import ChannelSums, ReferenceRule
@@ -133,7 +134,7 @@ class ReferenceSystem:
         values = {symbols.ALPHA.symbol: alpha}
         for quantity in self.system.free_entropy.parameters:
             if quantity.name not in parameters:
-                raise ValueError(f"parameters must hold {quantity.name!r}, got {dict(parameters)!r}")
+                raise InvalidArgument(f"parameters must hold {quantity.name!r}, got {dict(parameters)!r}")
             values[quantity.symbol] = float(parameters[quantity.name])
         return values
 

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replica import AttentionModel
+from replica.errors import InvalidArgument
 from replica.reports.files import prepare_folder, write_atomically
 from saddle import PhaseDiagram
 from saddle.reporting import transition_table
@@ -182,7 +183,7 @@ def reproduce_paper(
     wanted = list(FIGURES) if figures is None else list(figures)
     unknown = [name for name in wanted if name not in FIGURES]
     if isinstance(figures, str) or unknown:
-        raise ValueError(f"figures may be {', '.join(map(repr, FIGURES))}, got {figures!r}")
+        raise InvalidArgument(f"figures may be {', '.join(map(repr, FIGURES))}, got {figures!r}")
     path = prepare_folder(folder)
     workshop = Workshop(settings, prepare_folder(path / "data"), executor, threads, progress)
     # All at once, so that no core waits at the end of every figure.
