@@ -12,23 +12,34 @@ from baselines import linear_positional
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
+from saddle.attention_problem import AttentionProblem
+from saddle.audit import Audit, audit_places, audited
 from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import assemble_branches
-from saddle.families import find_families
-from saddle.first_order import find_alpha_c, find_first_order
-from saddle.phase_diagram import LINEAR, PhaseDiagram
+from saddle.families import Families, find_families, look_again
+from saddle.first_order import alpha_c_of, find_first_order
+from saddle.phase_diagram import LINEAR, PhaseDiagram, known_phases
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
+from saddle.search_interval import search_interval
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition, find_bifurcations
 
 __all__ = ["solve_phase_diagram"]
 
 
-def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
-    """Return the grid of sample complexities, uniform in the square root."""
+# The rule is chosen at this alpha, or at the highest one asked for, so that one rule serves all smaller ranges.
+RULE_ALPHA = 3.0
+# How often it is looked again for solutions, if the last look found some.
+MOST_ROUNDS = 3
+
+
+def _grid(alpha: Sequence[float], points: int | Sequence[float]) -> np.ndarray:
+    """Return the grid of sample complexities, uniform in the square root unless it is given."""
+    if not isinstance(points, (int, np.integer)):
+        return _given_grid(points)
     try:
         low, high = (float(value) for value in alpha)
     except (TypeError, ValueError):
@@ -47,11 +58,23 @@ def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
     return grid
 
 
+def _given_grid(points: Sequence[float]) -> np.ndarray:
+    """Return a user's own grid, or say what is wrong with it."""
+    try:
+        grid = np.array([float(value) for value in points])
+    except (TypeError, ValueError):
+        raise InvalidArgument(f"points must be an integer of at least 2, or values of alpha, got {points!r}") from None
+    if grid.size < 2 or not np.all(np.isfinite(grid)) or grid[0] <= 0.0 or np.any(np.diff(grid) <= 0.0):
+        raise InvalidArgument(f"points must be at least two positive and increasing values of alpha, got {points!r}")
+    grid.setflags(write=False)
+    return grid
+
+
 def solve_phase_diagram(
     model: AttentionModel,
     alpha: Sequence[float] = (0.01, 3.0),
     *,
-    points: int = 48,
+    points: int | Sequence[float] = 48,
     sweep: str = "down",
     tolerance: float | None = None,
     rule: OuterRule | None = None,
@@ -65,11 +88,13 @@ def solve_phase_diagram(
     model
         The model.
     alpha
-        Lowest and highest sample complexity n/d, both positive.
+        Lowest and highest sample complexity n/d, both positive: what is stored. Branches are looked for, and followed,
+        on an interval that the model determines, from small alpha to beyond the highest one asked for.
     points
-        Number of grid points, spaced evenly in the square root of alpha.
+        Number of grid points, spaced evenly in the square root of alpha; or the grid itself, increasing values of
+        alpha, which then sets the range.
     sweep
-        "down" or "up": from which end of the range each branch is looked for.
+        "down" or "up": from which end of the interval solutions are looked for first.
     tolerance
         Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
         which is cautious, is about this. Transitions are located to better, on a finer rule. By default 2e-4 for two
@@ -101,22 +126,21 @@ def solve_phase_diagram(
     grid = _grid(alpha, points)
     if sweep not in ("down", "up"):
         raise InvalidArgument(f"sweep must be 'down' or 'up', got {sweep!r}")
-    baseline = linear_positional(model)
+    asked = float(grid[0]), float(grid[-1])
     if rule is None:
-        rule = choose_rule(model, float(grid[-1]), tolerance, threads)
+        rule = choose_rule(model, max(RULE_ALPHA, asked[1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
-    with tqdm(total=len(FAMILIES) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
-        families = find_families(
-            evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
-        )
-        pieces = pieces_of(families)
+    with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
+        searched, families, pieces = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
-        branches, finished = assemble_branches(families, pieces, grid, bar.update)
-        bar.update(max(0, len(FAMILIES) * points - bar.n))
-        located = _Located(None, None, (), (), {})
+        branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
+        bar.update(max(0, len(FAMILIES) * grid.size - bar.n))
+        located = _Located(None, None, (), (), (), {})
+        audit = audited(list(branches.values()), families.searches, families.complete)
         if finished:
             try:
-                located = _locate(evolution, branches, pieces, lambda what: (bar.set_description(what), bar.update()))
+                said = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
+                located = _locate(evolution, branches, pieces, searched, asked, audit, said)
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
@@ -128,11 +152,36 @@ def solve_phase_diagram(
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
         first_order=located.first_order,
-        linear_baseline=baseline,
+        linear_baseline=linear_positional(model),
         reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
         complete=finished,
+        audit=audit,
+        searched=searched,
+        everywhere=located.everywhere,
     )
+
+
+def _search(
+    evolution: StateEvolution, asked: tuple[float, float], upwards: bool, report: Callable[[str], object]
+) -> tuple[tuple[float, float], Families, tuple[Piece, ...]]:
+    """Find families on the model's own interval, and look again on both sides of all transitions between them."""
+    try:
+        report("looking for the smallest alpha")
+        interval = search_interval(evolution, asked)
+    except KeyboardInterrupt:
+        return asked, Families(AttentionProblem(evolution), (), False, (), asked), ()
+    families = find_families(evolution, interval, upwards=upwards, report=report)
+    pieces = pieces_of(families)
+    for _ in range(MOST_ROUNDS if families.complete else 0):
+        special = [event.parameter for piece in pieces for event in piece.events if event.resolved]
+        places = audit_places(pieces, special, [one.alpha for one in families.searches], *interval)
+        known = len(families.branches)
+        families = look_again(families, places, thorough=False, report=report)
+        if len(families.branches) == known:
+            break
+        pieces = pieces_of(families)
+    return interval, families, pieces
 
 
 @dataclass(frozen=True)
@@ -141,26 +190,37 @@ class _Located:
     alpha_l: Transition | None
     bifurcations: tuple[Transition, ...]
     first_order: tuple[Transition, ...]
+    everywhere: tuple[Transition, ...]
     reasons: Mapping[str, str]
 
 
 def _locate(
-    evolution: StateEvolution, branches: Mapping[str, Branch], pieces: Sequence[Piece], report: Callable[[str], object]
+    evolution: StateEvolution,
+    branches: Mapping[str, Branch],
+    pieces: Sequence[Piece],
+    searched: tuple[float, float],
+    asked: tuple[float, float],
+    audit: Audit,
+    report: Callable[[str], object],
 ) -> _Located:
-    """Locate all transitions on the assembled branches."""
+    """Locate all transitions on the curves, wherever they are, and keep those in the range asked for."""
     reasons = {}
+    listed = list(branches.values())
     report("first-order transitions")
-    alpha_c, reasons["alpha_c"] = find_alpha_c(branches, pieces)
-    first_order = find_first_order(branches, pieces, [] if alpha_c is None else [alpha_c])
-    report("alpha_l")
-    alpha_l = find_crossing(list(branches.values()), LINEAR, first_order)
-    reasons["alpha_l"] = alpha_l.reason
+    first_order = find_first_order(listed, *searched)
+    alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
     report("pitchforks and folds")
     bifurcations = find_bifurcations(evolution, pieces)
+    everywhere = (*first_order.of_the_minimum, *bifurcations)
+    report("alpha_l")
+    phases = known_phases(listed, everywhere, searched, audit)
+    alpha_l = find_crossing(listed, LINEAR, phases, first_order.of_the_minimum, asked)
+    reasons["alpha_l"] = alpha_l.reason
     return _Located(
         alpha_c,
         alpha_l.transition,
-        tuple(bifurcations),
-        first_order,
+        tuple(t for t in bifurcations if asked[0] <= t.alpha <= asked[1]),
+        tuple(t for t in first_order.of_the_minimum if asked[0] <= t.alpha <= asked[1]),
+        tuple(everywhere),
         {name: reason for name, reason in reasons.items() if reason},
     )
