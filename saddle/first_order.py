@@ -133,7 +133,7 @@ def alpha_c_of(
     if missing:
         return None, f"no {' and no '.join(missing)} branch that attracts was found"
     pairs = [(a, b) for a in attracting["positional"] for b in attracting["semantic"]]
-    compared = [found for a, b in pairs if (found := _ahead(a, b)) is not None]
+    compared = [ahead for a, b in pairs if (ahead := _ahead(a, b)) is not None]
     if not compared:
         return None, "no positional and semantic branch that attract exist at the same alpha"
     if len(set(compared)) == 1:
@@ -151,7 +151,8 @@ def _ahead(first: OnCurve, second: OnCurve) -> str | None:
 
 def _differences(first: OnCurve, second: OnCurve, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
     """Return values of alpha at which both branches exist, and there Phi_second - Phi_first, interpolated."""
-    assert first.curve is not None and second.curve is not None
+    assert first.curve is not None
+    assert second.curve is not None
     low = max(low, first.curve.reach[0], second.curve.reach[0])
     high = min(high, first.curve.reach[1], second.curve.reach[1])
     if not low < high:
@@ -247,7 +248,8 @@ def _transition(first: OnCurve, second: OnCurve, bracket: _Bracket) -> Transitio
 
 def _located(below: OnCurve, above: OnCurve, alpha: float, bracket: _Bracket) -> LocatedTransition | None:
     """Solve both saddle-point equations and equal Phi; None if that fails or leads away from both branches."""
-    assert below.curve is not None and above.curve is not None
+    assert below.curve is not None
+    assert above.curve is not None
     evolution = below.evolution
     states = [curve.state(alpha)[0] for curve in (below.curve, above.curve)]
     free = [state[list(branch.sector.free)] for state, branch in zip(states, (below, above), strict=True)]

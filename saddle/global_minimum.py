@@ -147,7 +147,8 @@ def _change(
     if first is None or second is None:
         # Something begins or ends: there is nothing on the other side.
         known = second if first is None else first
-        assert known is not None and known.curve is not None
+        assert known is not None
+        assert known.curve is not None
         edge = known.curve.reach[0 if first is None else 1]
         return min(max(edge, low), high)
     names = {first.name, second.name}

@@ -22,6 +22,7 @@ from saddle.continuation.exploration import NO_FURTHER, TracedBranch
 from saddle.continuation.newton import OutsideDomain
 from saddle.families import Families
 from saddle.outcomes import Outcome
+from saddle.search_interval import HIGHEST, LOWEST
 from saddle.sector_solver import canonical_signs
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
@@ -153,14 +154,13 @@ def _parts(problem: AttentionProblem, traced: TracedBranch, there: dict[int, Sta
     found = []
     for points, events, endings in _split(traced):
         if points[-1].y[-1] < points[0].y[-1]:
-            points, events, endings = points[::-1], events[::-1], endings[::-1]
+            points, events, endings = points[::-1], (events[1], events[0]), (endings[1], endings[0])
         data = _data(problem.evolution, sector, traced, points, events, endings, there)
         if data is None:
             continue
         attracting = _attracts(sector, points)
-        family = (
-            _family(problem.evolution, data, sector, attracting) if not space.tells_families_apart else sector.family
-        )
+        told = space.tells_families_apart
+        family = sector.family if told else _family(problem.evolution, data, attracting)
         found.append(_Part(family, sector, traced, data, events, attracting))
     return found
 
@@ -250,7 +250,8 @@ def _data(
         row = (here, np.full(space.size + 1, np.nan))
         # Of the images of where it is born, the one that the branch goes to.
         images = [here.state, *(np.array(signs) * here.state for signs in space.group)]
-        nearest = min(images, key=lambda image: float(np.max(np.abs(image - states[-end]) / here.full_scales)))
+        scales = here.full_scales
+        nearest = min(images, key=lambda image: float(np.max(np.abs(image - states[-end]) / scales)))
         vanishing[end] = tuple(i for i in sector.broken if nearest[i] == 0.0)
         rows, states = ([*rows, row], [*states, nearest]) if end else ([row, *rows], [nearest, *states])
     return BranchCurve(
@@ -298,9 +299,14 @@ def _attracts(sector: Sector, points: Sequence[CurvePoint]) -> bool:
     return bool(np.all(np.linalg.eigvals(here.full_jacobian[np.ix_(free, free)]).real > 0.0))
 
 
-def _family(evolution: StateEvolution, data: BranchCurve, sector: Sector, attracting: bool) -> str:
-    """Return what the solutions of a piece attend by, where symmetries do not tell: by the overlaps at its middle."""
-    state = data.states[len(data.alpha) // 2]
+def _family(evolution: StateEvolution, data: BranchCurve, attracting: bool) -> str:
+    """Return what the solutions of a piece attend by, where symmetries do not tell: by the overlaps at one alpha.
+
+    That is in the middle of what of it lies in the smallest interval searched, whatever was asked.
+    """
+    low, high = data.reach
+    middle = float(np.clip(np.sqrt(max(low, LOWEST) * min(high, HIGHEST)), low, high))
+    state = data.state(middle)[0]
     position, meaning = evolution.shares(state)
     if max(position, meaning) < SMALL_SHARE:
         return "agnostic"
