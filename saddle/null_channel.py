@@ -28,11 +28,18 @@ from saddle.quadrature import OuterNodes, SobolRule
 from saddle.state_space import StateSpace
 from saddle.weights import parameter_vector, teacher_variances
 
-__all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel", "teacher_nodes"]
+__all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel"]
 
-# Nodes along every direction of the teacher's fields, of the rule and of the one it is compared with, by the number
-# of directions. The integrand is smooth; what is given is the difference, the coarser rule's error.
-HERMITE = {1: (96, 64), 2: (56, 40), 3: (26, 20), 4: (13, 10)}
+# Nodes along every direction of the teacher's fields, of a rule and of the one it is compared with, by the number of
+# directions. The integrand is smooth; what is given is the difference, the coarser rule's error. The first rule that
+# averages the loss at z = 0 and its second derivatives to a relative EXACT is taken, or the last.
+HERMITE = {
+    1: ((40, 30), (128, 96)),
+    2: ((32, 24), (56, 40), (112, 84)),
+    3: ((20, 16), (34, 26)),
+    4: ((13, 10), (18, 14)),
+}
+EXACT = 1e-9
 MANY_DIRECTIONS = SobolRule(points=4096, scrambles=8)
 # Probability of teacher's fields that count as never met: solver's averages do not see them, nor do samples.
 NEVER = 1e-10
@@ -43,13 +50,10 @@ CHUNK = 2000
 RAYS, RAY_POINTS = 128, 24
 
 
-@functools.lru_cache(maxsize=8)
-def teacher_nodes(dimension: int) -> OuterNodes:
-    """Return nodes for averages of smooth functions of so many standard normals, and rules that tell the error."""
-    if dimension not in HERMITE:
-        return MANY_DIRECTIONS.outer(dimension, 0, ())
+def hermite_nodes(dimension: int, counts: tuple[int, int]) -> OuterNodes:
+    """Return product nodes for averages over so many standard normals, and a coarser rule that tells the error."""
     rules = []
-    for count in HERMITE[dimension]:
+    for count in counts:
         x, weight = np.polynomial.hermite_e.hermegauss(count)
         weight = weight / weight.sum()
         grids = np.meshgrid(*([x] * dimension), indexing="ij")
@@ -131,7 +135,17 @@ class NullChannel:
     def nodes(self) -> OuterNodes:
         """Standard normal coordinates of the teacher's fields and rules for their average."""
         layout = self.space.layout
-        return teacher_nodes(layout.sequence_length * layout.teacher_rank)
+        dimension = layout.sequence_length * layout.teacher_rank
+        if dimension not in HERMITE:
+            return MANY_DIRECTIONS.outer(dimension, 0, ())
+        for counts in HERMITE[dimension]:
+            nodes = hermite_nodes(dimension, counts)
+            losses, hessians = self.derivatives(self.targets(self.teacher_fields(nodes.nodes)))
+            rows = np.column_stack([losses, hessians.reshape(len(losses), -1)])
+            difference = np.abs((nodes.embedded - nodes.weights) @ rows)
+            if np.all(difference <= EXACT * (nodes.weights @ np.abs(rows))):
+                break
+        return nodes
 
     @property
     def size(self) -> int:
@@ -264,7 +278,7 @@ class NullChannel:
 
     @cached_property
     def odd_covariances(self) -> np.ndarray:
-        """Minus half the second derivatives of the covariance of w given h* in two entries of m, theta, (odd, odd, N, N).
+        """Minus half the second derivatives of w's covariance given h* in two of m and theta, (odd, odd, N, N).
 
         Given h*, w has covariance q - theta rho^{-1} theta^T.
         """
@@ -332,6 +346,14 @@ class NullChannel:
         K, X = response.curvature, self.even_directions
         pairs = np.einsum("n,nab,ncd->abcd", weights, K, K, optimize=True)
         return 0.5 * self.pairing[:, None] * np.einsum("abcd,iad,jbc->ij", pairs, X, X, optimize=True)
+
+    def self_overlap_source(self, response: Response, odd: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return q^/alpha at small m and theta, (odd,), and no q: to second order in them, (entries,)."""
+        moved = np.einsum("nia,i->na", self.odd_directions, odd)
+        spread = moved[:, :, None] * moved[:, None, :] - np.einsum("ijab,i,j->ab", self.odd_covariances, odd, odd)
+        K = response.curvature
+        answered = np.einsum("n,nab,nbc,ncd->ad", weights, K, spread, K, optimize=True)
+        return 0.5 * self.pairing * np.einsum("iab,ab->i", self.even_directions, answered)
 
     def _odd_slopes(self, response: Response) -> np.ndarray:
         """Return derivatives of m^/alpha and theta^/alpha in m and theta at every node, (nodes, odd, odd)."""

@@ -1,12 +1,14 @@
 r"""The solution Q = 0 of strongly regularised models, in closed form.
 
 At q = m = theta = 0 the local field of every sample is zero. If the loss is even in z, z = 0 is stationary there
-whatever h*, and Q = 0 is a solution if it is the global minimiser of :math:`\tfrac12 z^\top V^{-1} z + \ell(z, h^\star)`
-for almost every h*. Then no force acts, the conjugates of V, m and theta vanish, and V alone is left to solve for:
+whatever h*, and Q = 0 is a solution if z = 0 is the global minimiser of
+:math:`\tfrac12 z^\top V^{-1} z + \ell(z, h^\star)` for almost every h*. Then no force acts, the conjugates of V, m and
+theta vanish, and V alone is left to solve for:
 
 .. math::
     V_g = \mathbb{E}_\nu\,\gamma_g B^{-1},\quad B = \lambda + \sum_g \gamma_g \hat V_g,\quad
-    \hat V_g = \alpha \sum_{l \in g} \mathbb{E}\,[H (1 + V H)^{-1}]_{ll},\quad \Phi = -\alpha\,\mathbb{E}\,\ell(0, h^\star).
+    \hat V_g = \alpha \sum_{l \in g} \mathbb{E}\,[H (1 + V H)^{-1}]_{ll},\quad
+    \Phi = -\alpha\,\mathbb{E}\,\ell(0, h^\star).
 
 V is the resolvent, at zero, of the training loss's Hessian in the weights at Q = 0, whose spectrum begins where V has a
 fold as a function of the ridge penalty: of the solutions it is the one that is reached from an infinite penalty, where
@@ -48,10 +50,10 @@ NULL_FAMILY = "null"
 
 # Of V in its own units; averages are exact to rounding, so that Newton's method has nothing to stall on.
 TOLERANCE = 1e-12
-MOST_EVALUATIONS = 40
+MOST_EVALUATIONS = 20
 # From an infinite penalty: where V H is this small, V is that of no samples; the first factor from there, and the
-# least, at which the fold has been met.
-SMALL_RESPONSE, FIRST_FACTOR, LEAST_FACTOR = 0.05, 3.0, 1e-7
+# least, absolutely and as a part of the way that is left.
+SMALL_RESPONSE, FIRST_FACTOR, LEAST_FACTOR, SMALL_PART = 0.05, 3.0, 1e-6, 0.02
 # A minimum that is lower than z = 0 by less than this part of the loss is z = 0 found again.
 LOWER = 1e-9
 # Multiples of the search's usual starts, whose reach suits paper-like losses, from which other minima are looked for.
@@ -154,10 +156,24 @@ class NullProblem:
         state[list(self.space.of_kind("susceptibility"))] = susceptibilities
         return state
 
-    def _entries(self, unknowns: np.ndarray) -> np.ndarray:
+    def entries(self, unknowns: np.ndarray) -> np.ndarray:
+        """Return all entries of V from the unknowns among them."""
         entries = np.zeros(len(self.space.of_kind("susceptibility")))
         entries[self._own] = unknowns
         return entries
+
+    def unknowns(self, state: NullState) -> np.ndarray:
+        """Return the unknowns among the entries of V."""
+        return state.susceptibilities[self._own]
+
+    def scales(self, susceptibilities: np.ndarray) -> np.ndarray:
+        """Return units of all unknowns, (n,): those of a student whose q is the teacher's mean variance."""
+        state, variances = self.state(susceptibilities), self.evolution.channel.variances
+        for index in self.space.of_kind("self_overlap"):
+            x = self.space.quantities[index]
+            if x.positive:
+                state[index] = np.diagonal(variances[x.group or 0]).mean()
+        return self.space.units(state, variances)
 
     def linearize(self, unknowns: np.ndarray, alpha: float, weights: Weights, rule: np.ndarray) -> _Linearization:
         """Return the equations of V, on a rule's weights.
@@ -167,7 +183,7 @@ class NullProblem:
         OutsideDomain
             If V or B is not positive definite, or z = 0 no minimum for teacher's fields that are met.
         """
-        entries = self._entries(unknowns)
+        entries = self.entries(unknowns)
         try:
             response = self.channel.response(entries)
         except np.linalg.LinAlgError:
@@ -213,12 +229,11 @@ class NullProblem:
         factor = FIRST_FACTOR
         while unknowns is not None and ridge > goal:
             wanted = max(goal, ridge / factor)
-            found = self._newton(unknowns * ridge / wanted, alpha, self.weights_at(wanted), rule)
+            found = self._newton(unknowns, alpha, self.weights_at(wanted), rule)
             if found is None:
-                found = self._newton(unknowns, alpha, self.weights_at(wanted), rule)
-            if found is None:
-                factor = 1.0 + (factor - 1.0) / 3.0
-                if factor - 1.0 < LEAST_FACTOR:
+                factor = 1.0 + (factor - 1.0) / 4.0
+                # What fails in a small part of the way that is left has met the fold, or samples that leave z = 0.
+                if np.log(factor) < max(LEAST_FACTOR, SMALL_PART * np.log(ridge / goal)):
                     return None
                 continue
             unknowns, ridge, factor = found, wanted, factor**1.2
@@ -261,7 +276,7 @@ class NullProblem:
     def state_of(self, unknowns: np.ndarray, alpha: float) -> NullState:
         """Return what follows from the unknowns of V at a solution."""
         here = self.linearize(unknowns, alpha, self.evolution.weights, self.channel.nodes.weights)
-        entries = self._entries(unknowns)
+        entries = self.entries(unknowns)
         spectrum = np.sort(np.linalg.eigvals(here.jacobian).real)
         return NullState(alpha, entries, here.response, spectrum, self.escape(entries))
 
@@ -363,7 +378,7 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     state, weights = problem.state(here.susceptibilities), evolution.weights
     conjugates = alpha * averages.conjugates
     slopes = weights.overlap_slopes(conjugates)
-    scales = space.units(_as_large_as_the_teacher(problem, state), evolution.channel.variances)
+    scales = problem.scales(here.susceptibilities)
     jacobian = np.eye(space.size) - alpha * slopes @ averages.derivatives
     return StateEvaluation(
         state=state,
@@ -382,17 +397,6 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     )
 
 
-def _as_large_as_the_teacher(problem: NullProblem, state: np.ndarray) -> np.ndarray:
-    """Return a state with its variances q replaced by the teacher's mean variances."""
-    variances = np.diagonal(problem.evolution.channel.variances, axis1=1, axis2=2).mean(axis=1)
-    state = state.copy()
-    for index in problem.space.of_kind("self_overlap"):
-        x = problem.space.quantities[index]
-        if x.positive:
-            state[index] = variances[x.group or 0]
-    return state
-
-
 def null_replicon(evolution: StateEvolution, alpha: float) -> Replicon | None:
     """Return the replicon eigenvalue at Q = 0, where no proximal point jumps; None where Q = 0 is no solution.
 
@@ -405,7 +409,7 @@ def null_replicon(evolution: StateEvolution, alpha: float) -> Replicon | None:
         return None
     nodes, values = problem.channel.nodes, []
     for rule in nodes.embedded:
-        unknowns = problem.susceptibility(alpha, here.susceptibilities[problem._own], rule)
+        unknowns = problem.susceptibility(alpha, problem.unknowns(here), rule)
         if unknowns is not None:
             there = problem.linearize(unknowns, alpha, evolution.weights, rule)
             values.append(float(np.min(np.linalg.eigvals(there.jacobian).real)))
