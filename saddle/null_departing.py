@@ -13,8 +13,10 @@ from saddle.state_evolution import StateEvaluation, StateEvolution
 
 __all__ = ["departing_state"]
 
-# Lengths of the departing direction, in natural units, at which the solution that leaves is solved for.
-LENGTHS = (0.2, 0.1)
+# Lengths of the departing direction, in natural units, at which the solution that leaves is solved for first.
+LENGTHS, AGNOSTIC_LENGTHS = (0.1, 0.05), (0.01, 0.005)
+# Further lengths tried; how closely, in parts of its distance from the departure, alpha is met.
+MOST_LENGTHS, MET = 12, 0.02
 TOLERANCE = 1e-7
 
 
@@ -57,25 +59,26 @@ def departing_state(evolution: StateEvolution, departure: NullDeparture, alpha: 
     Returns
     -------
     numpy.ndarray or None
-        State (n,). None if the solution lies on the other side of the departure, or none was found.
+        State (n,), close to the solution. None if the solution lies on the other side of the departure, or none was
+        found.
     """
     problem = NullProblem(evolution)
     agnostic = departure.leaves == "agnostic"
-    found = [_at_length(problem, departure, length) for length in LENGTHS]
-    (far, near) = found
-    if far is None or near is None:
-        return None
     # Agnostic solutions leave in proportion to the distance, others with its square root.
     power = 1.0 if agnostic else 2.0
-    slope = (far[1] - near[1]) / (LENGTHS[0] ** power - LENGTHS[1] ** power)
-    raised = LENGTHS[1] ** power + (alpha - near[1]) / slope
-    if not raised > 0.0:
-        return None
-    weight = (raised - LENGTHS[1] ** power) / (LENGTHS[0] ** power - LENGTHS[1] ** power)
-    state = near[0] + weight * (far[0] - near[0])
-    odd = list(problem.space.odd)
-    state[odd] = near[0][odd] * (raised ** (1.0 / power) / LENGTHS[1])
-    return state
+    first, second = ((length**power, _at_length(problem, departure, length))
+                     for length in (AGNOSTIC_LENGTHS if agnostic else LENGTHS))  # fmt: skip
+    for _ in range(MOST_LENGTHS):
+        (x, far), (y, near) = first, second
+        if far is None or near is None or far[1] == near[1]:
+            return None
+        if abs(near[1] - alpha) < MET * abs(alpha - departure.alpha):
+            return near[0]
+        z = y + (alpha - near[1]) * (y - x) / (near[1] - far[1])
+        # Beyond zero there is no solution; what is only a curved approach to it is followed more slowly.
+        z = float(np.clip(z, 0.2 * y, 5.0 * y))
+        first, second = second, (z, _at_length(problem, departure, z ** (1.0 / power)))
+    return None
 
 
 def _at_length(problem: NullProblem, departure: NullDeparture, length: float) -> tuple[np.ndarray, float] | None:
