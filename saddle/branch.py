@@ -255,8 +255,18 @@ class Branch:
         The regular part must be positive, and jumps so weak that they would break the symmetry only at temperatures
         below a millionth of the mean energy E[M] (some jump, however remote, exists for every V).
         """
+        return ~self.jumping & (self.replicon_regular > 0.0)
+
+    @property
+    def jumping(self) -> np.ndarray:
+        """Whether jumps of the proximal point break replica symmetry, (n,); True where nothing is stored."""
         weak = self.jump_strength <= np.maximum(self.jump_strength_error, NEGLIGIBLE * self.average_envelope)
-        return weak & (self.replicon_regular > 0.0)
+        return ~weak
+
+    @property
+    def replica_known(self) -> np.ndarray:
+        """Whether the sign of the replicon is beyond its error, (n,); False where nothing is stored."""
+        return self.stored & (self.jumping | (np.abs(self.replicon_regular) > self.replicon_regular_error))
 
     @property
     def distinct(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from replica.sectors import Sector
 from saddle.branch_curve import BranchCurve
 from saddle.continuation.newton import newton
+from saddle.null_solution import NULL_FAMILY, null_evaluation
 from saddle.outcomes import Outcome
 from saddle.sector_solver import solve_in_sector, vanished
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
@@ -41,6 +42,9 @@ def solve_on_curve(
     """
     if not curve.reaches(alpha):
         return None
+    if sector.family == NULL_FAMILY:
+        closed = null_evaluation(evolution, alpha)
+        return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_scales))))
     start, length = curve.state(alpha)
     free = list(sector.free)
 

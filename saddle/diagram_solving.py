@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -17,8 +17,9 @@ from saddle.audit import Audit, audit_places, audited
 from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import assemble_branches
-from saddle.families import Families, find_families, look_again
+from saddle.families import Families, find_families, follow, look_again
 from saddle.first_order import alpha_c_of, find_first_order
+from saddle.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
 from saddle.phase_diagram import LINEAR, PhaseDiagram, known_phases
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
@@ -131,7 +132,7 @@ def solve_phase_diagram(
         rule = choose_rule(model, max(RULE_ALPHA, asked[1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
     with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
-        searched, families, pieces = _search(evolution, asked, sweep == "up", bar.set_description)
+        searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
         branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
         bar.update(max(0, len(FAMILIES) * grid.size - bar.n))
@@ -140,7 +141,7 @@ def solve_phase_diagram(
         if finished:
             try:
                 said = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
-                located = _locate(evolution, branches, pieces, searched, asked, audit, said)
+                located = _locate(evolution, branches, pieces, null, searched, asked, audit, said)
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
@@ -164,24 +165,34 @@ def solve_phase_diagram(
 
 def _search(
     evolution: StateEvolution, asked: tuple[float, float], upwards: bool, report: Callable[[str], object]
-) -> tuple[tuple[float, float], Families, tuple[Piece, ...]]:
+) -> tuple[tuple[float, float], Families, tuple[Piece, ...], NullBranches]:
     """Find families on the model's own interval, and look again on both sides of all transitions between them."""
     try:
         report("looking for the smallest alpha")
         interval = search_interval(evolution, asked)
     except KeyboardInterrupt:
-        return asked, Families(AttentionProblem(evolution), (), False, (), asked), ()
+        return asked, Families(AttentionProblem(evolution), (), False, (), asked), (), NullBranches()
     families = find_families(evolution, interval, upwards=upwards, report=report)
-    pieces = pieces_of(families)
+    pieces, null = pieces_of(families), NullBranches()
+    try:
+        if families.complete:
+            report("looking for Q = 0")
+            null = find_null(evolution, interval, pieces)
+            for state, start in starts_beside(evolution, null, interval):
+                families = follow(families, state, start, report)
+            pieces = with_null(evolution, null, pieces_of(families))
+    except KeyboardInterrupt:
+        families = replace(families, complete=False)
     for _ in range(MOST_ROUNDS if families.complete else 0):
         special = [event.parameter for piece in pieces for event in piece.events if event.resolved]
+        special += [departure.alpha for departure in null.departures]
         places = audit_places(pieces, special, [one.alpha for one in families.searches], *interval)
         known = len(families.branches)
         families = look_again(families, places, thorough=False, report=report)
         if len(families.branches) == known:
             break
-        pieces = pieces_of(families)
-    return interval, families, pieces
+        pieces = with_null(evolution, null, pieces_of(families))
+    return interval, families, pieces, null
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,7 @@ def _locate(
     evolution: StateEvolution,
     branches: Mapping[str, Branch],
     pieces: Sequence[Piece],
+    null: NullBranches,
     searched: tuple[float, float],
     asked: tuple[float, float],
     audit: Audit,
@@ -210,7 +222,9 @@ def _locate(
     first_order = find_first_order(listed, *searched)
     alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
     report("pitchforks and folds")
-    bifurcations = find_bifurcations(evolution, pieces)
+    bifurcations = sorted(
+        [*find_bifurcations(evolution, pieces), *onsets(null, listed)], key=lambda transition: transition.alpha
+    )
     everywhere = (*first_order.of_the_minimum, *bifurcations)
     report("alpha_l")
     phases = known_phases(listed, everywhere, searched, audit)

@@ -20,7 +20,7 @@ from saddle.seeking import Found, Sought, seek
 from saddle.state_evolution import StateEvolution
 from saddle.state_space import StateSpace
 
-__all__ = ["Families", "find_families", "look_again", "states_at"]
+__all__ = ["Families", "find_families", "follow", "look_again", "states_at"]
 
 # Values of alpha at which solutions are looked for that no branch leads to.
 ANCHORS = 5
@@ -179,7 +179,7 @@ def look_again(
             families = replace(families, searches=(*families.searches, sought))
             for found in sought.new:
                 if _is_followed(evolution, found, families, alpha):
-                    families = _follow(families, found.evaluation.state, alpha, report)
+                    families = follow(families, found.evaluation.state, alpha, report)
             if not families.complete:
                 break
     except KeyboardInterrupt:
@@ -207,7 +207,7 @@ def _free_entropies_at(branches: Sequence[TracedBranch], alpha: float) -> Iterat
                 yield float(a + t * (b - a))
 
 
-def _follow(families: Families, state: np.ndarray, alpha: float, report: Callable[[str], object]) -> Families:
+def follow(families: Families, state: np.ndarray, alpha: float, report: Callable[[str], object]) -> Families:
     """Follow a solution, and all that is connected to it, over the interval."""
     problem = families.problem
     space, scale = problem.space, float(np.max(problem.evolution.channel.variances))
@@ -237,7 +237,7 @@ def _with_mixed(families: Families, upwards: bool, report: Callable[[str], objec
             report(f"looking for mixed solutions, alpha = {alpha:.3f}")
             result = solve_state(evolution, mixed, seed, alpha)
             if result.outcome is Outcome.CONVERGED and not vanished(evaluation_of(result), mixed):
-                return _follow(families, evaluation_of(result).state, alpha, report)
+                return follow(families, evaluation_of(result).state, alpha, report)
     except KeyboardInterrupt:
         return replace(families, complete=False)
     return families

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import chdtri
 
 from replica.model import AttentionModel
 from replica.multi_index import LossModel, loss_model
@@ -212,9 +213,8 @@ class NullChannel:
     @cached_property
     def reach(self) -> float:
         """Radius in standard deviations beyond which teacher's fields count as never met."""
-        from scipy.stats import chi
-
-        return float(chi.isf(NEVER, self.nodes.nodes.shape[1]))
+        # The square of the radius of k fields follows the law of chi-squared.
+        return float(np.sqrt(chdtri(self.nodes.nodes.shape[1], NEVER)))
 
     @cached_property
     def probes(self) -> Probes:

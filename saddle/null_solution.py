@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.special import chdtrc
 
 from replica.errors import InvalidArgument
 from replica.sectors import Sector
@@ -286,11 +287,9 @@ class NullProblem:
         Teacher's fields are probed along rays: the bound is the probability of all that are as far out as the nearest
         ones for which a lower minimum is found.
         """
-        from scipy.stats import chi
-
         radii, away = self.channel.probes.radii, self.escaping(susceptibilities)
         nearest = float(np.min(radii[away], initial=np.inf))
-        return float(chi.sf(nearest, self.channel.nodes.nodes.shape[1]))
+        return float(chdtrc(self.channel.nodes.nodes.shape[1], nearest**2))
 
     def escaping(self, susceptibilities: np.ndarray) -> np.ndarray:
         """Return for which of the channel's probes z = 0 is not the global minimiser, (probes,)."""
