@@ -119,12 +119,11 @@ def alpha_c_of(
     low, high
         Range of alpha asked for.
     """
-    inside = [t for t in found.between_attractors if low <= t.alpha <= high]
-    if inside:
-        return inside[0], ""
     if found.between_attractors:
-        outside = found.between_attractors[0]
-        return None, f"it lies outside of the range asked for, at alpha = {outside.alpha:.5f}"
+        first = found.between_attractors[0]
+        if low <= first.alpha <= high:
+            return first, ""
+        return None, f"it lies outside of the range asked for, at alpha = {first.alpha:.5f}"
     attracting = {
         family: [b for b in branches if b.family == family and b.curve is not None and b.attracting]
         for family in ("positional", "semantic")

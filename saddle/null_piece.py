@@ -125,10 +125,10 @@ def _reaching(evolution: StateEvolution, null: NullBranches, piece: Piece) -> Pi
 
 
 def _belongs(departure: NullDeparture, piece: Piece, end: int) -> bool:
-    """Whether a curve is of a departure's family, and the rest of it lies on one side of the departure."""
-    rest = piece.curve.alpha[2:] if end == 0 else piece.curve.alpha[:-2]
-    beyond = rest > departure.alpha if end == 0 else rest < departure.alpha
-    return departure.leaves == piece.family and bool(np.all(beyond))
+    """Whether a curve is of a departure's family, and leads away from it to the right side."""
+    far = piece.curve.reach[1 - end]
+    beyond = far > departure.alpha if end == 0 else far < departure.alpha
+    return departure.leaves == piece.family and beyond
 
 
 def _at_departure(evolution: StateEvolution, null: NullBranches, departure: NullDeparture) -> StateEvaluation | None:

@@ -62,10 +62,12 @@ class PhaseDiagram:
         pieces of a family, which folds or separate pitchforks give it, by where they are born, such as "positional
         from agnostic"; "null" where Q = 0 is a solution.
     alpha_c
-        First-order transition between positional and semantic: where both have the same training loss, whether or
-        not a third branch has a lower one. None if there is none (see ``reasons``).
+        The first of all first-order transitions between positional and semantic branches that attract: where both
+        have the same training loss, whether or not a third branch has a lower one. None if there is none in the range
+        (see ``reasons``).
     alpha_l
-        Where the global minimum's test error falls below the linear baseline's, or None (see ``reasons``).
+        The first alpha at which the global minimum's test error falls below the linear baseline's, or None if there is
+        none in the range (see ``reasons``).
     bifurcations
         Pitchforks and folds, by increasing alpha.
     linear_baseline
@@ -108,14 +110,16 @@ class PhaseDiagram:
         """Every located transition under a name: alpha_c, alpha_l, and others by their branches.
 
         Further jumps of the global minimum are named as "agnostic / semantic", bifurcations as "agnostic -> semantic".
+        Several of one name are numbered by increasing alpha, whatever the range asked for.
         """
         named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
         counts: dict[str, int] = {}
-        jumps = [(" / ", jump) for jump in self.first_order if jump != self.alpha_c]
-        for sign, transition in (*jumps, *((" -> ", bifurcation) for bifurcation in self.bifurcations)):
-            stem = sign.join(transition.between)
+        inside = (*(jump for jump in self.first_order if jump != self.alpha_c), *self.bifurcations)
+        for transition in sorted((*self.everywhere,), key=lambda one: (one.kind != "first-order", one.alpha)):
+            stem = (" / " if transition.kind == "first-order" else " -> ").join(transition.between)
             counts[stem] = counts.get(stem, 0) + 1
-            named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
+            if transition in inside:
+                named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
         return {name: transition for name, transition in named.items() if transition is not None}
 
     @property

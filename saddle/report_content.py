@@ -135,8 +135,8 @@ def _audit_sentence(diagram: PhaseDiagram) -> str:
     found = f"what is missing: {_with_symbols(missing)}" if missing else "no solution of larger free entropy is missing"
     unfinished = "" if audit.complete else " The search was interrupted."
     return (
-        rf"Solutions that no branch leads to were looked for from {audit.starts} starts at $\alpha = {places}$: {found}."
-        + unfinished
+        rf"Solutions that no branch leads to were looked for from {audit.starts} starts at $\alpha = {places}$: "
+        f"{found}.{unfinished}"
     )
 
 
