@@ -104,10 +104,11 @@ def _solve_on_grid(
 
 def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replicon:
     """Return the replicon to a digit or two where jumps clearly break replica symmetry, and to more elsewhere."""
-    coarse = evolution.with_rule(evolution.rule.coarsened()).replicon(here.state, here.alpha, quick=True)
+    coarser = evolution.with_rule(evolution.rule.coarsened())
+    coarse = coarser.replicon(here.state, here.alpha, quick=True, averages=here.averages)
     if coarse.jump_strength > CLEARLY * here.averages.envelope:
         return coarse
-    return evolution.replicon(here.state, here.alpha, quick=True)
+    return evolution.replicon(here.state, here.alpha, quick=True, averages=here.averages)
 
 
 def solve_on_piece(evolution: StateEvolution, piece: Piece, alpha: float) -> tuple[StateEvaluation, float] | None:
