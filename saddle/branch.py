@@ -94,7 +94,7 @@ class SolvedPoint:
 
     def replicon(self) -> Replicon:
         """Return the replicon eigenvalue: whether replica symmetry is stable here. Takes half a second."""
-        return self.evolution.replicon(self.evaluation.state, self.alpha)
+        return self.evolution.replicon(self.evaluation.state, self.alpha, averages=self.evaluation.averages)
 
 
 def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:

@@ -106,10 +106,11 @@ def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replico
     if not np.any(np.diagonal(here.space.matrices(here.state, "self_overlap"), axis1=1, axis2=2)):
         closed = null_replicon(evolution, here.alpha)
         return closed if closed is not None else Replicon(*(float("nan"),) * 4, 0, 0)
-    coarse = evolution.with_rule(evolution.rule.coarsened()).replicon(here.state, here.alpha, quick=True)
+    coarser = evolution.with_rule(evolution.rule.coarsened())
+    coarse = coarser.replicon(here.state, here.alpha, quick=True, averages=here.averages)
     if coarse.jump_strength > CLEARLY * here.averages.envelope:
         return coarse
-    return evolution.replicon(here.state, here.alpha, quick=True)
+    return evolution.replicon(here.state, here.alpha, quick=True, averages=here.averages)
 
 
 def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interrupted: bool) -> list[Outcome]:
