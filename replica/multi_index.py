@@ -16,6 +16,7 @@ import sympy as sp
 
 from replica import names, symbols
 from replica.attention import attention_matrix, sample_loss, target_matrix
+from replica.computable import check_computable
 from replica.errors import InvalidModel
 from replica.layout import Layout
 from replica.matrix_functions import check_expression, check_smooth, matrix_from_text
@@ -128,7 +129,8 @@ class MultiIndexModel:
     Raises
     ------
     ValueError
-        If a number is out of range, or an expression has a free symbol, an unknown function or no second derivative.
+        If a number is out of range, or an expression has a free symbol, an unknown function, a function without
+        numerical code, or no second derivative.
     """
 
     loss: Callable[[sp.Matrix, Sequence[sp.Symbol]], Any]
@@ -147,7 +149,10 @@ class MultiIndexModel:
 
         for name, value in checked_multi_index(self).items():
             object.__setattr__(self, name, value)
-        self.loss_model()
+        model = self.loss_model()
+        check_computable("loss", model.loss, model.points)
+        for k, output in enumerate(model.target):
+            check_computable(f"outputs[{k}]", output)
 
     @property
     def gram(self) -> np.ndarray:
