@@ -7,7 +7,7 @@ solved. The first word of every contradiction, up to the colon, is its kind: one
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,12 +110,16 @@ def _said(transition: Transition) -> str:
     return f"{transition.kind} ({between}) at {transition.alpha:.7g} +- {transition.error:.1e}{doubt}"
 
 
+def _why(diagram: PhaseDiagram, name: str) -> str:
+    return diagram.reasons.get(name, "without a reason")
+
+
 def _denied_alpha_c(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
     mine, other = here.alpha_c, there.alpha_c
     if mine is None or not _inside(there, mine):
         return
     if other is None:
-        yield f"alpha_c: {words[0]} {_said(mine)}; {words[1]} none, {there.reasons.get('alpha_c', 'without a reason')!r}"
+        yield f"alpha_c: {words[0]} {_said(mine)}; {words[1]} none, {_why(there, 'alpha_c')!r}"
     elif _same(mine, other):
         if mine.between != other.between:
             yield f"names: alpha_c is {_said(mine)} to the {words[0]}, {_said(other)} to the {words[1]}"
@@ -131,7 +135,7 @@ def _denied_alpha_l(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, s
         # Who looks from further below may see the baseline beaten there, and not again for the first time here.
         if there.alpha[0] < here.alpha[0] and there.crossing(BASELINE).from_start:
             return
-        yield f"alpha_l: {words[0]} {_said(mine)}; {words[1]} none, {there.reasons.get('alpha_l', 'without a reason')!r}"
+        yield f"alpha_l: {words[0]} {_said(mine)}; {words[1]} none, {_why(there, 'alpha_l')!r}"
     elif _same(mine, other):
         if mine.between != other.between and not _next_to_change(mine, here, there):
             yield f"names: alpha_l is {_said(mine)} to the {words[0]}, {_said(other)} to the {words[1]}"
@@ -166,11 +170,12 @@ def _denied_transitions(here: PhaseDiagram, there: PhaseDiagram, words: tuple[st
             if not named:
                 yield f"names: {_said(transition)} to the {words[0]} is {_said(near[0])} to the {words[1]}"
                 continue
-            labels = {label_of(there, t) for t in named}
-            if label_of(here, transition) not in labels:
+            label, labels = label_of(here, transition), sorted({label_of(there, t) for t in named})
+            # A jump that only one of them calls alpha_c is reported as that.
+            if label not in labels and "alpha_c" not in (label, *labels):
                 yield (
-                    f"names: {_said(transition)} is listed as {label_of(here, transition)!r} by the {words[0]}, "
-                    f"as {sorted(labels)[0]!r} by the {words[1]}"
+                    f"names: {_said(transition)} is listed as {label!r} by the {words[0]}, as {labels[0]!r} by the "
+                    f"{words[1]}"
                 )
             yield from _other_character(transition, named, words)
 
@@ -224,6 +229,8 @@ def _other_values(
 
 def _free_entropy(diagram: PhaseDiagram, name: str, alpha: float) -> tuple[float, float] | str:
     """Return Phi of a branch at any alpha and its error, or why it is not there."""
+    if name not in diagram.branches:
+        return "no such branch"
     try:
         point = diagram.branches[name].at(alpha)
     except ValueError as failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def _unexplained_changes(diagram: PhaseDiagram) -> Iterator[str]:
 
 def _neighbours(diagram: PhaseDiagram) -> list[tuple[str | None, str | None]]:
     names = [phase.branch for phase in diagram.phases]
-    return list(zip(names[:-1], names[1:], strict=True))
+    return list(pairwise(names))
 
 
 def _silent(diagram: PhaseDiagram) -> Iterator[str]:
