@@ -23,6 +23,8 @@ __all__ = ["CONSTANTS", "DEEPEST", "KINDS", "MOST_NODES", "ExpressionBounds"]
 
 # The softmax of nine tokens and nine columns, written out, has 63 thousand.
 MOST_NODES = 200_000
+# Of those that differ: SymPy takes one to three milliseconds for each.
+MOST_DISTINCT = 10_000
 DEEPEST = 60
 # Of exact numbers, which bounds what powers and sums of them may become; 0.1 as a fraction takes 55 bits.
 LARGEST_NUMBER = 2**256
@@ -31,14 +33,17 @@ LARGEST_EXPONENT = 256
 LARGEST_BASE = 2**16
 # Of what is no exact number: such numbers are evaluated on the way, and so must be within floating point's reach.
 LARGEST_VALUE = 1e300
-MOST_FACTORS = 256
+MOST_FACTORS = 64
 MOST_ALTERNATIVES = 16
 MOST_CONSTANT_NODES = 64
 # SymPy compares by differences and solves conditions, both as polynomials.
 MOST_CONDITION_NODES = 64
 LARGEST_CONDITION_DEGREE = 4
-# Nodes of all second derivatives, as estimated: some minutes. Attention of six tokens takes two million and 7 s.
-MOST_DERIVED_NODES = 10**8
+# Nodes of all second derivatives, as estimated: minutes. Softmax attention of six tokens has nine million and takes 7 s,
+# of six tokens and three columns 205 million.
+MOST_DERIVED_NODES = 250_000_000
+# Measured against softmax weights: SymPy sorts the factors.
+PRODUCT_COST = 8
 
 _ALGEBRA = (sp.Add, sp.Mul, sp.Pow, SoftmaxWeight)
 _FUNCTIONS = (
@@ -110,13 +115,16 @@ class ExpressionBounds:
 
     def __init__(self) -> None:
         self._sizes: dict[sp.Basic, _Size] = {}
+        self._built: dict[tuple[Any, ...], sp.Basic] = {}
 
     def build(self, kind: type, arguments: Sequence[sp.Basic]) -> sp.Basic:
         """Return a kind of expression of measured arguments, if SymPy can evaluate that in little time."""
-        self._admit(kind, arguments)
-        made = kind(*arguments)
-        self.check(made)
-        return made
+        key = (kind, *arguments)
+        if key not in self._built:
+            self._admit(kind, arguments)
+            self._built[key] = kind(*arguments)
+            self.check(self._built[key])
+        return self._built[key]
 
     def check(self, expression: sp.Basic) -> None:
         """Refuse an expression that is too large or holds what is not allowed."""
@@ -129,7 +137,9 @@ class ExpressionBounds:
             own = len(entry.free_symbols & set(variables))
             total += self._measure(entry).second * own * (own + 1) // 2
         if total > MOST_DERIVED_NODES:
-            raise InvalidModel(f"its second derivatives have up to {total:.1g} pieces, more than {MOST_DERIVED_NODES}")
+            raise InvalidModel(
+                f"second derivatives may have {MOST_DERIVED_NODES} pieces at most, got about {total:.1e}"
+            )
 
     def check_total(self, entries: Sequence[sp.Expr]) -> None:
         """Refuse a matrix whose entries are too large together."""
@@ -146,6 +156,7 @@ class ExpressionBounds:
             else:
                 waiting.pop()
                 if top not in self._sizes:
+                    _at_most("different pieces", len(self._sizes) + 1, MOST_DISTINCT)
                     self._sizes[top] = self._size(top, [self._sizes[x] for x in top.args])
         return self._sizes[expression]
 
@@ -242,7 +253,8 @@ def _derivatives(top: sp.Basic, nodes: int, parts: Sequence[_Size]) -> tuple[int
     first, second, count = sum(x.first for x in moving), sum(x.second for x in moving), len(moving)
     if isinstance(top, sp.Add):
         return first, second
-    return count * nodes + first, count**2 * nodes + 2 * count * first + second
+    cost = nodes * PRODUCT_COST if isinstance(top, sp.Mul) else nodes
+    return count * nodes + first, count**2 * cost + 2 * count * first + second
 
 
 def _check_power(base: sp.Basic, of_base: _Size, of_exponent: _Size) -> None:
@@ -274,5 +286,3 @@ def _check_softmax(arguments: Sequence[Any], sizes: Sequence[_Size]) -> None:
     if not isinstance(index, sp.Integer) or not 0 <= int(index) < count:
         raise InvalidModel(f"a softmax weight must have an index and logits, got {arguments!r:.40}")
     _at_most("pieces", count * sum(x.nodes for x in sizes), MOST_NODES)
-
-

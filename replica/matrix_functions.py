@@ -77,7 +77,8 @@ def check_expression(name: str, expression: Any, allowed: Collection[sp.Symbol],
     if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
         raise InvalidModel(f"{name} must be real and finite, got {value}")
     by_name = {x.name: x for x in allowed}
-    value = value.xreplace({x: by_name[x.name] for x in value.free_symbols if x.name in by_name})
+    renamed = {x: by_name[x.name] for x in value.free_symbols if x.name in by_name}
+    value = value.xreplace({x: known for x, known in renamed.items() if x != known})
     free = sorted(str(x) for x in value.free_symbols if x not in set(allowed))
     if free:
         raise InvalidModel(f"{name} contains the free symbol {free[0]!r}: {value}; {declare}")
@@ -210,5 +211,5 @@ def matrix_from_text(text: str, name: str = "the text of a matrix") -> sp.Matrix
     try:
         return read_matrix(text)
     except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(error).split()) or f"SymPy cannot evaluate it ({type(error).__name__})"
         raise InvalidModel(f"{name} must be SymPy's srepr of a matrix, got {text[:60]!r}: {why:.250}") from None
