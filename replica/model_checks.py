@@ -47,18 +47,26 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
     if spectrum is not None:
         own, gram = encodings["positional_encoding"], encodings["positional_gram"]
         spectrum.moments(np.outer(own, own) if gram is None else np.array(gram), teacher_rank)
+    rank = count("rank", model.rank, 1, LARGEST)
+    parameters = _parameters(model.parameters)
+    functions = _functions(model, length, {"attention": rank, "target": teacher_rank})
+    if parameters:
+        from replica.given_functions import check_parameters_used, symbols_in_text
+
+        used = set().union(*map(symbols_in_text, functions.values()))
+        check_parameters_used(dict(parameters), used, "attention or target")
     return {
         "omega": omega,
         "sigma": _sigma(model.sigma, spectrum),
         "regularization": regularization,
         "sequence_length": length,
         "positional_matrix": _positional_matrix(model, length, omega),
-        "rank": count("rank", model.rank, 1, LARGEST),
+        "rank": rank,
         "teacher_rank": teacher_rank,
         "spectrum": spectrum,
-        "parameters": _parameters(model.parameters),
+        "parameters": parameters,
         **encodings,
-        **_functions(model, length, spectrum),
+        **functions,
     }
 
 
@@ -202,12 +210,13 @@ def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
     return tuple((name, finite_number(f"parameters[{name!r}]", value)) for name, value in pairs)
 
 
-def _functions(model: AttentionModel, length: int, spectrum: Spectrum | None) -> dict[str, str]:
-    """Return attention and target as texts; the default's is empty, so that it needs no SymPy."""
+def _functions(model: AttentionModel, length: int, columns: Mapping[str, int]) -> dict[str, str]:
+    """Return attention and target, of so many columns, as texts; the default's is empty: it needs no SymPy."""
     texts = {}
-    for name, columns in (("attention", model.rank), ("target", model.teacher_rank)):
+    for name in columns:
         function = getattr(model, name)
-        texts[name] = "" if function is None or function == "" else _text(model, name, function, length, columns)
+        default = function is None or (isinstance(function, str) and not function)
+        texts[name] = "" if default else _text(model, name, function, length, columns[name])
     return texts
 
 
@@ -215,10 +224,16 @@ def _text(model: AttentionModel, name: str, function: Any, length: int, columns:
     import sympy as sp
 
     from replica import symbols
+    from replica.given_functions import called_on_symbols, check_text
     from replica.matrix_functions import matrix_to_text
 
+    if not isinstance(function, str) and not callable(function):
+        raise InvalidModel(f"{name} must be a function of the matrix of pre-activations, got {quoted(function)}")
     names = tuple(dict(_parameters(model.parameters)))
     structure = ModelStructure(length, isotropic=model.spectrum is None, parameter_names=names)
     known = [symbols.parameter_symbol(x) for x in model_parameters(structure)]
     fields = sp.Matrix(length, columns, symbols.teacher_fields(length, columns))
-    return matrix_to_text(name, function, fields, known, smooth=name == "attention")
+    smooth, given = name == "attention", isinstance(function, str)
+    text = matrix_to_text(name, function if given else called_on_symbols(name, function), fields, known, smooth=smooth)
+    check_text(name, text, fields.free_symbols, smooth=smooth)
+    return text
