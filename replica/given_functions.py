@@ -1,4 +1,4 @@
-"""What is asked of the functions in a model beyond their form: that they can be called, computed, stored, and matter."""
+"""What is asked of the functions in a model beyond their form: they can be called, computed, stored, and matter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from replica.checked_arguments import quoted
 from replica.errors import AttentionPhaseError, InvalidModel
 from replica.matrix_functions import matrix_from_text
 
-__all__ = ["check_parameters_used", "check_text", "called_on_symbols", "symbols_in_text"]
+__all__ = ["called_on_symbols", "check_parameters_used", "check_text", "symbols_in_text"]
 
 # What stands for a computation that is yet to be done, by whoever reads it.
 UNFINISHED = (sp.Derivative, sp.Integral, sp.Limit, sp.Product, sp.Subs, sp.Sum)

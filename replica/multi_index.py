@@ -193,7 +193,10 @@ class MultiIndexModel:
         declare = "give its value by parameters={...}"
         at_h = sp.Matrix(length, self.teacher_rank, h)
         result = at_h if self.outputs is None else called_on_symbols("outputs", self.outputs)(at_h, noise)
-        given = checked_items("what outputs returns", result, "a list of expressions", error=InvalidModel)
+        try:
+            given = checked_items("outputs", result)
+        except InvalidArgument:
+            raise InvalidModel(f"outputs must return a list of expressions, got {quoted(result)}") from None
         outputs = [
             check_expression(f"outputs[{k}]", value, [*h, *noise, *known], declare) for k, value in enumerate(given)
         ]

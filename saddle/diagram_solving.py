@@ -9,7 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines import linear_positional
-from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.baseline_crossing import find_crossing
@@ -21,6 +20,7 @@ from saddle.phase_diagram import LINEAR, PhaseDiagram
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
+from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition, find_bifurcations
 
@@ -29,18 +29,7 @@ __all__ = ["solve_phase_diagram"]
 
 def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
     """Return the grid of sample complexities, uniform in the square root."""
-    try:
-        low, high = (float(value) for value in alpha)
-    except (TypeError, ValueError):
-        raise InvalidArgument(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InvalidArgument(f"alpha must be finite, got {alpha!r}")
-    if low <= 0.0:
-        raise InvalidArgument(f"alpha must be positive, got a lowest alpha of {low!r}")
-    if low >= high:
-        raise InvalidArgument(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
-    if not isinstance(points, int) or points < 2:
-        raise InvalidArgument(f"points must be an integer of at least 2, got {points!r}")
+    low, high = alpha
     grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
     grid[0], grid[-1] = low, high
     grid.setflags(write=False)
@@ -91,16 +80,15 @@ def solve_phase_diagram(
     Raises
     ------
     ValueError
-        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is none.
+        If an argument is none of its kind or out of range; the message names it and quotes the value.
 
     Notes
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
-    AttentionModel.require_any(model, "the compiled solver")
+    checked = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
+    alpha, points, sweep, tolerance, rule, threads, progress = checked
     grid = _grid(alpha, points)
-    if sweep not in ("down", "up"):
-        raise InvalidArgument(f"sweep must be 'down' or 'up', got {sweep!r}")
     baseline = linear_positional(model)
     if rule is None:
         rule = choose_rule(model, float(grid[-1]), tolerance, threads)
