@@ -19,6 +19,7 @@ from saddle.sector_solver import (
     solve_state,
     vanished,
 )
+from saddle.solve_arguments import checked_alpha, checked_evolution, checked_sector, checked_state
 from saddle.state_evolution import StateEvaluation, StateEvolution
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
@@ -100,7 +101,11 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     ------
     SolverError
         If Newton's method does not converge, or ends where an overlap of the sector vanishes.
+    ValueError
+        If an argument is none of its kind.
     """
+    sector, alpha = checked_sector(checked_evolution(evolution), sector), checked_alpha(alpha)
+    start = checked_state(start, evolution.space)
     result = solve_state(evolution, sector, canonical_signs(start, evolution.space), alpha)
     if result.outcome is not Outcome.CONVERGED:
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
@@ -111,18 +116,27 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
-def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> SolvedPoint:
+def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) -> SolvedPoint:
     """Find a sector's solution at one alpha from informed starts, without a grid.
+
+    Parameters
+    ----------
+    evolution
+        The equations.
+    sector
+        One of the model's sectors, or its value: the name of its family, such as "semantic", with a number from the
+        second one of a family on.
+    alpha
+        Sample complexity n/d.
 
     Raises
     ------
     ValueError
-        If alpha is not positive and finite.
+        If alpha is not positive and finite, or the model has no such sector.
     SolverError
         If no solution of this kind is found.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
+    sector, alpha = checked_sector(checked_evolution(evolution), sector), checked_alpha(alpha)
     result = informed_solution(evolution, sector, alpha)
     if result is None:
         outcome = Outcome.ABSENT

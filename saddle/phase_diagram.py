@@ -16,6 +16,7 @@ from replica.model import AttentionModel
 from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
 from saddle.quadrature import OuterRule
+from saddle.solve_arguments import checked_baselines
 from saddle.transitions import Transition, global_branch
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ class PhaseDiagram:
         """
         if isinstance(baselines, str):
             raise InvalidArgument(f"baselines must be a sequence, got the string {baselines!r}")
+        baselines = checked_baselines(baselines)
         unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
         if unknown:
             raise InvalidArgument(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")

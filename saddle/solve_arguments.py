@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from baselines import Baseline
 from replica.checked_arguments import (
     checked_flag,
     checked_integer,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from saddle.state_space import StateSpace
 
 __all__ = [
-    "ALPHA_RANGE", "FINEST", "SolveArguments", "checked_alpha", "checked_alpha_range", "checked_evolution",
+    "SolveArguments", "checked_alpha", "checked_alpha_range", "checked_baselines", "checked_evolution",
     "checked_points", "checked_sector", "checked_solve", "checked_state", "checked_threads", "checked_tolerance",
     "fits_lattice", "fitting_rule",
 ]  # fmt: skip
@@ -145,6 +146,15 @@ def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
             f"teacher of rank {model.teacher_rank}: a LineRule is a lattice for two tokens and rank one, got {rule!r}"
         )
     return rule
+
+
+def checked_baselines(baselines: Any) -> list[str | Baseline]:
+    """Return names of baselines and baselines as a list; names are not looked up."""
+    listed = checked_items("baselines", baselines, "a sequence of names or baselines")
+    for k, given in enumerate(listed):
+        if not isinstance(given, str | Baseline):
+            raise InvalidArgument(f"baselines[{k}] must be the name of a baseline, or a baseline, got {quoted(given)}")
+    return listed
 
 
 def checked_evolution(evolution: Any) -> StateEvolution:

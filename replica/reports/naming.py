@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from replica import names
+from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.reports.blocks import Block, Equation, Figure, Line, Paragraph, Table
 from replica.reports.tokens import canonical, group_end, in_mathematics, join, tokenise, unbalanced
@@ -87,6 +88,8 @@ class Naming:
         """Check and complete what the user chose: names or letters, each with its LaTeX."""
         stems, letters = token_stems(), _letters()
         chosen: dict[str, str] = {}
+        if not isinstance(latex_names, Mapping | None):
+            raise InvalidArgument(f"latex_names must map names to LaTeX, got {quoted(latex_names)}")
         for given, latex in (latex_names or {}).items():
             name = given if given in stems else letters.get(given)
             if name is None:
