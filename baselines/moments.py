@@ -17,7 +17,7 @@ ROUNDING = 16 * float(np.finfo(np.float64).eps)
 
 
 def rounding_of_variance(variance: float, shares: Array) -> float:
-    r"""Return what rounding of the target's entries, of order one, may do to :math:`\sum_{ij} r_j \mathrm{Var}(T_{ij})`.
+    r"""Return by how much rounding of entries of order one may move :math:`\sum_{ij} r_j \mathrm{Var}(T_{ij})`.
 
     Deviations smaller than the last digit of an entry, as those of the softmax of tiny fields are, are lost.
     """

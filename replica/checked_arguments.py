@@ -86,10 +86,11 @@ def _between(low: float, high: float) -> str:
 
 def positive_number(name: str, value: Any, *, error: type = InvalidArgument) -> float:
     """Return ``value`` as a positive finite float; raises as :func:`checked_number`."""
-    number = checked_number(name, value, error=error)
-    if not number > 0.0:
+    plain = _scalar(value)
+    finite = not isinstance(plain, float | np.floating) or math.isfinite(plain)
+    if not finite or not checked_number(name, plain, error=error) > 0.0:
         raise error(f"{name} must be positive and finite, got {quoted(value)}")
-    return number
+    return float(plain)
 
 
 def checked_integer(
