@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Protocol, runtime_checkable
 
-from replica.errors import InvalidArgument
+from replica.checked_arguments import positive_number
 
 __all__ = ["Baseline", "ConstantBaseline", "checked_alpha"]
 
@@ -68,6 +67,4 @@ def checked_alpha(alpha: float) -> float:
     ValueError
         If it is not positive and finite.
     """
-    if not (math.isfinite(alpha) and alpha > 0):
-        raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
-    return float(alpha)
+    return positive_number("alpha", alpha)

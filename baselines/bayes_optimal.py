@@ -19,6 +19,7 @@ from baselines.baseline import checked_alpha
 from baselines.target_function import target_values
 from baselines.target_moments import MOST_TOKENS, target_moments
 from replica import AttentionModel
+from replica.checked_arguments import checked_items, positive_number
 from replica.errors import InvalidArgument
 
 __all__ = ["BayesCurve", "BayesOptimal", "bayes_optimal"]
@@ -130,7 +131,8 @@ class BayesOptimal:
         ValueError
             If one of them is not positive and finite.
         """
-        values = [checked_alpha(alpha) for alpha in alphas]
+        listed = checked_items("alphas", alphas, "a sequence of numbers")
+        values = [positive_number(f"alphas[{k}]", alpha) for k, alpha in enumerate(listed)]
         columns = (values, *([f(alpha) for alpha in values] for f in (
             self.overlap_at, self.test_error_at, self.error_at)))  # fmt: skip
         return BayesCurve(*(np.array(column, dtype=float) for column in columns))

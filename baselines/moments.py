@@ -9,11 +9,20 @@ from numpy.typing import NDArray
 
 from replica.errors import InvalidArgument
 
-__all__ = ["ROUNDING", "TargetMoments"]
+__all__ = ["ROUNDING", "TargetMoments", "rounding_of_variance"]
 
 Array = NDArray[np.float64]
 
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
+
+
+def rounding_of_variance(variance: float, shares: Array) -> float:
+    r"""Return by how much rounding of entries of order one may move :math:`\sum_{ij} r_j \mathrm{Var}(T_{ij})`.
+
+    Deviations smaller than the last digit of an entry, as those of the softmax of tiny fields are, are lost.
+    """
+    last_digit = float(np.finfo(np.float64).eps) * float(np.sqrt(len(shares) * np.sum(shares)))
+    return ROUNDING * variance + last_digit * (2 * float(np.sqrt(variance)) + last_digit)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.moments import ROUNDING, TargetMoments
+from baselines.moments import ROUNDING, TargetMoments, rounding_of_variance
 from baselines.target_function import TargetFunction
 
 __all__ = ["sobol_moments"]
@@ -68,7 +68,7 @@ def sobol_moments(target: TargetFunction, points: int = POINTS, scrambles: int =
         mean=centre[:, :, 0] + mean,
         variance=variance,
         mean_error=float(2 * np.max(every.std(axis=0, ddof=1)) / root) + ROUNDING,
-        variance_error=float(2 * variances.std(ddof=1) / root) + ROUNDING * variance,
+        variance_error=float(2 * variances.std(ddof=1) / root) + rounding_of_variance(variance, shares),
         shares=shares,
         scale=float(target.traces[0] / target.length),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines.moments import ROUNDING, TargetMoments
+from baselines.moments import ROUNDING, TargetMoments, rounding_of_variance
 from baselines.target_function import TargetFunction
 from replica.errors import InvalidArgument
 
@@ -61,7 +61,7 @@ def trapezoidal_moments(target: TargetFunction) -> TargetMoments:
         mean=fine.mean,
         variance=fine.variance,
         mean_error=float(mean_change) + ROUNDING + fine.mean_rim,
-        variance_error=float(change) + ROUNDING * fine.variance + fine.square_rim,
+        variance_error=float(change) + rounding_of_variance(fine.variance, shares) + fine.square_rim,
         shares=shares,
         scale=float(target.traces[0] / target.length),
     )

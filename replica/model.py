@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.checked_arguments import quoted
 from replica.errors import InvalidModel
 from replica.model_checks import checked_fields
 from replica.parameter_values import atom_values, parameter_values, zero_moments
@@ -166,7 +167,8 @@ class AttentionModel:
             If it is none; naming ``what``, which does not handle it.
         """
         if not isinstance(model, AttentionModel):
-            raise InvalidModel(f"{what} must have an AttentionModel, got {type(model).__name__}")
+            shown = f"{type(model).__name__} {quoted(model)}"
+            raise InvalidModel(f"model: {what} must have an AttentionModel, got {shown}")
 
     @staticmethod
     def require(model: object, what: str) -> None:

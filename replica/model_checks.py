@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from replica.checked_values import coefficients, count, finite_number, real_matrix, square_matrix
+from replica.checked_arguments import checked_items, quoted
+from replica.checked_values import coefficients, count, finite_number, positive, real_matrix, square_matrix
 from replica.errors import InvalidModel
 from replica.names import is_parameter_name, model_parameters
 from replica.spectrum import Spectrum, SpectrumAtom, gram_factor
@@ -33,12 +34,12 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
         If a value is out of range, of the wrong shape or not finite, or a function is not as it must be; the message
         quotes the offending piece.
     """
+    for name in ("positional_matrix", "positional_encoding", "positional_gram", "spectrum", "parameters"):
+        object.__setattr__(model, name, _settled(name, getattr(model, name)))
     omega = finite_number("omega", model.omega)
     if not 0.0 <= omega <= 1.0:
         raise InvalidModel(f"omega must lie in [0, 1], got {omega!r}")
-    regularization = finite_number("regularization", model.regularization)
-    if regularization <= 0.0:
-        raise InvalidModel(f"regularization (lambda) must be positive, got {regularization!r}")
+    regularization = positive("regularization", model.regularization)
     spectrum = _spectrum(model.spectrum)
     length = _sequence_length(model, spectrum)
     encodings = _encodings(model, length)
@@ -46,26 +47,34 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
     if spectrum is not None:
         own, gram = encodings["positional_encoding"], encodings["positional_gram"]
         spectrum.moments(np.outer(own, own) if gram is None else np.array(gram), teacher_rank)
+    rank = count("rank", model.rank, 1, LARGEST)
+    parameters = _parameters(model.parameters)
+    functions = _functions(model, length, {"attention": rank, "target": teacher_rank})
+    if parameters:
+        from replica.given_functions import check_parameters_used, symbols_in_text
+
+        used = set().union(*map(symbols_in_text, functions.values()))
+        check_parameters_used(dict(parameters), used, "attention or target")
     return {
         "omega": omega,
         "sigma": _sigma(model.sigma, spectrum),
         "regularization": regularization,
         "sequence_length": length,
         "positional_matrix": _positional_matrix(model, length, omega),
-        "rank": count("rank", model.rank, 1, LARGEST),
+        "rank": rank,
         "teacher_rank": teacher_rank,
         "spectrum": spectrum,
-        "parameters": _parameters(model.parameters),
+        "parameters": parameters,
         **encodings,
-        **_functions(model, length, spectrum),
+        **functions,
     }
 
 
 def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     """Return the numeric fields of a multi-index model as plain immutable values."""
-    regularization = finite_number("regularization", model.regularization)
-    if regularization <= 0.0:
-        raise InvalidModel(f"regularization (lambda) must be positive, got {regularization!r}")
+    for name in ("positional_gram", "spectrum", "parameters"):
+        object.__setattr__(model, name, _settled(name, getattr(model, name)))
+    regularization = positive("regularization", model.regularization)
     spectrum = _spectrum(model.spectrum)
     if spectrum is None:
         raise InvalidModel("spectrum must be a Spectrum, got None")
@@ -78,7 +87,7 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     for name, optional in (("loss", False), ("outputs", True)):
         function = getattr(model, name)
         if not callable(function) and not (optional and function is None):
-            raise InvalidModel(f"{name} must be a function, got {function!r}")
+            raise InvalidModel(f"{name} must be a function, got {quoted(function)}")
     return {
         "regularization": regularization,
         "noise": count("noise", model.noise, 0, LARGEST),
@@ -90,24 +99,36 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
     }
 
 
+def _settled(name: str, value: Any) -> Any:
+    """Return what is read more than once as something that can be: iterators, also as rows, as lists."""
+    if isinstance(value, Iterator):
+        value = checked_items(name, value, error=InvalidModel)
+    if isinstance(value, list | tuple) and any(isinstance(row, Iterator) for row in value):
+        return [checked_items(name, row, error=InvalidModel) if isinstance(row, Iterator) else row for row in value]
+    return value
+
+
 def _spectrum(value: Any) -> Spectrum | None:
     if value is None or isinstance(value, Spectrum):
         return value
+    what = "a Spectrum, or a sequence of the fields of its atoms"
+    atoms = checked_items("spectrum", value, what, error=InvalidModel)
+    fields = SpectrumAtom.__dataclass_fields__
+    for atom in atoms:
+        if not isinstance(atom, Mapping) or not {"weight", "eigenvalues"} <= {*atom} <= {*fields}:
+            raise InvalidModel(f"spectrum must be {what}, which are {', '.join(fields)}, got {quoted(atom)}")
     try:
-        return Spectrum(tuple(SpectrumAtom(**atom) for atom in value))
-    except TypeError:
-        raise InvalidModel(f"spectrum must be a Spectrum, got {value!r}") from None
+        return Spectrum(tuple(SpectrumAtom(**atom) for atom in atoms))
+    except InvalidModel as error:
+        raise InvalidModel(f"spectrum: {error}") from None
 
 
 def _sigma(value: Any, spectrum: Spectrum | None) -> float | None:
     if spectrum is not None:
         if value is not None:
-            raise InvalidModel(f"sigma must be None where a spectrum gives the variances, got {value!r}")
+            raise InvalidModel(f"sigma must be None where a spectrum gives the variances, got {quoted(value)}")
         return None
-    sigma = PAPER_SIGMA if value is None else finite_number("sigma", value)
-    if sigma <= 0.0:
-        raise InvalidModel(f"sigma must be positive, got {sigma!r}")
-    return sigma
+    return PAPER_SIGMA if value is None else positive("sigma", value)
 
 
 def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
@@ -123,13 +144,10 @@ def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
     if spectrum is not None:
         said["spectrum"] = count("the spectrum's number of tokens", spectrum.sequence_length, PAPER_LENGTH, LARGEST)
     if not said and model.positional_encoding is not None:
-        encoding = model.positional_encoding
-        try:
-            size = len([*encoding])
-        except TypeError:
-            raise InvalidModel(f"positional_encoding must hold one coefficient per token, got {encoding!r}") from None
+        what = f"a sequence of coefficients, one per token, {PAPER_LENGTH} to {LARGEST}"
+        size = len(checked_items("positional_encoding", model.positional_encoding, what, error=InvalidModel))
         if not PAPER_LENGTH <= size <= LARGEST:
-            raise InvalidModel(f"positional_encoding must hold {PAPER_LENGTH} to {LARGEST} numbers, got {encoding!r}")
+            raise InvalidModel(f"positional_encoding must be {what}, got {quoted(model.positional_encoding)}")
         return size
     if len(set(said.values())) > 1:
         raise InvalidModel(f"arguments must agree on the number of tokens, got {said!r}; change all of them together")
@@ -159,23 +177,29 @@ def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:
     if model.positional_encoding is not None:
         raise InvalidModel(
             "positional_encoding must be None where positional_gram is given, "
-            f"got {model.positional_encoding!r} and {model.positional_gram!r}"
+            f"got {quoted(model.positional_encoding)} and {quoted(model.positional_gram)}"
         )
     gram = real_matrix("positional_gram", model.positional_gram, (length, length))
     factor = gram_factor(np.array(gram))
     if factor.shape[1] == 0:
-        raise InvalidModel(f"positional_gram must not vanish, got {gram!r}: position is invisible")
+        raise InvalidModel(
+            f"positional_gram must not vanish, got {gram!r}: without encodings position is invisible, and there is "
+            "neither an overlap m nor a positional solution; give them any size"
+        )
     if factor.shape[1] == 1:
         return {"positional_encoding": tuple(factor[:, 0].tolist()), "positional_gram": None}
     return {"positional_encoding": None, "positional_gram": gram}
 
 
 def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
-    listed = values.items() if isinstance(values, Mapping) else values
     try:
-        pairs = sorted((name, value) for name, value in listed)
+        listed = [*values.items()] if isinstance(values, Mapping) else checked_items("parameters", values)
+        pairs = [(name, value) for name, value in listed]
     except (TypeError, ValueError):
-        raise InvalidModel(f"parameters must map names to numbers, got {values!r}") from None
+        pairs = [(None, None)]
+    if not all(isinstance(name, str) for name, _ in pairs):
+        raise InvalidModel(f"parameters must map names to numbers, got {quoted(values)}")
+    pairs = sorted(((str(name), value) for name, value in pairs), key=lambda pair: pair[0])
     for k, (name, _) in enumerate(pairs):
         if k and name == pairs[k - 1][0]:
             raise InvalidModel(f"parameters must have one value each, got {name!r} twice")
@@ -186,12 +210,13 @@ def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
     return tuple((name, finite_number(f"parameters[{name!r}]", value)) for name, value in pairs)
 
 
-def _functions(model: AttentionModel, length: int, spectrum: Spectrum | None) -> dict[str, str]:
-    """Return attention and target as texts; the default's is empty, so that it needs no SymPy."""
+def _functions(model: AttentionModel, length: int, columns: Mapping[str, int]) -> dict[str, str]:
+    """Return attention and target, of so many columns, as texts; the default's is empty: it needs no SymPy."""
     texts = {}
-    for name, columns in (("attention", model.rank), ("target", model.teacher_rank)):
+    for name in columns:
         function = getattr(model, name)
-        texts[name] = "" if function is None or function == "" else _text(model, name, function, length, columns)
+        default = function is None or (isinstance(function, str) and not function)
+        texts[name] = "" if default else _text(model, name, function, length, columns[name])
     return texts
 
 
@@ -199,10 +224,16 @@ def _text(model: AttentionModel, name: str, function: Any, length: int, columns:
     import sympy as sp
 
     from replica import symbols
+    from replica.given_functions import called_on_symbols, check_text
     from replica.matrix_functions import matrix_to_text
 
+    if not isinstance(function, str) and not callable(function):
+        raise InvalidModel(f"{name} must be a function of the matrix of pre-activations, got {quoted(function)}")
     names = tuple(dict(_parameters(model.parameters)))
     structure = ModelStructure(length, isotropic=model.spectrum is None, parameter_names=names)
     known = [symbols.parameter_symbol(x) for x in model_parameters(structure)]
     fields = sp.Matrix(length, columns, symbols.teacher_fields(length, columns))
-    return matrix_to_text(name, function, fields, known, smooth=name == "attention")
+    smooth, given = name == "attention", isinstance(function, str)
+    text = matrix_to_text(name, function if given else called_on_symbols(name, function), fields, known, smooth=smooth)
+    check_text(name, text, fields.free_symbols, smooth=smooth)
+    return text

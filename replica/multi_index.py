@@ -16,8 +16,10 @@ import sympy as sp
 
 from replica import names, symbols
 from replica.attention import attention_matrix, sample_loss, target_matrix
+from replica.checked_arguments import checked_items, quoted
 from replica.computable import check_computable
-from replica.errors import InvalidModel
+from replica.errors import InvalidArgument, InvalidModel
+from replica.given_functions import called_on_symbols, check_parameters_used
 from replica.layout import Layout
 from replica.matrix_functions import check_expression, check_smooth, matrix_from_text
 from replica.model import AttentionModel
@@ -195,17 +197,21 @@ class MultiIndexModel:
         known = [x.symbol for x in parameters]
         declare = "give its value by parameters={...}"
         at_h = sp.Matrix(length, self.teacher_rank, h)
-        result = at_h if self.outputs is None else self.outputs(at_h, noise)
+        result = at_h if self.outputs is None else called_on_symbols("outputs", self.outputs)(at_h, noise)
         try:
-            given = list(result)
-        except TypeError:
-            raise InvalidModel(f"outputs must return a list of expressions, got {result!r}") from None
+            given = checked_items("outputs", result)
+        except InvalidArgument:
+            raise InvalidModel(f"outputs must return a list of expressions, got {quoted(result)}") from None
         outputs = [
             check_expression(f"outputs[{k}]", value, [*h, *noise, *known], declare) for k, value in enumerate(given)
         ]
         y = tuple(sp.Symbol(f"y_{k + 1}", real=True) for k in range(len(outputs)))
-        loss = check_expression("loss", self.loss(sp.Matrix(length, self.rank, z), y), [*z, *y, *known], declare)
+        written = called_on_symbols("loss", self.loss)(sp.Matrix(length, self.rank, z), y)
+        loss = check_expression("loss", written, [*z, *y, *known], declare)
         check_smooth("loss", loss, z)
+        used = {str(x) for expression in (loss, *outputs) for x in expression.free_symbols}
+        own = dict(self.parameters)
+        check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
         return LossModel(
             layout=layout,
             points=z,
@@ -238,11 +244,13 @@ def ridge_symbol(parameters: Sequence[Quantity]) -> sp.Symbol:
 
 
 def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> LossModel:
-    """Return what the derivation starts from, for any kind of model."""
+    """Return what the derivation starts from, for any kind of model; raises InvalidArgument for anything else."""
     if isinstance(model, LossModel):
         return model
     if isinstance(model, MultiIndexModel):
         return model.loss_model()
+    if not isinstance(model, AttentionModel | ModelStructure):
+        raise InvalidArgument(f"model must be an AttentionModel or a MultiIndexModel, got {quoted(model)}")
     return attention_loss_model(model if isinstance(model, ModelStructure) else model.structure)
 
 

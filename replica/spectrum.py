@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from replica.checked_arguments import checked_items, quoted
 from replica.checked_values import count as integer
-from replica.checked_values import finite_number, real_matrix
-from replica.errors import InvalidModel
+from replica.checked_values import finite_number, positive, real_matrix
+from replica.errors import InvalidArgument, InvalidModel
 
 __all__ = ["Spectrum", "SpectrumAtom", "gram_factor"]
 
 ROUNDING = 1e-9
+# By how much positive weights whose sum is one may miss it once they are rounded to single precision.
+SINGLE_PRECISION = float(np.finfo(np.float32).eps)
 
 
 def _positive_semidefinite(name: str, matrix: np.ndarray, shown: Any) -> None:
@@ -65,13 +68,8 @@ class SpectrumAtom:
 
     def __post_init__(self) -> None:
         """Convert to plain immutable floats and validate."""
-        weight = finite_number("weight", self.weight)
-        if weight <= 0.0:
-            raise InvalidModel(f"weight must be positive, got {weight!r}")
-        try:
-            listed = [*self.eigenvalues]
-        except TypeError:
-            raise InvalidModel(f"eigenvalues must be a sequence, one per token, got {self.eigenvalues!r}") from None
+        weight = positive("weight", self.weight)
+        listed = checked_items("eigenvalues", self.eigenvalues, "a sequence, one per token", error=InvalidModel)
         eigenvalues = tuple(finite_number(f"eigenvalues[{i}]", x) for i, x in enumerate(listed))
         for i, x in enumerate(eigenvalues):
             if x < 0.0:
@@ -85,10 +83,11 @@ class SpectrumAtom:
             value = getattr(self, name)
             if value is None:
                 continue
+            outer = checked_items(name, value, "a matrix", error=InvalidModel)
             try:
-                rows = [list(row) for row in value]
-            except TypeError:
-                raise InvalidModel(f"{name} must be a matrix, got {value!r}") from None
+                rows = [checked_items(name, row) for row in outer]
+            except InvalidArgument:
+                raise InvalidModel(f"{name} must be a matrix, got {quoted(value)}") from None
             height = len(rows) if name == "teacher_moments" else length
             width = columns or (len(rows) if name == "teacher_moments" else len(rows[0]) if rows else 1)
             object.__setattr__(self, name, real_matrix(name, rows, (height, width)))
@@ -102,14 +101,18 @@ class SpectrumAtom:
         cls, weight: float, eigenvalues: Sequence[float], projections: Sequence[float], teacher: Sequence[float]
     ) -> SpectrumAtom:
         r"""Return the atom of a single point :math:`(\gamma, \tau, \pi)`."""
-        tau, pi = np.asarray(projections, dtype=float), np.asarray(teacher, dtype=float)
+        tau, pi = (
+            np.array([finite_number(f"{name}[{i}]", x) for i, x in enumerate(
+                checked_items(name, values, "a sequence of numbers", error=InvalidModel))])
+            for name, values in (("projections", projections), ("teacher", teacher))
+        )  # fmt: skip
         moments = (np.outer(tau, tau), np.outer(pi, pi), np.outer(tau, pi))
         return cls(weight, eigenvalues, *(matrix.tolist() for matrix in moments))
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Weighted atoms whose weights sum to one.
+    """Weighted atoms whose weights sum to one; weights that were rounded to single precision are divided by their sum.
 
     Raises
     ------
@@ -121,21 +124,21 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         """Validate what concerns several atoms."""
-        try:
-            atoms = tuple(self.atoms)
-        except TypeError:
-            raise InvalidModel(f"atoms must be a sequence of SpectrumAtom objects, got {self.atoms!r}") from None
+        what = "a sequence of SpectrumAtom objects"
+        atoms = tuple(checked_items("atoms", self.atoms, what, error=InvalidModel))
         if not atoms:
-            raise InvalidModel("a spectrum must have at least one atom, got none")
+            raise InvalidModel("atoms must hold at least one atom, got none")
         for atom in atoms:
             if not isinstance(atom, SpectrumAtom):
-                raise InvalidModel(f"atoms must be SpectrumAtom objects, got {atom!r}")
+                raise InvalidModel(f"atoms must be {what}, got {quoted(atom)}")
         lengths = {len(atom.eigenvalues) for atom in atoms}
         if len(lengths) > 1:
             raise InvalidModel(f"atoms must have one eigenvalue per token each, got {sorted(lengths)} eigenvalues")
         total = math.fsum(atom.weight for atom in atoms)
-        if abs(total - 1.0) > ROUNDING:
+        if abs(total - 1.0) > SINGLE_PRECISION:
             raise InvalidModel(f"weights must sum to 1, got {total!r}; divide them by it")
+        if abs(total - 1.0) > ROUNDING:
+            atoms = tuple(replace(atom, weight=atom.weight / total) for atom in atoms)
         object.__setattr__(self, "atoms", atoms)
         if not all(x > 0.0 for x in self.token_traces):
             raise InvalidModel(f"every token must have variance: mean eigenvalues are {self.token_traces!r}")
@@ -165,10 +168,8 @@ class Spectrum:
         largest
             The largest eigenvalue :math:`\gamma_{\max}`, at x = 0.
         """
-        exponent, largest = finite_number("exponent", exponent), finite_number("largest", largest)
+        exponent, largest = positive("exponent", exponent), positive("largest", largest)
         count, tokens = integer("count", count, 1, 1000), integer("tokens", tokens, 1, 1000)
-        if exponent <= 0.0 or largest <= 0.0:
-            raise InvalidModel(f"exponent and largest must be positive, got {exponent!r} and {largest!r}")
         slope = 1e3
         nodes, weights = np.polynomial.legendre.leggauss(count)
         end = math.log1p(slope)

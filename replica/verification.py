@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from replica.checked_arguments import checked_integer, checked_items, quoted
 from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.check import Check
 from replica.errors import InvalidArgument
@@ -75,9 +76,13 @@ def verify(derivation: Derivation, seed: int = 0, steps: Sequence[str] | None = 
     ValueError
         If a name is not one of a step.
     """
-    known = [step.name for step in derivation.steps]
-    unknown = [name for name in steps or () if name not in known]
-    if unknown:
-        raise InvalidArgument(f"no step is called {unknown[0]!r}; there are {', '.join(known)}")
+    seed = checked_integer("seed", seed, 0)
+    # Steps are derived only if one is named.
+    if steps is not None:
+        steps = checked_items("steps", steps, "a sequence of names of steps")
+        known = [step.name for step in derivation.steps]
+        unknown = [name for name in steps if name not in known]
+        if unknown:
+            raise InvalidArgument(f"steps: no step is called {quoted(unknown[0])}; there are {', '.join(known)}")
     chosen = [checks for checks, step in CHECKS.items() if steps is None or step in steps]
     return Verification(tuple(check for checks in chosen for check in checks(derivation, seed)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from replica.own_packages import require_own_packages, warn_if_hidden
+
 if TYPE_CHECKING:
     from replica.sectors import Sector
     from saddle.branch import Branch, SolvedPoint, find_point, solve_point
@@ -63,6 +65,10 @@ _HOMES = {
     "solve_transition_line": "saddle.lines.solving",
     "solve_transition_lines": "saddle.lines.collection",
 }
+
+
+require_own_packages("baselines")
+warn_if_hidden("validation")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from baselines import BASELINES, Baseline
+from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from saddle.branch_curve import OnCurve
@@ -65,8 +66,10 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
     Raises
     ------
     ValueError
-        If there is no baseline of this name.
+        If there is no baseline of this name, or what is given is none.
     """
+    if not isinstance(baseline, str | Baseline):
+        raise InvalidArgument(f"baseline must be the name of a baseline, or a baseline, got {quoted(baseline)}")
     if not isinstance(baseline, str):
         given = baseline
         return given.name, lambda _, alpha: given.test_error_at(alpha)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -10,7 +9,6 @@ from typing import overload
 
 import numpy as np
 
-from replica.errors import InvalidArgument
 from replica.sectors import Sector
 from saddle.branch_curve import BranchCurve
 from saddle.curve_solving import solve_on_curve
@@ -23,6 +21,7 @@ from saddle.sector_solver import (
     solve_state,
     vanished,
 )
+from saddle.solve_arguments import checked_alpha, checked_evolution, checked_sector, checked_state
 from saddle.state_evolution import StateEvaluation, StateEvolution
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
@@ -104,7 +103,11 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     ------
     SolverError
         If Newton's method does not converge, or ends where an overlap of the sector vanishes.
+    ValueError
+        If an argument is none of its kind.
     """
+    sector, alpha = checked_sector(checked_evolution(evolution), sector), checked_alpha(alpha)
+    start = checked_state(start, evolution.space)
     result = solve_state(evolution, sector, canonical_signs(start, evolution.space), alpha)
     if result.outcome is not Outcome.CONVERGED:
         raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
@@ -115,18 +118,27 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
-def find_point(evolution: StateEvolution, sector: Sector, alpha: float) -> SolvedPoint:
+def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) -> SolvedPoint:
     """Find a sector's solution at one alpha from informed starts, without a grid.
+
+    Parameters
+    ----------
+    evolution
+        The equations.
+    sector
+        One of the model's sectors, or its value: the name of its family, such as "semantic", with a number from the
+        second one of a family on.
+    alpha
+        Sample complexity n/d.
 
     Raises
     ------
     ValueError
-        If alpha is not positive and finite.
+        If alpha is not positive and finite, or the model has no such sector.
     SolverError
         If no solution of this kind is found.
     """
-    if not (np.isfinite(alpha) and alpha > 0):
-        raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
+    sector, alpha = checked_sector(checked_evolution(evolution), sector), checked_alpha(alpha)
     result = informed_solution(evolution, sector, alpha)
     if result is None:
         outcome = Outcome.ABSENT
@@ -316,7 +328,7 @@ class Branch:
         """
         if isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) > 0:
             return tuple(self.at(value) for value in alpha)
-        value = _checked_alpha(alpha)
+        value = checked_alpha(alpha)
         if self.curve is None:
             message = f"the {self.name} branch has no point in this diagram, so none at alpha = {value:.6g}"
             raise SolverError(message, Outcome.ABSENT)
@@ -332,12 +344,3 @@ class Branch:
             message = f"the {self.name} branch could not be solved at alpha = {value:.6g}: {Outcome.LOST.value}"
             raise SolverError(message, Outcome.LOST)
         return SolvedPoint(value, self.sector, self.evolution, *found)
-
-
-def _checked_alpha(alpha: object) -> float:
-    """Return a sample complexity as a float, or say what is wrong with it."""
-    usable = isinstance(alpha, (numbers.Real, np.ndarray)) and not isinstance(alpha, (bool, np.bool_))
-    value = float(alpha) if usable else float("nan")  # pyright: ignore[reportArgumentType]
-    if not (np.isfinite(value) and value > 0.0):
-        raise InvalidArgument(f"alpha must be a positive and finite number, got {alpha!r}")
-    return value

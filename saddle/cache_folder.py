@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
+from replica.checked_arguments import checked_path
 from replica.errors import UnwritableFile
 
 __all__ = ["CACHE_VARIABLE", "cache_folder", "preferred_folder", "warn_unwritable"]
@@ -23,8 +24,15 @@ _has_warned = False
 
 def preferred_folder(chosen: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder that kernels are looked up in, whether or not it exists or can be written."""
-    named = chosen if chosen is not None else os.environ.get(CACHE_VARIABLE)
-    return Path(named or platformdirs.user_cache_dir("attention-phase")).absolute()
+    named = checked_path("cache", chosen) if chosen is not None else os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    try:
+        return Path(platformdirs.user_cache_dir("attention-phase")).absolute()
+    except RuntimeError as error:
+        # Neither a variable nor the system knows this user's home.
+        warn_unwritable(Path("~"), str(error))
+        return _temporary_folder()
 
 
 def warn_unwritable(folder: Path, reason: str) -> None:

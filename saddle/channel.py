@@ -157,7 +157,8 @@ class ChannelAverages:
     def relative_error(self) -> float:
         """Largest relative error of a conjugate that does not vanish by symmetry."""
         used = self.conjugates != 0.0
-        return float(np.max(self.conjugate_errors[used] / np.abs(self.conjugates[used])))
+        # None differs from zero where the weights vanish.
+        return float(np.max(self.conjugate_errors[used] / np.abs(self.conjugates[used]), initial=0.0))
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,21 @@
-"""The command ``attention-phase``: solve, lines, report, simulate.
+"""The command ``attention-phase``: solve, lines, report, simulate, paper.
 
-Errors of input or output end with one line that quotes the value, and exit status 2. An interrupted solve
-writes what it has, marked incomplete, and ends with status 130.
+What the user can mend, the library's own errors and what the system refuses (a full disk), ends with one line that
+quotes the value, and exit status 2; anything else is a bug and shows its traceback. An interrupt ends with status 130
+at any moment: what is solved by then is printed and written, marked incomplete.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from replica.errors import AttentionPhaseError, InvalidArgument
+from replica.own_packages import require_own_packages
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -29,21 +30,33 @@ INTERRUPTED = 130
 DEFAULT_FOLDER = "attention-phase-results"
 
 
-class _InputError(click.ClickException):
+class _OneLine(click.ClickException):
     exit_code = 2
 
 
-def _one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn an error of input or output into one line on standard error and exit status 2."""
+class _Commands(click.Group):
+    """Commands that end as they are documented to, whatever happens in them."""
 
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; turn what the user can mend into one line and status 2, and an interrupt into status 130."""
         try:
-            return command(*args, **kwargs)
+            return super().invoke(ctx)
         except AttentionPhaseError as error:
-            raise _InputError(" ".join(str(error).split())) from None
+            raise _OneLine(" ".join(str(error).split())) from None
+        except BrokenPipeError:
+            # Whoever read our output has read enough; that is no news.
+            raise
+        except OSError as error:
+            where = "" if error.filename is None else f": {str(error.filename)!r}"
+            raise _OneLine(f"{error.strerror or error}{where}") from None
+        except KeyboardInterrupt:
+            _stop("interrupted: nothing more was done")
 
-    return wrapped
+
+def _stop(said: str) -> NoReturn:
+    """Say what an interrupt left, and end with its status."""
+    click.echo(said, err=True)
+    raise SystemExit(INTERRUPTED)
 
 
 def _model_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,7 +97,7 @@ def _use_cache(cache: str | None) -> None:
         os.environ[CACHE_VARIABLE] = str(cache_folder(cache))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="attention-phase")
 def main() -> None:
     """Phase transitions between positional and semantic learning in dot-product attention."""
@@ -97,7 +110,6 @@ def main() -> None:
 @click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@_one_line_errors
 def solve(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
     alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
@@ -116,14 +128,17 @@ def solve(
 
 
 def _deliver(solved: PhaseDiagram | TransitionLines, table: str, results: Path, figure: Path) -> None:
-    """Save and draw what was solved, and print its table; what is incomplete ends with its own status."""
-    solved.save(results)
-    _write_figure(solved, figure)
+    """Print the table of what was solved, save it and draw it; what is incomplete ends with its own status."""
     click.echo(table)
-    click.echo(f"results: {results}\nfigure:  {figure}")
+    try:
+        solved.save(results)
+        click.echo(f"results: {results}")
+        _write_figure(solved, figure)
+        click.echo(f"figure:  {figure}")
+    except KeyboardInterrupt:
+        _stop("interrupted while results were written; what is named above is whole")
     if not solved.complete:
-        click.echo("interrupted: the results are partial", err=True)
-        raise SystemExit(INTERRUPTED)
+        _stop("interrupted: the results are partial")
 
 
 def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
@@ -150,7 +165,6 @@ def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
 @click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@_one_line_errors
 def lines(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
     over: str, between: tuple[float, float], points: int, alpha: tuple[float, float], tolerance: float,
@@ -196,7 +210,6 @@ def lines(
     help=r"LaTeX for a symbol, such as theta=\vartheta; may be given several times.",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@_one_line_errors
 def report(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
     results: str | None, output: str, formats: tuple[str, ...], prefix: str, line_width: float,
@@ -207,7 +220,7 @@ def report(
     from replica.reports.files import prepare_folder
     from saddle.diagram_solving import solve_phase_diagram
     from saddle.phase_diagram import PhaseDiagram
-    from saddle.report_writing import write_report
+    from saddle.reporting import transition_table
 
     names = _latex_names(latex_names)
     checked_choices(formats, names, prefix, line_width)
@@ -218,7 +231,10 @@ def report(
         diagram = PhaseDiagram.load(results)
     else:
         diagram = solve_phase_diagram(model, threads=threads, progress=not quiet)
-    for path in write_report(diagram, folder, formats, names, prefix, line_width):
+        if not diagram.complete:
+            click.echo(transition_table(diagram))
+            _stop("interrupted: no report of partial results is written")
+    for path in diagram.report(folder, formats, names, prefix, line_width):
         click.echo(str(path))
 
 
@@ -268,7 +284,6 @@ def _advance(bar: tqdm) -> Callable[[int], None]:
     help="Fix the teacher's norm as theory has it, or draw it as published.",
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-@_one_line_errors
 def simulate(
     omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
     alpha: float, dimension: int, seeds: int, seed: int, steps: int, learning_rate: float,
@@ -280,6 +295,8 @@ def simulate(
     from replica.sectors import Sector
     from saddle.branch import find_point
     from saddle.state_evolution import StateEvolution
+
+    require_own_packages("validation")
     from validation import compare_at, comparison_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
@@ -313,7 +330,6 @@ def simulate(
 @click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder].")
 @click.option("--output", default="attention-phase-paper", show_default=True, help="Folder for figures and results.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
-@_one_line_errors
 def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None, output: str, quiet: bool) -> None:
     """Draw the theory figures of arXiv:2402.03902 anew, with error bars and simulations.
 
@@ -322,6 +338,7 @@ def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
+    require_own_packages("validation")
     from validation.paper import FIGURES, FULL, QUICK, reproduce_paper
 
     _use_cache(cache)
@@ -334,7 +351,6 @@ def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None
                 progress=not quiet,
             )  # fmt: skip
         except KeyboardInterrupt:
-            click.echo("interrupted: finished figures are there; the same command goes on", err=True)
-            raise SystemExit(INTERRUPTED) from None
+            _stop("interrupted: finished figures are there; the same command goes on")
     for path in written:
         click.echo(str(path))

@@ -9,7 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines import linear_positional
-from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.attention_problem import AttentionProblem
@@ -25,6 +24,7 @@ from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
 from saddle.search_interval import search_interval
+from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition, find_bifurcations
 
@@ -37,36 +37,15 @@ RULE_ALPHA = 3.0
 MOST_ROUNDS = 3
 
 
-def _grid(alpha: Sequence[float], points: int | Sequence[float]) -> np.ndarray:
+def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray:
     """Return the grid of sample complexities, uniform in the square root unless it is given."""
-    if not isinstance(points, (int, np.integer)):
-        return _given_grid(points)
-    try:
-        low, high = (float(value) for value in alpha)
-    except (TypeError, ValueError):
-        raise InvalidArgument(f"alpha must be a pair (lowest, highest), got {alpha!r}") from None
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InvalidArgument(f"alpha must be finite, got {alpha!r}")
-    if low <= 0.0:
-        raise InvalidArgument(f"alpha must be positive, got a lowest alpha of {low!r}")
-    if low >= high:
-        raise InvalidArgument(f"alpha must increase from lowest to highest, got {low!r} to {high!r}")
-    if not isinstance(points, int) or points < 2:
-        raise InvalidArgument(f"points must be an integer of at least 2, got {points!r}")
+    if isinstance(points, tuple):
+        grid = np.array(points)
+        grid.setflags(write=False)
+        return grid
+    low, high = alpha
     grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
     grid[0], grid[-1] = low, high
-    grid.setflags(write=False)
-    return grid
-
-
-def _given_grid(points: Sequence[float]) -> np.ndarray:
-    """Return a user's own grid, or say what is wrong with it."""
-    try:
-        grid = np.array([float(value) for value in points])
-    except (TypeError, ValueError):
-        raise InvalidArgument(f"points must be an integer of at least 2, or values of alpha, got {points!r}") from None
-    if grid.size < 2 or not np.all(np.isfinite(grid)) or grid[0] <= 0.0 or np.any(np.diff(grid) <= 0.0):
-        raise InvalidArgument(f"points must be at least two positive and increasing values of alpha, got {points!r}")
     grid.setflags(write=False)
     return grid
 
@@ -117,16 +96,15 @@ def solve_phase_diagram(
     Raises
     ------
     ValueError
-        If the range, the number of points, the sweep's direction or the tolerance is invalid, or the model is none.
+        If an argument is none of its kind or out of range; the message names it and quotes the value.
 
     Notes
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
-    AttentionModel.require_any(model, "the compiled solver")
+    checked = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
+    alpha, points, sweep, tolerance, rule, threads, progress = checked
     grid = _grid(alpha, points)
-    if sweep not in ("down", "up"):
-        raise InvalidArgument(f"sweep must be 'down' or 'up', got {sweep!r}")
     asked = float(grid[0]), float(grid[-1])
     if rule is None:
         rule = choose_rule(model, max(RULE_ALPHA, asked[1]), tolerance, threads)

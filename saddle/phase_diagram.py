@@ -20,6 +20,7 @@ from saddle.branch import Branch
 from saddle.branch_curve import OnCurve
 from saddle.global_minimum import Phase, find_phases
 from saddle.quadrature import OuterRule
+from saddle.solve_arguments import checked_baselines
 from saddle.transitions import Transition
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ class PhaseDiagram:
         """
         if isinstance(baselines, str):
             raise InvalidArgument(f"baselines must be a sequence, got the string {baselines!r}")
+        baselines = checked_baselines(baselines)
         unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
         if unknown:
             raise InvalidArgument(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")

@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
+from replica.checked_arguments import checked_instance, checked_integer, checked_number, positive_number
 from replica.errors import InvalidArgument
 
 __all__ = [
@@ -38,7 +39,10 @@ LARGEST_ORDER = 64
 # What the default rule is meant for; others follow from it by the law of its errors.
 REFERENCE_TOLERANCE = 1e-4
 FIELD_SCALE = 0.5
-LARGEST_SOBOL = 2**16
+# As far as rules are refined, and what may be asked for at most.
+LARGEST_SOBOL, MOST_SOBOL, MOST_SCRAMBLES = 2**16, 2**24, 4096
+MOST_SCAN_POINTS = 10_000
+TOLERANCES, SPACINGS = (1e-7, 0.3), (0.02, 2.5)
 
 SignedPermutation = tuple[tuple[int, int], ...]
 """A map of coordinates: for each new coordinate, the old one's index and a sign."""
@@ -85,26 +89,30 @@ class LineOrders:
     extent: float = 6.0
 
     def __post_init__(self) -> None:
-        """Validate."""
-        if self.scan_points < 3:
-            raise InvalidArgument(f"scan_points must be at least 3, got {self.scan_points!r}")
-        for name in ("graded_nodes", "plain_nodes"):
-            if not 1 <= getattr(self, name) <= LARGEST_ORDER:
-                raise InvalidArgument(f"{name} must lie in 1 ... {LARGEST_ORDER}, got {getattr(self, name)!r}")
-        if not 1.0 <= self.extent <= 12.0:
-            raise InvalidArgument(f"extent must lie in [1, 12] standard deviations, got {self.extent!r}")
+        """Convert to plain numbers and validate."""
+        orders = {"scan_points": (3, MOST_SCAN_POINTS), "graded_nodes": (1, LARGEST_ORDER),
+                  "plain_nodes": (1, LARGEST_ORDER)}  # fmt: skip
+        for name, (least, most) in orders.items():
+            object.__setattr__(self, name, checked_integer(name, getattr(self, name), least, most))
+        object.__setattr__(self, "extent", checked_number("extent", self.extent, 1.0, 12.0))
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineOrders:
         """Return orders whose own error is meant to be a tenth of a relative tolerance of the averages.
 
         Met by the root mean square over the paper's lines; a line in a thousand may by itself be worse.
+
+        Raises
+        ------
+        ValueError
+            If the tolerance does not lie in [1e-7, 0.3].
         """
+        tolerance = checked_number("tolerance", tolerance, *TOLERANCES)
         return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
     def refined(self, factor: float) -> LineOrders:
         """Return orders whose errors are expected to be smaller by a factor (larger, if it is below one)."""
-        decades = math.log10(factor)
+        decades = math.log10(positive_number("factor", factor))
         return replace(
             self,
             graded_nodes=max(8, min(LARGEST_ORDER, round(self.graded_nodes + 5 * decades))),
@@ -291,14 +299,10 @@ class LineRule:
     line: LineOrders = LineOrders()
 
     def __post_init__(self) -> None:
-        """Validate."""
-        for name in ("teacher_spacing", "common_spacing"):
-            if not 0.02 <= getattr(self, name) <= 2.5:
-                raise InvalidArgument(
-                    f"{name} must lie in [0.02, 2.5] standard deviations, got {getattr(self, name)!r}"
-                )
-        if not 1.0 <= self.reach <= 9.0:
-            raise InvalidArgument(f"reach must lie in [1, 9] standard deviations, got {self.reach!r}")
+        """Convert to plain numbers and validate."""
+        for name, low, high in (("teacher_spacing", *SPACINGS), ("common_spacing", *SPACINGS), ("reach", 1.0, 9.0)):
+            object.__setattr__(self, name, checked_number(name, getattr(self, name), low, high))
+        checked_instance("line", self.line, LineOrders, "LineOrders")
 
     @classmethod
     def for_tolerance(cls, tolerance: float) -> LineRule:
@@ -313,8 +317,7 @@ class LineRule:
         ValueError
             If the tolerance does not lie in [1e-7, 0.3].
         """
-        if not 1e-7 <= tolerance <= 0.3:
-            raise InvalidArgument(f"tolerance must lie in [1e-7, 0.3], got {tolerance!r}")
+        tolerance = checked_number("tolerance", tolerance, *TOLERANCES)
         return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
     @property
@@ -323,11 +326,14 @@ class LineRule:
         return 1e-10
 
     def refined(self, factor: float = 10.0) -> LineRule:
-        """Return a rule whose errors are expected to be smaller by a factor (larger, if it is below one)."""
-        decades = math.log10(factor)
+        """Return a rule whose errors are expected to be smaller by a factor (larger, if it is below one).
+
+        No rule is finer or coarser than any may be.
+        """
+        decades = math.log10(positive_number("factor", factor))
         return LineRule(
-            teacher_spacing=self.teacher_spacing / 1.6**decades,
-            common_spacing=self.common_spacing / 1.25**decades,
+            teacher_spacing=float(np.clip(self.teacher_spacing / 1.6**decades, *SPACINGS)),
+            common_spacing=float(np.clip(self.common_spacing / 1.25**decades, *SPACINGS)),
             reach=min(9.0, max(3.5, self.reach + 0.5 * decades)),
             line=self.line.refined(factor),
         )
@@ -398,13 +404,17 @@ class SobolRule:
     line: LineOrders = LineOrders(scan_points=9, graded_nodes=11, plain_nodes=9, extent=5.5)
 
     def __post_init__(self) -> None:
-        """Validate."""
-        if self.points < 2 or self.points & (self.points - 1):
-            raise InvalidArgument(f"points must be a power of two, at least 2, got {self.points!r}")
-        if self.scrambles < 2:
-            raise InvalidArgument(
-                f"scrambles must be at least 2, or there is no error estimate; got {self.scrambles!r}"
-            )
+        """Convert to plain integers and validate."""
+        points = checked_integer("points", self.points, 2, MOST_SOBOL)
+        if points & (points - 1):
+            raise InvalidArgument(f"points must be a power of two, at least 2, got {points!r}")
+        scrambles = checked_integer("scrambles", self.scrambles, 0, MOST_SCRAMBLES)
+        if scrambles < 2:
+            raise InvalidArgument(f"scrambles must be at least 2, or there is no error estimate; got {scrambles!r}")
+        checked = {"points": points, "scrambles": scrambles, "seed": checked_integer("seed", self.seed, 0)}
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        checked_instance("line", self.line, LineOrders, "LineOrders")
 
     @property
     def noise(self) -> float:
@@ -413,7 +423,7 @@ class SobolRule:
 
     def refined(self, factor: float = 10.0) -> SobolRule:
         """Return a rule whose standard error is expected to be smaller by a factor: errors fall about as 1/points."""
-        wanted = max(2, 2 ** round(math.log2(self.points * factor)))
+        wanted = max(2, 2 ** round(math.log2(self.points) + math.log2(positive_number("factor", factor))))
         return replace(self, points=min(wanted, LARGEST_SOBOL))
 
     def sibling(self) -> SobolRule:

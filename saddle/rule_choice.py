@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import informed_states
+from saddle.solve_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
 from saddle.state_evolution import StateEvolution
 
 __all__ = ["choose_rule"]
 
 SAMPLED = ("agnostic", "positional", "semantic")
-COARSEST, FINEST = 2e-2, 1e-6
+COARSEST = 2e-2
 STEPS, DAMPING = 40, 0.2
 # By how much one measurement may change the rule.
 LARGEST_CHANGE = 30.0
@@ -51,14 +51,14 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     Raises
     ------
     ValueError
-        If the tolerance does not lie between 1e-6 and 0.3.
+        If the tolerance does not lie between 1e-6 and 0.3, or another argument is none.
     """
-    planar = (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
+    AttentionModel.require_any(model, "a quadrature rule")
+    alpha, tolerance, threads = checked_alpha(alpha), checked_tolerance(tolerance), checked_threads(threads)
+    planar = fits_lattice(model)
     if tolerance is None and not planar:
         return SobolRule()
     tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
-    if not FINEST <= tolerance <= 0.3:
-        raise InvalidArgument(f"tolerance must lie in [{FINEST:g}, 0.3], got {tolerance!r}")
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
     if not planar:

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from replica.checked_arguments import checked_number
 from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.channel import Channel, ChannelAverages
 from saddle.continuation.newton import OutsideDomain
 from saddle.kernel import load_kernel
-from saddle.quadrature import LineRule, OuterRule
+from saddle.quadrature import OuterRule
 from saddle.replicon import Replicon, replicon
 from saddle.replicon_map import weights_map
+from saddle.solve_arguments import checked_state, checked_threads, fitting_rule
 from saddle.state_space import StateSpace
 from saddle.weights import Weights
 
 __all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]
+
+# "By default", typed as whatever is there after validation.
+BY_MODEL: Any = None
 
 
 @dataclass(frozen=True)
@@ -171,15 +177,32 @@ class SectorLinearization:
 
 @dataclass(frozen=True)
 class StateEvolution:
-    """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters."""
+    """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters.
+
+    Parameters
+    ----------
+    model
+        The model.
+    rule
+        Quadrature rule; by default the lattice for two tokens and rank one, and Sobol points for any other model.
+    threads
+        Threads of the channel average; 0 for one per core. Results do not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If the model is none, the rule is none or does not fit it, or the number of threads is none.
+    """
 
     model: AttentionModel
-    rule: OuterRule = LineRule()
+    rule: OuterRule = BY_MODEL
     threads: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what is no model."""
+        """Refuse what is no model, and find the rule that fits it."""
         AttentionModel.require_any(self.model, "the compiled solver")
+        object.__setattr__(self, "rule", fitting_rule(self.model, self.rule))
+        object.__setattr__(self, "threads", checked_threads(self.threads))
 
     @cached_property
     def channel(self) -> Channel:
@@ -226,6 +249,14 @@ class StateEvolution:
         if not self.space.inside(state, self.channel.variances):
             raise OutsideDomain(f"order parameters outside their domain: {state}")
 
+    @staticmethod
+    def _checked_alpha(alpha: float) -> float:
+        """Return alpha; Newton's method may step to any, so one out of range is outside the domain."""
+        alpha = alpha if isinstance(alpha, float) else checked_number("alpha", alpha)
+        if not (np.isfinite(alpha) and alpha > 0.0):
+            raise OutsideDomain(f"alpha must be positive and finite, got {alpha!r}")
+        return alpha
+
     def evaluate(self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None) -> StateEvaluation:
         """Evaluate residual, Jacobian and observables at a state (n,).
 
@@ -234,9 +265,12 @@ class StateEvolution:
         Raises
         ------
         OutsideDomain
-            If q, V, rho - theta^T q^{-1} theta or the weights' precision is not positive definite.
+            If q, V, rho - theta^T q^{-1} theta or the weights' precision is not positive definite, or alpha not
+            positive and finite.
+        ValueError
+            If the state is none, or alpha is no number.
         """
-        state = np.array(state, dtype=float)
+        state, alpha = checked_state(state, self.space), self._checked_alpha(alpha)
         self.check_domain(state)
         if averages is None:
             averages = self.channel.averages(state)
@@ -302,8 +336,10 @@ class StateEvolution:
         ------
         OutsideDomain
             If q, V, rho - theta^T q^{-1} theta or, if it enters, the weights' precision is not positive definite.
+        ValueError
+            If the state is none, or alpha is no number.
         """
-        state = np.array(state, dtype=float)
+        state, alpha = checked_state(state, self.space), self._checked_alpha(alpha)
         self.check_domain(state)
         weights = weights_map(*self._weights_responses(state, alpha, averages))
         return replicon(self.channel, state, alpha, weights, quick=quick)

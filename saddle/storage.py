@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from baselines import linear_positional
+from replica.checked_arguments import checked_path
 from replica.errors import InvalidArgument, UnreadableFile, UnwritableFile
 from replica.model import AttentionModel
 from saddle.branch import Branch
@@ -58,9 +59,9 @@ def prepare_output(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If the folder cannot be made or written, or the path is a folder.
+        If the folder cannot be made or written, the path is a folder, or it is no path.
     """
-    target = Path(path)
+    target = checked_path("path", path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):
@@ -163,6 +164,7 @@ def write_dataset(data: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
 def read_dataset(path: str | os.PathLike[str], wanted: str, what: str) -> xr.Dataset:
     """Read a Dataset of a wanted format, described by ``what``; raises ValueError if the file holds none."""
+    path = checked_path("path", path)
     try:
         with xr.open_dataset(path, engine="scipy") as opened:
             data = opened.load()

@@ -3,6 +3,7 @@
 from validation.bayes_message_passing import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
 from validation.coarse_rule import CoarseSolution, solve_on_published_rule
 from validation.comparison import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
+from validation.divergence import Diverged
 from validation.gradient_descent import TrainingRun, train_student
 from validation.message_passing import MessagePassingRun, approximate_message_passing
 from validation.published import (
@@ -31,6 +32,7 @@ __all__ = [
     "CoarseSolution",
     "ComparedQuantity",
     "Comparison",
+    "Diverged",
     "MessagePassingRun",
     "StateTrajectory",
     "TeacherData",

@@ -12,7 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import checked_integer, checked_number, positive_number
+from replica.checked_values import real_matrix
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
+from validation.teacher import positive_integer
 
 __all__ = ["BayesMessagePassingRun", "fields_up_to_sign", "pass_bayes_messages"]
 
@@ -55,6 +59,8 @@ def fields_up_to_sign(target: Array, model: AttentionModel) -> Array:
     AttentionModel.require(model, "reading fields off a target")
     if model.omega >= 1.0:
         raise InvalidArgument(f"omega must be below 1 for the target to know the fields, got {model.omega!r}")
+    length = model.sequence_length
+    target = np.array(real_matrix("target", target, (length, length)))
     attention = (target - model.omega * np.array(model.positional_matrix)) / (1 - model.omega)
     logits = np.log(attention)
     products = np.diag(logits)[:, None] - logits
@@ -65,6 +71,7 @@ def fields_up_to_sign(target: Array, model: AttentionModel) -> Array:
     return pair[pivot] - products[pivot] / pair[pivot]
 
 
+@numpy_defaults
 def pass_bayes_messages(
     alpha: float, dimension: int, length: int, seed: int, *, start: float = 0.05, iterations: int = 40
 ) -> BayesMessagePassingRun:
@@ -79,12 +86,23 @@ def pass_bayes_messages(
     iterations
         Their number.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
     Notes
     -----
     Generalised approximate message passing (Rangan, arXiv:1010.5141) with L outputs per sample, whose posterior
     means are :math:`h tanh(h . w/v)` for fields known to be h or -h, given a normal guess of means w and variance v.
     """
-    generator = np.random.default_rng(seed)
+    alpha, dimension = positive_number("alpha", alpha), positive_integer("dimension", dimension)
+    length, iterations = positive_integer("length", length), positive_integer("iterations", iterations)
+    if not 0.0 < checked_number("start", start) < 1.0:
+        raise InvalidArgument(f"start must lie between 0 and 1, both excluded, got {start!r}")
+    if round(alpha * dimension) < 1:
+        raise InvalidArgument(f"alpha must give a sample in dimension {dimension}, got {alpha!r}")
+    generator = np.random.default_rng(checked_integer("seed", seed, 0))
     count = round(alpha * dimension)
     teacher = generator.standard_normal(dimension)
     teacher *= np.sqrt(dimension / (teacher @ teacher))

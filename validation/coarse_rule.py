@@ -16,7 +16,9 @@ from types import MappingProxyType
 import numpy as np
 
 from replica import AttentionModel, derive
+from replica.checked_arguments import checked_choice, checked_flag, checked_integer, positive_number
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from saddle.reference import PlanarRule, ReferenceRule, ReferenceSystem
 from saddle.reference.numeric_functions import ONE_ATOM
 from validation.layers import attention_weights
@@ -89,6 +91,7 @@ def rabinowitz_richter_rule() -> PlanarRule:
     return _symmetric_rule(tuple((a, b, weight / np.pi) for a, b, weight in orbits))
 
 
+@numpy_defaults
 def solve_on_published_rule(
     model: AttentionModel,
     branch: str,
@@ -128,11 +131,12 @@ def solve_on_published_rule(
     saddle.reference.normal_rules.DegenerateLaw
         If the iteration leaves the domain of the equations.
     """
-    AttentionModel.require_plain(model, "the published rule")
-    if branch not in _STARTS:
-        raise InvalidArgument(f"branch must be one of {', '.join(map(repr, _STARTS))}, got {branch!r}")
-    if not alpha > 0:
-        raise InvalidArgument(f"alpha must be positive, got {alpha!r}")
+    AttentionModel.require(model, "the published rule")
+    checked_choice("branch", branch, _STARTS)
+    alpha, tolerance = positive_number("alpha", alpha), positive_number("tolerance", tolerance)
+    max_steps, from_origin = checked_integer("max_steps", max_steps, 0), checked_flag("from_origin", from_origin)
+    if model.sequence_length != 2:
+        raise InvalidArgument(f"model: the published rule is for two tokens, got {model.sequence_length}")
     coarse, fine = _systems(model.structure, from_origin)
     given = coarse.given_values(model.parameter_values(), alpha)
     state = np.array(_STARTS[branch])

@@ -11,6 +11,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import (
+    checked_choice,
+    checked_function,
+    checked_instance,
+    checked_integer,
+    checked_items,
+    checked_number,
+    positive_number,
+    quoted,
+)
 from replica.errors import InvalidArgument
 from replica.layout import Layout
 from validation.compared import (
@@ -22,8 +32,9 @@ from validation.compared import (
     signless_overlaps,
     single_overlaps,
 )
-from validation.gradient_descent import TrainingRun, train_student
-from validation.teacher import draw_teacher_data
+from validation.gradient_descent import TrainingRun, check_setting_names, train_student, training_settings
+from validation.starts import STARTS
+from validation.teacher import draw_teacher_data, positive_integer, require_model
 
 __all__ = ["COMPARED", "ComparedQuantity", "Comparison", "compare_at", "comparison_table", "simulate"]
 
@@ -141,6 +152,11 @@ def simulate(
         As :func:`~validation.teacher.draw_teacher_data` and
         :func:`~validation.gradient_descent.train_student`.
     """
+    require_model(model)
+    seed = checked_integer("seed", seed, 0)
+    if isinstance(start, str):
+        checked_choice("start", start, STARTS)
+    check_setting_names(settings)
     training, testing = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
     data = draw_teacher_data(model, dimension, alpha, training, dtype, spherical_teacher=spherical_teacher)
     return train_student(data, start, generator=testing, **settings)
@@ -203,8 +219,14 @@ def compare_at(
         If a prediction is missing or not finite, an allowance is negative or has an unknown name, or the
         seeds are fewer than two or repeat; the message quotes the culprit.
     """
-    coefficients = dict(allowance_coefficients or {})
+    require_model(model)
     layout = model.structure.layout
+    coefficients = _numbers("allowance_coefficients", allowance_coefficients or {})
+    theory, errors = _numbers("theory", theory), _numbers("theory_errors", theory_errors or {}, finite=False)
+    checked_choice("start", start, STARTS)
+    alpha, dimension = positive_number("alpha", alpha), positive_integer("dimension", dimension)
+    training_settings(method, learning_rate, steps, gradient_tolerance, model.regularization)
+    checked_function("progress", progress)
     listed = _check_comparison(compared_names(layout), theory, coefficients, seeds)
     runs: list[TrainingRun] = []
     for seed in listed:
@@ -232,8 +254,8 @@ def compare_at(
             name,
             layout,
             runs,
-            float(theory[name]),
-            float((theory_errors or {}).get(name, math.nan)),
+            theory[name],
+            errors.get(name, math.nan),
             coefficients.get(name, 0.0) / dimension,
         )
         for name in compared_names(layout)
@@ -243,6 +265,7 @@ def compare_at(
 
 def comparison_table(comparison: Comparison) -> str:
     """Render a comparison as plain text: a heading, a line of column names and a line per quantity."""
+    checked_instance("comparison", comparison, Comparison, "a Comparison, as compare_at returns")
     heading = (
         f"start {comparison.start}, alpha = {comparison.sample_complexity:g}, d = {comparison.dimension}, "
         f"{len(comparison.runs)} seeds"
@@ -281,6 +304,19 @@ def _compare(
     return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, theory_error, allowance)
 
 
+def _numbers(argument: str, values: Any, finite: bool = True) -> dict[str, float]:
+    """Return a mapping of names to numbers as a dictionary."""
+    if not isinstance(values, Mapping):
+        raise InvalidArgument(f"{argument} must map names to numbers, got {quoted(values)}")
+    unknown = not finite
+    return {
+        name: math.nan
+        if unknown and isinstance(value, float) and math.isnan(value)
+        else checked_number(f"{argument}[{name!r}]", value)
+        for name, value in values.items()
+    }
+
+
 def _check_comparison(
     names: tuple[str, ...], theory: Mapping[str, float], coefficients: Mapping[str, float], seeds: Iterable[int]
 ) -> list[int]:
@@ -288,15 +324,13 @@ def _check_comparison(
     missing = [name for name in names if name not in theory]
     if missing:
         raise InvalidArgument(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
-    for name in names:
-        if not math.isfinite(theory[name]):
-            raise InvalidArgument(f"theory[{name!r}] must be finite, got {theory[name]!r}")
     for name, coefficient in coefficients.items():
         if name not in names:
             raise InvalidArgument(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
-        if not (math.isfinite(coefficient) and coefficient >= 0):
+        if coefficient < 0:
             raise InvalidArgument(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
-    listed = list(seeds)
+    given = checked_items("seeds", seeds, "a sequence of integers")
+    listed = [checked_integer(f"seeds[{k}]", seed, 0) for k, seed in enumerate(given)]
     if len(listed) < 2 or len(set(listed)) != len(listed):
         raise InvalidArgument(f"seeds must be two or more distinct integers, got {listed!r}")
     return listed

@@ -8,6 +8,7 @@ here they are those of the last.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,18 +18,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import (
+    checked_choice,
+    checked_flag,
+    checked_function,
+    checked_instance,
+    checked_integer,
+    checked_number,
+    positive_number,
+    quoted,
+)
 from replica.errors import InvalidArgument
 from replica.names import order_parameters
+from replica.numeric_errors import numpy_defaults
 from replica.overlap_invariants import OVERLAP_KINDS, overlap_invariants
+from validation.divergence import Diverged
 from validation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
 from validation.starts import given_student, has_random_entries, initial_student
-from validation.teacher import TeacherData, columns_of, fresh_batches, positive_integer
+from validation.teacher import TeacherData, checked_data, columns_of, fresh_batches, positive_integer
 from validation.training_loss import TrainingLoss
 
 __all__ = [
     "TrainingRun",
+    "check_setting_names",
     "measured_overlaps",
     "train_student",
+    "training_settings",
 ]
 
 Array = NDArray[np.floating[Any]]
@@ -137,6 +152,7 @@ def measured_overlaps(data: TeacherData, student: Array) -> dict[str, float]:
     return found
 
 
+@numpy_defaults
 def train_student(
     data: TeacherData,
     start: str | Array = "semantic",
@@ -191,8 +207,9 @@ def train_student(
     ------
     ValueError
         If an argument is out of range or of the wrong shape; the message quotes it.
-    FloatingPointError
-        If the iterates overflow, as those of gradient descent do when ``learning_rate * lambda`` exceeds 2.
+    Diverged
+        If the iterates overflow, gradient descent ends above where it began, or ``learning_rate * lambda`` is at
+        least 2.
 
     Notes
     -----
@@ -200,8 +217,11 @@ def train_student(
     libraries and the same number of BLAS threads. Another number of threads adds up in another order, and
     moves results by rounding, which descent does not amplify as it converges.
     """
-    learning_rate, steps = _settings(method, learning_rate, steps, gradient_tolerance)
-    positive_integer("test_samples", test_samples)
+    ridge = checked_data(data).model.regularization
+    learning_rate, steps = training_settings(method, learning_rate, steps, gradient_tolerance, ridge)
+    test_samples = positive_integer("test_samples", test_samples)
+    checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
+    polish, progress = checked_flag("polish", polish), checked_function("progress", progress)
     if isinstance(start, str):
         student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
     else:
@@ -238,25 +258,41 @@ def train_student(
     )
 
 
-def _settings(
-    method: str, learning_rate: float | None, steps: int | None, gradient_tolerance: float
+def check_setting_names(settings: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that :func:`train_student` does not have, before any work is done for them."""
+    known = [name for name in inspect.signature(train_student).parameters if name not in ("data", "start", "generator")]
+    for name in settings:
+        if name not in known:
+            raise InvalidArgument(f"{name} must be one of the settings of training, {', '.join(known)}")
+
+
+def training_settings(
+    method: str, learning_rate: float | None, steps: int | None, gradient_tolerance: float, ridge: float
 ) -> tuple[float | None, int]:
-    """Return learning rate and steps, those of the method where none are given."""
-    if method not in PUBLISHED:
-        raise InvalidArgument(f"method must be one of {', '.join(map(repr, METHODS))}, got {method!r}")
+    """Return learning rate and steps, those of the method where none are given.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range.
+    Diverged
+        If gradient descent with this learning rate must diverge by the ridge penalty alone.
+    """
+    checked_choice("method", method, METHODS)
     default = PUBLISHED[method]
     if learning_rate is None:
         learning_rate = default.learning_rate
     elif default.learning_rate is None:
-        raise InvalidArgument(f"{method} has no learning_rate, got {learning_rate!r}; leave it out")
-    elif not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise InvalidArgument(f"learning_rate must be positive and finite, got {learning_rate!r}")
-    if steps is None:
-        steps = default.steps
-    elif steps != 0:
-        steps = positive_integer("steps, if not zero,", steps)
-    if not (math.isfinite(gradient_tolerance) and gradient_tolerance >= 0):
-        raise InvalidArgument(f"gradient_tolerance must be non-negative and finite, got {gradient_tolerance!r}")
+        raise InvalidArgument(f"{method} has no learning_rate, got {quoted(learning_rate)}; leave it out")
+    else:
+        learning_rate = positive_number("learning_rate", learning_rate)
+    if method == "gradient-descent" and learning_rate is not None and learning_rate * ridge >= 2.0:
+        raise Diverged(
+            f"learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on the ridge penalty alone makes "
+            f"gradient descent diverge, got {learning_rate!r}"
+        )
+    steps = default.steps if steps is None else checked_integer("steps", steps, 0)
+    checked_number("gradient_tolerance", gradient_tolerance, 0.0)
     return learning_rate, steps
 
 

@@ -41,10 +41,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import (
+    checked_function,
+    checked_instance,
+    checked_items,
+    checked_number,
+    positive_number,
+)
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
+from validation.divergence import Diverged
 from validation.proximal_fields import SampleLosses
 from validation.starts import given_student
-from validation.teacher import TeacherData, positive_integer
+from validation.teacher import TeacherData, checked_damping, checked_data, positive_integer
 from validation.training_loss import TrainingLoss
 
 __all__ = ["RESPONSES", "MessagePassingRun", "approximate_message_passing"]
@@ -96,6 +105,7 @@ class MessagePassingRun:
     converged: bool
 
 
+@numpy_defaults
 def approximate_message_passing(
     data: TeacherData,
     start: Array,
@@ -139,10 +149,12 @@ def approximate_message_passing(
     ValueError
         If an argument is out of range, the model not of the paper's kind, or the sequences not of two tokens; the
         message quotes it.
-    FloatingPointError
+    Diverged
         If lambda + sigma^2 V_hat is not positive or the estimate overflows, as happens undamped.
     """
-    AttentionModel.require(data.model, "message passing")
+    AttentionModel.require(checked_data(data).model, "message passing")
+    checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
+    checked_function("progress", progress)
     _check_settings(susceptibility, iterations, damping, response, tolerance)
     student = given_student(data, start)
     dimension, variance, ridge = data.dimension, data.model.token_variance, data.model.regularization
@@ -170,16 +182,14 @@ def approximate_message_passing(
         conjugates.append((float(np.sum(g**2)) / dimension, m_hat, V_hat, teacher_slope * g.size / dimension))
         precision = ridge + variance * V_hat
         if not precision > 0:
-            raise FloatingPointError(
+            raise Diverged(
                 f"lambda + sigma^2 V_hat is {precision!r} in iteration {iteration + 1}, not positive; "
                 "damp more, or start nearer to a solution"
             )
         proposal = (loss.transposed(g) / math.sqrt(dimension) + variance * V_hat * student) / precision
         displacements.append(float(np.linalg.norm(proposal - student)) / math.sqrt(dimension))
         if not math.isfinite(displacements[-1]):
-            raise FloatingPointError(
-                f"the estimate overflowed in iteration {iteration + 1}; damp more than {damping!r}"
-            )
+            raise Diverged(f"the estimate overflowed in iteration {iteration + 1}; damp more than {damping!r}")
         chosen = generator.choice(dimension, moving, replace=False, shuffle=False)
         student[chosen] = proposal[chosen]
         reaction = (1 - share) * reaction + share * variance / precision * g
@@ -228,16 +238,17 @@ def _check_settings(
     susceptibility: float, iterations: int, damping: float, response: str | Sequence[float] | Array, tolerance: float
 ) -> None:
     positive_integer("iterations", iterations)
-    if not (math.isfinite(susceptibility) and susceptibility > 0):
-        raise InvalidArgument(f"susceptibility (V) must be positive and finite, got {susceptibility!r}")
-    if not 0 < damping <= 1:
-        raise InvalidArgument(f"damping must be in (0, 1], one for none, got {damping!r}")
+    positive_number("susceptibility (V)", susceptibility)
+    checked_damping(damping)
     if isinstance(response, str):
         if response not in RESPONSES:
             raise InvalidArgument(
                 f"response must be one of {', '.join(map(repr, RESPONSES))} or values, got {response!r}"
             )
-    elif len(response) < iterations:
-        raise InvalidArgument(f"response must have a value for each of {iterations} iterations, got {len(response)}")
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise InvalidArgument(f"tolerance must be non-negative and finite, got {tolerance!r}")
+    else:
+        values = checked_items("response", response, f"one of {', '.join(map(repr, RESPONSES))} or values")
+        if len(values) < iterations:
+            raise InvalidArgument(f"response must have a value for each of {iterations} iterations, got {len(values)}")
+        for k, value in enumerate(values):
+            checked_number(f"response[{k}]", value)
+    checked_number("tolerance", tolerance, 0.0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from validation.divergence import Diverged
 from validation.training_loss import TrainingLoss
 
 __all__ = ["METHODS", "PUBLISHED", "Schedule", "descend", "lowest_by_lbfgs", "norm_per_entry"]
@@ -45,6 +46,8 @@ METHODS = tuple(PUBLISHED)
 
 # What L-BFGS asks of the largest entry of the gradient: rounding in the loss stops it at about this value.
 SMALLEST_GRADIENT = 1e-8
+# Relative, in float32.
+ROUNDING_OF_LOSS = 1e-5
 
 
 @dataclass
@@ -102,11 +105,12 @@ def descend(
 
     Raises
     ------
-    FloatingPointError
-        If the iterates overflow.
+    Diverged
+        If the iterates overflow, or gradient descent ends above where it began.
     """
     adam = _Adam(student.shape) if method == "adam" else None
     student, taken = student.copy(), 0
+    before = loss.value(student) if steps and adam is None else math.inf
     gradient = loss.gradient(student)
     while taken < steps and not norm_per_entry(gradient) <= tolerance:
         student -= learning_rate * (gradient if adam is None else adam.direction(gradient))
@@ -114,9 +118,15 @@ def descend(
         taken += 1
         # Adam's steps are bounded whatever the gradient, so a student may overflow only in its gradient.
         if not math.isfinite(norm_per_entry(gradient)):
-            raise FloatingPointError(f"descent diverged at step {taken} with learning_rate {learning_rate!r}")
+            raise Diverged(f"descent diverged at step {taken} with learning_rate {learning_rate!r}; take a smaller one")
         if progress is not None:
             progress(taken)
+    # Adam may climb over its first steps; what gradient descent climbs, its steps are too long for.
+    if adam is None and taken and not loss.value(student) <= before + ROUNDING_OF_LOSS * abs(before):
+        raise Diverged(
+            f"descent ended above where it began after {taken} steps with learning_rate {learning_rate!r}; "
+            "take a smaller one"
+        )
     return student, taken
 
 
@@ -134,7 +144,7 @@ def lowest_by_lbfgs(
 
     Raises
     ------
-    FloatingPointError
+    Diverged
         If the iterates overflow.
     """
     taken = 0
@@ -157,5 +167,5 @@ def lowest_by_lbfgs(
     }
     result = minimize(flattened, student.ravel(), jac=True, method="L-BFGS-B", callback=advance, options=options)
     if not np.isfinite(result.x).all():
-        raise FloatingPointError(f"L-BFGS diverged at iteration {taken}")
+        raise Diverged(f"L-BFGS diverged at iteration {taken}")
     return result.x.reshape(student.shape), taken

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from replica import AttentionModel
+from replica.checked_arguments import checked_instance, checked_number, quoted
 from replica.errors import InvalidArgument
 from validation.published_data import descent_main, descent_other, descent_slices, theory_curves
 
@@ -114,10 +115,13 @@ def published_theory(model: AttentionModel, branch: str) -> xr.Dataset:
     ValueError
         If no such curve was published.
     """
+    AttentionModel.require_any(model, "published theory")
+    checked_instance("branch", branch, str, "the name of a branch")
     name = f"{_THEORY.get(model, '?')}_{branch.upper()}"
     if not hasattr(theory_curves, name):
         raise InvalidArgument(
-            f"theory is published for {THEORY_MODELS!r} on two or three branches; got {branch!r}, {model!r}"
+            f"theory is published for {THEORY_MODELS!r} on two or three branches; got branch {branch!r}, model "
+            f"{model!r}"
         )
     alpha, q, m, v, theta, mse, phi = _table(getattr(theory_curves, name)).T
     # At omega = 0.5 the column grows like 0.13 alpha on both branches, as if the loss lacked the teacher's own term.
@@ -155,8 +159,11 @@ def published_gradient_descent(model: AttentionModel, start: str) -> xr.Dataset:
     ValueError
         If no such experiment was published.
     """
-    if model not in _DESCENT or start not in ("positional", "semantic"):
-        raise InvalidArgument(f"gradient descent is published for {DESCENT_MODELS!r}; got start {start!r}, {model!r}")
+    AttentionModel.require_any(model, "published gradient descent")
+    if model not in _DESCENT or not isinstance(start, str) or start not in ("positional", "semantic"):
+        raise InvalidArgument(
+            f"gradient descent is published for {DESCENT_MODELS!r}; got start {quoted(start)}, {model!r}"
+        )
     module, name = _DESCENT[model]
     table = _table(getattr(module, f"{name}_{start.upper()}"))
     data = _measured(table, "alpha", model.token_variance, np.full(len(table), 1000), np.full(len(table), RUNS))
@@ -215,6 +222,7 @@ def published_rank_two(omega: float = 0.02) -> xr.Dataset:
         If omega is another one.
     """
     tables = {0.02: descent_other.RANK_2_02, 0.3: descent_other.RANK_2_30}
+    omega = checked_number("omega", omega)
     if omega not in tables:
         raise InvalidArgument(f"omega must be 0.02 or 0.3, got {omega!r}")
     alpha, *columns = _table(tables[omega]).T

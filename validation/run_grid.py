@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import product
 from typing import Any
@@ -14,12 +15,27 @@ import xarray as xr
 from tqdm import tqdm
 
 from replica import AttentionModel
+from replica.checked_arguments import (
+    checked_flag,
+    checked_instance,
+    checked_integer,
+    checked_items,
+    checked_path,
+    positive_number,
+    quoted,
+)
 from replica.errors import InvalidArgument
+from validation.divergence import Diverged
+from validation.gradient_descent import check_setting_names, training_settings
 from validation.run_store import RunTask, collect_runs, recorded_names
 from validation.starts import STARTS
-from validation.teacher import positive_integer
+from validation.teacher import positive_integer, require_model
 
-__all__ = ["simulate_runs"]
+__all__ = ["check_settings", "simulate_runs"]
+
+MOST_SEEDS = 10**6
+# The arguments that the axes come from.
+ARGUMENTS = {"start": "starts", "dimension": "dimensions", "alpha": "alphas", "seed": "seeds"}
 
 
 def simulate_runs(
@@ -58,7 +74,14 @@ def simulate_runs(
     ValueError
         If an argument is out of range; the message quotes it.
     """
+    require_model(model)
     axes = _checked(alphas, starts, dimensions, seeds)
+    check_settings(settings, model.regularization)
+    checked_flag("progress", progress)
+    if executor is not None:
+        checked_instance("executor", executor, Executor, "an Executor or None")
+    if folder is not None:
+        checked_path("folder", folder)
     pairs = tuple(sorted(settings.items()))
     tasks = [
         RunTask(model, start, alpha, dimension, seed, pairs)
@@ -77,27 +100,45 @@ def simulate_runs(
     return xr.Dataset(variables, coords=axes), None not in found
 
 
+def check_settings(settings: Mapping[str, Any], ridge: float) -> None:
+    """Refuse settings that :func:`~validation.comparison.simulate` would refuse run by run."""
+    training = {name: value for name, value in settings.items() if name not in ("dtype", "spherical_teacher")}
+    check_setting_names(training)
+    method = training.get("method", "gradient-descent")
+    # What diverges is the outcome of a run.
+    with contextlib.suppress(Diverged):
+        training_settings(
+            method, training.get("learning_rate"), training.get("steps"), training.get("gradient_tolerance", 0.0), ridge
+        )
+    for name in ("polish", "spherical_teacher"):
+        checked_flag(name, settings.get(name, False))
+    positive_integer("test_samples", settings.get("test_samples", 1))
+
+
 def _checked(
     alphas: Iterable[float], starts: Sequence[str], dimensions: Iterable[int], seeds: int | Iterable[int]
 ) -> dict[str, list[Any]]:
     """Return the axes in order, after checking what would otherwise fail after minutes."""
     if isinstance(starts, str):
         raise InvalidArgument(f"starts must be a sequence of names, got the string {starts!r}")
+    starts = checked_items("starts", starts, "a sequence of names")
     for start in starts:
-        if start not in STARTS:
-            raise InvalidArgument(f"starts may be {', '.join(map(repr, STARTS))}, got {start!r}")
-    values = sorted(float(alpha) for alpha in alphas)
-    for alpha in values:
-        if not (math.isfinite(alpha) and alpha > 0):
-            raise InvalidArgument(f"alphas must be positive and finite, got {alpha!r}")
-    sizes = sorted(positive_integer("dimensions", dimension) for dimension in dimensions)
-    chosen = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+        if not isinstance(start, str) or start not in STARTS:
+            raise InvalidArgument(f"starts may be {', '.join(map(repr, STARTS))}, got {quoted(start)}")
+    values = sorted(positive_number("alphas", alpha) for alpha in checked_items("alphas", alphas))
+    listed = checked_items("dimensions", dimensions, "a sequence of integers")
+    sizes = sorted(positive_integer("dimensions", dimension) for dimension in listed)
+    if hasattr(seeds, "__index__"):
+        chosen = list(range(checked_integer("seeds", seeds, 2, MOST_SEEDS)))
+    else:
+        given = checked_items("seeds", seeds, "the number of seeds, or a sequence of integers")
+        chosen = [checked_integer(f"seeds[{k}]", seed, 0) for k, seed in enumerate(given)]
     if len(chosen) < 2 or len(set(chosen)) != len(chosen) or min(chosen) < 0:
         raise InvalidArgument(
-            f"seeds must be two or more distinct non-negative integers, or their number, got {seeds!r}"
+            f"seeds must be two or more distinct non-negative integers, or their number, got {quoted(seeds)}"
         )
-    axes = {"start": list(starts), "dimension": sizes, "alpha": values, "seed": chosen}
+    axes = {"start": starts, "dimension": sizes, "alpha": values, "seed": chosen}
     for name, axis in axes.items():
         if not axis or len(set(axis)) != len(axis):
-            raise InvalidArgument(f"every {name} must be given once, and at least one, got {axis!r}")
+            raise InvalidArgument(f"{ARGUMENTS[name]}: every {name} must be given once, and at least one, got {axis!r}")
     return axes

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import checked_instance, checked_number, quoted
 from replica.errors import InvalidArgument
-from validation.teacher import TeacherData, columns_of
+from validation.teacher import TeacherData, checked_data, columns_of
 
 __all__ = [
     "INFORMED_STARTS",
@@ -57,7 +58,9 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
     ValueError
         If the start has another name, has random entries without a generator, or is ``"mixed"`` for one column.
     """
-    known = _known_columns(data, start)
+    known = _known_columns(checked_data(data), start)
+    if generator is not None:
+        checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
     unknown = data.model.rank - known.shape[1]
     if unknown == 0:
         return known.reshape(data.student_shape).copy()
@@ -77,6 +80,8 @@ def _known_columns(data: TeacherData, start: str) -> Array:
     direction, teacher = data.coordinates.directions[:, :1], columns_of(data.teacher)
     if start == "mixed" and data.model.rank == 1:
         raise InvalidArgument("the start 'mixed' needs a student of rank two or more, got rank 1; use an array instead")
+    if not isinstance(start, str):
+        raise InvalidArgument(f"start must be the name of a start, got {quoted(start)}")
     known = {
         "semantic": teacher[:, : data.model.rank],
         "positional": direction / math.sqrt(data.dimension),
@@ -95,9 +100,17 @@ def given_student(data: TeacherData, start: Array) -> Array:
     Raises
     ------
     ValueError
-        If its shape is another or an entry is not finite.
+        If its shape is another, an entry is not finite, or it holds no numbers.
     """
-    student = np.array(start, dtype=np.float64)
+    try:
+        found = np.array(start)
+        if found.dtype.kind not in "iuf":
+            raise ValueError
+    except ValueError:
+        raise InvalidArgument(
+            f"start must be the name of a start or an array of numbers, got {quoted(start)}"
+        ) from None
+    student = found.astype(np.float64)
     if student.shape != data.student_shape:
         raise InvalidArgument(f"an array start must have shape {data.student_shape}, got shape {student.shape}")
     if not np.isfinite(student).all():
@@ -129,7 +142,11 @@ def student_with_overlaps(
         If no student has these overlaps with this teacher, the dimension is below three, or the model is not of the
         paper's kind.
     """
-    AttentionModel.require(data.model, "a student with given overlaps")
+    AttentionModel.require(checked_data(data).model, "a student with given overlaps")
+    self_overlap = checked_number("self_overlap", self_overlap)
+    positional_overlap = checked_number("positional_overlap", positional_overlap)
+    semantic_overlap = checked_number("semantic_overlap", semantic_overlap)
+    checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
     dimension, variance = data.dimension, data.model.token_variance
     if dimension < 3:
         raise InvalidArgument(f"three overlaps can be chosen from dimension 3 on, got {dimension}")

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from replica.errors import InvalidArgument
+from replica.checked_arguments import positive_number
+from saddle.solve_arguments import checked_evolution, checked_state
 from saddle.state_evolution import StateEvolution
-from validation.teacher import positive_integer
+from validation.teacher import checked_damping, positive_integer
 
 __all__ = ["StateTrajectory", "state_evolution_trajectory"]
 
@@ -56,10 +57,10 @@ def state_evolution_trajectory(
     OutsideDomain
         If an iterate leaves the domain of the equations.
     """
-    positive_integer("iterations", iterations)
-    if not 0 < damping <= 1:
-        raise InvalidArgument(f"damping must be in (0, 1], one for none, got {damping!r}")
-    states, conjugates = [np.array(state, dtype=float)], []
+    checked_evolution(evolution)
+    alpha, iterations = positive_number("alpha", alpha), positive_integer("iterations", iterations)
+    damping = checked_damping(damping)
+    states, conjugates = [checked_state(state, evolution.space)], []
     for _ in range(iterations):
         here = evolution.evaluate(states[-1], alpha)
         conjugates.append(here.conjugates)

@@ -10,7 +10,6 @@ Weights of one column, a student's or a teacher's, are arrays of shape (d,); of 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,16 +18,30 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from replica import AttentionModel
+from replica.checked_arguments import (
+    checked_flag,
+    checked_instance,
+    checked_integer,
+    checked_number,
+    positive_number,
+    quoted,
+)
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from validation.coordinates import Coordinates, draw_teacher, model_coordinates
 from validation.layers import target_values
 
-__all__ = ["TeacherData", "columns_of", "draw_teacher_data", "fresh_batches"]
+__all__ = [
+    "TeacherData", "checked_damping", "checked_data", "columns_of", "draw_teacher_data", "fresh_batches",
+    "positive_integer", "require_model",
+]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
 
 # Numbers drawn at once while averaging over fresh samples: 64 MiB of them in float64.
 BATCH_SIZE = 8 * 2**20
+# Of tokens in one data set: 128 GiB in float64.
+MOST_NUMBERS = 2**34
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +100,7 @@ def columns_of(weights: Array) -> Array:
     return weights.reshape(len(weights), -1)
 
 
+@numpy_defaults
 def draw_teacher_data(
     model: AttentionModel,
     dimension: int,
@@ -130,22 +144,28 @@ def draw_teacher_data(
         If the model is no :class:`~replica.AttentionModel`, or the dimension, the sample complexity or the dtype is
         out of range; the message quotes it.
     """
-    if not isinstance(model, AttentionModel):
-        raise InvalidArgument(f"the simulator must have an AttentionModel, got {type(model).__name__}")
+    require_model(model)
     dimension = positive_integer("dimension", dimension)
-    if not (math.isfinite(sample_complexity) and sample_complexity > 0):
-        raise InvalidArgument(f"sample_complexity (alpha) must be positive and finite, got {sample_complexity!r}")
+    sample_complexity = positive_number("sample_complexity (alpha)", sample_complexity)
+    checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
+    checked_flag("spherical_teacher", spherical_teacher)
+    if model.sequence_length * sample_complexity * dimension**2 > MOST_NUMBERS:
+        raise InvalidArgument(
+            f"dimension must be so small that its samples fit into memory, got {dimension} with sample_complexity "
+            f"{sample_complexity!r}"
+        )
     samples = round(sample_complexity * dimension)
     if samples < 1:
-        raise InvalidArgument(f"sample_complexity {sample_complexity!r} gives no sample in dimension {dimension}")
-    if np.dtype(dtype) not in (np.dtype(np.float64), np.dtype(np.float32)):
-        raise InvalidArgument(f"dtype must be float64 or float32, got {np.dtype(dtype).name!r}")
+        raise InvalidArgument(
+            f"sample_complexity (alpha) {sample_complexity!r} gives no sample in dimension {dimension}"
+        )
+    kind = _precision(dtype)
     coordinates = model_coordinates(model, dimension)
     teacher = draw_teacher(model, coordinates, generator, spherical=spherical_teacher)
     if model.teacher_rank == 1:
         teacher = teacher[:, 0]
     encodings = model.encoding_matrix / math.sqrt(dimension) @ coordinates.directions.T
-    return _draw_samples(model, coordinates, teacher, encodings, samples, generator, np.dtype(dtype))
+    return _draw_samples(model, coordinates, teacher, encodings, samples, generator, kind)
 
 
 def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generator) -> Iterator[TeacherData]:
@@ -169,12 +189,39 @@ def fresh_batches(data: TeacherData, samples: int, generator: np.random.Generato
 def positive_integer(name: str, value: Any) -> int:
     """Return ``value`` as an int of at least one, or raise a ValueError that quotes it."""
     try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise InvalidArgument(f"{name} must be a positive integer, got {value!r}")
-    return number
+        return checked_integer(name, value, 1)
+    except InvalidArgument:
+        raise InvalidArgument(f"{name} must be a positive integer, got {quoted(value)}") from None
+
+
+def checked_damping(damping: Any) -> float:
+    """Return the share of an update that is taken, or raise a ValueError."""
+    share = checked_number("damping", damping)
+    if not 0 < share <= 1:
+        raise InvalidArgument(f"damping must be in (0, 1], one for none, got {damping!r}")
+    return share
+
+
+def require_model(model: Any) -> None:
+    """Refuse what is no attention model, or raise a ValueError."""
+    AttentionModel.require_any(model, "the simulator")
+
+
+def checked_data(data: Any) -> TeacherData:
+    """Return samples of a teacher if they are any, or raise a ValueError."""
+    return checked_instance("data", data, TeacherData, "a TeacherData, as draw_teacher_data returns")
+
+
+def _precision(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return float64 or float32."""
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError):
+        kind = None
+    if kind is None or kind not in (np.dtype(np.float64), np.dtype(np.float32)):
+        shown = quoted(dtype) if kind is None else repr(kind.name)
+        raise InvalidArgument(f"dtype must be float64 or float32, got {shown}")
+    return kind
 
 
 def _draw_samples(

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from replica.checked_arguments import checked_instance, checked_items
 from replica.layout import Layout
+from replica.numeric_errors import numpy_defaults
 from saddle import PhaseDiagram
 from validation.run_grid import simulate_runs
 from validation.run_statistics import extrapolate, statistics_of_runs
@@ -93,6 +95,7 @@ class TheoryComparison:
         return plot_comparison(self)
 
 
+@numpy_defaults
 def compare_with_theory(
     diagram: PhaseDiagram,
     alphas: Iterable[float] = (0.5, 1.0, 1.5, 2.0, 2.5),
@@ -152,6 +155,8 @@ def compare_with_theory(
     Theory describes minima for d to infinity (Result 4.2 of arXiv:2402.03902). Deviations are in standard errors
     of the mean over seeds; their significance allows for these being estimated from few seeds (Student's t).
     """
+    checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
+    starts = checked_items("starts", starts, "a sequence of names")
     own_way = {"method", "steps", "polish", "learning_rate", "gradient_tolerance"} & set(settings)
     settings = {**({} if own_way else INTO_THE_BASIN), **settings, "spherical_teacher": spherical_teacher}
     runs, complete = simulate_runs(

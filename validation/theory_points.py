@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from replica.errors import InvalidArgument
+from replica.checked_arguments import checked_choice, checked_instance, positive_number
 from replica.layout import Layout
 from replica.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
@@ -87,8 +87,9 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     ValueError
         If the start is not one of ``START_FAMILIES``, or alpha is not positive.
     """
-    if start not in START_FAMILIES:
-        raise InvalidArgument(f"start must be one of {', '.join(map(repr, START_FAMILIES))}, got {start!r}")
+    checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
+    checked_choice("start", start, START_FAMILIES)
+    alpha = positive_number("alpha", alpha)
     layout = diagram.model.structure.layout
     own, overlap = START_FAMILIES[start], start_overlaps(layout, start)[0]
     families = {family_of(branch) for branch in diagram.branches.values()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from replica.checked_arguments import checked_items, checked_number, quoted
 from replica.errors import InvalidArgument
 from replica.reports.bibliography import Publication, bibtex
 from replica.reports.blocks import Block
@@ -32,14 +33,22 @@ def checked_choices(
     ValueError
         If not; the message quotes what is refused.
     """
-    chosen = (formats,) if isinstance(formats, str) else tuple(formats)
+    what = f"a sequence of {', '.join(FORMATS)}"
+    chosen = (formats,) if isinstance(formats, str) else tuple(checked_items("formats", formats, what))
     for name in chosen:
-        if name not in FORMATS:
-            raise InvalidArgument(f"no report can be written as {name!r}; choose from {', '.join(FORMATS)}")
+        if not isinstance(name, str) or name not in FORMATS:
+            raise InvalidArgument(
+                f"formats: no report can be written as {quoted(name)}; choose from {', '.join(FORMATS)}"
+            )
     if not chosen:
         raise InvalidArgument(f"formats must name at least one of {', '.join(FORMATS)}, got {formats!r}")
-    if not prefix or not all(c.isascii() and (c.isalnum() or c in "-:.") for c in prefix):
-        raise InvalidArgument(f"prefix must consist of letters, digits, '-', ':' and '.', got {prefix!r}")
+    if (
+        not isinstance(prefix, str)
+        or not prefix
+        or not all(c.isascii() and (c.isalnum() or c in "-:.") for c in prefix)
+    ):
+        raise InvalidArgument(f"prefix must consist of letters, digits, '-', ':' and '.', got {quoted(prefix)}")
+    line_width = checked_number("line_width", line_width)
     if not LEAST_WIDTH <= line_width <= LINE_WIDTH:
         raise InvalidArgument(f"line_width must lie between {LEAST_WIDTH:g} and {LINE_WIDTH:g} ems, got {line_width!r}")
     if "pdf" in chosen:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from replica.checked_arguments import checked_path
 from replica.errors import UnwritableFile
 
 __all__ = ["prepare_folder", "write_atomically", "write_files"]
@@ -19,9 +20,9 @@ def prepare_folder(folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ValueError
-        If it cannot be made or written.
+        If it cannot be made or written, or is no path.
     """
-    path = Path(folder)
+    path = checked_path("folder", folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):

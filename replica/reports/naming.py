@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from replica import names
+from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.reports.blocks import Block, Equation, Figure, Line, Paragraph, Table
 from replica.reports.tokens import canonical, group_end, in_mathematics, join, tokenise, unbalanced
 
-__all__ = ["NOTATION", "Naming", "token_stems"]
+__all__ = ["NOTATION", "TAKEN", "Naming", "token_stems"]
 
 NOTATION: dict[str, str] = {
     "free_entropy": r"\Phi",
@@ -46,6 +47,23 @@ NOTATION: dict[str, str] = {
     "positional_encoding": "c",
 }
 """What a report names besides the quantities of ``replica.names``: name -> LaTeX (of a family: without its index)."""
+
+TAKEN: dict[str, str] = {
+    r"\mu": "the number of a sample", r"\nu": "the law of the eigenvectors", r"\beta": "the inverse temperature",
+    "s": "the number of replicas", "a": "a replica", "b": "a replica", r"\delta": "Kronecker's delta",
+    "i": "a token", "j": "a token", "k": "a token", "l": "a token",
+    r"\gamma": "an eigenvalue of a covariance", r"\Sigma": "a covariance", "R": "a covariance's mean eigenvalue",
+    r"\rho": "the teacher's variance", r"\tau": "a projection of the encodings", r"\pi": "a row of the teacher",
+    "v": "the weights along a direction", r"\eta": "the weights' tilt", "P": "moments of the encodings",
+    "F": "moments of encodings and teacher", "G": "moments of the teacher", "M": "moments of the tilt",
+    "X": "a part of a replica-symmetric matrix", "Y": "a part of a replica-symmetric matrix",
+    "B": "the weights' precision", "K": "the inverse of the weights' precision", "N": "a sum of conjugates",
+    "U": "moments of the weights", "J": "the inverse of V", r"\Lambda": "the fields' inverse covariance",
+    "g": "the slope of the envelope", "Z": "the partition function", r"\zeta": "a sample's partition function",
+    r"\Psi": "the weights' term in the free entropy", "y": "the target's output", "f": "the student's output",
+    "e": "Euler's number", r"\xi": "the noise in the outputs", r"\partial": "a derivative", r"\infty": "infinity",
+}  # fmt: skip
+"""Letters of a page that have no name to be chosen, and what they stand for: no other symbol may be one of them."""
 
 # Their arguments are words, not symbols.
 _WORDS = {r"\mathrm", r"\operatorname", r"\operatorname*", r"\text", r"\label", r"\mathbb"}
@@ -87,6 +105,8 @@ class Naming:
         """Check and complete what the user chose: names or letters, each with its LaTeX."""
         stems, letters = token_stems(), _letters()
         chosen: dict[str, str] = {}
+        if not isinstance(latex_names, Mapping | None):
+            raise InvalidArgument(f"latex_names must map names to LaTeX, got {quoted(latex_names)}")
         for given, latex in (latex_names or {}).items():
             name = given if given in stems else letters.get(given)
             if name is None:
@@ -99,6 +119,11 @@ class Naming:
                     f"latex_names: {latex!r} for {given!r} is not LaTeX that can stand in an equation"
                 )
             chosen[name] = latex.strip()
+            tokens = _key(latex)
+            if len(tokens) == 1 and tokens[0] in TAKEN and tokens != _key(stems[name]):
+                raise InvalidArgument(
+                    f"latex_names: {latex!r} for {given!r} already stands for {TAKEN[tokens[0]]} on the same page"
+                )
         naming = cls(chosen)
         seen: dict[tuple[str, ...], str] = {}
         for name, latex in stems.items():

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from replica.checked_arguments import checked_items
 from replica.model import AttentionModel
 from replica.names import order_parameters
 from saddle.diagram_solving import solve_phase_diagram
 from saddle.lines.ends import LineEnd
 from saddle.lines.result import TransitionLine, empty_line
 from saddle.lines.solving import solve_transition_line
-from saddle.lines.start import START_POINTS, canonical_parameter, check_range
+from saddle.lines.start import START_POINTS, canonical_name, canonical_parameter, check_range, checked_highest
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
+from saddle.solve_arguments import checked_solve
 from saddle.storage import read_dataset, rule_from_dict, rule_to_dict, write_dataset
 
 if TYPE_CHECKING:
@@ -210,14 +212,21 @@ def solve_transition_lines(
     Raises
     ------
     ValueError
-        If a transition or the parameter is unknown, or the range or the number of points is invalid.
+        If a transition or the parameter is unknown, or another argument is none of its kind or out of range; before
+        any work.
 
     Notes
     -----
     Theory notes in docs/, section 10.
     """
+    names = list(dict.fromkeys(checked_items("transitions", transitions, "a sequence of names of transitions")))
+    for name in names:
+        canonical_name(name, "transitions")
     over = canonical_parameter(over)
+    checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
+    alpha, points, tolerance, threads = checked.alpha, checked.points, checked.tolerance, checked.threads
     low, high = check_range(model, over, between, points)
+    highest_alpha = checked_highest(highest_alpha, alpha[0])
     diagram: PhaseDiagram | None = None
     lines: dict[str, TransitionLine] = {}
     complete = True
@@ -227,7 +236,7 @@ def solve_transition_lines(
                 model, alpha, points=START_POINTS, tolerance=tolerance, rule=rule, threads=threads, progress=progress
             )
             complete = diagram.complete
-        for name in transitions if complete else ():
+        for name in names if complete else ():
             lines[name] = solve_transition_line(
                 model, name, over, (low, high), points=points, alpha=alpha, highest_alpha=highest_alpha,
                 tolerance=tolerance, rule=rule, diagram=diagram, threads=threads, progress=progress,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.checked_arguments import checked_number
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.names import order_parameters
@@ -87,8 +88,9 @@ class TransitionLine:
         Raises
         ------
         ValueError
-            If the line does not pass this value.
+            If the line does not pass this value, or it is no number.
         """
+        value = checked_number("value", value)
         for k in range(len(self) - 1):
             low, high = sorted((self.parameter[k], self.parameter[k + 1]))
             if low <= value <= high and high > low:
@@ -97,7 +99,7 @@ class TransitionLine:
                 a, b = self.alpha[k], self.alpha[k + 1]
                 u, v = self.tangent[k] * width, self.tangent[k + 1] * width
                 return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
-        raise InvalidArgument(f"the line {self.name} does not pass {self.over} = {value!r}")
+        raise InvalidArgument(f"value: the line {self.name} does not pass {self.over} = {value!r}")
 
 
 def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:

@@ -16,12 +16,21 @@ from saddle.continuation.curves import CurvePoint, CurveSystem
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
 from saddle.lines.ends import LineEnd, classify_end
 from saddle.lines.result import TransitionLine, empty_line
-from saddle.lines.start import canonical_name, canonical_parameter, check_range, equations_of, find_start
+from saddle.lines.start import (
+    canonical_name,
+    canonical_parameter,
+    check_diagram,
+    check_range,
+    checked_highest,
+    equations_of,
+    find_start,
+)
 from saddle.outcomes import Outcome, SolverError
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.sharpening import LocatedTransition, sharpen
+from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
 from saddle.transition_equations import (
     BaselineCrossing,
@@ -100,7 +109,7 @@ def solve_transition_line(
     tolerance, rule, threads
         As for :func:`saddle.solve_phase_diagram`.
     diagram
-        A solved diagram to start from, to save solving one.
+        A solved diagram to start from, to save solving one: of the same model, the parameter anywhere in its range.
     progress
         Show a progress bar on standard error.
 
@@ -114,7 +123,8 @@ def solve_transition_line(
     Raises
     ------
     ValueError
-        If the transition or the parameter is unknown, or the range or the number of points is invalid.
+        If the transition or the parameter is unknown, another argument is none of its kind or out of range, or the
+        diagram is not one of this model, but for the parameter.
 
     Notes
     -----
@@ -124,7 +134,11 @@ def solve_transition_line(
     """
     name = canonical_name(transition)
     over = canonical_parameter(over)
+    checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
+    alpha, points, tolerance, threads = checked.alpha, checked.points, checked.tolerance, checked.threads
     low, high = check_range(model, over, between, points)
+    highest_alpha = checked_highest(highest_alpha, alpha[0])
+    check_diagram(diagram, model, over, (low, high), rule)
     with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
         found = find_start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)

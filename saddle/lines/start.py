@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from baselines import BASELINES
-from replica.errors import InvalidArgument
+from replica.checked_arguments import checked_pair, quoted
+from replica.errors import InvalidArgument, InvalidModel
 from replica.model import AttentionModel
 from replica.sectors import FAMILIES
 from saddle.attention_problem import LINE_PARAMETERS
@@ -15,10 +16,14 @@ from saddle.diagram_solving import solve_phase_diagram
 from saddle.null_solution import NULL_FAMILY
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
+from saddle.solve_arguments import checked_alpha, checked_points
 from saddle.transition_equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
 from saddle.transitions import Transition
 
-__all__ = ["START_POINTS", "canonical_name", "canonical_parameter", "check_range", "equations_of", "find_start"]
+__all__ = [
+    "START_POINTS", "canonical_name", "canonical_parameter", "check_diagram", "check_range", "checked_highest",
+    "equations_of", "find_start",
+]  # fmt: skip
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 OTHER_NAMES = {"lambda": "regularization"}
@@ -26,8 +31,10 @@ OTHER_NAMES = {"lambda": "regularization"}
 START_POINTS = 12
 
 
-def canonical_name(name: str) -> str:
-    """Return the canonical name of a transition, or say what is wrong with it."""
+def canonical_name(name: str, argument: str = "transition") -> str:
+    """Return the canonical name of a transition, or say what is wrong with it, and with which argument."""
+    if not isinstance(name, str):
+        raise InvalidArgument(f"{argument} must be the name of a transition, got {quoted(name)}")
     name = ALIASES.get(name, name)
     stem = name.split(" (")[0]
     parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
@@ -41,12 +48,15 @@ def canonical_name(name: str) -> str:
         + ", the name of a baseline, a bifurcation such as 'agnostic -> semantic', or a jump such as "
         "'agnostic / semantic'"
     )
-    raise InvalidArgument(f"transition must be one of {known}, got {name!r}")
+    raise InvalidArgument(f"{argument} must be one of {known}, got {name!r}")
 
 
 def canonical_parameter(over: str) -> str:
-    """Return a parameter's name in the model, of which it may have another."""
-    return OTHER_NAMES.get(over, over)
+    """Return a parameter's name in the model, of which it may have another; raises InvalidArgument if it has none."""
+    name = OTHER_NAMES.get(over, over) if isinstance(over, str) else None
+    if name not in LINE_PARAMETERS:
+        raise InvalidArgument(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {quoted(over)}")
+    return name
 
 
 def equations_of(name: str, transition: Transition, diagram: PhaseDiagram) -> TransitionEquations:
@@ -80,7 +90,7 @@ def find_start(
     threads: int,
 ) -> tuple[PhaseDiagram, Transition] | str:
     """Find the transition at some value of the parameter: the model's own, or others in the range."""
-    own = float(getattr(model, over))
+    own = float(getattr(model, over) if diagram is None else getattr(diagram.model, over))
     middle = 0.5 * (between[0] + between[1])
     candidates = [own] if between[0] <= own <= between[1] else []
     candidates += [middle, 0.75 * between[0] + 0.25 * between[1], 0.25 * between[0] + 0.75 * between[1]]
@@ -106,16 +116,55 @@ def find_start(
 
 def check_range(model: AttentionModel, over: str, between: Sequence[float], points: int) -> tuple[float, float]:
     """Return a valid range of a parameter, or raise InvalidArgument saying what is wrong with it."""
-    if over not in LINE_PARAMETERS:
-        raise InvalidArgument(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {over!r}")
-    try:
-        low, high = (float(value) for value in between)
-    except (TypeError, ValueError):
-        raise InvalidArgument(f"between must be a pair (lowest, highest), got {between!r}") from None
-    if not low < high:
-        raise InvalidArgument(f"between must increase from lowest to highest, got {low!r} to {high!r}")
+    low, high = checked_pair("between", between)
+    if getattr(model, over) is None:
+        raise InvalidArgument(
+            f"over must be a parameter that the model has, which has a spectrum instead, got {over!r}"
+        )
     for value in (low, high):
-        dataclasses.replace(model, **{over: value})
-    if not isinstance(points, int) or points < 2:
-        raise InvalidArgument(f"points must be an integer of at least 2, got {points!r}")
+        try:
+            dataclasses.replace(model, **{over: value})
+        except InvalidModel as error:
+            raise InvalidArgument(f"between: {error}") from None
+    checked_points(points)
     return low, high
+
+
+def check_diagram(
+    diagram: PhaseDiagram | None, model: AttentionModel, over: str, between: tuple[float, float], rule: OuterRule | None
+) -> None:
+    """Refuse a diagram that a line of a model could not begin in.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is no diagram, its model differs from the line's in more than the line's parameter, that lies outside the
+        line's range, or it was solved on another rule than is asked for.
+    """
+    if diagram is None:
+        return
+    if not isinstance(diagram, PhaseDiagram):
+        raise InvalidArgument(f"diagram must be a PhaseDiagram or None, got {quoted(diagram)}")
+    own = diagram.model
+    if own != dataclasses.replace(model, **{over: getattr(own, over)}):
+        names = [x.name for x in dataclasses.fields(model) if x.name != over]
+        first = next(x for x in names if getattr(own, x) != getattr(model, x))
+        raise InvalidArgument(
+            f"diagram must be one of the line's model, but for {over}: {first} is {quoted(getattr(model, first))} "
+            f"in the line's and {quoted(getattr(own, first))} in the diagram's"
+        )
+    value = float(getattr(own, over))
+    if not between[0] <= value <= between[1]:
+        raise InvalidArgument(
+            f"diagram must have its {over} in the line's range, {between[0]!r} to {between[1]!r}, got {value!r}"
+        )
+    if rule is not None and rule != diagram.rule:
+        raise InvalidArgument(f"rule must be the diagram's, {diagram.rule!r}, or be left out, got {rule!r}")
+
+
+def checked_highest(highest_alpha: float, lowest: float) -> float:
+    """Return where lines are cut; raises InvalidArgument unless that is above the range in which they begin."""
+    highest = checked_alpha(highest_alpha, "highest_alpha")
+    if highest <= lowest:
+        raise InvalidArgument(f"highest_alpha must be above the lowest alpha, {lowest!r}, got {highest!r}")
+    return highest
