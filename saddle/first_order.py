@@ -172,6 +172,7 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
         return []
     scale = np.abs(highest([first], places)[0])
     rough = np.abs(difference) <= APART * scale
+    rough = _without_births(first, second, places, rough, difference)
     for k in np.flatnonzero(rough):
         beside = difference[max(k - 1, 0)] * difference[min(k + 1, len(places) - 1)]
         # Solved only where neighbours disagree: elsewhere the sign does not matter.
@@ -183,6 +184,27 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
         for a, b in pairwise(signed)
         if difference[a] * difference[b] < 0.0
     ]
+
+
+def _without_births(
+    first: OnCurve, second: OnCurve, places: np.ndarray, rough: np.ndarray, difference: np.ndarray
+) -> np.ndarray:
+    """Return which places are still to be solved; next to where one branch is born on the other none is.
+
+    There both are one to within what a rule can tell, and a sign would be that of its error.
+    """
+    still = rough.copy()
+    for branch, other in ((first, second), (second, first)):
+        assert branch.curve is not None
+        for end in branch.curve.ends:
+            if not (end.connected and end.partner == other.name):
+                continue
+            order = np.argsort(np.abs(places - end.alpha))
+            for k in order:
+                if not rough[k]:
+                    break
+                still[k], difference[k] = False, 0.0
+    return still
 
 
 def _solved_pair(first: OnCurve, second: OnCurve, alpha: float) -> tuple[StateEvaluation, StateEvaluation] | None:

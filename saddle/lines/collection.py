@@ -15,6 +15,7 @@ from replica.checked_arguments import checked_items
 from replica.model import AttentionModel
 from replica.names import order_parameters
 from saddle.diagram_solving import solve_phase_diagram
+from saddle.lines.columns import PhaseColumn, solve_columns
 from saddle.lines.ends import LineEnd
 from saddle.lines.result import TransitionLine, empty_line
 from saddle.lines.solving import solve_transition_line
@@ -54,6 +55,8 @@ class TransitionLines:
         By name; one without points says why in its ``reason``.
     complete
         False after an interruption.
+    columns
+        Which branch is the global minimum over alpha, from audited diagrams at a few values of the parameter.
     """
 
     model: AttentionModel
@@ -61,6 +64,7 @@ class TransitionLines:
     between: tuple[float, float]
     lines: Mapping[str, TransitionLine]
     complete: bool = True
+    columns: tuple[PhaseColumn, ...] = ()
 
     def plot(self) -> Figure:
         """Draw the phase diagram in alpha and the parameter."""
@@ -229,6 +233,7 @@ def solve_transition_lines(
     highest_alpha = checked_highest(highest_alpha, alpha[0])
     diagram: PhaseDiagram | None = None
     lines: dict[str, TransitionLine] = {}
+    columns: tuple[PhaseColumn, ...] = ()
     complete = True
     try:
         if low <= getattr(model, over) <= high:
@@ -244,6 +249,16 @@ def solve_transition_lines(
             if not lines[name].complete:
                 complete = False
                 break
+        if complete:
+            columns, complete = solve_columns(model, over, (low, high), alpha, diagram, threads)
+        # Borders that the columns show and nobody asked for, where nothing special was asked for.
+        missing = [name for column in columns for name in column.jumps if name not in lines]
+        for name in dict.fromkeys(missing) if complete and names == list(DEFAULT_TRANSITIONS) else ():
+            lines[name] = solve_transition_line(
+                model, name, over, (low, high), points=points, alpha=alpha, highest_alpha=highest_alpha,
+                tolerance=tolerance, rule=rule, diagram=diagram, threads=threads, progress=progress,
+            )  # fmt: skip
+            complete = complete and lines[name].complete
     except KeyboardInterrupt:
         complete = False
-    return TransitionLines(model, over, (low, high), lines, complete)
+    return TransitionLines(model, over, (low, high), lines, complete, columns)
