@@ -78,6 +78,10 @@ def _borders_at(lines: TransitionLines, value: float) -> tuple[tuple[str | None,
         edges = _edges(lines, column, value)
         if edges is not None:
             fitting[column.families] = edges
+    if len(fitting) > 1:
+        # Of two orders, the one in which every line of jumps is a border.
+        jumps = [c for line in lines.lines.values() if line.kind == "first-order" for c in _crossings(line, value)]
+        fitting = {names: edges for names, edges in fitting.items() if set(jumps) <= set(edges)}
     return next(iter(fitting.items())) if len(fitting) == 1 else None
 
 
