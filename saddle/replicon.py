@@ -110,8 +110,10 @@ def replicon(
     ``weights`` is the weights' map there, see :func:`saddle.replicon_map.weights_map`. If ``quick``, on the outer nodes
     of the residual, which is rough for the regular part where there are jumps.
     """
-    between_births = isinstance(channel.rule, LineRule) and not quick
-    forms = _averages_between_births(channel, channel.rule, state) if between_births else _averages(channel, state)
+    if isinstance(channel.rule, LineRule) and not quick:
+        forms = _averages_between_births(channel, channel.rule, state)
+    else:
+        forms = _averages(channel, state)
     regular, error = forms.largest(weights, 0)
     jumps, jumps_error = forms.largest(weights, 1)
     if isinstance(channel.rule, LineRule):

@@ -59,7 +59,7 @@ def test_a_convex_loss_is_stable_at_all_alphas():
         target=lambda h: sp.Matrix([[h[0], -1], [-1, h[1]]]),
         spectrum=TWO_ATOMS,
     )
-    evolution = StateEvolution(model, COARSE)
+    evolution = StateEvolution(model, LineRule.for_tolerance(1e-3))
     found = []
     for alpha in (0.05, 0.3, 0.6, 1.0, 3.0, 20.0):
         point = find_point(evolution, evolution.sectors[0], alpha)
@@ -72,8 +72,7 @@ def test_a_convex_loss_is_stable_at_all_alphas():
         )
         gammas = TWO_ATOMS.eigenvalues[:, 0]
         rest = model.regularization * shares @ (responses[:, 0, 0, 0] ** 2 / gammas)
-        # Where M'' is nearly 1/V it is little more, and averages are as good as the rule.
-        assert here.regular > rest / point.order_parameters["susceptibility"] - 1e-2
+        assert here.regular > rest / point.order_parameters["susceptibility"]
         found.append(here.regular)
     # Worst where samples are as many as directions, nearly.
     assert min(found) == pytest.approx(found[2], abs=0.1)
@@ -87,7 +86,7 @@ def rank_two() -> StateEvolution:
 
 def test_rank_two_by_monte_carlo(rank_two):
     found = rank_two.replicon(MIXED.vector(), 2.0)
-    samples = 2.0 * form_samples(RANK_TWO, MIXED, 60_000, 1)
+    samples = 2.0 * form_samples(RANK_TWO, MIXED, 40_000, 1)
     # With V = R R^T: X -> R^T X R makes the weights' map the identity; columns are orthogonal here.
     size = np.array([MIXED.V[0, 0], np.sqrt(MIXED.V[0, 0] * MIXED.V[1, 1]), MIXED.V[1, 1]])
     form = size[:, None] * samples.mean(axis=0) * size
@@ -103,7 +102,7 @@ def test_rank_two_by_monte_carlo(rank_two):
 
 def test_jump_strength_of_rank_two_by_crossings(rank_two):
     found = rank_two.replicon(SEMANTIC.vector(), 2.0)
-    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 150_000, 2, step=0.02)
+    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 100_000, 2, step=0.02)
     size = np.array([SEMANTIC.V[0, 0], np.sqrt(SEMANTIC.V[0, 0] * SEMANTIC.V[1, 1]), SEMANTIC.V[1, 1]])
     values, vectors = np.linalg.eigh(size[:, None] * samples.mean(axis=0) * size)
     spread = np.einsum("nij,i,j->n", samples, *2 * [size * vectors[:, -1]]).std() / np.sqrt(len(samples))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ PENALTY = 0.05
 
 def of_all_tokens(matrices: np.ndarray, tokens: tuple[int, ...]) -> np.ndarray:
     """Matrices of every group (groups, r, r) as one block-diagonal matrix of all tokens, whose groups are given."""
-    return block_diag(*matrices[list(tokens)])
+    return np.asarray(block_diag(*matrices[list(tokens)]))
 
 
 def form_of(curvatures: np.ndarray, tokens: tuple[int, ...], rank: int) -> np.ndarray:
@@ -44,10 +45,10 @@ def degrees_of_freedom(ratio: float, penalty: float) -> tuple[float, float]:
     """
 
     def mismatch(kappa: float) -> float:
-        return penalty / kappa - ratio + SHARES @ (EIGENVALUES / (EIGENVALUES + kappa))
+        return float(penalty / kappa - ratio + SHARES @ (EIGENVALUES / (EIGENVALUES + kappa)))
 
-    kappa = brentq(mismatch, 1e-12, 1e6, xtol=1e-15)
-    return kappa, float(SHARES @ (EIGENVALUES / (EIGENVALUES + kappa)) ** 2)
+    kappa: Any = brentq(mismatch, 1e-12, 1e6, xtol=1e-15)
+    return float(kappa), float(SHARES @ (EIGENVALUES / (EIGENVALUES + kappa)) ** 2)
 
 
 @pytest.mark.parametrize("ratio", [0.1, 0.6, 1.0, 3.0, 20.0])
@@ -198,6 +199,7 @@ def test_convex_losses_are_stable_at_all_alphas(tokens, alpha):
     losses = root @ np.diag([1.0, 1.0, 0.3, 0.0]) @ root.transpose(0, 2, 1)
     gammas, shares, penalty = np.array([[2.0, 0.5], [0.1, 0.3]])[:, :groups], np.array([0.2, 0.8]), 0.01
     V = np.ones((groups, 1, 1)) * np.eye(rank)
+    change = inverses = responses = curvatures = np.empty(0)
     for _ in range(3000):
         curvatures = losses @ np.linalg.inv(np.eye(4) + of_all_tokens(V, tokens) @ losses)
         mean = curvatures.mean(axis=0).reshape(2, rank, 2, rank)
