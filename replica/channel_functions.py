@@ -67,8 +67,8 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_averages",
-            "Integrands: four conjugates per alpha; envelope; loss at z*; test error; two odd blocks; and the "
-            "derivatives of the first four and of the test error in (q, m, V, theta), z* following, node fixed.",
+            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and the derivatives of the "
+            "first and of the test error in the order parameters, z* following, node fixed.",
             dynamic,
             (
                 *channel.integrands(),
@@ -88,7 +88,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "jump_terms",
-            "Four conjugates per alpha, and the envelope's slopes along the line and in (q, m, V, theta).",
+            "Conjugates per alpha, and the envelope's slopes along the line and in the order parameters.",
             (*z, *channel.at_node),
             (*channel.conjugates, *(channel.derivative(envelope, x) for x in (line, *state))),
             channel.definition_stages,
@@ -97,7 +97,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_parameter_averages",
-            "Derivatives in the model's parameters of the four conjugates per alpha, of the test error and of the "
+            "Derivatives in the model's parameters of the conjugates per alpha, of the test error and of the "
             "envelope, z* following, node fixed.",
             (*dynamic, *slopes),
             (
@@ -110,7 +110,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "jump_parameter_terms",
-            "Four conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
+            "Conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
             (*z, *channel.at_node, *slopes),
             (
                 *channel.conjugates,

@@ -3,7 +3,8 @@ r"""What the quadrature rule changes in a solution: the equations on finer rules
 A rule is a product of rules along the standard normals that the fields are made of. To first order the error of a
 product is the sum of those along each, so each is refined alone. If :math:`F` is the map whose fixed point is the
 solution :math:`u` on the rule and :math:`F_k` the same with a finer rule along normal k, the fixed point of
-:math:`F_k` is :math:`u + (1 - \partial F)^{-1} (F_k(u) - u)` to first order: one step of the chord method.
+:math:`F_k` is :math:`u + (1 - \partial F)^{-1} (F_k(u) - u)` to first order: one step of the chord method. Where that
+is large, a second one is taken.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ STEPS = (1e-3, -1e-3, 1e-5, -1e-5, 1e-7, -1e-7)
 # Rounding of one evaluation, relative, is at least the first; it is measured at a state that differs by the
 # second, and taken to be so many times what is found there.
 LEAST_ROUNDING, JITTER, ROUNDING_FACTOR = 1e-14, 1e-15, 10.0
-# If a finer rule changes the solution by less than this, in units, derivatives on the coarser one still serve.
+# If a finer rule changes the solution by less than this, in units, it acts linearly, and derivatives still serve.
 SMALL_CHANGE = 1e-2
 
 
@@ -125,6 +126,20 @@ class _Linearised:
         shift = self.gain @ (target[0] - self.state)
         return np.concatenate([shift, target[1] - self.here[1] + self.derivatives[1] @ shift])
 
+    def refined(self, rules: Sequence[NormalRule]) -> np.ndarray:
+        """Change by other rules, (m,), each number's larger one of two: where it is large, a second step is taken."""
+        change = self.change(self.at(self.state, rules))
+        shift = change[: len(self.state)]
+        if np.max(np.abs(shift) / self.units) < SMALL_CHANGE:
+            return change
+        try:
+            there = self.at(self.state + shift, rules)
+        except DegenerateLaw:
+            return change
+        rest = self.gain @ (there[0] - self.state - shift)
+        again = np.concatenate([shift + rest, there[1] - self.here[1] + self.derivatives[1] @ rest])
+        return np.where(np.abs(again) > np.abs(change), again, change)
+
     def rounding(self) -> np.ndarray:
         """Change by rounding, measured by how far an evaluation next to the state is from what derivatives say."""
         step = JITTER * (-1.0) ** np.arange(len(self.state)) * self.units
@@ -140,7 +155,7 @@ class _Linearised:
 
     def error(self) -> RuleError:
         residual = self.change(self.here)
-        rows = [self.change(self.at(self.state, refined)) - residual for refined in _refinements(self.normals)]
+        rows = [self.refined(rules) - residual for rules in _refinements(self.normals)]
         return RuleError(np.array(rows), self.here[1][-3:], residual, self.rounding(), self.derivatives)
 
 
