@@ -22,7 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ __all__ = ["Judgement", "judge", "main", "table"]
 
 DIMENSION = 400
 # Data sets at half the dimension and at the full one.
-DATA_SETS = {DIMENSION // 2: 32, DIMENSION: 16}
+DATA_SETS = {DIMENSION // 2: 64, DIMENSION: 32}
 ALPHAS = (0.2, 3.0)
 ERRORS, ALLOWED = 3.0, 5e-3
 # How the solver is asked: the range holds every alpha that is trained at.
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         trained = {(line["model"], line["which"]) for line in lines if line["what"] == "training"}
         solved = set() if chosen.again else {line["model"] for line in lines if line["what"] == "theory"}
         with ProcessPoolExecutor(chosen.processes, mp_context=get_context("spawn")) as pool:
-            tasks = {
+            tasks: dict[Future[Any], str] = {
                 pool.submit(train, chosen.seed, number, which): f"model {number} trained at alpha {which + 1}"
                 for number in range(chosen.models)
                 for which in (0, 1)
