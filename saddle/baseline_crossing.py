@@ -12,6 +12,7 @@ from baselines import BASELINES, Baseline
 from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
+from replica.numeric_errors import numpy_defaults
 from saddle.branch import Branch
 from saddle.outcomes import SolverError
 from saddle.sector_solver import vanished
@@ -77,6 +78,7 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
     return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
 
 
+@numpy_defaults
 def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, jumps: Sequence[Transition]) -> Crossing:
     """Find where the test error of the global minimum first falls below a baseline's.
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from replica.sectors import Sector
 from saddle.outcomes import Outcome, SolverError
 from saddle.replicon import Replicon
@@ -94,6 +95,7 @@ class SolvedPoint:
         return self.evolution.replicon(self.evaluation.state, self.alpha)
 
 
+@numpy_defaults
 def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:
     """Solve one sector at one alpha from a full state (n,) near the solution.
 
@@ -116,6 +118,7 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
+@numpy_defaults
 def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) -> SolvedPoint:
     """Find a sector's solution at one alpha from informed starts, without a grid.
 

@@ -19,6 +19,7 @@ from replica.derivation import derive
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.multi_index import MultiIndexModel, model_atoms
+from replica.numeric_errors import numpy_defaults
 from replica.saddle_equations import SaddleSystem
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.fixed_point import accelerated_fixed_point
@@ -79,6 +80,7 @@ def _start_state(system: SaddleSystem, start: Mapping[str, float]) -> np.ndarray
     return np.array([float(start.get(name, value)) for name, value in zip(names, default, strict=True)])
 
 
+@numpy_defaults
 def solve_reference(
     system: SaddleSystem | ReferenceSystem,
     parameters: Mapping[str, float],
