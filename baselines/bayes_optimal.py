@@ -21,6 +21,7 @@ from baselines.target_moments import MOST_TOKENS, target_moments
 from replica import AttentionModel
 from replica.checked_arguments import checked_items, positive_number
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 
 __all__ = ["BayesCurve", "BayesOptimal", "bayes_optimal"]
 
@@ -137,6 +138,7 @@ class BayesOptimal:
             self.overlap_at, self.test_error_at, self.error_at)))  # fmt: skip
         return BayesCurve(*(np.array(column, dtype=float) for column in columns))
 
+    @numpy_defaults
     def _squared_overlap(self, alpha: float, nodes: int = recovery.NODES) -> float:
         if math.isinf(self.weak_recovery):
             return 0.0
@@ -149,6 +151,7 @@ class BayesOptimal:
         return float((1 - powers[:-1]) @ energies + (1 - powers[-1]) * rest)
 
 
+@numpy_defaults
 def bayes_optimal(model: AttentionModel) -> BayesOptimal:
     """Return the Bayes-optimal learner of a model.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from baselines.baseline import ConstantBaseline
 from baselines.target_moments import target_moments
 from replica import AttentionModel
+from replica.numeric_errors import numpy_defaults
 
 __all__ = ["LinearPositional", "linear_positional"]
 
@@ -43,6 +44,7 @@ class LinearPositional(ConstantBaseline):
     name: str = "linear positional"
 
 
+@numpy_defaults
 def linear_positional(model: AttentionModel) -> LinearPositional:
     r"""Return the linear positional baseline of any attention model.
 

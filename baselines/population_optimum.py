@@ -19,6 +19,7 @@ from baselines.population_risk import PopulationRisk, attention_slope, attention
 from baselines.target_moments import MOST_TOKENS, ROUNDING
 from replica import AttentionModel
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 
 __all__ = ["PopulationOptimum", "best_attention", "best_positional_attention", "best_semantic_attention"]
 
@@ -148,6 +149,7 @@ def best_attention(model: AttentionModel) -> PopulationOptimum:
     return _optimum(model, "best attention", (NOISE, POSITION, GAIN))
 
 
+@numpy_defaults
 def _optimum(model: AttentionModel, name: str, free: tuple[int, ...]) -> PopulationOptimum:
     """Search on a coarse rule, polish on the finest two."""
     AttentionModel.require(model, f"the {name}")

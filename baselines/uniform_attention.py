@@ -9,6 +9,7 @@ import numpy as np
 from baselines.baseline import ConstantBaseline
 from baselines.target_moments import target_moments
 from replica import AttentionModel
+from replica.numeric_errors import numpy_defaults
 
 __all__ = ["UniformAttention", "uniform_attention"]
 
@@ -32,6 +33,7 @@ class UniformAttention(ConstantBaseline):
     name: str = "uniform attention"
 
 
+@numpy_defaults
 def uniform_attention(model: AttentionModel) -> UniformAttention:
     r"""Return the uniform-attention baseline of any attention model.
 

@@ -10,6 +10,7 @@ from replica.checked_arguments import checked_integer, checked_items, quoted
 from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.check import Check
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 
 if TYPE_CHECKING:
     from replica.derivation import Derivation
@@ -59,6 +60,7 @@ class Verification:
         )
 
 
+@numpy_defaults
 def verify(derivation: Derivation, seed: int = 0, steps: Sequence[str] | None = None) -> Verification:
     """Check a derivation's steps against numbers that do not use them.
 

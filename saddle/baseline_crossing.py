@@ -12,6 +12,7 @@ from baselines import BASELINES, Baseline
 from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
+from replica.numeric_errors import numpy_defaults
 from saddle.branch_curve import OnCurve
 from saddle.global_minimum import Phase, sample_places
 from saddle.outcomes import SolverError
@@ -79,6 +80,7 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
     return baseline, lambda changed, alpha: made(changed).test_error_at(alpha)
 
 
+@numpy_defaults
 def find_crossing(
     branches: Sequence[OnCurve],
     baseline: str | Baseline,

@@ -9,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from replica.numeric_errors import numpy_defaults
 from replica.sectors import Sector
 from saddle.branch_curve import BranchCurve
 from saddle.curve_solving import solve_on_curve
@@ -96,6 +97,7 @@ class SolvedPoint:
         return self.evolution.replicon(self.evaluation.state, self.alpha, averages=self.evaluation.averages)
 
 
+@numpy_defaults
 def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float) -> SolvedPoint:
     """Solve one sector at one alpha from a full state (n,) near the solution.
 
@@ -118,6 +120,7 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
+@numpy_defaults
 def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) -> SolvedPoint:
     """Find a sector's solution at one alpha from informed starts, without a grid.
 

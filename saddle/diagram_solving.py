@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from baselines import linear_positional
 from replica.model import AttentionModel
+from replica.numeric_errors import numpy_defaults
 from replica.sectors import FAMILIES
 from saddle.attention_problem import AttentionProblem
 from saddle.audit import Audit, audit_places, audited
@@ -50,6 +51,7 @@ def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray
     return grid
 
 
+@numpy_defaults
 def solve_phase_diagram(
     model: AttentionModel,
     alpha: Sequence[float] = (0.01, 3.0),

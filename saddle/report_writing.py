@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from baselines import BASELINES, Baseline
 from replica.derivation import derive
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from replica.reports.assembly import equation_report
 from replica.reports.bibliography import cited
 from replica.reports.documents import DEFAULT_FORMATS, checked_choices, documents
@@ -54,6 +55,7 @@ def _figures(
     return figures
 
 
+@numpy_defaults
 def write_report(
     diagram: PhaseDiagram,
     folder: str | os.PathLike[str],

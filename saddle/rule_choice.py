@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from replica.model import AttentionModel
+from replica.numeric_errors import numpy_defaults
 from saddle.continuation.newton import OutsideDomain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import informed_states
@@ -39,6 +40,7 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
     return states
 
 
+@numpy_defaults
 def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
     """Return a rule whose estimated relative error of every conjugate is about a tolerance, 2e-4 by default.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from replica.checked_arguments import checked_number
 from replica.model import AttentionModel
+from replica.numeric_errors import numpy_defaults
 from replica.sectors import Sector
 from saddle.channel import Channel, ChannelAverages
 from saddle.continuation.newton import OutsideDomain
@@ -257,6 +258,7 @@ class StateEvolution:
             raise OutsideDomain(f"alpha must be positive and finite, got {alpha!r}")
         return alpha
 
+    @numpy_defaults
     def evaluate(self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None) -> StateEvaluation:
         """Evaluate residual, Jacobian and observables at a state (n,).
 
@@ -302,6 +304,7 @@ class StateEvolution:
             space=self.space,
         )
 
+    @numpy_defaults
     def parameter_slopes(
         self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None
     ) -> ResidualParameterSlopes:
@@ -320,6 +323,7 @@ class StateEvolution:
             test_error=channel.test_error,
         )
 
+    @numpy_defaults
     def replicon(
         self, state: np.ndarray, alpha: float, *, quick: bool = False, averages: ChannelAverages | None = None
     ) -> Replicon:
@@ -361,6 +365,7 @@ class StateEvolution:
         state[list(sector.free)] = free_values
         return state
 
+    @numpy_defaults
     def iterate(self, state: np.ndarray, alpha: float, sector: Sector, steps: int, damping: float) -> np.ndarray:
         """Return the state after damped state evolution within a sector: u <- (1 - damping) u + damping G(alpha f(u)).
 

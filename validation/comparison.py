@@ -23,6 +23,7 @@ from replica.checked_arguments import (
 )
 from replica.errors import InvalidArgument
 from replica.layout import Layout
+from replica.numeric_errors import numpy_defaults
 from validation.compared import (
     COMPARED,
     VANISHING,
@@ -121,6 +122,7 @@ class Comparison:
         return max(abs(quantity.deviation_beyond_allowance) for quantity in self.quantities)
 
 
+@numpy_defaults
 def simulate(
     model: AttentionModel,
     start: str,
@@ -162,6 +164,7 @@ def simulate(
     return train_student(data, start, generator=testing, **settings)
 
 
+@numpy_defaults
 def compare_at(
     model: AttentionModel,
     theory: Mapping[str, float],

@@ -25,6 +25,7 @@ from replica.checked_arguments import (
     quoted,
 )
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from validation.divergence import Diverged
 from validation.gradient_descent import check_setting_names, training_settings
 from validation.run_store import RunTask, collect_runs, recorded_names
@@ -38,6 +39,7 @@ MOST_SEEDS = 10**6
 ARGUMENTS = {"start": "starts", "dimension": "dimensions", "alpha": "alphas", "seed": "seeds"}
 
 
+@numpy_defaults
 def simulate_runs(
     model: AttentionModel,
     alphas: Iterable[float],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from replica import AttentionModel
 from replica.checked_arguments import checked_instance, checked_number, quoted
 from replica.errors import InvalidArgument
+from replica.numeric_errors import numpy_defaults
 from validation.teacher import TeacherData, checked_data, columns_of
 
 __all__ = [
@@ -118,6 +119,7 @@ def given_student(data: TeacherData, start: Array) -> Array:
     return student
 
 
+@numpy_defaults
 def student_with_overlaps(
     data: TeacherData,
     self_overlap: float,

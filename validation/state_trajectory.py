@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replica.checked_arguments import positive_number
+from replica.numeric_errors import numpy_defaults
 from saddle.solve_arguments import checked_evolution, checked_state
 from saddle.state_evolution import StateEvolution
 from validation.teacher import checked_damping, positive_integer
@@ -32,6 +33,7 @@ class StateTrajectory:
     conjugates: NDArray[np.floating[Any]]
 
 
+@numpy_defaults
 def state_evolution_trajectory(
     evolution: StateEvolution, state: ArrayLike, alpha: float, iterations: int, *, damping: float = 1.0
 ) -> StateTrajectory:

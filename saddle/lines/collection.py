@@ -14,6 +14,7 @@ import xarray as xr
 from replica.checked_arguments import checked_items
 from replica.model import AttentionModel
 from replica.names import order_parameters
+from replica.numeric_errors import numpy_defaults
 from saddle.diagram_solving import solve_phase_diagram
 from saddle.lines.columns import PhaseColumn, solve_columns
 from saddle.lines.ends import LineEnd
@@ -180,6 +181,7 @@ class TransitionLines:
         return cls(model, over, (low, high), lines, bool(data.attrs["complete"]))
 
 
+@numpy_defaults
 def solve_transition_lines(
     model: AttentionModel,
     over: str = "omega",

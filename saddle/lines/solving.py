@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from replica.model import AttentionModel
 from replica.names import ALPHA
+from replica.numeric_errors import numpy_defaults
 from replica.sectors import Sector
 from saddle.continuation.curves import CurvePoint, CurveSystem
 from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
@@ -69,6 +70,7 @@ def _overlap_vanishes(equations: TransitionEquations) -> Stop:
     return Stop(VANISHES, reached)
 
 
+@numpy_defaults
 def solve_transition_line(
     model: AttentionModel,
     transition: str,

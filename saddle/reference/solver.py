@@ -22,6 +22,7 @@ from replica.errors import InvalidArgument
 from replica.free_energy import FreeEntropy
 from replica.model import AttentionModel
 from replica.multi_index import MultiIndexModel, model_atoms
+from replica.numeric_errors import numpy_defaults
 from replica.saddle_equations import SaddleSystem
 from saddle.reference.breaks import breaks_of
 from saddle.reference.channel_averages import ReferenceRule
@@ -101,6 +102,7 @@ def _start_state(system: SaddleSystem, start: Mapping[str, float]) -> np.ndarray
     return np.array([float(start.get(name, value)) for name, value in zip(names, default, strict=True)])
 
 
+@numpy_defaults
 def solve_reference(
     system: SaddleSystem | ReferenceSystem,
     parameters: Mapping[str, float],
