@@ -1,8 +1,8 @@
 """What an expression that users write may hold, and how large it may be.
 
-SymPy evaluates as it builds: ``Pow(Integer(9), Pow(Integer(9), Integer(9)))`` is a number of 370 million digits. So what
-is read from a text is looked at before it is built, piece by piece, and what was built is looked at before it becomes
-part of something else. Time and memory are then bounded by what is allowed, not by a clock.
+SymPy evaluates as it builds: ``Pow(Integer(9), Pow(Integer(9), Integer(9)))`` is a number of 370 million digits. So
+what is read from a text is looked at before it is built, piece by piece, and what was built is looked at before it
+becomes part of something else. Time and memory are then bounded by what is allowed, not by a clock.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ MOST_CONSTANT_NODES = 64
 # SymPy compares by differences and solves conditions, both as polynomials.
 MOST_CONDITION_NODES = 64
 LARGEST_CONDITION_DEGREE = 4
-# Nodes of all second derivatives, as estimated: minutes. Softmax attention of six tokens has nine million and takes 7 s,
-# of six tokens and three columns 205 million.
+# Nodes of all second derivatives, as estimated: minutes. Softmax attention of six tokens has nine million and takes
+# 7 s, of six tokens and three columns 205 million.
 MOST_DERIVED_NODES = 250_000_000
 # Measured against softmax weights: SymPy sorts the factors.
 PRODUCT_COST = 8
