@@ -141,7 +141,7 @@ def _columns(n: int, space: StateSpace) -> dict[str, np.ndarray]:
 
 def _empty(evolution: StateEvolution, family: str, grid: np.ndarray, outcome: Outcome) -> Branch:
     n, space = grid.size, evolution.space
-    eigenvalues = np.full((n, space.size), np.nan, dtype=complex)
+    eigenvalues = np.full((n, space.size), complex(np.nan, np.nan))
     sector = next((sector for sector in space.sectors if sector.family == family), space.sectors[-1])
     return Branch(
         sector=sector,
@@ -167,7 +167,7 @@ def _branch(
     """Fill a branch's arrays; where it has merged into another one, with that one's values."""
     n = grid.size
     space = evolution.space
-    columns, eigenvalues = _columns(n, space), np.full((n, space.size), np.nan, dtype=complex)
+    columns, eigenvalues = _columns(n, space), np.full((n, space.size), complex(np.nan, np.nan))
     outcomes = _outcomes(piece, grid, solved, interrupted)
     for k, found in solved.items():
         _fill(columns, k, found, piece.sector)

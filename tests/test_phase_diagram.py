@@ -14,12 +14,14 @@ from saddle import (
     Sector,
     SolverError,
     StateEvolution,
+    diagram_solving,
     find_point,
     solve_phase_diagram,
     solve_point,
 )
 from saddle.channel import Channel
 from saddle.phase_diagram import PhaseDiagram
+from saddle.reporting import transition_table
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
 REFERENCE = [
@@ -443,7 +445,9 @@ def test_loading_something_else_is_refused(tmp_path):
 
 def test_dataset_has_names_from_the_table(diagram):
     data = diagram.to_dataset()
-    assert set(data.dims) == {"branch", "alpha", "order_parameter", "eigenvalue", "block"}
+    assert set(data.dims) == {
+        "branch", "alpha", "order_parameter", "eigenvalue", "block", "curve_point", "direction",
+    }  # fmt: skip
     for name in ("self_overlap", "positional_overlap", "susceptibility", "semantic_overlap"):
         assert data[name].dims == ("branch", "alpha")
         assert f"{name}_conjugate" in data
@@ -490,7 +494,9 @@ def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, afte
     assert solved.alpha_c is None
     assert "interrupted" in solved.reasons
     outcomes = {outcome for branch in solved.branches.values() for outcome in branch.outcome}
-    assert (Outcome.INTERRUPTED in outcomes) == (stage not in ("find_first_order", "find_bifurcations", "find_crossing"))
+    assert (Outcome.INTERRUPTED in outcomes) == (
+        stage not in ("find_first_order", "find_bifurcations", "find_crossing")
+    )
     if (stage, after) not in (("search_interval", 1), ("find_families", 30)):
         assert Outcome.CONVERGED in solved.branches["agnostic"].outcome
     if not solved.audit.complete:
