@@ -101,8 +101,10 @@ def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, jumps: S
     ValueError
         If there is no baseline of this name.
     """
-    grid, model = branches[0].alpha, branches[0].evolution.model
     name, errors = errors_of_baseline(baseline)
+    if not branches:
+        return Crossing(name, None, "no solution is known")
+    grid, model = branches[0].alpha, branches[0].evolution.model
     return _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), jumps)
 
 

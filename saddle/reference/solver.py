@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.checked_arguments import checked_integer, positive_number
 from replica.derivation import derive
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
@@ -121,8 +122,8 @@ def solve_reference(
         If alpha is not positive, or a value is missing or unknown. A solve that does not converge says so in its
         ``outcome``.
     """
-    if not alpha > 0:
-        raise InvalidArgument(f"alpha must be positive, got {alpha!r}")
+    alpha, tolerance = positive_number("alpha", alpha), positive_number("tolerance", tolerance)
+    max_steps, damping = checked_integer("max_steps", max_steps, 1), positive_number("damping", damping)
     if isinstance(system, ReferenceSystem):
         reference = system if rule is None else ReferenceSystem(system.system, rule)
     else:
@@ -167,5 +168,8 @@ def solve_model(model: AttentionModel | MultiIndexModel, alpha: float, **options
     ``options`` are those of :func:`solve_reference`. For many values of alpha or of parameters, derive once and make
     one :class:`ReferenceSystem`.
     """
-    system = derive(model).saddle_system
+    derivation, alpha = derive(model), positive_number("alpha", alpha)
+    if not isinstance(model, AttentionModel | MultiIndexModel):
+        raise InvalidArgument(f"model must be one with numbers, an AttentionModel or a MultiIndexModel, got {model!r}")
+    system = derivation.saddle_system
     return solve_reference(system, model.parameter_values(), alpha, atoms=model_atoms(model), **options)
