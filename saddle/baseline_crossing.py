@@ -114,6 +114,8 @@ def find_crossing(
         If there is no baseline of this name.
     """
     name, errors = errors_of_baseline(baseline)
+    if not branches:
+        return Crossing(name, None, "no solution is known")
     found = _first_below(branches, name, errors, phases, jumps)
     if found.transition is None or asked[0] <= found.transition.alpha <= asked[1]:
         return found

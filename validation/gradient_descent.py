@@ -288,8 +288,8 @@ def training_settings(
         learning_rate = positive_number("learning_rate", learning_rate)
     if method == "gradient-descent" and learning_rate is not None and learning_rate * ridge >= 2.0:
         raise Diverged(
-            f"learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on the ridge penalty alone makes "
-            f"gradient descent diverge, got {learning_rate!r}"
+            f"descent would have diverged: learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on the "
+            f"ridge penalty alone makes it diverge, got {learning_rate!r}"
         )
     steps = default.steps if steps is None else checked_integer("steps", steps, 0)
     checked_number("gradient_tolerance", gradient_tolerance, 0.0)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from replica.checked_arguments import checked_integer, positive_number
 from replica.derivation import derive
 from replica.errors import InvalidArgument
 from replica.free_energy import FreeEntropy
@@ -153,9 +154,11 @@ def solve_reference(
         If alpha, accuracy or max_nodes is not positive, or a value is missing or unknown. A solve that does not
         converge says so in its ``outcome``.
     """
-    for name, value in (("alpha", alpha), ("accuracy", accuracy), ("max_nodes", max_nodes)):
-        if value is not None and not value > 0:
-            raise InvalidArgument(f"{name} must be positive, got {value!r}")
+    alpha, tolerance = positive_number("alpha", alpha), positive_number("tolerance", tolerance)
+    max_steps, damping = checked_integer("max_steps", max_steps, 1), positive_number("damping", damping)
+    for name, value in (("accuracy", accuracy), ("max_nodes", max_nodes)):
+        if value is not None:
+            positive_number(name, value)
     if accuracy is None and rule is None and not isinstance(system, ReferenceSystem):
         accuracy = ACCURACY
     reference = _reference_system(system, parameters, alpha, rule, max_nodes)
@@ -226,5 +229,8 @@ def solve_model(model: AttentionModel | MultiIndexModel, alpha: float, **options
     ``options`` are those of :func:`solve_reference`; by default rules are refined to a stated error of 1e-5. For many
     values of alpha or of parameters, derive once and make one :class:`ReferenceSystem`.
     """
-    system = derive(model).saddle_system
+    derivation, alpha = derive(model), positive_number("alpha", alpha)
+    if not isinstance(model, AttentionModel | MultiIndexModel):
+        raise InvalidArgument(f"model must be one with numbers, an AttentionModel or a MultiIndexModel, got {model!r}")
+    system = derivation.saddle_system
     return solve_reference(system, model.parameter_values(), alpha, atoms=model_atoms(model), **options)
