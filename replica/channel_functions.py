@@ -66,8 +66,8 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_averages",
-            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and the derivatives of the "
-            "first and of the test error in the order parameters, z* following, node fixed.",
+            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and the derivatives of "
+            "the first and of the test error in the order parameters, z* following, node fixed.",
             dynamic,
             (
                 *channel.integrands(),
