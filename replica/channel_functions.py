@@ -6,12 +6,10 @@ import functools
 
 import sympy as sp
 
-from replica.channel_coordinates import line_coordinates
+from replica.channel_coordinates import cholesky, line_coordinates
 from replica.channel_terms import ChannelTerms
 from replica.function_specification import FunctionSpecification
-from replica.inverse_matrices import upper_triangle
 from replica.moreau_functions import objective_function
-from replica.replicon_form import curvature_symbols, replicon_form
 from replica.saddle_equations import SaddleSystem
 
 __all__ = ["channel_functions"]
@@ -30,8 +28,9 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     tangent = channel.response([line])
     squared = sp.Add(*(channel.inverse[i, j] ** 2 for i in range(len(z)) for j in range(len(z))))
     envelope = channel.objective
+    metric = sp.diag(*(sp.Matrix(phi.susceptibilities[group]) for group in phi.layout.groups))
     pulls = [channel.derivative(channel.on_line(slope), line) for slope in channel.envelope_slopes]
-    curvature = curvature_symbols(len(z))
+    roots = sp.diag(*(cholesky(sp.Matrix(phi.susceptibilities[group])) for group in phi.layout.groups))
     hats = [str(x.symbol) for x in system.conjugates]
     specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
@@ -67,8 +66,8 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_averages",
-            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and derivatives of the "
-            "first and of the test error in the order parameters, z* following, node fixed.",
+            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and the derivatives of "
+            "the first and of the test error in the order parameters, z* following, node fixed.",
             dynamic,
             (
                 *channel.integrands(),
@@ -122,22 +121,19 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_replicon",
-            "Products of the envelope's second derivatives in w where z* is smooth, summed over groups of tokens.",
+            "Squared norm of dz*/dw - 1 where z* is smooth: V times the envelope's second derivatives in w.",
             dynamic,
-            replicon_form(phi.layout, curvature),
-            (
-                *channel.stages,
-                tuple((curvature[i, j], channel.envelope_curvature[i, j]) for i, j in upper_triangle(len(z))),
-            ),
+            ((metric * channel.envelope_curvature * metric * channel.envelope_curvature).trace(),),
+            channel.stages,
             many_nodes=True,
         ),
         specification(
             "jump_replicon_terms",
-            "The envelope's slopes along the line and in the local fields.",
+            "The envelope's slopes along the line and, times the square root of V, in the local fields.",
             (*z, *channel.at_node),
             (
                 channel.derivative(envelope, line),
-                *(channel.on_line(slope) for slope in channel.envelope_slopes),
+                *(roots.T * sp.Matrix([channel.on_line(slope) for slope in channel.envelope_slopes])),
             ),
             channel.definition_stages,
             many_nodes=True,
