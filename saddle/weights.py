@@ -87,11 +87,11 @@ class Weights:
         """Return the derivatives of G in the model's parameters, those of the spectrum's atoms fixed, (n, k)."""
         return self._average(self.module.overlap_parameter_derivatives, conjugates).reshape(len(conjugates), -1)
 
-    def responses(self, precision_conjugates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def responses(self, susceptibility_conjugates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         r"""Return :math:`\gamma_g B^{-1}` on every atom of the spectrum, (atoms, groups, r, r), and the atoms' weights.
 
-        ``precision_conjugates`` are the matrices V_hat of every group, summed over its tokens, (groups, r, r), where
-        B is positive definite. Their average over the atoms is V at a solution.
+        ``susceptibility_conjugates`` are the matrices V_hat of every group, summed over its tokens, (groups, r, r); B
+        must be positive definite. The average over the atoms is V at a solution.
 
         Raises
         ------
@@ -101,8 +101,8 @@ class Weights:
         if not isinstance(self.model.spectrum, Spectrum):
             raise InvalidArgument("the model must have a spectrum of covariances, got none: its response is V")
         eigenvalues, shares = self.model.spectrum.group_eigenvalues(), self.model.spectrum.weights
-        rank = precision_conjugates.shape[-1]
-        precisions = np.einsum("ng,grs->nrs", eigenvalues, precision_conjugates)
+        rank = susceptibility_conjugates.shape[-1]
+        precisions = np.einsum("ng,grs->nrs", eigenvalues, susceptibility_conjugates)
         precisions += self.model.regularization * np.eye(rank)
         return eigenvalues[:, :, None, None] * np.linalg.inv(precisions)[:, None], shares
 

@@ -102,11 +102,12 @@ def test_rank_two_by_monte_carlo(rank_two):
 
 def test_jump_strength_of_rank_two_by_crossings(rank_two):
     found = rank_two.replicon(SEMANTIC.vector(), 2.0)
-    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 100_000, 2, step=0.02)
+    # Half a standard deviation of the fields: the density's curvature over the step matters by one per cent.
+    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 80_000, 2, step=0.09)
     size = np.array([SEMANTIC.V[0, 0], np.sqrt(SEMANTIC.V[0, 0] * SEMANTIC.V[1, 1]), SEMANTIC.V[1, 1]])
     values, vectors = np.linalg.eigh(size[:, None] * samples.mean(axis=0) * size)
     spread = np.einsum("nij,i,j->n", samples, *2 * [size * vectors[:, -1]]).std() / np.sqrt(len(samples))
-    assert spread < 0.1 * values[-1]
+    assert spread < 0.07 * values[-1]
     assert abs(found.jump_strength - values[-1]) < 3 * np.hypot(spread, found.jump_strength_error)
     assert not found.stable
 
