@@ -151,6 +151,7 @@ class ExpressionBounds:
             top = waiting[-1]
             new = [] if top in self._sizes else [x for x in top.args if x not in self._sizes]
             if new:
+                _check_kind(top)
                 _at_most("pieces", len(waiting) + len(new), MOST_NODES)
                 waiting += new
             else:
@@ -164,8 +165,7 @@ class ExpressionBounds:
         """Return the size of an expression whose parts are measured."""
         if not parts:
             return _leaf(top)
-        if type(top) not in _ALLOWED:
-            raise InvalidModel(f"{_name(top)} is none of what it may hold: {', '.join(KINDS)}")
+        _check_kind(top)
         nodes = 1 + sum(x.nodes for x in parts)
         depth = 1 + max(x.depth for x in parts)
         _at_most("pieces", nodes, MOST_NODES)
@@ -220,11 +220,16 @@ def _name(value: sp.Basic) -> str:
     return str(getattr(value, "func", type(value)).__name__) if value.args else str(value)
 
 
+def _check_kind(value: sp.Basic) -> None:
+    if type(value) not in _ALLOWED:
+        raise InvalidModel(f"{_name(value)} is none of what it may hold: {', '.join([*CONSTANTS, *KINDS])}")
+
+
 def _leaf(value: sp.Basic) -> _Size:
     if not isinstance(value, _LEAVES):
         if value in (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
             raise InvalidModel(f"it must be real and finite, got {value}")
-        raise InvalidModel(f"{_name(value)} is none of what it may hold: {', '.join([*CONSTANTS, *KINDS])}")
+        _check_kind(value)
     if isinstance(value, sp.Symbol):
         return _Size(degree=1, symbolic=True, first=1)
     if isinstance(value, sp.Float):

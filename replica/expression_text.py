@@ -67,7 +67,11 @@ def read_matrix(text: str) -> sp.Matrix:
         raise InvalidModel(f"it may have {LONGEST_TEXT} characters at most, got {len(text)}")
     rows = _rows(_Parser(text).parsed())
     bounds = ExpressionBounds()
-    matrix = sp.Matrix([[_built(x, bounds) for x in row] for row in rows])
+    entries = [[_built(x, bounds) for x in row] for row in rows]
+    for entry in (x for row in entries for x in row):
+        if not isinstance(entry, sp.Expr):
+            raise InvalidModel(f"entries must be scalar expressions, got {str(entry)!r:.40}")
+    matrix = sp.Matrix(entries)
     bounds.check_total(list(matrix))
     return matrix
 

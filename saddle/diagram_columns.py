@@ -47,7 +47,7 @@ BRANCH_COLUMNS = (
     Column("eigenvalue_real", (*ON_GRID, "eigenvalue"), "eigenvalues of dF/du, real part",
            values="stored", comment=MERGED),
     Column("eigenvalue_imag", (*ON_GRID, "eigenvalue"), "eigenvalues of dF/du, imaginary part",
-           values="stored", comment=MERGED),
+           values="there", comment=MERGED),
     Column("jacobian_diagonal", (*ON_GRID, "order_parameter"), "diagonal of dF/du",
            "in the unknowns' units", values="stored", comment=MERGED),
     Column("jacobian_signs", (*ON_GRID, "block"), "signs of the determinants of the blocks of dF/du, 0 where none",

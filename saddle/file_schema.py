@@ -40,7 +40,8 @@ class Column:
         "number", "integer" or "text".
     values
         What numbers must be: "finite"; "stored", finite where the file says that a solution is stored and nan
-        elsewhere; "known", likewise, but nan where not known; "error", that and not negative; "any".
+        elsewhere; "there", the same but anything elsewhere; "known", nan elsewhere and where not known; "error", that
+        and not negative; "any".
     since
         First version of the format that has it.
     comment
@@ -179,11 +180,11 @@ def _check_numbers(column: Column, where: str, values: np.ndarray, stored: np.nd
     if column.values == "finite":
         if not np.all(np.isfinite(values)):
             raise UnreadableFile(f"{where} must be finite")
-    elif column.values in ("stored", "known", "error"):
+    elif column.values != "any":
         assert stored is not None, column
-        if not np.all(np.isnan(values[~stored])):
+        if column.values != "there" and not np.all(np.isnan(values[~stored])):
             raise UnreadableFile(f"{where} must be nan where no solution is stored")
-        if column.values == "stored" and not np.all(np.isfinite(values[stored])):
+        if column.values in ("stored", "there") and not np.all(np.isfinite(values[stored])):
             raise UnreadableFile(f"{where} must be finite where a solution is stored")
         if column.values == "error" and np.any(values[stored] < 0.0):
             raise UnreadableFile(f"{where} must not be negative")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from replica.errors import InvalidArgument, UnreadableFile
+from replica.errors import UnreadableFile, UnwritableFile
 from replica.model import AttentionModel
 from saddle.json_values import from_plain
 from saddle.quadrature import LineRule, OuterRule, SobolRule
@@ -35,7 +35,7 @@ def model_from_dict(values: Mapping[str, Any]) -> AttentionModel:
 def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
     """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
     if not isinstance(rule, tuple(RULES.values())):
-        raise InvalidArgument(f"only results on a LineRule or a SobolRule can be stored, got {rule!r}")
+        raise UnwritableFile(f"only results on a LineRule or a SobolRule can be stored, got {rule!r}")
     return {"kind": type(rule).__name__, **dataclasses.asdict(rule)}
 
 
