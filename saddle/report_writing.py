@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baselines import BASELINES, Baseline
+from replica.checked_arguments import checked_path
 from replica.derivation import derive
 from replica.errors import InvalidArgument
 from replica.numeric_errors import numpy_defaults
@@ -76,6 +77,7 @@ def write_report(
         written.
     """
     chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
+    checked_path("folder", folder)
     compared = diagram.made_baselines(baselines)
     target = prepare_folder(folder)
     derivation = derive(diagram.model)
