@@ -42,7 +42,10 @@ def _figures(
         buffer = io.BytesIO()
         # Dates would differ from run to run, and so would the random names of an SVG's parts.
         date = {"pdf": "CreationDate", "svg": "Date"}[kind]
-        with matplotlib.rc_context({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42}):
+        # Nor should the settings of the process around us show.
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42})
             figure = plot_phase_diagram(diagram, baselines, latex=naming.rename, square=True)
             try:
                 figure.savefig(buffer, format=kind, metadata={date: None})
