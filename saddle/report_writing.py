@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baselines import BASELINES, Baseline
+from replica.checked_arguments import checked_path
 from replica.derivation import derive
 from replica.errors import InvalidArgument
 from replica.numeric_errors import numpy_defaults
@@ -41,7 +42,10 @@ def _figures(
         buffer = io.BytesIO()
         # Dates would differ from run to run, and so would the random names of an SVG's parts.
         date = {"pdf": "CreationDate", "svg": "Date"}[kind]
-        with matplotlib.rc_context({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42}):
+        # Nor should the settings of the process around us show.
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42})
             figure = plot_phase_diagram(diagram, baselines, latex=naming.rename, square=True)
             try:
                 figure.savefig(buffer, format=kind, metadata={date: None})
@@ -76,6 +80,7 @@ def write_report(
         written.
     """
     chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
+    checked_path("folder", folder)
     compared = diagram.made_baselines(baselines)
     target = prepare_folder(folder)
     derivation = derive(diagram.model)

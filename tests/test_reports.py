@@ -189,7 +189,7 @@ def test_no_letter_of_an_equation_lacks_a_definition(name):
         ({"theta": "t_"}, "t_"),
         ({"theta": "q"}, "self_overlap and semantic_overlap"),
         ({"theta": "t", "semantic_overlap": "u"}, "second time"),
-        ({"theta": "a", "self_overlap": " a "}, "would both be printed as 'a'"),
+        ({"theta": "u", "self_overlap": " u "}, "would both be printed as 'u'"),
         ({"susceptibility": r"\mathcal{M}"}, "envelope"),
         ({"theta": r"\alpha"}, "alpha"),
     ],
@@ -200,9 +200,9 @@ def test_names_that_cannot_be_used_are_refused(names, quoted):
 
 
 def test_names_reach_hats_indices_and_text():
-    naming = Naming.of({"theta": r"\vartheta", "self_overlap": "Q_s", "positional_encoding": "b", "V": "q"})
+    naming = Naming.of({"theta": r"\vartheta", "self_overlap": "Q_s", "positional_encoding": "r", "V": "q"})
     assert naming.rename(r"\hat{\theta}^2 + q_{aa}") == r"\hat{\vartheta}^{2}+{Q_s}_{aa}"
-    assert naming.rename(r"c_1 V \hat V h^\star_l") == r"b_{1}q\hat{q}h^{\star}_{l}"
+    assert naming.rename(r"c_1 V \hat V h^\star_l") == r"r_{1}q\hat{q}h^{\star}_{l}"
     assert naming.rename_text("theta $\\theta$ and q") == "theta $\\vartheta$ and q"
     assert Naming.of({"q": "m", "m": "q"}).rename("q+m") == "m+q"
 
