@@ -10,6 +10,7 @@ number.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +93,12 @@ class SaddlePoint:
         return self.outcome is ReferenceOutcome.CONVERGED
 
 
+def _require_positive(name: str, value: Any) -> None:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 < float(value) < math.inf:
+        raise InvalidArgument(f"{name} must be positive, got {value!r}")
+
+
 def _start_state(system: SaddleSystem, start: Mapping[str, float]) -> np.ndarray:
     names = [x.name for x in system.order_parameters]
     unknown = sorted(set(start) - set(names))
@@ -151,9 +158,10 @@ def solve_reference(
         If alpha, accuracy or max_nodes is not positive, or a value is missing or unknown. A solve that does not
         converge says so in its ``outcome``.
     """
-    for name, value in (("alpha", alpha), ("accuracy", accuracy), ("max_nodes", max_nodes)):
-        if value is not None and not value > 0:
-            raise InvalidArgument(f"{name} must be positive, got {value!r}")
+    _require_positive("alpha", alpha)
+    _require_positive("max_nodes", max_nodes)
+    if accuracy is not None:
+        _require_positive("accuracy", accuracy)
     if accuracy is None and rule is None and not isinstance(system, ReferenceSystem):
         accuracy = ACCURACY
     reference = _reference_system(system, parameters, alpha, rule, max_nodes)
