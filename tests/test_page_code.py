@@ -24,7 +24,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "alphas=(1.5, 2.4), dimensions=(250, 500), seeds=8": "alphas=(1.5,), dimensions=(40, 60), seeds=2",
     },
     "docs/quickstart.md": {
-        "alpha=(0.01, 3.0)": f"alpha=(0.01, 3.0), {ROUGH}",
+        "alpha=(0.01, 3.0)": f"alpha=(0.01, 3.0), points=24, {ROUGH}",
         "tolerance=2e-5": f"alpha=(1.0, 1.5), points=3, {ROUGH}",
         "between=(0.0, 0.5)": f"between=(0.0, 0.5), points=5, {ROUGH}",
         "points=11": f"points=5, {ROUGH}",
@@ -116,15 +116,18 @@ def test_code_runs_at_small_settings(page):
     assert len(run_page(page, SETTINGS[page])) >= 1
 
 
-# What depends on the grid, on the number of jumps or on the last digits of averages: for the slow test only.
-OF_THE_SETTINGS = ("Replicon(", "2.01507", "{'alpha_c': 7", "[[", "[[-1", "bicritical", "0.0 0.614791")
+# Where the grid, the number of jumps or the size of an error is shown: for the slow test only.
+OF_THE_SETTINGS = ("2.01507 False", "0.947944", "bicritical", "{'alpha_c'")
+# On a rough rule a sign may stay undecided.
+CRITICALITY = re.compile(r"(super|sub)critical ")
 
 
 @pytest.mark.slow
 def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_folder):
     for block in run_page("docs/quickstart.md", SETTINGS["docs/quickstart.md"]):
         if block.shown is not None and not block.shown.startswith(OF_THE_SETTINGS):
-            assert disagreement(block.printed, block.shown, share=0.03) is None, block.code
+            printed, shown = (CRITICALITY.sub("", text) for text in (block.printed, block.shown))
+            assert disagreement(printed, shown, share=0.03) is None, block.code
     assert {"phase_diagram.png", "phase_diagram.nc", "lines.png", "report"} <= {x.name for x in empty_folder.iterdir()}
 
 
