@@ -227,7 +227,7 @@ def test_many_normals_begin_with_fewer_nodes():
     [("accuracy", 0.0), ("accuracy", np.nan), ("accuracy", "1e-3"), ("max_nodes", 0), ("max_nodes", np.inf)],
 )
 def test_what_is_no_accuracy_is_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be positive, got {value!r}"):
+    with pytest.raises(ValueError, match=f"{name} must be positive and finite, got {value!r}"):
         solve_model(ridge_model(0.1, 0.5), 1.0, **{name: value})
 
 
