@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from baselines import best_positional_attention, best_semantic_attention
-from baselines.population_optimum import best_attention
+from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.outcomes import Outcome
@@ -105,16 +106,22 @@ def _random_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
 
 def _population_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
     """Yield the minima of the population risk, where branches of the paper's kind of model end at large alpha."""
-    model = evolution.model
-    if not model.structure.is_plain:
+    if not evolution.model.structure.is_plain:
         return
     template = next(informed_states(evolution, evolution.sectors[-1]))
-    for optimum in (best_positional_attention, best_semantic_attention, best_attention):
-        best = optimum(model)
+    for overlaps in _population_overlaps(evolution.model):
         state = template.copy()
-        spread = max(best.self_overlap, 1e-3)
-        state[[0, 1, 3]] = 1.05 * spread, best.positional_overlap, best.semantic_overlap
+        state[[0, 1, 3]] = overlaps
         yield state
+
+
+@lru_cache(maxsize=8)
+def _population_overlaps(model: AttentionModel) -> tuple[tuple[float, float, float], ...]:
+    """Return q, a little widened, m and theta of the optima at infinite data; kept, for every search asks for them."""
+    optima = [optimum(model) for optimum in (best_positional_attention, best_semantic_attention)]
+    return tuple(
+        (1.05 * max(best.self_overlap, 1e-3), best.positional_overlap, best.semantic_overlap) for best in optima
+    )
 
 
 def _families(space: StateSpace) -> list[tuple[str, Sector]]:
