@@ -160,9 +160,10 @@ def _check_transition(transition: Transition | None, unknowns: int) -> None:
 
 
 def _check_baseline(contents: Contents, baseline: LinearPositional) -> None:
-    """Refuse an unsealed file whose baseline is not its model's: the model is not the one that was solved."""
+    """Refuse an unsealed file if its model is not the one that was solved, whose baseline was stored."""
     then = contents.number("linear_baseline_test_error")
-    if contents.version < DIAGRAM_FILE.sealed_since and not abs(then - baseline.test_error) <= BASELINE_ROUNDING * abs(then) + 10.0 * baseline.error:
+    near = abs(then - baseline.test_error) <= BASELINE_ROUNDING * abs(then) + 10.0 * baseline.error
+    if contents.version < DIAGRAM_FILE.sealed_since and not near:
         raise UnreadableFile(
             f"its model is not the one that was solved, whose linear baseline has a test error of {then!r}, "
             f"not {baseline.test_error!r}"
