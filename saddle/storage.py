@@ -159,7 +159,6 @@ def _check(contents: Contents) -> dict[str, Any]:
         "model": model,
         "rule": rule_from_dict(contents.json("rule", Mapping[str, Any])),
         "alpha": alpha,
-        "linear_baseline": _baseline(contents, linear_positional(model)),
         "complete": bool(contents.number("complete")),
         **attributes,
     }
@@ -174,15 +173,15 @@ def _check_transition(transition: Transition | None, unknowns: int) -> None:
         raise UnreadableFile(f"points of transitions must have {unknowns} order parameters: {transition}")
 
 
-def _baseline(contents: Contents, baseline: LinearPositional) -> LinearPositional:
-    """Return a model's baseline, if it is that of the model that was solved."""
+def _check_baseline(contents: Contents, baseline: LinearPositional) -> None:
+    """Refuse an unsealed file if its model is not the one that was solved, whose baseline was stored."""
     then = contents.number("linear_baseline_test_error")
-    if not abs(then - baseline.test_error) <= BASELINE_ROUNDING * abs(then) + 10.0 * baseline.error:
+    near = abs(then - baseline.test_error) <= BASELINE_ROUNDING * abs(then) + 10.0 * baseline.error
+    if contents.version < DIAGRAM_FILE.sealed_since and not near:
         raise UnreadableFile(
             f"its model is not the one that was solved, whose linear baseline has a test error of {then!r}, "
             f"not {baseline.test_error!r}"
         )
-    return baseline
 
 
 def _diagram(contents: Contents) -> PhaseDiagram:
@@ -191,6 +190,8 @@ def _diagram(contents: Contents) -> PhaseDiagram:
     arguments = _check(contents)
     alpha = arguments["alpha"]
     alpha.setflags(write=False)
+    baseline = linear_positional(arguments["model"])
+    _check_baseline(contents, baseline)
     evolution = StateEvolution(arguments["model"], arguments["rule"])
     branches = {}
     for k, name in enumerate(contents.texts("branch")):
@@ -216,7 +217,7 @@ def _diagram(contents: Contents) -> PhaseDiagram:
             jacobian_signs=own.values("jacobian_signs"),
             **numbers,
         )
-    return PhaseDiagram(branches=branches, **arguments)
+    return PhaseDiagram(branches=branches, linear_baseline=baseline, **arguments)
 
 
 def _sector(branch: Contents, name: str, space: StateSpace) -> Sector:
