@@ -21,8 +21,8 @@ from saddle.state_evolution import StateEvolution
 
 __all__ = ["NullDeparture", "NullInterval", "null_departures", "null_reach"]
 
-# Values of alpha at which Q = 0 is looked at before anything is bisected; every so manyth of them first: if it is a
-# solution at none, the rest is not looked at.
+# Values of alpha at which Q = 0 is looked at before anything is bisected; every so manyth of them first: between two
+# where it is no solution the rest is not looked at.
 SCAN, STRIDE = 25, 4
 # Relative width at which bisection ends, and what roots are solved to.
 BISECTED, SOLVED = 1e-5, 1e-10
@@ -202,21 +202,21 @@ def _checked(low: float, high: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _intervals(follower: _Follower, low: float, high: float) -> list[tuple[_End, list[tuple[float, np.ndarray]], _End]]:
-    """Return the ends of every interval in which Q = 0 is a solution, and the points scanned between them."""
-    if follower.problem.obstacle:
-        return []
+def _scan(follower: _Follower, low: float, high: float) -> list[tuple[float, np.ndarray | None]]:
+    """Return values of alpha over a range, and V at each where Q = 0 is a solution."""
     values = np.clip(np.geomspace(low, high, SCAN), low, high).tolist()
-    known: dict[float, np.ndarray | None] = {}
-    for chosen in (values[::STRIDE], values):
-        guess = None
-        for alpha in chosen:
-            if alpha not in known:
-                known[alpha] = follower.problem.susceptibility(alpha, guess)
-            guess = guess if known[alpha] is None else known[alpha]
-        if guess is None:
-            return []
-    scan = [(alpha, known[alpha]) for alpha in values]
+    known: dict[int, np.ndarray | None] = {}
+    guess = None
+    for k in range(0, SCAN, STRIDE):
+        known[k] = follower.problem.susceptibility(values[k], guess)
+        guess = guess if known[k] is None else known[k]
+    for k in range(SCAN):
+        below, above = k // STRIDE * STRIDE, -(-k // STRIDE) * STRIDE
+        if k not in known:
+            near = [x for x in (known[k - 1], known[above]) if x is not None]
+            beyond = known[below] is None and known[above] is None
+            known[k] = None if beyond else follower.problem.susceptibility(values[k], near[0] if near else None)
+    scan = [(alpha, known[k]) for k, alpha in enumerate(values)]
     stay: list[np.ndarray] = []
     solved = {k: unknowns for k, (_, unknowns) in enumerate(scan) if unknowns is not None}
     for k, unknowns in sorted(solved.items(), key=lambda item: -np.max(item[1])):
@@ -226,8 +226,16 @@ def _intervals(follower: _Follower, low: float, high: float) -> list[tuple[_End,
             stay.append(unknowns)
         else:
             scan[k] = (values[k], None)
+    return scan
+
+
+def _intervals(follower: _Follower, low: float, high: float) -> list[tuple[_End, list[tuple[float, np.ndarray]], _End]]:
+    """Return the ends of every interval in which Q = 0 is a solution, and the points scanned between them."""
+    if follower.problem.obstacle:
+        return []
+    scan = _scan(follower, low, high)
     found = []
-    first = None
+    first, inside = None, []
     for k, (alpha, unknowns) in enumerate(scan):
         if unknowns is None:
             continue

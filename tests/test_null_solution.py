@@ -301,7 +301,7 @@ def test_training_ends_at_no_weights(strong):
     assert run.self_overlap < 1e-10
     assert run.test_error == pytest.approx(here.test_error, abs=5 * run.test_error_standard_error)
     assert run.train_loss == pytest.approx(TrainingLoss.of(data).per_dimension(np.zeros(300)), rel=1e-9)
-    several = [draw_teacher_data(STRONG, 300, alpha, generator) for _ in range(30)]
+    several = [draw_teacher_data(STRONG, 300, alpha, generator) for _ in range(60)]
     losses = np.array([TrainingLoss.of(each).per_dimension(np.zeros(300)) for each in several])
     error = losses.std(ddof=1) / np.sqrt(len(losses))
     assert error < 0.02 * losses.mean()
@@ -332,7 +332,7 @@ def test_no_sample_has_a_lower_minimum_and_beyond_the_end_some_do():
     inside = problem.solve(interval.high * 0.98).susceptibilities[0]
     beyond = 1.05 * problem.solve(interval.high * 0.9999).susceptibilities[0]
     generator = np.random.default_rng(7)
-    directions = generator.normal(size=(150, 2))
+    directions = generator.normal(size=(60, 2))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     # As far out as fields are met, which is where minima are first lost.
     for radius in (1.0, 3.0, 6.0):
