@@ -37,10 +37,10 @@ __all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel"]
 HERMITE = {
     1: ((40, 30), (128, 96)),
     2: ((32, 24), (56, 40), (112, 84)),
-    3: ((20, 16), (34, 26)),
+    3: ((16, 12), (24, 18), (34, 26)),
     4: ((13, 10), (18, 14)),
 }
-EXACT = 1e-9
+EXACT = 1e-8
 MANY_DIRECTIONS = SobolRule(points=4096, scrambles=8)
 # Probability of teacher's fields that count as never met: solver's averages do not see them, nor do samples.
 NEVER = 1e-10
@@ -49,6 +49,8 @@ LEAST_CURVATURE = 0.05
 CHUNK = 2000
 # Rays along which teacher's fields are probed for other minima, and points of each.
 RAYS, RAY_POINTS = 128, 24
+# Nodes of less weight are left out: together they do not weigh a rounding error of the average.
+LEAST_WEIGHT = 1e-17
 
 
 def hermite_nodes(dimension: int, counts: tuple[int, int]) -> OuterNodes:
@@ -59,7 +61,8 @@ def hermite_nodes(dimension: int, counts: tuple[int, int]) -> OuterNodes:
         weight = weight / weight.sum()
         grids = np.meshgrid(*([x] * dimension), indexing="ij")
         weights = functools.reduce(np.multiply.outer, [weight] * dimension)
-        rules.append((np.stack(grids, axis=-1).reshape(-1, dimension), weights.ravel()))
+        kept = weights.ravel() > LEAST_WEIGHT
+        rules.append((np.stack(grids, axis=-1).reshape(-1, dimension)[kept], weights.ravel()[kept]))
     (fine, fine_weights), (coarse, coarse_weights) = rules
     return OuterNodes(
         nodes=np.concatenate([fine, coarse]),
@@ -71,10 +74,12 @@ def hermite_nodes(dimension: int, counts: tuple[int, int]) -> OuterNodes:
 
 @dataclass(frozen=True)
 class Response:
-    r"""How proximal points answer small local fields, at every node; N is the number of fields.
+    r"""How proximal points answer small local fields, at some nodes; N is the number of fields.
 
     Attributes
     ----------
+    used
+        Indices of the nodes.
     stiffness
         Least eigenvalue of :math:`1 + V^{1/2} H V^{1/2}`, (nodes,): positive where z = 0 is a minimum.
     curvature
@@ -83,6 +88,7 @@ class Response:
         A = dz*/dw, (nodes, N, N).
     """
 
+    used: np.ndarray
     stiffness: np.ndarray
     curvature: np.ndarray
     gain: np.ndarray
@@ -166,7 +172,7 @@ class NullChannel:
 
         known = self._loss
         arguments = (*(x.symbol for x in known.parameters), *known.teacher_fields)
-        function = array_function(arguments, list(known.target), "the target")
+        function = array_function(arguments, [*known.target.flat()], "the target")
         return function(*parameter_vector(self.model), *fields.reshape(len(fields), -1).T).T
 
     def derivatives(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +231,7 @@ class NullChannel:
             rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         else:
             axes = np.concatenate([np.eye(dimension), -np.eye(dimension)])
-            points = SobolRule(points=RAYS * 2, scrambles=2).outer(dimension, 0, ()).nodes
+            points = SobolRule(points=RAYS // 2, scrambles=2).outer(dimension, 0, ()).nodes
             rays = np.concatenate([axes, points / np.linalg.norm(points, axis=1, keepdims=True)])
         radii = self.reach * np.arange(RAY_POINTS + 1) / RAY_POINTS
         standard = (radii[:, None, None] * rays).reshape(-1, dimension)
@@ -301,42 +307,50 @@ class NullChannel:
         """Return V as a sample's matrix of all tokens, (N, N), from its entries."""
         return np.einsum("j,jab->ab", susceptibilities, self.even_directions)
 
-    def respond(self, susceptibilities: np.ndarray, hessians: np.ndarray | None = None) -> Response:
-        """Return how proximal points answer at the nodes, or where the loss has other second derivatives (n, N, N).
+    def stiffness(self, susceptibilities: np.ndarray, hessians: np.ndarray) -> np.ndarray:
+        r"""Return the least eigenvalue of :math:`1 + V^{1/2} H V^{1/2}`, (n,), where H is given, (n, N, N)."""
+        root = np.linalg.cholesky(self.block(susceptibilities))
+        return 1.0 + np.linalg.eigvalsh(root.T @ hessians @ root)[:, 0]
+
+    def respond(self, susceptibilities: np.ndarray, used: np.ndarray) -> Response:
+        """Return how proximal points answer at some nodes.
 
         Raises
         ------
         LinAlgError
             If V is not positive definite.
         """
-        hessians = self.hessians if hessians is None else hessians
+        hessians = self.hessians[used]
         root = np.linalg.cholesky(self.block(susceptibilities))
         values, axes = np.linalg.eigh(root.T @ hessians @ root)
         gains = 1.0 / np.where(values > -1.0, 1.0 + values, np.inf)
         left, right = root @ axes, np.swapaxes(axes, 1, 2) @ np.linalg.inv(root)
         gain = (left * gains[:, None, :]) @ right
         curvature = np.swapaxes(right, 1, 2) * (values * gains)[:, None, :] @ right
-        return Response(1.0 + values[:, 0], curvature, gain)
+        return Response(used, 1.0 + values[:, 0], curvature, gain)
 
-    def response(self, susceptibilities: np.ndarray) -> Response | None:
-        """Return how proximal points answer, or None where z = 0 is no minimum for teacher's fields that are met.
+    def response(self, susceptibilities: np.ndarray, rule: np.ndarray | None = None) -> Response | None:
+        """Return how proximal points answer at the nodes that a rule's weights use, by default at all.
+
+        None where z = 0 is no minimum for teacher's fields that are met.
 
         Raises
         ------
         LinAlgError
             If V is not positive definite.
         """
-        here = self.respond(susceptibilities)
-        if np.any(here.stiffness[self._met] <= 0.0):
+        used = np.arange(len(self.hessians)) if rule is None else np.flatnonzero(rule)
+        here, met = self.respond(susceptibilities, used), self._met[used]
+        if np.any(here.stiffness[met] <= 0.0):
             return None
-        rare = ~self._met & (here.stiffness < LEAST_CURVATURE)
+        rare = ~met & (here.stiffness < LEAST_CURVATURE)
         here.curvature[rare] = 0.0
         here.gain[rare] = 0.0
         return here
 
     def susceptibility_average(self, response: Response, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return V^/alpha and its derivatives in V, (entries,) and (entries, entries), on a rule's weights."""
-        mean = np.einsum("n,nab->ab", weights, response.curvature)
+        mean = np.einsum("n,nab->ab", weights[response.used], response.curvature)
         directions = self.even_directions
         values = 0.5 * self.pairing * np.einsum("iab,ab->i", directions, mean)
         return values, -self._self_overlap_slopes(response, weights)
@@ -344,26 +358,26 @@ class NullChannel:
     def _self_overlap_slopes(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of q^/alpha in q, (entries, entries): sums over tokens of K X K."""
         K, X = response.curvature, self.even_directions
-        pairs = np.einsum("n,nab,ncd->abcd", weights, K, K, optimize=True)
+        pairs = np.einsum("n,nab,ncd->abcd", weights[response.used], K, K, optimize=True)
         return 0.5 * self.pairing[:, None] * np.einsum("abcd,iad,jbc->ij", pairs, X, X, optimize=True)
 
     def self_overlap_source(self, response: Response, odd: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return q^/alpha at small m and theta, (odd,), and no q: to second order in them, (entries,)."""
-        moved = np.einsum("nia,i->na", self.odd_directions, odd)
+        moved = np.einsum("nia,i->na", self.odd_directions[response.used], odd)
         spread = moved[:, :, None] * moved[:, None, :] - np.einsum("ijab,i,j->ab", self.odd_covariances, odd, odd)
         K = response.curvature
-        answered = np.einsum("n,nab,nbc,ncd->ad", weights, K, spread, K, optimize=True)
+        answered = np.einsum("n,nab,nbc,ncd->ad", weights[response.used], K, spread, K, optimize=True)
         return 0.5 * self.pairing * np.einsum("iab,ab->i", self.even_directions, answered)
 
     def _odd_slopes(self, response: Response) -> np.ndarray:
-        """Return derivatives of m^/alpha and theta^/alpha in m and theta at every node, (nodes, odd, odd)."""
-        K, moves = response.curvature, self.odd_directions
+        """Return derivatives of m^/alpha and theta^/alpha in m and theta at the nodes used, (nodes, odd, odd)."""
+        K, moves = response.curvature, self.odd_directions[response.used]
         through_mean = np.einsum("nia,nab,njb->nij", moves, K, moves, optimize=True)
         return np.einsum("ijab,nab->nij", self.odd_covariances, K, optimize=True) - through_mean
 
     def odd_slopes(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of m^/alpha and theta^/alpha in m and theta, (odd, odd), on a rule's weights."""
-        return np.einsum("n,nij->ij", weights, self._odd_slopes(response))
+        return np.einsum("n,nij->ij", weights[response.used], self._odd_slopes(response))
 
     def quartic_average(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of V^/alpha in q, (entries, entries): a quarter of M contracted with two entries of q."""
@@ -381,8 +395,8 @@ class NullChannel:
                     )
         return 0.25 * self.pairing[:, None] * total
 
-    def averages(self, susceptibilities: np.ndarray, response: Response) -> ChannelAverages:
-        """Return every average that a state evaluation needs, at q = m = theta = 0 and entries of V."""
+    def averages(self, response: Response) -> ChannelAverages:
+        """Return every average that a state evaluation needs, at q = m = theta = 0, from the response at all nodes."""
         space, nodes = self.space, self.nodes
         columns = Columns(space.size, len(space.odd))
         q, V, odd = (list(x) for x in (space.of_kind("self_overlap"), space.of_kind("susceptibility"), space.odd))
@@ -429,7 +443,7 @@ class NullChannel:
         )
 
 
-def _orders(indices: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
+def _orders(indices: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
     """Return all distinct orders of four indices."""
     return sorted(set(itertools.permutations(indices)))
 

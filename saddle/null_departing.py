@@ -122,12 +122,13 @@ def _start(problem: NullProblem, departure: NullDeparture, length: float) -> np.
     odd, entries = list(space.odd), list(space.of_kind("self_overlap"))
     if departure.leaves == "agnostic":
         return state
-    averages = channel.averages(here.susceptibilities, here.response)
+    response = problem.response(here.susceptibilities)
+    averages = channel.averages(response)
     conjugates = departure.alpha * averages.conjugates
     slopes = weights.overlap_slopes(conjugates)
     jacobian = np.eye(space.size) - departure.alpha * slopes @ averages.derivatives
     conjugates[odd] = departure.alpha * averages.derivatives[np.ix_(odd, odd)] @ state[odd]
-    source = channel.self_overlap_source(here.response, state[odd], channel.nodes.weights)
+    source = channel.self_overlap_source(response, state[odd], channel.nodes.weights)
     conjugates[list(space.of_kind("self_overlap"))] = departure.alpha * source
     forced = weights.overlaps(conjugates)[entries]
     state[entries] = np.linalg.solve(jacobian[np.ix_(entries, entries)], forced)

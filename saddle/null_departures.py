@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from saddle.state_evolution import StateEvolution
 
 __all__ = ["NullDeparture", "NullInterval", "null_departures", "null_reach"]
 
-# Values of alpha at which Q = 0 is looked at before anything is bisected.
-SCAN = 25
+# Values of alpha at which Q = 0 is looked at before anything is bisected; every so manyth of them first: between two
+# where it is no solution the rest is not looked at.
+SCAN, STRIDE = 25, 4
 # Relative width at which bisection ends, and what roots are solved to.
 BISECTED, SOLVED = 1e-5, 1e-10
 # Near a fold the square of the least eigenvalue is linear in alpha: below this an end may be one.
@@ -105,19 +107,21 @@ class _Follower:
     def best_rule(self) -> np.ndarray:
         return self.problem.channel.nodes.weights
 
-    def at(self, alpha: float, guess: np.ndarray | None = None) -> np.ndarray | None:
-        """Return the unknowns of V, or None where Q = 0 is no solution."""
-        unknowns = self.problem.susceptibility(alpha, guess)
-        if unknowns is None or self.problem.escape(self.problem.entries(unknowns)) > self.never:
-            return None
-        return unknowns
+    def stays(self, unknowns: np.ndarray) -> bool:
+        """Whether z = 0 is the global minimiser for all teacher's fields that are met."""
+        return self.problem.escape(self.problem.entries(unknowns)) <= self.never
 
-    def bisected(self, inside: float, outside: float, guess: np.ndarray) -> tuple[float, float, np.ndarray]:
-        """Bisect for where Q = 0 ceases to be a solution; return alpha inside and outside, and V inside."""
+    def bisected(
+        self, inside: float, outside: float, guess: np.ndarray, escape: bool
+    ) -> tuple[float, float, np.ndarray]:
+        """Bisect for where V has no solution any more, or if ``escape``, where it lets samples escape.
+
+        Returns alpha inside and outside, and V inside.
+        """
         while abs(outside - inside) > BISECTED * inside:
             middle = 0.5 * (inside + outside)
-            found = self.at(middle, guess)
-            if found is None:
+            found = self.problem.susceptibility(middle, guess, thorough=False)
+            if found is None or (escape and not self.stays(found)):
                 outside = middle
             else:
                 inside, guess = middle, found
@@ -135,7 +139,7 @@ class _Follower:
             return None
         # A second point as far away on the inner side; then ever closer, always inside.
         other = inside - (outside - inside)
-        found = self.problem.susceptibility(other, unknowns)
+        found = self.problem.susceptibility(other, unknowns, thorough=False)
         if found is None:
             return None
         other_value, goal = self.least(found, other) ** 2, inside
@@ -145,7 +149,7 @@ class _Follower:
             if not abs(goal - inside) <= 2.0 * abs(outside - inside) or abs(goal - before) < SOLVED * abs(goal):
                 break
             closer = goal - 0.2 * (goal - inside)
-            found = self.problem.susceptibility(closer, unknowns)
+            found = self.problem.susceptibility(closer, unknowns, thorough=False)
             if found is None:
                 break
             other, other_value = inside, value
@@ -154,12 +158,13 @@ class _Follower:
 
     def end(self, inside: float, beyond: float, unknowns: np.ndarray) -> _End:
         """Return the end of an interval between an alpha inside and one beyond."""
-        alpha, outside, unknowns = self.bisected(inside, beyond, unknowns)
-        fold = self.fold(alpha, outside, unknowns)
-        if fold is not None:
+        alpha, outside, found = self.bisected(inside, beyond, unknowns, escape=False)
+        fold = self.fold(alpha, outside, found)
+        if fold is not None and self.stays(fold[1]):
             return _End(*fold, "fold", self._fold_error(*fold) + 10.0 * SOLVED * fold[0])
-        looser, _, _ = replace(self, never=self.never / RARER).bisected(alpha, beyond, unknowns)
-        return _End(alpha, unknowns, "escape", abs(looser - alpha) + BISECTED * alpha)
+        alpha, _, found = self.bisected(inside, outside, unknowns, escape=True)
+        looser, _, _ = replace(self, never=self.never / RARER).bisected(alpha, outside, found, escape=True)
+        return _End(alpha, found, "escape", abs(looser - alpha) + BISECTED * alpha)
 
     def _fold_error(self, alpha: float, unknowns: np.ndarray) -> float:
         """Propagate differences of embedded rules: what is seen by the left null vector moves alpha."""
@@ -186,9 +191,9 @@ class _Follower:
         jacobian = np.eye(len(space.odd)) - alpha * outer @ problem.channel.odd_slopes(response, rule)
         at = [space.odd.index(i) for i in block]
         scales = problem.scales(problem.entries(unknowns))[block]
-        eigenvalues, vectors = np.linalg.eig(jacobian[np.ix_(at, at)] * scales / scales[:, None])
-        order = np.argsort(eigenvalues.real)
-        return eigenvalues.real[order], vectors.real[:, order]
+        eigenvalues, vectors = map(np.real, np.linalg.eig(jacobian[np.ix_(at, at)] * scales / scales[:, None]))
+        order = np.argsort(eigenvalues)
+        return eigenvalues[order], vectors[:, order]
 
 
 def _checked(low: float, high: float) -> tuple[float, float]:
@@ -197,19 +202,40 @@ def _checked(low: float, high: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _scan(follower: _Follower, low: float, high: float) -> list[tuple[float, np.ndarray | None]]:
+    """Return values of alpha over a range, and V at each where Q = 0 is a solution."""
+    values = np.clip(np.geomspace(low, high, SCAN), low, high).tolist()
+    known: dict[int, np.ndarray | None] = {}
+    guess = None
+    for k in range(0, SCAN, STRIDE):
+        known[k] = follower.problem.susceptibility(values[k], guess)
+        guess = guess if known[k] is None else known[k]
+    for k in range(SCAN):
+        below, above = k // STRIDE * STRIDE, -(-k // STRIDE) * STRIDE
+        if k not in known:
+            near = [x for x in (known[k - 1], known[above]) if x is not None]
+            beyond = known[below] is None and known[above] is None
+            known[k] = None if beyond else follower.problem.susceptibility(values[k], near[0] if near else None)
+    scan = [(alpha, known[k]) for k, alpha in enumerate(values)]
+    stay: list[np.ndarray] = []
+    solved = {k: unknowns for k, (_, unknowns) in enumerate(scan) if unknowns is not None}
+    for k, unknowns in sorted(solved.items(), key=lambda item: -np.max(item[1])):
+        if any(_holds(follower.problem, unknowns, larger) for larger in stay):
+            continue
+        if follower.stays(unknowns):
+            stay.append(unknowns)
+        else:
+            scan[k] = (values[k], None)
+    return scan
+
+
 def _intervals(follower: _Follower, low: float, high: float) -> list[tuple[_End, list[tuple[float, np.ndarray]], _End]]:
     """Return the ends of every interval in which Q = 0 is a solution, and the points scanned between them."""
     if follower.problem.obstacle:
         return []
-    scan: list[tuple[float, np.ndarray | None]] = []
-    guess = None
-    for alpha in np.geomspace(low, high, SCAN):
-        alpha = float(np.clip(alpha, low, high))
-        unknowns = follower.at(alpha, guess)
-        guess = unknowns if unknowns is not None else guess
-        scan.append((alpha, unknowns))
+    scan = _scan(follower, low, high)
     found = []
-    first = None
+    first, inside = None, []
     for k, (alpha, unknowns) in enumerate(scan):
         if unknowns is None:
             continue
@@ -226,10 +252,16 @@ def _intervals(follower: _Follower, low: float, high: float) -> list[tuple[_End,
     return found
 
 
+def _holds(problem: NullProblem, unknowns: np.ndarray, larger: np.ndarray) -> bool:
+    """Return whether z = 0 is a global minimiser at some V because it is at a larger one, whose penalty is smaller."""
+    difference = problem.channel.block(problem.entries(larger - unknowns))
+    return bool(np.linalg.eigvalsh(difference)[0] >= 0.0)
+
+
 def null_reach(evolution: StateEvolution, low: float, high: float) -> tuple[NullInterval, ...]:
     """Return where in a range of alpha Q = 0 is a solution.
 
-    Intervals that fit between neighbours of 25 values of alpha are not seen.
+    Intervals that fit between neighbours of seven values of alpha, evenly spaced in their logarithm, may not be seen.
 
     Parameters
     ----------
@@ -319,7 +351,8 @@ def _odd_departure(
         unknowns = found
         return float(follower.odd_spectrum(found, alpha, block, rule)[0][index])
 
-    alpha = float(brentq(eigenvalue, lower[0], upper[0], xtol=SOLVED * lower[0], rtol=SOLVED))
+    root: Any = brentq(eigenvalue, lower[0], upper[0], xtol=SOLVED * lower[0])
+    alpha = float(root)
     here = eigenvalue(alpha)
     _, vectors = follower.odd_spectrum(unknowns, alpha, block)
     step = 1e-4 * (upper[0] - lower[0])

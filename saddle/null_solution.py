@@ -79,8 +79,6 @@ class NullState:
         Sample complexity.
     susceptibilities
         Entries of V, in the order of the state.
-    response
-        How proximal points answer there.
     spectrum
         Eigenvalues of dF/du in V, and in q, on which it acts alike: ascending.
     escape
@@ -89,7 +87,6 @@ class NullState:
 
     alpha: float
     susceptibilities: np.ndarray
-    response: Response
     spectrum: np.ndarray
     escape: float
 
@@ -186,7 +183,7 @@ class NullProblem:
         """
         entries = self.entries(unknowns)
         try:
-            response = self.channel.response(entries)
+            response = self.channel.response(entries, rule)
         except np.linalg.LinAlgError:
             response = None
         if response is None:
@@ -241,7 +238,12 @@ class NullProblem:
         return unknowns
 
     def susceptibility(
-        self, alpha: float, guess: np.ndarray | None = None, rule: np.ndarray | None = None
+        self,
+        alpha: float,
+        guess: np.ndarray | None = None,
+        rule: np.ndarray | None = None,
+        *,
+        thorough: bool = True,
     ) -> np.ndarray | None:
         """Solve for the unknowns of V.
 
@@ -253,6 +255,8 @@ class NullProblem:
             What they may be close to.
         rule
             Weights of the teacher's nodes; by default those of the best rule.
+        thorough
+            Whether to look further than from the guess, if that fails.
 
         Returns
         -------
@@ -263,7 +267,7 @@ class NullProblem:
         for start in (guess, self._without_samples(self.evolution.weights)):
             if start is not None:
                 found = self._newton(start, alpha, self.evolution.weights, rule)
-                if found is not None:
+                if found is not None or not thorough:
                     return found
         return self._from_infinite_penalty(alpha, rule)
 
@@ -279,7 +283,20 @@ class NullProblem:
         here = self.linearize(unknowns, alpha, self.evolution.weights, self.channel.nodes.weights)
         entries = self.entries(unknowns)
         spectrum = np.sort(np.linalg.eigvals(here.jacobian).real)
-        return NullState(alpha, entries, here.response, spectrum, self.escape(entries))
+        return NullState(alpha, entries, spectrum, self.escape(entries))
+
+    def response(self, susceptibilities: np.ndarray) -> Response:
+        """Return how proximal points answer at all nodes, at entries of V of a solution.
+
+        Raises
+        ------
+        OutsideDomain
+            If z = 0 is no minimum for teacher's fields that are met.
+        """
+        response = self.channel.response(susceptibilities)
+        if response is None:
+            raise OutsideDomain(f"z = 0 is no minimum at V = {susceptibilities}")
+        return response
 
     def escape(self, susceptibilities: np.ndarray) -> float:
         """Return a bound on the probability that z = 0 is not the global minimiser, at entries of V.
@@ -294,7 +311,7 @@ class NullProblem:
     def escaping(self, susceptibilities: np.ndarray) -> np.ndarray:
         """Return for which of the channel's probes z = 0 is not the global minimiser, (probes,)."""
         probes, evolution = self.channel.probes, self.evolution
-        away = self.channel.respond(susceptibilities, probes.hessians).stiffness <= 0.0
+        away = self.channel.stiffness(susceptibilities, probes.hessians) <= 0.0
         left = np.flatnonzero(~away)
         targets = np.ascontiguousarray(probes.targets[left])
         found = np.empty((len(left), self.channel.size + 2))
@@ -373,7 +390,7 @@ def _positive(alpha: float) -> float:
 def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     """Return the evaluation at V of a solution."""
     evolution, space, alpha = problem.evolution, problem.space, here.alpha
-    averages: ChannelAverages = problem.channel.averages(here.susceptibilities, here.response)
+    averages: ChannelAverages = problem.channel.averages(problem.response(here.susceptibilities))
     state, weights = problem.state(here.susceptibilities), evolution.weights
     conjugates = alpha * averages.conjugates
     slopes = weights.overlap_slopes(conjugates)
