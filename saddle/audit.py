@@ -15,13 +15,16 @@ import numpy as np
 from saddle.branch_curve import OnCurve
 from saddle.first_order import rough_crossings
 from saddle.global_minimum import highest
+from saddle.quadrature import LineRule
 from saddle.seeking import Sought
 from saddle.solution_identity import distance
 
 __all__ = ["Audit", "AuditPoint", "audit_places", "audited"]
 
 # Distance in natural units within which a solution lies on a branch's interpolated curve.
-ON_CURVE = 0.05
+ON_CURVE, ON_NOISY_CURVE = 0.05, 0.15
+# Of errors of a free entropy by which one is larger than another: with few scrambles they are rough themselves.
+ERRORS = 3.0
 # Transitions closer to each other than this, relatively, have no place of their own between them.
 TOO_CLOSE = 0.02
 # Relative distance from a first-order transition at which both of its sides are looked at.
@@ -135,7 +138,7 @@ def audited(branches: Sequence[OnCurve], searches: Sequence[Sought], complete: b
         top = float(np.max(highest(branches, np.array([sought.alpha])), initial=-np.inf))
         for found in sought.new:
             here = found.evaluation
-            margin = here.free_entropy_error + 1e-6 * abs(here.free_entropy)
+            margin = ERRORS * here.free_entropy_error + 1e-6 * abs(here.free_entropy)
             if here.free_entropy <= top + margin or _on_a_branch(branches, here.state, sought.alpha):
                 continue
             missing.append(
@@ -150,6 +153,8 @@ def _on_a_branch(branches: Sequence[OnCurve], state: np.ndarray, alpha: float) -
     for branch in branches:
         if branch.curve is not None and branch.curve.reaches(alpha):
             space, variances = branch.evolution.space, branch.evolution.channel.variances
-            if distance(space, variances, state, branch.curve.state(alpha)[0]) < ON_CURVE:
+            exact = isinstance(branch.evolution.rule, LineRule)
+            closeness = ON_CURVE if exact else ON_NOISY_CURVE
+            if distance(space, variances, state, branch.curve.state(alpha)[0]) < closeness:
                 return True
     return False

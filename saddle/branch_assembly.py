@@ -11,7 +11,7 @@ import numpy as np
 from replica.sectors import FAMILIES, Sector
 from saddle.branch import Branch
 from saddle.curve_solving import solve_on_curve
-from saddle.null_solution import null_replicon
+from saddle.null_solution import null_replicon, null_sector
 from saddle.outcomes import Outcome
 from saddle.pieces import Piece
 from saddle.replicon import Replicon
@@ -104,7 +104,8 @@ def _solve_on_grid(
 def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replicon:
     """Return the replicon to a digit or two where jumps clearly break replica symmetry, and to more elsewhere."""
     if not np.any(np.diagonal(here.space.matrices(here.state, "self_overlap"), axis1=1, axis2=2)):
-        closed = null_replicon(evolution, here.alpha)
+        sector = null_sector(here.space)
+        closed = null_replicon(evolution, here.alpha, here.state[list(sector.free)])
         return closed if closed is not None else Replicon(*(float("nan"),) * 4, 0, 0)
     coarser = evolution.with_rule(evolution.rule.coarsened())
     coarse = coarser.replicon(here.state, here.alpha, quick=True, averages=here.averages)

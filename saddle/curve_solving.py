@@ -43,7 +43,8 @@ def solve_on_curve(
     if not curve.reaches(alpha):
         return None
     if sector.family == NULL_FAMILY:
-        closed = null_evaluation(evolution, alpha)
+        near = curve.state(alpha)[0][list(sector.free)]
+        closed = null_evaluation(evolution, alpha, near)
         return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_scales))))
     start, length = curve.state(alpha)
     free = list(sector.free)

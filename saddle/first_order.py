@@ -30,6 +30,8 @@ ALIKE, ON_CURVE = 1e-3, 0.1
 # Relative difference of solved free entropies that has a sign.
 SIGNIFICANT = 1e-8
 HALVINGS = 40
+# Changes of sign of two branches that interpolation cannot tell apart, at which both are solved.
+MOST_SOLVED = 3
 
 
 @dataclass(frozen=True)
@@ -173,10 +175,12 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
     scale = np.abs(highest([first], places)[0])
     rough = np.abs(difference) <= APART * scale
     rough = _without_births(first, second, places, rough, difference)
-    for k in np.flatnonzero(rough):
-        beside = difference[max(k - 1, 0)] * difference[min(k + 1, len(places) - 1)]
-        # Solved only where neighbours disagree: elsewhere the sign does not matter.
-        solved = _solved_difference(first, second, float(places[k])) if beside <= 0.0 else 0.0
+    # Solved only where interpolation changes its sign: elsewhere the sign does not matter.
+    turns = np.flatnonzero(difference[:-1] * difference[1:] < 0.0)
+    wanted = sorted({int(k) for turn in turns[:MOST_SOLVED] for k in (turn, turn + 1) if rough[k]})
+    difference[rough] = np.where(np.isin(np.flatnonzero(rough), wanted), difference[rough], 0.0)
+    for k in wanted:
+        solved = _solved_difference(first, second, float(places[k]))
         difference[k] = solved if solved is not None and abs(solved) > SIGNIFICANT * scale[k] else 0.0
     signed = np.flatnonzero(difference)
     return [

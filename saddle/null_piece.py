@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddle.branch_curve import BranchCurve, CurveEnd, OnCurve
+from saddle.null_channel import NEVER
 from saddle.null_departing import departing_state
 from saddle.null_departures import NullDeparture, NullInterval, null_departures, null_reach
-from saddle.null_solution import NULL_FAMILY, null_evaluation, null_sector
+from saddle.null_solution import NULL_FAMILY, NullProblem, evaluation_at, null_evaluation, null_sector
 from saddle.pieces import Piece
 from saddle.sharpening import FLOOR
 from saddle.state_evolution import StateEvaluation, StateEvolution
@@ -36,10 +37,13 @@ class NullBranches:
         Of alpha.
     departures
         By increasing alpha.
+    pieces
+        Q = 0 itself, one for every interval.
     """
 
     intervals: tuple[NullInterval, ...] = ()
     departures: tuple[NullDeparture, ...] = ()
+    pieces: tuple[Piece, ...] = ()
 
 
 def find_null(evolution: StateEvolution, bounds: tuple[float, float], pieces: Sequence[Piece]) -> NullBranches:
@@ -50,7 +54,11 @@ def find_null(evolution: StateEvolution, bounds: tuple[float, float], pieces: Se
     if _covered([piece for piece in pieces if piece.family == "agnostic"], bounds):
         return NullBranches()
     intervals = null_reach(evolution, *bounds)
-    return NullBranches(intervals, null_departures(evolution, *bounds) if intervals else ())
+    if not intervals:
+        return NullBranches()
+    own = [_null_piece(evolution, interval, number) for number, interval in enumerate(intervals, 1)]
+    departures = null_departures(evolution, *bounds)
+    return NullBranches(intervals, departures, tuple(piece for piece in own if piece is not None))
 
 
 def _covered(pieces: Sequence[Piece], bounds: tuple[float, float]) -> bool:
@@ -82,8 +90,7 @@ def starts_beside(
 
 def with_null(evolution: StateEvolution, null: NullBranches, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """Return pieces with those of Q = 0 before them, and with curves that begin on it reaching it."""
-    own = [_null_piece(evolution, interval, number) for number, interval in enumerate(null.intervals, 1)]
-    return (*(piece for piece in own if piece is not None), *(_reaching(evolution, null, piece) for piece in pieces))
+    return (*null.pieces, *(_reaching(evolution, null, piece) for piece in pieces))
 
 
 def _null_piece(evolution: StateEvolution, interval: NullInterval, number: int) -> Piece | None:
@@ -92,7 +99,12 @@ def _null_piece(evolution: StateEvolution, interval: NullInterval, number: int) 
     width = interval.high - interval.low
     alphas[0] += 1e-6 * width * (interval.low_end != "range")
     alphas[-1] -= 1e-6 * width * (interval.high_end != "range")
-    solved = [here for alpha in alphas if (here := null_evaluation(evolution, float(alpha))) is not None]
+    problem, guess, solved = NullProblem(evolution), None, []
+    for alpha in alphas:
+        here = problem.solve(float(alpha), guess)
+        if here is not None and here.escape <= NEVER:
+            guess = problem.unknowns(here)
+            solved.append(evaluation_at(problem, here))
     if len(solved) < 2:
         return None
     kinds = [{"range": "bound"}.get(kind, kind) for kind in (interval.low_end, interval.high_end)]

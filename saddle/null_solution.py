@@ -338,7 +338,7 @@ class NullProblem:
         return np.concatenate([*(scale * half for scale in START_SCALES), everywhere])[:MOST_STARTS]
 
 
-def null_evaluation(evolution: StateEvolution, alpha: float) -> StateEvaluation | None:
+def null_evaluation(evolution: StateEvolution, alpha: float, guess: np.ndarray | None = None) -> StateEvaluation | None:
     """Evaluate everything at Q = 0, as :meth:`saddle.state_evolution.StateEvolution.evaluate` does elsewhere.
 
     Unlike there, units of q, m and theta are those of a student as large as the teacher, since q has none of its own.
@@ -349,6 +349,9 @@ def null_evaluation(evolution: StateEvolution, alpha: float) -> StateEvaluation 
         The equations; the rule plays no part, averages over the teacher's fields are done apart.
     alpha
         Sample complexity, > 0.
+
+    guess
+        What the unknowns of V may be close to, as on the branch beside it.
 
     Returns
     -------
@@ -361,7 +364,7 @@ def null_evaluation(evolution: StateEvolution, alpha: float) -> StateEvaluation 
         If alpha is not positive.
     """
     problem = NullProblem(evolution)
-    here = problem.solve(_positive(alpha))
+    here = problem.solve(_positive(alpha), guess)
     return None if here is None or here.escape > NEVER else evaluation_at(problem, here)
 
 
@@ -413,14 +416,14 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     )
 
 
-def null_replicon(evolution: StateEvolution, alpha: float) -> Replicon | None:
+def null_replicon(evolution: StateEvolution, alpha: float, guess: np.ndarray | None = None) -> Replicon | None:
     """Return the replicon eigenvalue at Q = 0, where no proximal point jumps; None where Q = 0 is no solution.
 
     It is the least eigenvalue of dF/du in q, which V shares (theory notes, section 9): one minus the largest eigenvalue
     of the map that takes a covariance of the fields w to that of the response to it.
     """
     problem = NullProblem(evolution)
-    here = problem.solve(_positive(alpha))
+    here = problem.solve(_positive(alpha), guess)
     if here is None or here.escape > NEVER:
         return None
     nodes, values = problem.channel.nodes, []

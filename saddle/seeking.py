@@ -35,6 +35,8 @@ ROUGH_EVALUATIONS, ROUGH_TOLERANCE, NEARLY = 7, 1e-3, 2e-2
 CLUSTERED, ROUGHLY, SAME = 0.05, 0.05, 0.01
 # An overlap below this, in its natural unit, is zero.
 VANISHED = 2e-3
+# The same, for what a rule's error leaves of a rotated solution of several columns.
+ROTATED = 0.12
 RANDOM_STARTS, INFORMED_STARTS = 3, 2
 MOST_MIXED = 3
 
@@ -207,6 +209,11 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
     """Solve from a state in the smallest sector that holds it; None if that fails."""
     turned = aligned(evolution.space, state)
     sector = _smallest_sector(evolution, turned)
+    if evolution.space.rotations and not evolution.space.is_aligned(sector):
+        # A rule is not invariant under rotations of columns: what it leaves of a rotated solution is its own error.
+        snapped = _solved_aligned(evolution, turned, alpha)
+        if snapped is not None:
+            return snapped
     result = solve_state(evolution, sector, turned, alpha)
     if result.outcome is not Outcome.CONVERGED:
         return None
@@ -218,6 +225,25 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
             return None
         sector, evaluation = smaller, evaluation_of(result)
     return sector, evaluation
+
+
+def _solved_aligned(
+    evolution: StateEvolution, turned: np.ndarray, alpha: float
+) -> tuple[Sector, StateEvaluation] | None:
+    """Solve next to a state whose columns nearly stand in the axes of an aligned sector, in that sector."""
+    space = evolution.space
+    sizes = np.abs(turned) / evolution.scales(space.floored(turned))
+    alive = {i for i in range(space.size) if sizes[i] > ROTATED}
+    fitting = [sector for sector in space.sectors if alive <= set(sector.free) and space.is_aligned(sector)]
+    if not fitting:
+        return None
+    sector = min(fitting, key=lambda sector: len(sector.free))
+    result = solve_state(evolution, sector, turned, alpha)
+    if result.outcome is not Outcome.CONVERGED:
+        return None
+    found = evaluation_of(result)
+    away = distance(space, evolution.channel.variances, found.state, turned)
+    return (sector, found) if away < 2.0 * ROTATED else None
 
 
 def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *, thorough: bool = True) -> Sought:

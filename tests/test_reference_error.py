@@ -266,7 +266,11 @@ NOISE = sp.Symbol("noise", real=True)
     ],
 )
 def test_breaks_are_found_where_they_are_uncorrelated(outputs, expected):
-    model = linear_model(outputs, 0.1, 0.5 if "noise" in expected[0:1][0] else None) if expected else linear_model(outputs, 0.1, None)
+    model = (
+        linear_model(outputs, 0.1, 0.5 if "noise" in expected[0:1][0] else None)
+        if expected
+        else linear_model(outputs, 0.1, None)
+    )
     phi = derive(model).free_entropy
     found = breaks_of(phi, {x.symbol: model.parameter_values()[x.name] for x in phi.parameters})
     signs = [{sp.expand(form), sp.expand(-form)} for form in found]
