@@ -19,6 +19,8 @@ __all__ = ["RankTwoState", "form_samples", "jump_samples"]
 
 # Second derivatives of the logits' differences u_1 = z_1.(z_1 - z_2) and u_2 = z_2.(z_1 - z_2) in (z_1, z_2).
 LOGIT_CURVATURES = np.array([np.kron([[2, -1], [-1, 0]], np.eye(2)), np.kron([[0, 1], [1, -2]], np.eye(2))])
+# A smooth minimiser moves by less within the last of so many halved steps.
+LEAST_JUMP, HALVINGS = 0.05, 16
 # Orthonormal symmetric matrices.
 BASIS = np.array([[[1, 0], [0, 0]], [[0, np.sqrt(0.5)], [np.sqrt(0.5), 0]], [[0, 0], [0, 1]]])
 
@@ -117,15 +119,22 @@ def jump_samples(model: AttentionModel, state: RankTwoState, count: int, seed: i
     w, targets = _fields(model, state, count, seed)
     precision = np.kron(np.eye(2), np.linalg.inv(state.V))
     across = np.kron([1.0, -1.0], [0.0, 1.0]) / np.sqrt(2.0)
-    left, right = (_global_minima(model, w + sign * step / 2 * across, targets, precision) for sign in (-1, 1))
-    jumped = np.flatnonzero(np.linalg.norm(right - left, axis=1) > 0.1)
-    # Both minima where they are half-way: what the smooth motion adds to the step cancels to first order.
-    half_way = _objective(model, w[jumped], targets[jumped], precision)
-    left, right = (minimise_from(half_way, [x[jumped]]) for x in (left, right))
-    drop = (right - left) @ precision
+    low, high = np.full(count, -step / 2), np.full(count, step / 2)
+    left, right = (_global_minima(model, w + x[:, None] * across, targets, precision) for x in (low, high))
+    jumped = np.arange(count)
+    # Steps are halved while the minimiser moves by more than LEAST_JUMP: what is left then are jumps.
+    for _ in range(HALVINGS):
+        moving = np.linalg.norm(right - left, axis=1) > LEAST_JUMP
+        jumped, low, high, left, right = (x[moving] for x in (jumped, low, high, left, right))
+        middle = 0.5 * (low + high)
+        here = _objective(model, w[jumped] + middle[:, None] * across, targets[jumped], precision)
+        z = minimise_from(here, [left, right])
+        nearer = np.linalg.norm(z - left, axis=1) < np.linalg.norm(z - right, axis=1)
+        low, high = np.where(nearer, middle, low), np.where(nearer, high, middle)
+        left, right = np.where(nearer[:, None], z, left), np.where(nearer[:, None], right, z)
+    last = np.linalg.norm(right - left, axis=1) > LEAST_JUMP
+    jumped, drop = jumped[last], (right - left)[last] @ precision
     linear = np.einsum("aij,nli,nlj->na", BASIS, drop.reshape(-1, 2, 2), drop.reshape(-1, 2, 2))
-    # Next to a cusp the two may be one there.
-    crossing = np.maximum(np.abs(drop @ across), 1e-9)
     form = np.zeros((count, 3, 3))
-    form[jumped] = linear[:, :, None] * linear[:, None, :] / (6 * crossing * step)[:, None, None]
+    form[jumped] = linear[:, :, None] * linear[:, None, :] / (6 * np.abs(drop @ across) * step)[:, None, None]
     return form

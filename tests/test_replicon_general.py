@@ -31,7 +31,7 @@ def test_attention_that_is_ridge_regression():
         spectrum=TWO_ATOMS,
         regularization=0.05,
     )
-    evolution = StateEvolution(model, LineRule.for_tolerance(1e-5))
+    evolution = StateEvolution(model)
     gammas, shares = TWO_ATOMS.eigenvalues[:, 0], TWO_ATOMS.weights
     for alpha in (0.2, 0.6, 2.0):
         point = find_point(evolution, evolution.sectors[0], alpha)
@@ -103,7 +103,7 @@ def test_rank_two_by_monte_carlo(rank_two):
 def test_jump_strength_of_rank_two_by_crossings(rank_two):
     found = rank_two.replicon(SEMANTIC.vector(), 2.0)
     # Half a standard deviation of the fields: the density's curvature over the step matters by one per cent.
-    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 80_000, 2, step=0.09)
+    samples = 2.0 * jump_samples(RANK_TWO, SEMANTIC, 50_000, 2, step=0.1)
     size = np.array([SEMANTIC.V[0, 0], np.sqrt(SEMANTIC.V[0, 0] * SEMANTIC.V[1, 1]), SEMANTIC.V[1, 1]])
     values, vectors = np.linalg.eigh(size[:, None] * samples.mean(axis=0) * size)
     spread = np.einsum("nij,i,j->n", samples, *2 * [size * vectors[:, -1]]).std() / np.sqrt(len(samples))
