@@ -55,8 +55,10 @@ class SoftmaxWeight(sp.Function):
 
 
 def with_exponentials(expression: sp.Expr) -> sp.Expr:
-    """Return an expression with every softmax weight written out in exponentials."""
-    return expression.xreplace({weight: weight.explicit() for weight in expression.atoms(SoftmaxWeight)})
+    """Return an expression with every softmax weight written out in exponentials, also those within others."""
+    while weights := expression.atoms(SoftmaxWeight):
+        expression = expression.xreplace({weight: weight.explicit() for weight in weights})
+    return expression
 
 
 def _softmax(logits: Sequence[sp.Expr]) -> list[sp.Expr]:

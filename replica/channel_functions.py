@@ -6,10 +6,12 @@ import functools
 
 import sympy as sp
 
-from replica.channel_coordinates import cholesky, line_coordinates
+from replica.channel_coordinates import line_coordinates
 from replica.channel_terms import ChannelTerms
 from replica.function_specification import FunctionSpecification
+from replica.inverse_matrices import upper_triangle
 from replica.moreau_functions import objective_function
+from replica.replicon_form import curvature_symbols, replicon_form
 from replica.saddle_equations import SaddleSystem
 
 __all__ = ["channel_functions"]
@@ -28,9 +30,8 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     tangent = channel.response([line])
     squared = sp.Add(*(channel.inverse[i, j] ** 2 for i in range(len(z)) for j in range(len(z))))
     envelope = channel.objective
-    metric = sp.diag(*(sp.Matrix(phi.susceptibilities[group]) for group in phi.layout.groups))
     pulls = [channel.derivative(channel.on_line(slope), line) for slope in channel.envelope_slopes]
-    roots = sp.diag(*(cholesky(sp.Matrix(phi.susceptibilities[group])) for group in phi.layout.groups))
+    curvature = curvature_symbols(len(z))
     hats = [str(x.symbol) for x in system.conjugates]
     specification = functools.partial(FunctionSpecification, parameters=parameters)
     return [
@@ -66,8 +67,8 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_averages",
-            "Integrands: four conjugates per alpha; envelope; loss at z*; test error; two odd blocks; and the "
-            "derivatives of the first four and of the test error in (q, m, V, theta), z* following, node fixed.",
+            "Integrands: conjugates per alpha; envelope; loss at z*; test error; odd blocks; and the derivatives of "
+            "the first and of the test error in the order parameters, z* following, node fixed.",
             dynamic,
             (
                 *channel.integrands(),
@@ -87,7 +88,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "jump_terms",
-            "Four conjugates per alpha, and the envelope's slopes along the line and in (q, m, V, theta).",
+            "Conjugates per alpha, and the envelope's slopes along the line and in the order parameters.",
             (*z, *channel.at_node),
             (*channel.conjugates, *(channel.derivative(envelope, x) for x in (line, *state))),
             channel.definition_stages,
@@ -96,7 +97,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_parameter_averages",
-            "Derivatives in the model's parameters of the four conjugates per alpha, of the test error and of the "
+            "Derivatives in the model's parameters of the conjugates per alpha, of the test error and of the "
             "envelope, z* following, node fixed.",
             (*dynamic, *slopes),
             (
@@ -109,7 +110,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "jump_parameter_terms",
-            "Four conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
+            "Conjugates per alpha, and the envelope's slopes along the line and in the model's parameters.",
             (*z, *channel.at_node, *slopes),
             (
                 *channel.conjugates,
@@ -121,19 +122,22 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
         ),
         specification(
             "node_replicon",
-            "Squared norm of dz*/dw - 1 where z* is smooth: V times the envelope's second derivatives in w.",
+            "Products of the envelope's second derivatives in w where z* is smooth, summed over groups of tokens.",
             dynamic,
-            ((metric * channel.envelope_curvature * metric * channel.envelope_curvature).trace(),),
-            channel.stages,
+            replicon_form(phi.layout, curvature),
+            (
+                *channel.stages,
+                tuple((curvature[i, j], channel.envelope_curvature[i, j]) for i, j in upper_triangle(len(z))),
+            ),
             many_nodes=True,
         ),
         specification(
             "jump_replicon_terms",
-            "The envelope's slopes along the line and, times the square root of V, in the local fields.",
+            "The envelope's slopes along the line and in the local fields.",
             (*z, *channel.at_node),
             (
                 channel.derivative(envelope, line),
-                *(roots.T * sp.Matrix([channel.on_line(slope) for slope in channel.envelope_slopes])),
+                *(channel.on_line(slope) for slope in channel.envelope_slopes),
             ),
             channel.definition_stages,
             many_nodes=True,

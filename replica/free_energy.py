@@ -44,7 +44,7 @@ def trace_limit(token: Layout) -> sp.Expr:
 
 
 def token_trace_action(token: Layout) -> sp.Expr:
-    """Return one token's share of the trace term for n replicas, in the symbols of its layout."""
+    """Return one token's share of the trace term for s replicas, in the symbols of its layout."""
     matrices = OrderParameterMatrices(token)
     overlap = replica_symmetric_overlap(matrices.of("self_overlap", 0), matrices.of("susceptibility", 0))
     conjugate = replica_symmetric_conjugate(

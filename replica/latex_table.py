@@ -1,4 +1,4 @@
-r"""LaTeX of every symbol that a derivation uses, in one table."""
+r"""LaTeX of every symbol of a derivation: that of ``replica.names`` for quantities, and its own for all others."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ compared, hashed, stored in a file and be part of a kernel's key.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -15,6 +14,8 @@ from sympy.core.function import AppliedUndef
 
 from replica.attention import SoftmaxWeight
 from replica.errors import InvalidModel
+from replica.expression_bounds import ExpressionBounds
+from replica.expression_text import LONGEST_TEXT, read_matrix
 
 __all__ = [
     "check_expression",
@@ -76,7 +77,8 @@ def check_expression(name: str, expression: Any, allowed: Collection[sp.Symbol],
     if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, sp.I):
         raise InvalidModel(f"{name} must be real and finite, got {value}")
     by_name = {x.name: x for x in allowed}
-    value = value.xreplace({x: by_name[x.name] for x in value.free_symbols if x.name in by_name})
+    renamed = {x: by_name[x.name] for x in value.free_symbols if x.name in by_name}
+    value = value.xreplace({x: known for x, known in renamed.items() if x != known})
     free = sorted(str(x) for x in value.free_symbols if x not in set(allowed))
     if free:
         raise InvalidModel(f"{name} contains the free symbol {free[0]!r}: {value}; {declare}")
@@ -145,7 +147,7 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
     """
     length = fields.rows
     if isinstance(function, str):
-        value = matrix_from_text(function)
+        value = matrix_from_text(function, name)
     elif callable(function):
         value = function(fields)
     else:
@@ -166,47 +168,48 @@ def matrix_to_text(name: str, function: Any, fields: sp.Matrix, parameters: Coll
         for i in range(length)
         for j in range(length)
     ]
+    _check_size(name, entries, list(fields) if smooth else [])
     if smooth:
         for k, entry in enumerate(entries):
             check_smooth(f"{name}[{k // length}, {k % length}]", entry, list(fields))
-    return sp.srepr(sp.ImmutableMatrix(length, length, entries))
+    text = sp.srepr(sp.ImmutableMatrix(length, length, entries))
+    if len(text) > LONGEST_TEXT:
+        raise InvalidModel(f"{name} must have a text of at most {LONGEST_TEXT} characters, got {len(text)}")
+    return text
 
 
-def matrix_from_text(text: str) -> sp.Matrix:
+def _check_size(name: str, entries: Sequence[sp.Expr], variables: Sequence[sp.Symbol]) -> None:
+    """Refuse entries that could not be read back from their text, or not be differentiated in reasonable time."""
+    bounds = ExpressionBounds()
+    try:
+        for entry in entries:
+            bounds.check(entry)
+        bounds.check_total(entries)
+        bounds.check_derivatives(entries, variables)
+    except InvalidModel as error:
+        raise InvalidModel(f"{name} is too large or holds what it may not: {error}") from None
+
+
+def matrix_from_text(text: str, name: str = "the text of a matrix") -> sp.Matrix:
     """Return the matrix that :func:`matrix_to_text` wrote.
 
-    Text may come from a file, so it is read, not run: only SymPy's own classes are called, on constants. Strings may
-    only be names of symbols and digits of numbers, because elsewhere SymPy would evaluate what they say.
+    Text may come from a file, so it is read, not run, and bounded in what it may hold and evaluate: see
+    ``replica.expression_text``.
+
+    Parameters
+    ----------
+    text
+        As SymPy's ``srepr`` writes it.
+    name
+        What it is, for messages.
 
     Raises
     ------
     ValueError
-        If the text contains anything else.
+        If the text contains anything else, or is too large.
     """
     try:
-        return sp.Matrix(_from_node(ast.parse(text, mode="eval").body))
-    except (SyntaxError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidModel(f"the text of a matrix must be SymPy's srepr, got {text[:80]!r}: {why}") from None
-
-
-def _from_node(node: ast.expr) -> Any:
-    match node:
-        case ast.Constant(value) if isinstance(value, int | float):
-            return value
-        case ast.UnaryOp(ast.USub(), ast.Constant(value)) if isinstance(value, int | float):
-            return -value
-        case ast.List(elements) | ast.Tuple(elements):
-            return [_from_node(x) for x in elements]
-        case ast.Call(ast.Name(name), arguments, keywords):
-            made = SoftmaxWeight if name == "SoftmaxWeight" else getattr(sp, name, None)
-            if isinstance(made, type) and issubclass(made, sp.Basic | sp.MatrixBase):
-                named = {x.arg: _from_node(x.value) for x in keywords if x.arg}
-                if made in (sp.Symbol, sp.Float) and arguments and isinstance(arguments[0], ast.Constant):
-                    return made(str(arguments[0].value), *map(_from_node, arguments[1:]), **named)
-                return made(*map(_from_node, arguments), **named)
-        case ast.Name(name) if isinstance(getattr(sp, name, None), sp.Basic):
-            return getattr(sp, name)
-        case _:
-            pass
-    raise InvalidModel(f"it must hold SymPy's classes and constants only, got {ast.unparse(node)!r}")
+        return read_matrix(text)
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split()) or f"SymPy cannot evaluate it ({type(error).__name__})"
+        raise InvalidModel(f"{name} must be SymPy's srepr of a matrix, got {text[:60]!r}: {why:.250}") from None

@@ -17,6 +17,7 @@ import sympy as sp
 from replica import names, symbols
 from replica.attention import attention_matrix, sample_loss, target_matrix
 from replica.checked_arguments import checked_items, quoted
+from replica.computable import check_computable
 from replica.errors import InvalidArgument, InvalidModel
 from replica.given_functions import called_on_symbols, check_parameters_used
 from replica.layout import Layout
@@ -130,7 +131,8 @@ class MultiIndexModel:
     Raises
     ------
     ValueError
-        If a number is out of range, or an expression has a free symbol, an unknown function or no second derivative.
+        If a number is out of range, or an expression has a free symbol, an unknown function, a function without
+        numerical code, or no second derivative.
     """
 
     loss: Callable[[sp.Matrix, Sequence[sp.Symbol]], Any]
@@ -149,7 +151,10 @@ class MultiIndexModel:
 
         for name, value in checked_multi_index(self).items():
             object.__setattr__(self, name, value)
-        self.loss_model()
+        model = self.loss_model()
+        check_computable("loss", model.loss, model.points)
+        for k, output in enumerate(model.target):
+            check_computable(f"outputs[{k}]", output)
 
     @property
     def gram(self) -> np.ndarray:

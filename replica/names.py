@@ -1,4 +1,6 @@
-"""The one table of names and LaTeX: order parameters, conjugates, model parameters.
+"""The table of names of numbers that go in and come out, with LaTeX: order parameters, conjugates, parameters.
+
+Letters of the other symbols of equations (fields, matrices, averages) are in ``replica.latex_table`` and the reports.
 
 Everything that names a quantity (equations, generated code, result variables, figures, reports) reads it here;
 ``replica.symbols`` gives its entries their SymPy symbols. It does not know SymPy, so that a solve with a cached

@@ -24,6 +24,9 @@ N_TARGETS: int
 N_ODD: int
 N_PARAMETERS: int
 N_STATE: int
+N_SELF_OVERLAPS: int
+RANK: int
+GROUPS: tuple[int, ...]
 N_CONSTANTS: int
 FIRST_TARGET: int
 WORK_SIZE: int

@@ -13,17 +13,19 @@ from replica.checked_arguments import quoted
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.numeric_errors import numpy_defaults
-from saddle.branch import Branch
+from saddle.branch_curve import OnCurve
+from saddle.global_minimum import Phase, sample_places
 from saddle.outcomes import SolverError
 from saddle.sector_solver import vanished
 from saddle.sharpening import locate
 from saddle.transition_equations import BaselineCrossing
-from saddle.transitions import Transition, global_branch, transition_points
+from saddle.transitions import Transition, transition_points
 
 __all__ = ["BaselineErrors", "Crossing", "errors_of_baseline", "find_crossing"]
 
-# Relative difference of free entropies on two rules.
-COMPARABLE = 1e-4
+# Relative distance of a continuous change of the global minimum at which a crossing still belongs to it.
+CHANGE = 1e-4
+HALVINGS = 20
 
 BaselineErrors = Callable[[AttentionModel, float], float]
 """Test error per token of a baseline, for any model and alpha."""
@@ -79,7 +81,13 @@ def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
 
 
 @numpy_defaults
-def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, jumps: Sequence[Transition]) -> Crossing:
+def find_crossing(
+    branches: Sequence[OnCurve],
+    baseline: str | Baseline,
+    phases: Sequence[Phase],
+    jumps: Sequence[Transition],
+    asked: tuple[float, float],
+) -> Crossing:
     """Find where the test error of the global minimum first falls below a baseline's.
 
     Parameters
@@ -88,96 +96,147 @@ def find_crossing(branches: Sequence[Branch], baseline: str | Baseline, jumps: S
         The families that compete for the global minimum.
     baseline
         Name of a baseline, or one made for the branches' model.
+    phases
+        Which of them it is, over all of the range in which branches are known.
     jumps
-        First-order transitions, at which the global minimum changes branch and its test error jumps.
+        First-order transitions, at which its test error jumps.
+    asked
+        The range of alpha asked for: a crossing elsewhere is said in words.
 
     Returns
     -------
     Crossing
-        The transition, or a reason in words why there is none.
+        The first of all crossings from above to below, if it lies in the range, or a reason in words.
 
     Raises
     ------
-    ValueError
+    InvalidArgument
         If there is no baseline of this name.
     """
     name, errors = errors_of_baseline(baseline)
     if not branches:
         return Crossing(name, None, "no solution is known")
-    grid, model = branches[0].alpha, branches[0].evolution.model
-    return _first_below(branches, name, errors, np.array([errors(model, float(a)) for a in grid]), jumps)
+    found = _first_below(branches, name, errors, phases, jumps)
+    if found.transition is None or asked[0] <= found.transition.alpha <= asked[1]:
+        return found
+    alpha = found.transition.alpha
+    if alpha < asked[0]:
+        said = f"the global minimum first beats {name} at alpha = {alpha:.5f}, below the range asked for"
+        return Crossing(name, None, said, from_start=True)
+    return Crossing(name, None, f"the global minimum does not beat {name} below alpha = {alpha:.5f}, above the range")
 
 
 def _first_below(
-    branches: Sequence[Branch], name: str, errors: BaselineErrors, level: np.ndarray, jumps: Sequence[Transition]
+    branches: Sequence[OnCurve],
+    name: str,
+    errors: BaselineErrors,
+    phases: Sequence[Phase],
+    jumps: Sequence[Transition],
 ) -> Crossing:
-    """Return the crossing, given the baseline's test error on the grid (n,)."""
-    grid, names = branches[0].alpha, global_branch(branches)
-    excess = np.array([np.nan if b is None else b.test_error[k] - level[k] for k, b in enumerate(names)])
-    shown = f"{name} ({level[0]:.6g})" if np.ptp(level) == 0.0 else name
-    below = np.flatnonzero(excess < 0.0)
-    if below.size == 0:
-        return Crossing(name, None, f"the global minimum never beats {shown} in this range")
-    k = int(below[0]) - 1
-    if k < 0:
-        return Crossing(name, None, f"the global minimum beats {shown} from the range's lower end", True)
-    before, after = names[k], names[k + 1]
-    if before is None or after is None:
-        return Crossing(name, None, f"the global minimum is not known between alpha = {grid[k]:g} and {grid[k + 1]:g}")
-    low, high = float(grid[k]), float(grid[k + 1])
-    if before is after:
-        return _located(after, after.states[k + 1], errors, name, low, high)
-    jump = next((t for t in jumps if t.within(low, high) and after.name in t.between), None)
-    if jump is None:
-        # The minimum passes continuously from one branch to the other: it crosses on one of both.
-        on_after = _located(after, after.states[k + 1], errors, name, low, high)
-        if on_after.transition is not None and not _overtaken(on_after.transition, before):
-            return on_after
-        on_before = _located(before, before.states[k], errors, name, low, high)
-        if on_before.transition is not None and not _overtaken(on_before.transition, after):
-            return on_before
-        return Crossing(
-            name, None, f"the global minimum changes between alpha = {low:g} and {high:g} in an unresolved way"
-        )
-    there = jump.points[jump.between.index(after.name)]
-    if there.test_error <= errors(after.evolution.model, jump.alpha):
+    """Return the first crossing, wherever it is."""
+    named = {branch.name: branch for branch in branches}
+    model = branches[0].evolution.model
+    last: tuple[OnCurve, float] | None = None
+    unknown = ""
+    lowest = ""
+    for phase in phases:
+        if phase.branch is None:
+            unknown = unknown or f"the global minimum is not known for {phase.low:.4g} <= alpha <= {phase.high:.4g}"
+            last = None
+            continue
+        branch = named[phase.branch]
+        assert branch.curve is not None
+        places = sample_places([branch], phase.low, phase.high)
+        level = np.array([errors(model, float(alpha)) for alpha in places])
+        lowest = lowest or (f"{name} ({level[0]:.6g})" if np.ptp(level) == 0.0 else name)
+        excess = branch.curve.test_errors(places) - level
+        # A phase ends at a sharpened transition, a little off its own curve's end.
+        usable = np.isfinite(excess)
+        places, excess = places[usable], excess[usable]
+        below = np.flatnonzero(excess < 0.0)
+        if below.size and below[0] > 0:
+            return _located(branch, errors, name, float(places[below[0] - 1]), float(places[below[0]]))
+        if below.size and last is None:
+            if unknown:
+                return Crossing(name, None, unknown)
+            said = f"the global minimum beats {lowest} from alpha = {phase.low:.4g} on, where the search began"
+            return Crossing(name, None, said, from_start=True)
+        if below.size:
+            assert last is not None
+            return _at_change(last, branch, phase.low, float(places[0]), name, errors, jumps)
+        if places.size:
+            last = branch, float(places[-1])
+    return Crossing(name, None, unknown or f"the global minimum never beats {lowest or name} in this range")
+
+
+def _at_change(
+    last: tuple[OnCurve, float],
+    after: OnCurve,
+    change: float,
+    first: float,
+    name: str,
+    errors: BaselineErrors,
+    jumps: Sequence[Transition],
+) -> Crossing:
+    """Return the crossing where the global minimum changes to a branch that beats the baseline."""
+    before, place = last
+    names = {before.name, after.name}
+    jump = next((t for t in jumps if set(t.between) == names and abs(t.alpha - change) <= t.error + 1e-9), None)
+    if jump is not None and jump.points:
         # The test error jumps across the baseline at the first-order transition itself.
+        there = jump.points[jump.between.index(after.name)]
         at_jump = Transition(
-            jump.alpha, jump.error, "baseline-crossing", (after.name, name), bracket=jump.bracket, points=(there,)
+            jump.alpha,
+            jump.error,
+            "baseline-crossing",
+            (after.name, name),
+            resolved=jump.resolved,
+            bracket=jump.bracket,
+            points=(there,),
         )
         return Crossing(name, at_jump)
-    return _located(after, after.states[k + 1], errors, name, min(jump.alpha, high), high)
+    # The minimum passes continuously from one branch to the other: it crosses on one of both, at the change.
+    for branch, low, high in ((after, change, max(first, change)), (before, place, change)):
+        room = max(high - low, CHANGE * change)
+        found = _located(branch, errors, name, low - room, high + room)
+        if found.transition is not None:
+            return found
+    return Crossing(name, None, f"the global minimum changes near alpha = {change:.5g} in an unresolved way")
 
 
-def _overtaken(crossing: Transition, other: Branch) -> bool:
-    """Whether another branch has a larger free entropy at a crossing, by more than rules differ."""
-    own = crossing.points[0].free_entropy
+def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, high: float) -> Crossing:
+    """Locate the crossing on one branch between two values of alpha; reported unresolved where that fails."""
+    assert branch.curve is not None
+    middle = float(np.clip(_interpolated(branch, errors, low, high), *branch.curve.reach))
+    between = (branch.name, name)
     try:
-        return other.at(crossing.alpha).free_entropy > own + COMPARABLE * abs(own)
-    except SolverError:
-        return False
-
-
-def _located(branch: Branch, state: np.ndarray, errors: BaselineErrors, name: str, low: float, high: float) -> Crossing:
-    """Locate the crossing on one branch between two values of alpha, from a state near it."""
-    try:
-        start = np.append(state[list(branch.sector.free)], high)
+        start = np.append(branch.curve.state(middle)[0][list(branch.sector.free)], middle)
         located = locate(BaselineCrossing(branch.sector, errors), branch.evolution, start)
-    except SolverError as failure:
-        return Crossing(name, None, f"crossing bracketed by {low:g} and {high:g} but not located: {failure}")
-    elsewhere = not low - located.error <= located.y[-1] <= high + located.error
-    if elsewhere or vanished(located.evaluations[0], branch.sector):
+    except SolverError:
+        located = None
+    inside = located is not None and low - located.error <= located.y[-1] <= high + located.error
+    if located is None or not inside or vanished(located.evaluations[0], branch.sector):
+        error = 0.5 * (high - low)
         return Crossing(
-            name,
-            None,
-            f"crossing bracketed by {low:g} and {high:g} but located at {located.y[-1]:.6g}, on another branch",
+            name, Transition(middle, error, "baseline-crossing", between, resolved=False, bracket=(low, high))
         )
     crossing = Transition(
         located.alpha,
         located.error,
         "baseline-crossing",
-        (branch.name, name),
+        between,
         bracket=(low, high),
         points=transition_points(located),
     )
     return Crossing(name, crossing)
+
+
+def _interpolated(branch: OnCurve, errors: BaselineErrors, low: float, high: float) -> float:
+    """Return where the interpolated test error falls below the baseline between two values of alpha."""
+    assert branch.curve is not None
+    model = branch.evolution.model
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        value = float(branch.curve.test_errors(np.array([middle]))[0])
+        low, high = (middle, high) if value > errors(model, middle) else (low, middle)
+    return 0.5 * (low + high)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import overload
 
 import numpy as np
 
-from replica.errors import InvalidArgument
 from replica.numeric_errors import numpy_defaults
 from replica.sectors import Sector
+from saddle.branch_curve import BranchCurve
+from saddle.curve_solving import solve_on_curve
 from saddle.outcomes import Outcome, SolverError
 from saddle.replicon import Replicon
 from saddle.sector_solver import (
@@ -92,7 +94,7 @@ class SolvedPoint:
 
     def replicon(self) -> Replicon:
         """Return the replicon eigenvalue: whether replica symmetry is stable here. Takes half a second."""
-        return self.evolution.replicon(self.evaluation.state, self.alpha)
+        return self.evolution.replicon(self.evaluation.state, self.alpha, averages=self.evaluation.averages)
 
 
 @numpy_defaults
@@ -189,7 +191,11 @@ class Branch:
         (n,); by the quick route of :meth:`saddle.StateEvolution.replicon`. At a small temperature T the eigenvalue is
         -C/T plus the regular part (theory notes, section 9).
     label
-        Name of the branch: its family's, with a number from the second one of a family on.
+        Name of the branch: its family's, or that and where it is born, such as "positional from agnostic".
+    curve
+        The branch over all of the range in which it was followed, whatever the grid; None if nothing is known of it.
+    attracting
+        Whether state evolution within the sector is attracted to it.
     """
 
     sector: Sector
@@ -214,6 +220,8 @@ class Branch:
     jump_strength: np.ndarray
     jump_strength_error: np.ndarray
     label: str
+    curve: BranchCurve | None
+    attracting: bool
 
     def __post_init__(self) -> None:
         """Make every array read-only."""
@@ -262,8 +270,18 @@ class Branch:
         The regular part must be positive, and jumps so weak that they would break the symmetry only at temperatures
         below a millionth of the mean energy E[M] (some jump, however remote, exists for every V).
         """
+        return ~self.jumping & (self.replicon_regular > 0.0)
+
+    @property
+    def jumping(self) -> np.ndarray:
+        """Whether jumps of the proximal point break replica symmetry, (n,); True where nothing is stored."""
         weak = self.jump_strength <= np.maximum(self.jump_strength_error, NEGLIGIBLE * self.average_envelope)
-        return weak & (self.replicon_regular > 0.0)
+        return ~weak
+
+    @property
+    def replica_known(self) -> np.ndarray:
+        """Whether the sign of the replicon is beyond its error, (n,); False where nothing is stored."""
+        return self.stored & (self.jumping | (np.abs(self.replicon_regular) > self.replicon_regular_error))
 
     @property
     def distinct(self) -> np.ndarray:
@@ -275,39 +293,57 @@ class Branch:
         """Where values are stored (outcome CONVERGED or MERGED), (n,)."""
         return np.array([outcome in (Outcome.CONVERGED, Outcome.MERGED) for outcome in self.outcome])
 
-    def at(self, alpha: float) -> SolvedPoint:
-        """Solve the branch at any alpha by Newton's method from the nearest stored points.
+    @property
+    def reach(self) -> tuple[float, float] | None:
+        """Lowest and highest alpha at which the branch is known, whatever the grid; None if it is not known at all."""
+        return None if self.curve is None else self.curve.reach
+
+    @property
+    def origin(self) -> str:
+        """In words, how the branch begins and ends; "" if nothing is known of it."""
+        return "" if self.curve is None else f"from {self.curve.ends[0]} to {self.curve.ends[1]}"
+
+    @overload
+    def at(self, alpha: float) -> SolvedPoint: ...
+
+    @overload
+    def at(self, alpha: Sequence[float] | np.ndarray) -> tuple[SolvedPoint, ...]: ...
+
+    def at(self, alpha: float | Sequence[float] | np.ndarray) -> SolvedPoint | tuple[SolvedPoint, ...]:
+        """Solve the branch at any alpha that it reaches, by Newton's method from its own curve.
+
+        Parameters
+        ----------
+        alpha
+            Sample complexity, or several of them.
+
+        Returns
+        -------
+        SolvedPoint, or a tuple of them
+            Solutions of this branch, and of no other.
 
         Raises
         ------
-        ValueError
-            If alpha is not positive and finite, or the branch has no point.
+        InvalidArgument
+            If alpha is not positive and finite.
         SolverError
-            If there is no solution of this kind at this alpha, or it was not found.
+            If the branch does not reach this alpha (the message says where it begins or ends), or was not found there.
         """
-        if not (np.isfinite(alpha) and alpha > 0):
-            raise InvalidArgument(f"alpha must be positive and finite, got {alpha!r}")
-        own = np.flatnonzero(self.distinct)
-        if own.size == 0:
-            raise InvalidArgument(f"the {self.name} branch has no point in this diagram, so none at alpha = {alpha!r}")
-        nearest = own[np.argsort(np.abs(self.alpha[own] - alpha), kind="stable")]
-        try:
-            return solve_point(self.evolution, self.sector, self._start(alpha, nearest), alpha)
-        except SolverError:
-            return solve_point(self.evolution, self.sector, self.states[nearest[0]], alpha)
-
-    def _start(self, alpha: float, nearest: np.ndarray) -> np.ndarray:
-        """Return a start for Newton: squares of m and theta and the others interpolated between two points."""
-        if nearest.size < 2:
-            return self.states[nearest[0]]
-        first, second = nearest[:2]
-        fraction = (alpha - self.alpha[first]) / (self.alpha[second] - self.alpha[first])
-        powers = np.ones(self.states.shape[1])
-        powers[list(self.sector.broken)] = 2.0
-        # Overlaps grow as square roots from pitchforks; those of either sign are left alone.
-        powers[(self.states[first] < 0.0) | (self.states[second] < 0.0)] = 1.0
-        a, b = self.states[first] ** powers, self.states[second] ** powers
-        mixed = a + fraction * (b - a)
-        # Beyond the last point the extrapolation may lose its sign: fall back on the nearest point.
-        usable = np.where((mixed > 0.1 * a) | (powers == 1.0), mixed, a)
-        return usable ** (1.0 / powers)
+        if isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) > 0:
+            return tuple(self.at(value) for value in alpha)
+        value = checked_alpha(alpha)
+        if self.curve is None:
+            message = f"the {self.name} branch has no point in this diagram, so none at alpha = {value:.6g}"
+            raise SolverError(message, Outcome.ABSENT)
+        low, high = self.curve.reach
+        if not self.curve.reaches(value):
+            end = self.curve.ends[0 if value < low else 1]
+            verb = "begins" if value < low else "ends"
+            known = f"it is known for {low:.6g} <= alpha <= {high:.6g}"
+            outcome = Outcome.MERGED if end.connected else Outcome.FOLDED if end.kind == "fold" else Outcome.ABSENT
+            raise SolverError(f"no {self.name} branch at alpha = {value:.6g}: it {verb} at {end}; {known}", outcome)
+        found = solve_on_curve(self.evolution, self.sector, self.curve, value)
+        if found is None:
+            message = f"the {self.name} branch could not be solved at alpha = {value:.6g}: {Outcome.LOST.value}"
+            raise SolverError(message, Outcome.LOST)
+        return SolvedPoint(value, self.sector, self.evolution, *found)

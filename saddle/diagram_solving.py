@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm import tqdm
@@ -12,15 +12,19 @@ from baselines import linear_positional
 from replica.model import AttentionModel
 from replica.numeric_errors import numpy_defaults
 from replica.sectors import FAMILIES
+from saddle.attention_problem import AttentionProblem
+from saddle.audit import Audit, audit_places, audited
 from saddle.baseline_crossing import find_crossing
 from saddle.branch import Branch
 from saddle.branch_assembly import assemble_branches
-from saddle.families import find_families
-from saddle.first_order import find_alpha_c, find_first_order
-from saddle.phase_diagram import LINEAR, PhaseDiagram
+from saddle.families import Families, find_families, follow, look_again
+from saddle.first_order import alpha_c_of, find_first_order
+from saddle.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
+from saddle.phase_diagram import LINEAR, PhaseDiagram, known_phases
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
 from saddle.rule_choice import choose_rule
+from saddle.search_interval import search_interval
 from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
 from saddle.transitions import Transition, find_bifurcations
@@ -28,8 +32,18 @@ from saddle.transitions import Transition, find_bifurcations
 __all__ = ["solve_phase_diagram"]
 
 
-def _grid(alpha: Sequence[float], points: int) -> np.ndarray:
-    """Return the grid of sample complexities, uniform in the square root."""
+# The rule is chosen at this alpha, or at the highest one asked for, so that one rule serves all smaller ranges.
+RULE_ALPHA = 3.0
+# How often it is looked again for solutions, if the last look found some.
+MOST_ROUNDS = 3
+
+
+def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray:
+    """Return the grid of sample complexities, uniform in the square root unless it is given."""
+    if isinstance(points, tuple):
+        grid = np.array(points)
+        grid.setflags(write=False)
+        return grid
     low, high = alpha
     grid = np.linspace(np.sqrt(low), np.sqrt(high), points) ** 2
     grid[0], grid[-1] = low, high
@@ -42,7 +56,7 @@ def solve_phase_diagram(
     model: AttentionModel,
     alpha: Sequence[float] = (0.01, 3.0),
     *,
-    points: int = 48,
+    points: int | Sequence[float] = 48,
     sweep: str = "down",
     tolerance: float | None = None,
     rule: OuterRule | None = None,
@@ -56,11 +70,13 @@ def solve_phase_diagram(
     model
         The model.
     alpha
-        Lowest and highest sample complexity n/d, both positive.
+        Lowest and highest sample complexity n/d, both positive: what is stored. Branches are looked for, and followed,
+        on an interval that the model determines, from small alpha to beyond the highest one asked for.
     points
-        Number of grid points, spaced evenly in the square root of alpha.
+        Number of grid points, spaced evenly in the square root of alpha; or the grid itself, increasing values of
+        alpha, which then sets the range.
     sweep
-        "down" or "up": from which end of the range each branch is looked for.
+        "down" or "up": from which end of the interval solutions are looked for first.
     tolerance
         Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
         which is cautious, is about this. Transitions are located to better, on a finer rule. By default 2e-4 for two
@@ -91,22 +107,21 @@ def solve_phase_diagram(
     checked = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
     alpha, points, sweep, tolerance, rule, threads, progress = checked
     grid = _grid(alpha, points)
-    baseline = linear_positional(model)
+    asked = float(grid[0]), float(grid[-1])
     if rule is None:
-        rule = choose_rule(model, float(grid[-1]), tolerance, threads)
+        rule = choose_rule(model, max(RULE_ALPHA, asked[1]), tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
-    with tqdm(total=len(FAMILIES) * points + 3, disable=not progress, desc="solving", unit="pt") as bar:
-        families = find_families(
-            evolution, (float(grid[0]), float(grid[-1])), upwards=sweep == "up", report=bar.set_description
-        )
-        pieces = pieces_of(families)
+    with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
+        searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
-        branches, finished = assemble_branches(families, pieces, grid, bar.update)
-        bar.update(max(0, len(FAMILIES) * points - bar.n))
-        located = _Located(None, None, (), (), {})
+        branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
+        bar.update(max(0, len(FAMILIES) * grid.size - bar.n))
+        located = _Located(None, None, (), (), (), {})
+        audit = audited(list(branches.values()), families.searches, families.complete)
         if finished:
             try:
-                located = _locate(evolution, branches, pieces, lambda what: (bar.set_description(what), bar.update()))
+                said = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
+                located = _locate(evolution, branches, pieces, null, searched, asked, audit, said)
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
@@ -118,11 +133,46 @@ def solve_phase_diagram(
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
         first_order=located.first_order,
-        linear_baseline=baseline,
+        linear_baseline=linear_positional(model),
         reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
         complete=finished,
+        audit=audit,
+        searched=searched,
+        everywhere=located.everywhere,
     )
+
+
+def _search(
+    evolution: StateEvolution, asked: tuple[float, float], upwards: bool, report: Callable[[str], object]
+) -> tuple[tuple[float, float], Families, tuple[Piece, ...], NullBranches]:
+    """Find families on the model's own interval, and look again on both sides of all transitions between them."""
+    try:
+        report("looking for the smallest alpha")
+        interval = search_interval(evolution, asked)
+    except KeyboardInterrupt:
+        return asked, Families(AttentionProblem(evolution), (), False, (), asked), (), NullBranches()
+    families = find_families(evolution, interval, upwards=upwards, report=report)
+    pieces, null = pieces_of(families), NullBranches()
+    try:
+        if families.complete:
+            report("looking for Q = 0")
+            null = find_null(evolution, interval, pieces)
+            for state, start in starts_beside(evolution, null, interval):
+                families = follow(families, state, start, report)
+            pieces = with_null(evolution, null, pieces_of(families))
+    except KeyboardInterrupt:
+        families = replace(families, complete=False)
+    for _ in range(MOST_ROUNDS if families.complete else 0):
+        special = [event.parameter for piece in pieces for event in piece.events if event.resolved]
+        special += [departure.alpha for departure in null.departures]
+        places = audit_places(pieces, special, [one.alpha for one in families.searches], *interval)
+        known = len(families.branches)
+        families = look_again(families, places, thorough=False, report=report)
+        if len(families.branches) == known:
+            break
+        pieces = with_null(evolution, null, pieces_of(families))
+    return interval, families, pieces, null
 
 
 @dataclass(frozen=True)
@@ -131,26 +181,40 @@ class _Located:
     alpha_l: Transition | None
     bifurcations: tuple[Transition, ...]
     first_order: tuple[Transition, ...]
+    everywhere: tuple[Transition, ...]
     reasons: Mapping[str, str]
 
 
 def _locate(
-    evolution: StateEvolution, branches: Mapping[str, Branch], pieces: Sequence[Piece], report: Callable[[str], object]
+    evolution: StateEvolution,
+    branches: Mapping[str, Branch],
+    pieces: Sequence[Piece],
+    null: NullBranches,
+    searched: tuple[float, float],
+    asked: tuple[float, float],
+    audit: Audit,
+    report: Callable[[str], object],
 ) -> _Located:
-    """Locate all transitions on the assembled branches."""
+    """Locate all transitions on the curves, wherever they are, and keep those in the range asked for."""
     reasons = {}
+    listed = list(branches.values())
     report("first-order transitions")
-    alpha_c, reasons["alpha_c"] = find_alpha_c(branches, pieces)
-    first_order = find_first_order(branches, pieces, [] if alpha_c is None else [alpha_c])
-    report("alpha_l")
-    alpha_l = find_crossing(list(branches.values()), LINEAR, first_order)
-    reasons["alpha_l"] = alpha_l.reason
+    first_order = find_first_order(listed, *searched)
+    alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
     report("pitchforks and folds")
-    bifurcations = find_bifurcations(evolution, pieces)
+    bifurcations = sorted(
+        [*find_bifurcations(evolution, pieces), *onsets(null, listed)], key=lambda transition: transition.alpha
+    )
+    everywhere = (*first_order.of_the_minimum, *bifurcations)
+    report("alpha_l")
+    phases = known_phases(listed, everywhere, searched, audit)
+    alpha_l = find_crossing(listed, LINEAR, phases, first_order.of_the_minimum, asked)
+    reasons["alpha_l"] = alpha_l.reason
     return _Located(
         alpha_c,
         alpha_l.transition,
-        tuple(bifurcations),
-        first_order,
+        tuple(t for t in bifurcations if asked[0] <= t.alpha <= asked[1]),
+        tuple(t for t in first_order.of_the_minimum if asked[0] <= t.alpha <= asked[1]),
+        tuple(everywhere),
         {name: reason for name, reason in reasons.items() if reason},
     )

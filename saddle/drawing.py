@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.names import ORDER_PARAMETERS
-from replica.sectors import FAMILIES
 from saddle.branch import Branch
 from saddle.transitions import TransitionPoint
 
@@ -25,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 BRANCH_COLOURS = {
+    "null": "#3a3a3a",
     "agnostic": "#7f7f7f",
     "positional": "#0072B2",
     "semantic": "#D55E00",
@@ -43,7 +43,7 @@ BASELINE_STYLES = {
 
 UNKNOWN_BASELINE = ("#666666", (0, (2, 2)))
 
-BRANCH_WIDTHS = {"agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
+BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
 
 
 def _with_ends(diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def branch_handles(diagram: PhaseDiagram) -> list[Line2D]:
     """Return entries of a legend for the families of solutions that a diagram has."""
     return [
         Line2D([], [], color=BRANCH_COLOURS[family], linewidth=2, label=family)
-        for family in FAMILIES
+        for family in BRANCH_COLOURS
         if any(branch.distinct.any() for branch in diagram.branches.values() if branch.family == family)
     ]
 

@@ -1,28 +1,29 @@
-"""Find every family of solutions over a range of alpha: by continuation from the agnostic branch, and from seeds."""
+"""Find families of solutions over an interval of alpha: by continuation, and from starts that know no branch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from replica.sectors import Sector
-from saddle.attention_problem import AttentionProblem, sector_block, sector_of
+from saddle.attention_problem import AttentionProblem, sector_of, state_evaluation
+from saddle.continuation.curves import between, crossings
 from saddle.continuation.exploration import Exploration, TracedBranch, explore
-from saddle.continuation.sections import Section
 from saddle.continuation.tracing import StepControl
 from saddle.outcomes import Outcome
-from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
+from saddle.quadrature import LineRule
+from saddle.sector_solver import evaluation_of, solve_state, vanished
+from saddle.seeking import Found, Sought, seek
 from saddle.state_evolution import StateEvolution
 from saddle.state_space import StateSpace
 
-__all__ = ["Families", "find_families"]
+__all__ = ["Families", "find_families", "follow", "look_again", "states_at"]
 
-# Where a family is looked for that the agnostic branch does not lead to.
-ANCHORS = 7
-# At so many of them from all informed states, at the others from one.
-THOROUGH = 2
+# Values of alpha at which solutions are looked for that no branch leads to.
+ANCHORS = 5
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
 # Rough rules, whose noise is larger, need more.
@@ -45,11 +46,17 @@ class Families:
         The curves with their special points.
     complete
         False after an interruption.
+    searches
+        What was looked for where, from starts that know nothing of the branches.
+    bounds
+        Lowest and highest alpha between which curves were followed.
     """
 
     problem: AttentionProblem
     branches: tuple[TracedBranch, ...]
     complete: bool
+    searches: tuple[Sought, ...] = ()
+    bounds: tuple[float, float] = (0.0, np.inf)
 
     def of(self, sector: Sector) -> list[TracedBranch]:
         """Return the curves of one sector."""
@@ -79,11 +86,27 @@ def _weights_vanish(space: StateSpace, before: np.ndarray, after: np.ndarray, to
     return abs(np.log(after[-1] / before[-1])) < NEARLY_VERTICAL * np.log(first / last)
 
 
-def _anchors(bounds: tuple[float, float], upwards: bool) -> Iterator[float]:
-    """Yield values of alpha at which to look for solutions, from one end of the range."""
+def _anchors(bounds: tuple[float, float], upwards: bool) -> list[float]:
+    """Return values of alpha at which to look for solutions: the lower end of the interval first."""
     roots = np.linspace(np.sqrt(bounds[0]), np.sqrt(bounds[1]), ANCHORS)
-    for root in roots if upwards else roots[::-1]:
-        yield float(np.clip(root**2, *bounds))
+    alphas = [float(np.clip(root**2, *bounds)) for root in roots]
+    return alphas if upwards else [alphas[0], *alphas[:0:-1]]
+
+
+def states_at(branches: Sequence[TracedBranch], alpha: float) -> list[np.ndarray]:
+    """Return interpolated states (n,) of all curves wherever they pass a value of alpha."""
+    found = []
+    for branch in branches:
+        section, points = branch.section, branch.curve.points
+        for segment in pairwise(points):
+            first, last = segment[0].y[-1], segment[1].y[-1]
+            turns = segment[0].tangent[-1] * segment[1].tangent[-1] < 0.0
+            if not turns and not min(first, last) <= alpha <= max(first, last):
+                continue
+            units = np.asarray(section.units(segment[1].y), dtype=float)
+            for fraction in crossings(segment, units, len(segment[0].y) - 1, alpha):
+                found.append(section.full(between(segment, units, fraction))[0])
+    return found
 
 
 def find_families(
@@ -93,21 +116,20 @@ def find_families(
     upwards: bool = False,
     report: Callable[[str], object] = lambda what: None,
 ) -> Families:
-    """Find agnostic, positional, semantic and mixed solutions and follow them over a range of alpha.
+    """Find families of solutions and follow each over an interval of alpha.
 
-    Stages: the agnostic branch is followed, and from its pitchforks, and theirs, all that is connected to it; where
-    positional or semantic solutions are missing at the end of the range, or altogether, they are looked for by
-    state evolution from informed states; mixed ones between the two, and where the student has several columns from
-    states informed of both. Where symmetries do not tell families apart, starts do.
+    At the lower end of the interval, and at a few values above, solutions are looked for in every sector and in the
+    full space (:func:`saddle.seeking.seek`); what is new is followed over all of the interval, and from its
+    pitchforks, and theirs, all that is connected to it.
 
     Parameters
     ----------
     evolution
         The equations.
     bounds
-        Range of alpha.
+        Interval of alpha; see :func:`saddle.search_interval.search_interval`.
     upwards
-        Look for solutions from the lower end of the range instead of the upper.
+        Look for solutions from the lower end of the interval up, instead of from the upper end down.
     report
         Called with what is being done.
 
@@ -116,92 +138,116 @@ def find_families(
     Families
         After Ctrl-C, what was computed so far, marked incomplete.
     """
-    problem, space = AttentionProblem(evolution), evolution.space
-    scale = float(np.max(evolution.channel.variances))
-    found = Exploration((), True)
-
-    def follow(state: np.ndarray, alpha: float) -> Exploration:
-        return explore(
-            problem,
-            [(state, alpha)],
-            bounds,
-            control=CONTROL,
-            amplitude=ROUGH_AMPLITUDE if problem.noise > ROUGH else AMPLITUDE,
-            known=found,
-            leaves=lambda before, after: _weights_vanish(space, before, after, scale),
-            wanted=lambda block: space.is_aligned(sector_of(block, space)),
-            report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
-        )
-
-    try:
-        for family, sector in _looked_for(space):
-            families = Families(problem, found.branches, True)
-            for tried, anchor in enumerate(_anchors(bounds, upwards)):
-                if family == sector.family and _reaches(families.of(sector), anchor):
-                    break
-                report(f"looking for {family} solutions, alpha = {anchor:.3f}")
-                result = informed_solution(evolution, sector, anchor, family, None if tried < THOROUGH else 1)
-                if result is not None:
-                    known = len(found.branches)
-                    found = follow(evaluation_of(result).state, anchor)
-                    # The residual may have a step just where a curve is to begin: then it is begun elsewhere.
-                    if len(found.branches) > known or not found.complete:
-                        break
-                    continue
-                if families.of(sector):
-                    break  # connected to another family, and gone at this end of the range
-            if not found.complete:
-                return Families(problem, found.branches, False)
-        families = Families(problem, found.branches, True)
-        mixed = next((sector for sector in space.sectors if sector.family == "mixed"), None)
-        if mixed is not None and space.tells_families_apart and not families.of(mixed):
-            for seed, alpha in _between(families, bounds, upwards):
-                report(f"looking for mixed solutions, alpha = {alpha:.3f}")
-                result = solve_state(evolution, mixed, seed, alpha)
-                if result.outcome is Outcome.CONVERGED and not vanished(evaluation_of(result), mixed):
-                    found = follow(evaluation_of(result).state, alpha)
-                    break
-    except KeyboardInterrupt:
-        return Families(problem, found.branches, False)
-    return Families(problem, found.branches, found.complete)
+    families = Families(AttentionProblem(evolution), (), True, (), bounds)
+    families = look_again(families, _anchors(bounds, upwards), report=report)
+    return _with_mixed(families, upwards, report)
 
 
-def _looked_for(space: StateSpace) -> list[tuple[str, Sector]]:
-    """Return families of solutions to look for, and the sector in which each is looked for.
+def look_again(
+    families: Families,
+    alphas: Sequence[float],
+    *,
+    known: Callable[[float], list[np.ndarray]] = lambda alpha: [],
+    thorough: bool = True,
+    report: Callable[[str], object] = lambda what: None,
+) -> Families:
+    """Look for solutions at some values of alpha, and follow what is new.
 
-    That is the smallest sector of the family; where symmetries do not tell the family from others, the smallest one
-    that holds all of them.
+    Parameters
+    ----------
+    families
+        What is known.
+    alphas
+        Where to look.
+    known
+        Function of alpha: further states (n,) that are known there, beside those on the curves.
+    thorough
+        Whether all starts are used, or a few.
+    report
+        Called with what is being done.
+
+    Returns
+    -------
+    Families
+        With the new curves and the searches; after Ctrl-C marked incomplete.
     """
-    smallest: dict[str, Sector] = {}
-    for sector in space.sectors:
-        smallest.setdefault(sector.family, sector)
-    wanted = [(family, smallest.get(family, smallest["mixed"])) for family in ("agnostic", "positional", "semantic")]
-    if space.layout.rank > 1:
-        wanted += [("mixed", s) for s in space.sectors if s.family == "mixed" and space.is_aligned(s)]
-    return wanted
+    evolution = families.problem.evolution
+    try:
+        for alpha in alphas:
+            report(f"looking for solutions, alpha = {alpha:.3f}")
+            sought = seek(evolution, alpha, [*states_at(families.branches, alpha), *known(alpha)], thorough=thorough)
+            families = replace(families, searches=(*families.searches, sought))
+            for found in sought.new:
+                if _is_followed(evolution, found, families, alpha):
+                    families = follow(families, found.evaluation.state, alpha, report)
+            if not families.complete:
+                break
+    except KeyboardInterrupt:
+        return replace(families, complete=False)
+    return families
 
 
-def _reaches(branches: list[TracedBranch], alpha: float) -> bool:
-    """Whether one of some curves passes a value of alpha."""
+def _is_followed(evolution: StateEvolution, found: Found, families: Families, alpha: float) -> bool:
+    """Whether a new solution starts a family: where it attracts, is a new global minimum, or its rule has no noise."""
+    if not evolution.space.is_aligned(found.sector):
+        return False
+    if found.attracting or isinstance(evolution.rule, LineRule):
+        return True
+    highest = max((_free_entropies_at(families.branches, alpha)), default=-np.inf)
+    return found.evaluation.free_entropy > highest + found.evaluation.free_entropy_error
+
+
+def _free_entropies_at(branches: Sequence[TracedBranch], alpha: float) -> Iterator[float]:
     for branch in branches:
-        values = branch.curve.values[:, -1]
-        if values.min() <= alpha * (1.0 + 1e-9) and values.max() >= alpha * (1.0 - 1e-9):
-            return True
-    return False
+        for first, last in pairwise(branch.curve.points):
+            low, high = sorted((first, last), key=lambda point: float(point.y[-1]))
+            if low.y[-1] <= alpha <= high.y[-1] and low.y[-1] < high.y[-1]:
+                t = (alpha - low.y[-1]) / (high.y[-1] - low.y[-1])
+                a, b = (state_evaluation(point.evaluation.detail).free_entropy for point in (low, high))
+                yield float(a + t * (b - a))
 
 
-def _between(families: Families, bounds: tuple[float, float], upwards: bool) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield states between a positional and a semantic solution: what separates their basins is mixed."""
-    for alpha in _anchors(bounds, upwards):
-        states, space = [], families.problem.space
-        for sector in (space.sector_named("positional"), space.sector_named("semantic")):
-            section = Section(families.problem, sector_block(sector, space), families.problem.values)
-            for branch in families.of(sector):
-                landed = [p for p in branch.curve.landings(section, len(sector.free), [alpha]) if p is not None]
-                landed += [p for p in (branch.curve.points[0], branch.curve.points[-1]) if p.y[-1] == alpha]
-                if landed:
-                    states.append(section.full(landed[0].y)[0])
-                    break
-        if len(states) == 2:
+def follow(families: Families, state: np.ndarray, alpha: float, report: Callable[[str], object]) -> Families:
+    """Follow a solution, and all that is connected to it, over the interval."""
+    problem = families.problem
+    space, scale = problem.space, float(np.max(problem.evolution.channel.variances))
+    found = explore(
+        problem,
+        [(state, alpha)],
+        families.bounds,
+        control=CONTROL,
+        amplitude=ROUGH_AMPLITUDE if problem.noise > ROUGH else AMPLITUDE,
+        known=Exploration(families.branches, True),
+        leaves=lambda before, after: _weights_vanish(space, before, after, scale),
+        wanted=lambda block: space.is_aligned(sector_of(block, space)),
+        report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
+    )
+    return replace(families, branches=found.branches, complete=families.complete and found.complete)
+
+
+def _with_mixed(families: Families, upwards: bool, report: Callable[[str], object]) -> Families:
+    """Look for mixed solutions between positional and semantic ones, whose basins they separate, if none is known."""
+    problem = families.problem
+    evolution, space = problem.evolution, problem.space
+    mixed = next((sector for sector in space.sectors if sector.family == "mixed"), None)
+    if not families.complete or mixed is None or not space.tells_families_apart or families.of(mixed):
+        return families
+    try:
+        for seed, alpha in _between(families, upwards):
+            report(f"looking for mixed solutions, alpha = {alpha:.3f}")
+            result = solve_state(evolution, mixed, seed, alpha)
+            if result.outcome is Outcome.CONVERGED and not vanished(evaluation_of(result), mixed):
+                return follow(families, evaluation_of(result).state, alpha, report)
+    except KeyboardInterrupt:
+        return replace(families, complete=False)
+    return families
+
+
+def _between(families: Families, upwards: bool) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield states between a positional and a semantic solution."""
+    space = families.problem.space
+    for alpha in _anchors(families.bounds, upwards):
+        pair = [states_at(families.of(space.sector_named(family)), alpha)[:1] for family in ("positional", "semantic")]
+        if all(pair):
             for weight in (0.5, 0.4, 0.6, 0.3, 0.7):
-                yield weight * states[0] + (1.0 - weight) * states[1], alpha
+                yield weight * pair[0][0] + (1.0 - weight) * pair[1][0], alpha

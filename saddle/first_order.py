@@ -1,240 +1,303 @@
-"""First-order transitions: where two solutions have equal free entropy."""
+"""First-order transitions: where two solutions have equal free entropy.
+
+One search finds all of them: the difference of two branches' free entropies is followed along both curves, every
+change of its sign is a bracket, and the equations of both solutions and of equal Phi are solved from there. A bracket
+that cannot be located is reported, unresolved, with an error that covers it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from saddle.branch import Branch
-from saddle.branch_assembly import piece_with, solve_on_piece
-from saddle.continuation.events import EventKind
+from saddle.branch_curve import OnCurve
+from saddle.curve_solving import solve_on_curve
+from saddle.global_minimum import APART, highest, sample_places
 from saddle.outcomes import SolverError
-from saddle.pieces import Piece
-from saddle.sector_solver import canonical_signs
-from saddle.sharpening import locate
-from saddle.state_evolution import StateEvolution
+from saddle.sharpening import FLOOR, LocatedTransition, locate
+from saddle.solution_identity import distance
+from saddle.state_evolution import StateEvaluation
 from saddle.transition_equations import EqualFreeEntropies
-from saddle.transitions import Transition, global_branch, transition_points
+from saddle.transitions import Transition, point_of, transition_points
 
-__all__ = ["find_alpha_c", "find_first_order"]
+__all__ = ["FirstOrder", "alpha_c_of", "find_first_order", "rough_crossings"]
 
-# Values of alpha at which two pieces are compared that exist together only between two points of the grid.
-COMPARED = 6
-# Distance in natural units below which two solutions count as one.
-ALIKE = 1e-3
+# Distance in natural units below which two solutions count as one, and within which a solution is on its curve.
+ALIKE, ON_CURVE = 1e-3, 0.1
+# Relative difference of solved free entropies that has a sign.
+SIGNIFICANT = 1e-8
+HALVINGS = 40
 
 
 @dataclass(frozen=True)
-class _Compared:
-    """Solutions of two branches at one alpha, the latter's excess of Phi, and whether both are distinct."""
+class FirstOrder:
+    """All that was found.
 
-    alpha: float
-    states: tuple[np.ndarray, np.ndarray]
-    difference: float
-    both: bool
-
-
-def _compared_on_grid(positional: Branch, semantic: Branch) -> list[_Compared]:
-    """Return both solutions at every grid point where both are stored, at least one of them not merged."""
-    stored = positional.stored & semantic.stored
-    return [
-        _Compared(
-            float(positional.alpha[k]),
-            (positional.states[k], semantic.states[k]),
-            float(semantic.free_entropy[k] - positional.free_entropy[k]),
-            bool(positional.distinct[k] and semantic.distinct[k]),
-        )
-        for k in np.flatnonzero(stored)
-    ]
-
-
-def _compared_between(evolution: StateEvolution, first: Piece, second: Piece) -> list[_Compared]:
-    """Solve two pieces at a few values of alpha that both reach."""
-    low, high = max(first.reach[0], second.reach[0]), min(first.reach[1], second.reach[1])
-    places = np.linspace(low, high, COMPARED + 2)[1:-1] if low < high else []
-    return [item for alpha in places if (item := _compared_at(evolution, first, second, float(alpha))) is not None]
-
-
-def _compared_at(evolution: StateEvolution, first: Piece, second: Piece, alpha: float) -> _Compared | None:
-    """Solve two pieces at one alpha; None where one of them is not found."""
-    pair = [solve_on_piece(evolution, piece, alpha) for piece in (first, second)]
-    if pair[0] is None or pair[1] is None:
-        return None
-    a, b = pair[0][0], pair[1][0]
-    return _Compared(alpha, (a.state, b.state), b.free_entropy - a.free_entropy, True)
-
-
-def _change_of_sign(compared: Sequence[_Compared]) -> tuple[_Compared, _Compared] | None:
-    """Return the first neighbours between which the difference changes sign, at least one of them with both.
-
-    Where one has merged it has the free entropy of the branch it was born from: the last bracket.
+    Attributes
+    ----------
+    of_the_minimum
+        Where the global minimum jumps, between the branch below and the branch above, by increasing alpha.
+    between_attractors
+        Where a positional and a semantic branch that attract have equal free entropy, by increasing alpha, whether or
+        not a third branch has a larger one.
     """
-    for a, b in pairwise(compared):
-        if a.difference * b.difference <= 0.0 and (a.both or b.both):
-            return a, b
-    return None
+
+    of_the_minimum: tuple[Transition, ...]
+    between_attractors: tuple[Transition, ...]
 
 
-def find_alpha_c(branches: Mapping[str, Branch], pieces: Sequence[Piece]) -> tuple[Transition | None, str]:
-    """Find the first alpha at which a positional and a semantic branch, both attracting, have equal free entropy.
+@dataclass(frozen=True)
+class _Bracket:
+    """Values of alpha between which the difference Phi_second - Phi_first changes its sign."""
+
+    low: float
+    high: float
+    rises: bool
+
+
+def rough_crossings(branches: Sequence[OnCurve], low: float, high: float) -> list[tuple[float, bool]]:
+    """Return where interpolated free entropies of two branches are equal, and whether no other is larger there."""
+    known = [branch for branch in branches if branch.curve is not None]
+    found = []
+    for first, second in combinations(known, 2):
+        for bracket in _brackets(first, second, low, high):
+            found.append((_interpolated(first, second, bracket), _is_lowest(known, first, second, bracket)))
+    return sorted(found)
+
+
+def find_first_order(branches: Sequence[OnCurve], low: float, high: float) -> FirstOrder:
+    """Find where the global minimum jumps from one branch to another, and where positional and semantic are equal.
 
     Parameters
     ----------
     branches
-        On the grid, by name.
-    pieces
-        The same as curves: they may exist together only between two points of the grid.
+        All that were found; those without a curve are left out.
+    low, high
+        Range of alpha searched.
 
     Returns
     -------
-    (Transition or None, str)
-        The transition, or the reason in words that the main branches of both families give.
-    """
-    attracting = {
-        family: [b for b in branches.values() if b.family == family and not np.any(b.jacobian_signs[b.distinct, 0] < 0)]
-        for family in ("positional", "semantic")
-    }
-    main = _equal_free_entropies(branches["positional"], branches["semantic"], pieces)
-    found = [main[0]] if main[0] is not None else []
-    for positional in attracting["positional"]:
-        for semantic in attracting["semantic"]:
-            if (positional.name, semantic.name) != ("positional", "semantic"):
-                other, _ = _equal_free_entropies(positional, semantic, pieces)
-                found += [other] if other is not None else []
-    return (min(found, key=lambda transition: transition.alpha), "") if found else main
-
-
-def _equal_free_entropies(
-    positional: Branch, semantic: Branch, pieces: Sequence[Piece]
-) -> tuple[Transition | None, str]:
-    """Find the smallest alpha at which two branches have equal free entropy, or say why there is none."""
-    compared = _compared_on_grid(positional, semantic)
-    pair = _change_of_sign(compared)
-    if pair is None:
-        named = {piece.name: piece for piece in pieces}
-        if positional.name in named and semantic.name in named:
-            between = _compared_between(positional.evolution, named[positional.name], named[semantic.name])
-            compared = sorted([*compared, *between], key=lambda item: item.alpha)
-            pair = _change_of_sign(compared)
-    if pair is None:
-        return None, _why_no_alpha_c(positional, semantic, compared)
-    located = _located(positional, semantic, *pair)
-    return (None, located) if isinstance(located, str) else (located, "")
-
-
-def _located(first: Branch, second: Branch, a: _Compared, b: _Compared) -> Transition | str:
-    """Locate equal free entropies between two values of alpha, or say in words why that failed."""
-    fraction = a.difference / (a.difference - b.difference) if a.both and b.both else float(b.both)
-    bracket = (a.alpha, b.alpha)
-    free = [
-        (a.states[i] + fraction * (b.states[i] - a.states[i]))[list(branch.sector.free)]
-        for i, branch in enumerate((first, second))
-    ]
-    start = np.concatenate([*free, [a.alpha + fraction * (b.alpha - a.alpha)]])
-    try:
-        located = locate(EqualFreeEntropies(first.sector, second.sector), first.evolution, start)
-    except SolverError as failure:
-        return f"equal free entropies bracketed by {bracket} but not located: {failure}"
-    # On the branches' own rule, that is; sharpening may move it out of so small a bracket.
-    if not bracket[0] - located.error <= located.y[-1] <= bracket[1] + located.error:
-        return f"equal free entropies bracketed by {bracket} but located at {located.y[-1]:.6g}"
-    if _alike(first.evolution, *(here.state for here in located.evaluations)):
-        return f"equal free entropies bracketed by {bracket}, but both solutions became one"
-    between = (first.name, second.name)
-    return Transition(
-        located.alpha, located.error, "first-order", between, bracket=bracket, points=transition_points(located)
-    )
-
-
-def _alike(evolution: StateEvolution, first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two solutions are one, to within what a rule may tell apart."""
-    space = evolution.space
-    units = space.units(first, evolution.channel.variances)
-    distance = np.abs(canonical_signs(first, space) - canonical_signs(second, space)) / units
-    return bool(np.max(distance) < ALIKE)
-
-
-def find_first_order(
-    branches: Mapping[str, Branch], pieces: Sequence[Piece], known: Sequence[Transition] = ()
-) -> tuple[Transition, ...]:
-    """Find where the global minimum jumps from one branch to another, by increasing alpha.
-
-    Parameters
-    ----------
-    branches
-        On the grid, by name.
-    pieces
-        The same as curves.
-    known
-        First-order transitions located before, which are not located again.
-
-    Returns
-    -------
-    tuple of Transition
-        Between the branch below and the branch above. Where the minimum passes continuously from one branch to
-        another, at a pitchfork, there is none; a jump that could not be located is not among them.
+    FirstOrder
+        Where the minimum passes continuously from one branch to another, at a pitchfork, there is none.
 
     Notes
     -----
     Theory notes in docs/, section 10.
     """
-    listed = list(branches.values())
-    best = global_branch(listed)
-    named = {piece.name: piece for piece in pieces}
-    found: list[Transition] = []
-    for k, (first, second) in enumerate(pairwise(best)):
-        if first is None or second is None or first.name == second.name:
-            continue
-        cell = (float(first.alpha[k]), float(first.alpha[k + 1]))
-        pair = {first.name, second.name}
-        here = [t for t in known if set(t.between) == pair and t.within(*cell)]
-        if here:
-            found.append(here[0])
-            continue
-        if first.name not in named or second.name not in named:
-            continue
-        if not _pass_continuously(first.evolution, named[first.name], named[second.name], cell, pieces):
-            jump = _jump(first, second, named, cell)
-            found += [jump] if jump is not None else []
-    return tuple(found)
+    known = [branch for branch in branches if branch.curve is not None]
+    jumps: list[Transition] = []
+    attractors: list[Transition] = []
+    for first, second in combinations(known, 2):
+        families = {first.family, second.family}
+        competing = families == {"positional", "semantic"} and first.attracting and second.attracting
+        for bracket in _brackets(first, second, low, high):
+            lowest = _is_lowest(known, first, second, bracket)
+            if not (competing or lowest):
+                continue
+            transition = _transition(first, second, bracket)
+            if transition is None:
+                continue
+            jumps += [transition] if lowest else []
+            attractors += [transition] if competing else []
+    return FirstOrder(*(tuple(sorted(found, key=lambda t: t.alpha)) for found in (jumps, attractors)))
 
 
-def _pass_continuously(
-    evolution: StateEvolution, first: Piece, second: Piece, cell: tuple[float, float], pieces: Sequence[Piece]
-) -> bool:
-    """Whether, between two values of alpha, one piece is born from the other or ends in it at a pitchfork."""
-    for event, other in ((second.meets[0], first), (first.meets[1], second)):
-        if event is None or event.kind is not EventKind.PITCHFORK or not cell[0] <= event.parameter <= cell[1]:
-            continue
-        if piece_with(evolution, event, pieces) is other:
-            return True
-    return False
+def alpha_c_of(
+    found: FirstOrder, branches: Sequence[OnCurve], low: float, high: float
+) -> tuple[Transition | None, str]:
+    """Return the first transition between positional and semantic, or the reason in words why there is none.
 
-
-def _jump(first: Branch, second: Branch, named: Mapping[str, Piece], cell: tuple[float, float]) -> Transition | None:
-    """Locate equal free entropies of two branches between two points of the grid; None where there are none."""
-    evolution, ends = first.evolution, (named[first.name], named[second.name])
-    low, high = (max(cell[0], *(p.reach[0] for p in ends)), min(cell[1], *(p.reach[1] for p in ends)))
-    if not low < high:
-        return None
-    places = np.linspace(low, high, COMPARED + 2)
-    # Next to a fold a solution may not be found: the outer two may be missing.
-    compared = [item for alpha in places if (item := _compared_at(evolution, *ends, float(alpha))) is not None]
-    pair = _change_of_sign(compared)
-    located = None if pair is None else _located(first, second, *pair)
-    return located if isinstance(located, Transition) else None
-
-
-def _why_no_alpha_c(positional: Branch, semantic: Branch, compared: Sequence[_Compared]) -> str:
-    where = f"in {positional.alpha[0]:g} <= alpha <= {positional.alpha[-1]:g}"
-    missing = [branch.name for branch in (positional, semantic) if not branch.distinct.any()]
-    both = [item for item in compared if item.both]
-    if both:
-        ahead = "semantic" if both[-1].difference > 0 else "positional"
-        return f"the {ahead} branch has the larger free entropy wherever both exist in this range"
+    Parameters
+    ----------
+    found
+        All first-order transitions.
+    branches
+        All branches.
+    low, high
+        Range of alpha asked for.
+    """
+    if found.between_attractors:
+        first = found.between_attractors[0]
+        if low <= first.alpha <= high:
+            return first, ""
+        return None, f"it lies outside of the range asked for, at alpha = {first.alpha:.5f}"
+    attracting = {
+        family: [b for b in branches if b.family == family and b.curve is not None and b.attracting]
+        for family in ("positional", "semantic")
+    }
+    missing = [family for family, own in attracting.items() if not own]
     if missing:
-        return f"no {' and no '.join(missing)} branch {where}"
-    return f"no alpha at which both branches exist {where}"
+        return None, f"no {' and no '.join(missing)} branch that attracts was found"
+    pairs = [(a, b) for a in attracting["positional"] for b in attracting["semantic"]]
+    compared = [ahead for a, b in pairs if (ahead := _ahead(a, b)) is not None]
+    if not compared:
+        return None, "no positional and semantic branch that attract exist at the same alpha"
+    if len(set(compared)) == 1:
+        return None, f"the {compared[0]} branch has the larger free entropy wherever both were found"
+    return None, "the free entropies of positional and semantic branches change order on no pair of branches"
+
+
+def _ahead(first: OnCurve, second: OnCurve) -> str | None:
+    """Return the family of the branch with the larger free entropy wherever both exist; None if they never do."""
+    places, difference = _differences(first, second, 0.0, np.inf)
+    if len(places) == 0:
+        return None
+    return second.family if difference[int(np.argmax(np.abs(difference)))] > 0.0 else first.family
+
+
+def _differences(first: OnCurve, second: OnCurve, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of alpha at which both branches exist, and there Phi_second - Phi_first, interpolated."""
+    assert first.curve is not None
+    assert second.curve is not None
+    low = max(low, first.curve.reach[0], second.curve.reach[0])
+    high = min(high, first.curve.reach[1], second.curve.reach[1])
+    if not low < high:
+        return np.zeros(0), np.zeros(0)
+    places = sample_places([first, second], low, high)
+    phi = highest([first, second], places)
+    return places, phi[1] - phi[0]
+
+
+def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[_Bracket]:
+    """Return where the difference of free entropies changes its sign, by increasing alpha.
+
+    Where interpolation cannot tell, both branches are solved. Next to a point where one is born on the other the
+    difference has one sign: there is no bracket.
+    """
+    places, difference = _differences(first, second, low, high)
+    if len(places) < 2:
+        return []
+    scale = np.abs(highest([first], places)[0])
+    rough = np.abs(difference) <= APART * scale
+    rough = _without_births(first, second, places, rough, difference)
+    for k in np.flatnonzero(rough):
+        beside = difference[max(k - 1, 0)] * difference[min(k + 1, len(places) - 1)]
+        # Solved only where neighbours disagree: elsewhere the sign does not matter.
+        solved = _solved_difference(first, second, float(places[k])) if beside <= 0.0 else 0.0
+        difference[k] = solved if solved is not None and abs(solved) > SIGNIFICANT * scale[k] else 0.0
+    signed = np.flatnonzero(difference)
+    return [
+        _Bracket(float(places[a]), float(places[b]), bool(difference[b] > 0.0))
+        for a, b in pairwise(signed)
+        if difference[a] * difference[b] < 0.0
+    ]
+
+
+def _without_births(
+    first: OnCurve, second: OnCurve, places: np.ndarray, rough: np.ndarray, difference: np.ndarray
+) -> np.ndarray:
+    """Return which places are still to be solved; next to where one branch is born on the other none is.
+
+    There both are one to within what a rule can tell, and a sign would be that of its error.
+    """
+    still = rough.copy()
+    for branch, other in ((first, second), (second, first)):
+        assert branch.curve is not None
+        for end in branch.curve.ends:
+            if not (end.connected and end.partner == other.name):
+                continue
+            order = np.argsort(np.abs(places - end.alpha))
+            for k in order:
+                if not rough[k]:
+                    break
+                still[k], difference[k] = False, 0.0
+    return still
+
+
+def _solved_pair(first: OnCurve, second: OnCurve, alpha: float) -> tuple[StateEvaluation, StateEvaluation] | None:
+    """Solve both branches at one alpha; None where one of them is not found."""
+    found = [
+        None if branch.curve is None else solve_on_curve(branch.evolution, branch.sector, branch.curve, alpha)
+        for branch in (first, second)
+    ]
+    return None if found[0] is None or found[1] is None else (found[0][0], found[1][0])
+
+
+def _solved_difference(first: OnCurve, second: OnCurve, alpha: float) -> float | None:
+    """Return Phi_second - Phi_first at one alpha, solved; None where one of them is not found."""
+    pair = _solved_pair(first, second, alpha)
+    return None if pair is None else pair[1].free_entropy - pair[0].free_entropy
+
+
+def _is_lowest(known: Sequence[OnCurve], first: OnCurve, second: OnCurve, bracket: _Bracket) -> bool:
+    """Whether no other branch has a larger free entropy where two branches' are equal, by more than interpolation."""
+    middle = np.array([_interpolated(first, second, bracket)])
+    phi = highest(known, middle)[:, 0]
+    own = max(highest([first, second], middle)[:, 0])
+    return bool(own >= np.max(phi) - APART * abs(own))
+
+
+def _interpolated(first: OnCurve, second: OnCurve, bracket: _Bracket) -> float:
+    """Return where interpolated free entropies are equal."""
+    low, high = bracket.low, bracket.high
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        phi = highest([first, second], np.array([middle]))[:, 0]
+        below = (phi[1] < phi[0]) == bracket.rises
+        low, high = (middle, high) if below else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _transition(first: OnCurve, second: OnCurve, bracket: _Bracket) -> Transition | None:
+    """Locate equal free entropies in a bracket; None if both solutions are one there."""
+    below, above = (first, second) if bracket.rises else (second, first)
+    located = _located(below, above, _interpolated(first, second, bracket), bracket)
+    names, ends = (below.name, above.name), (bracket.low, bracket.high)
+    if located is not None:
+        points = transition_points(located)
+        return Transition(located.alpha, located.error, "first-order", names, bracket=ends, points=points)
+    low, high = _narrowed(first, second, bracket)
+    middle, width = 0.5 * (low + high), 0.5 * (high - low)
+    solved = _solved_pair(below, above, middle)
+    if solved is None:
+        error = 0.5 * (bracket.high - bracket.low)
+        return Transition(middle, max(error, FLOOR), "first-order", names, resolved=False, bracket=ends)
+    # What the rule's error of both free entropies moves equal ones by.
+    uncertain = sum(here.free_entropy_error for here in solved)
+    slope = abs(solved[0].averages.envelope - solved[1].averages.envelope)
+    error = (
+        width + uncertain / slope if slope * (bracket.high - bracket.low) > uncertain else bracket.high - bracket.low
+    )
+    points = tuple(point_of(here) for here in solved)
+    # Q = 0 has no equations to solve together with others': there halving is the location.
+    resolved = "null" in (below.family, above.family) and width <= FLOOR
+    return Transition(middle, max(error, FLOOR), "first-order", names, resolved=resolved, bracket=ends, points=points)
+
+
+def _located(below: OnCurve, above: OnCurve, alpha: float, bracket: _Bracket) -> LocatedTransition | None:
+    """Solve both saddle-point equations and equal Phi; None if that fails or leads away from both branches."""
+    assert below.curve is not None
+    assert above.curve is not None
+    evolution = below.evolution
+    states = [curve.state(alpha)[0] for curve in (below.curve, above.curve)]
+    free = [state[list(branch.sector.free)] for state, branch in zip(states, (below, above), strict=True)]
+    if "null" in (below.family, above.family):
+        return None
+    try:
+        located = locate(EqualFreeEntropies(below.sector, above.sector), evolution, np.concatenate([*free, [alpha]]))
+    except SolverError:
+        return None
+    # On the branches' own rule, that is; sharpening may move it out of so small a bracket.
+    if not bracket.low - located.error <= located.y[-1] <= bracket.high + located.error:
+        return None
+    space, variances = evolution.space, evolution.channel.variances
+    solved = [here.state for here in located.evaluations]
+    if distance(space, variances, *solved) < ALIKE:
+        return None
+    away = [distance(space, variances, *pair) for pair in zip(states, solved, strict=True)]
+    return located if max(away) < ON_CURVE else None
+
+
+def _narrowed(first: OnCurve, second: OnCurve, bracket: _Bracket) -> tuple[float, float]:
+    """Halve a bracket by solving both branches, as far as that goes."""
+    low, high = bracket.low, bracket.high
+    while high - low > FLOOR:
+        middle = 0.5 * (low + high)
+        difference = _solved_difference(first, second, middle)
+        if difference is None:
+            break
+        low, high = (middle, high) if (difference < 0.0) == bracket.rises else (low, middle)
+    return low, high

@@ -105,8 +105,11 @@ def kernel_source(system: SaddleSystem) -> str:
     numerics = [folder.joinpath(name).read_text(encoding="utf-8") for name in NUMERICS]
     numerics = [part.replace("from __future__ import annotations\n\n", "", 1) for part in numerics]
     odd = [x for x in system.order_parameters if x.kind in ("positional_overlap", "semantic_overlap")]
+    self_overlaps = sum(x.kind == "self_overlap" for x in system.order_parameters)
+    tokens = system.free_entropy.layout
     constants = (
         f"{layout.constants_text()}N_PARAMETERS = {len(system.free_entropy.parameters)}\n"
         f"N_STATE = {len(system.order_parameters)}\nN_ODD = {len(odd)}\n"
+        f"RANK = {tokens.rank}\nGROUPS = {tokens.groups!r}\nN_SELF_OVERLAPS = {self_overlaps}\n"
     )
     return PREAMBLE + constants + "\n\n" + "\n\n\n".join([text, *loops, *numerics])

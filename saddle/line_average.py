@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         INVERSE_SQRT_TWO_PI,
         MAX_JUMPS,
         N_AVERAGES,
+        N_REPLICON,
         PARAMETER_SLOPES,
         REPLICON,
         SHARPEST_ROUNDS,
@@ -105,7 +106,7 @@ def finish_nodes(problem, count, mode, row):
     if restart:
         minimise(work, total, problem.state, problem.parameters)
     if mode == REPLICON:
-        n_values = 1
+        n_values = N_REPLICON
         node_replicon(total, work, problem.line, problem.state, problem.parameters)
     elif mode == PARAMETER_SLOPES:
         n_values = (N_STATE + 2) * N_PARAMETERS
@@ -211,7 +212,7 @@ def average_lines(
     - STATE_AVERAGES: the averages and the derivatives of the conjugates and of the test error in the state;
     - PARAMETER_SLOPES: the derivatives of the conjugates, of the test error and of the envelope in the model's
       parameters, average after average;
-    - REPLICON: the squared norm of dz*/dw - 1 where z* is smooth, and the strength of the jumps.
+    - REPLICON: the upper triangle of the replicon's form where z* is smooth, and the same of the jumps.
 
     Three counts follow: jumps, failures, proximal points integrated over.
     """

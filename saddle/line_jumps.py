@@ -15,11 +15,14 @@ import numpy as np
 
 if TYPE_CHECKING:
     from saddle._generated import (
+        GROUPS,
         LANES,
         N_FIELDS,
         N_ODD,
         N_PARAMETERS,
+        N_SELF_OVERLAPS,
         N_STATE,
+        RANK,
         ROW_OUT,
         ROW_S,
         ROW_VALUE,
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
 # Conjugates per alpha, envelope, loss at z*, test error, odd blocks.
 N_AVERAGES = N_STATE + 3 + N_ODD
+# The replicon's form on the entries of q on and above the diagonal: its own entries on and above the diagonal.
+N_REPLICON = N_SELF_OVERLAPS * (N_SELF_OVERLAPS + 1) // 2
 # Integral of (f (1 - f))^2 over x, where f = 1/(1 + exp(x)) is the Gibbs weight of one of two tied minima.
 SMOOTHED_JUMP = 1.0 / 6.0
 MAX_JUMPS = 16
@@ -188,20 +193,31 @@ def add_jump_terms(problem, s, mode, row):
 
 @compiled
 def add_jump_strength(problem, s, row):
-    """Add what a jump, smoothed by a temperature T, contributes to the average of |dz*/dw - 1|^2, times T.
+    """Add what a jump, smoothed by a temperature T, contributes to the replicon's form, times T.
 
-    The minima on either side stand in lanes 0 and 1.
+    The second derivatives of the envelope are then those of a step of its slopes, so that the form is the square of
+    a linear one. The minima on either side stand in lanes 0 and 1.
     """
     work = problem.work
     jump_replicon_terms(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
     crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
     if crossing <= PARALLEL * (abs(work[ROW_OUT]) + abs(work[ROW_OUT + 1])):
         return
-    squared = 0.0
-    for j in range(1, N_FIELDS + 1):
-        squared += (work[ROW_OUT + j * LANES] - work[ROW_OUT + j * LANES + 1]) ** 2
+    step, linear = np.empty(N_FIELDS), np.zeros(N_SELF_OVERLAPS)
+    for j in range(N_FIELDS):
+        step[j] = work[ROW_OUT + (j + 1) * LANES] - work[ROW_OUT + (j + 1) * LANES + 1]
+    for token in range(N_FIELDS // RANK):
+        at = GROUPS[token] * RANK * (RANK + 1) // 2
+        for i in range(RANK):
+            for j in range(i, RANK):
+                linear[at] += (1.0 if i == j else 2.0) * step[token * RANK + i] * step[token * RANK + j]
+                at += 1
     density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
-    row[1] += SMOOTHED_JUMP * density * squared * squared / crossing
+    at = N_REPLICON
+    for a in range(N_SELF_OVERLAPS):
+        for b in range(a, N_SELF_OVERLAPS):
+            row[at] += SMOOTHED_JUMP * density * linear[a] * linear[b] / crossing
+            at += 1
 
 
 @compiled

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,30 +14,38 @@ import numpy as np
 from baselines import BASELINES, Baseline, LinearPositional
 from replica.errors import InvalidArgument
 from replica.model import AttentionModel
+from saddle.audit import Audit
 from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
+from saddle.branch_curve import OnCurve
+from saddle.global_minimum import Phase, find_phases
 from saddle.quadrature import OuterRule
 from saddle.solve_arguments import checked_baselines
-from saddle.transitions import Transition, global_branch
+from saddle.transitions import Transition
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["LINEAR", "Phase", "PhaseDiagram"]
+__all__ = ["LINEAR", "Phase", "PhaseDiagram", "known_phases"]
 
 LINEAR = "linear positional"
 # Those that take every model.
 GENERAL_BASELINES = (LINEAR, "uniform attention")
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A range of alpha, and the branch that is the global minimum in it; None where no solution is known."""
-
-    branch: str | None
-    low: float
-    high: float
+def known_phases(
+    branches: Sequence[OnCurve], transitions: Sequence[Transition], searched: tuple[float, float], audit: Audit
+) -> tuple[Phase, ...]:
+    """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
+    if not audit.complete:
+        return (Phase(None, *searched, "the computation was interrupted"),)
+    phases = find_phases(branches, transitions, *searched)
+    missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
+    return tuple(
+        replace(phase, branch=None, reason=reason) if reason else phase
+        for phase, reason in zip(phases, missing, strict=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,15 @@ class PhaseDiagram:
         Grid of sample complexities n/d, increasing, (n,).
     branches
         "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branch.Branch`; further
-        pieces of a family, which folds or separate pitchforks give it, as "positional 2" and so on.
+        pieces of a family, which folds or separate pitchforks give it, by where they are born, such as "positional
+        from agnostic"; "null" where Q = 0 is a solution.
     alpha_c
-        First-order transition between positional and semantic: where both have the same training loss, whether or
-        not a third branch has a lower one. None if there is none (see ``reasons``).
+        The first of all first-order transitions between positional and semantic branches that attract: where both
+        have the same training loss, whether or not a third branch has a lower one. None if there is none in the range
+        (see ``reasons``).
     alpha_l
-        Where the global minimum's test error falls below the linear baseline's, or None (see ``reasons``).
+        The first alpha at which the global minimum's test error falls below the linear baseline's, or None if there is
+        none in the range (see ``reasons``).
     bifurcations
         Pitchforks and folds, by increasing alpha.
     linear_baseline
@@ -70,6 +82,13 @@ class PhaseDiagram:
     first_order
         First-order transitions of the global minimum, between any branches, by increasing alpha; ``alpha_c`` is among
         them if it is one.
+    audit
+        Where solutions were looked for that no branch leads to, from how many starts, and with what result.
+    searched
+        Interval of alpha in which families were looked for and followed; the model determines it, and the highest
+        alpha asked for may extend it.
+    everywhere
+        First-order transitions of the global minimum and bifurcations over all of this interval.
     """
 
     model: AttentionModel
@@ -83,56 +102,51 @@ class PhaseDiagram:
     rule: OuterRule
     complete: bool = True
     first_order: tuple[Transition, ...] = ()
+    audit: Audit = Audit()
+    searched: tuple[float, float] = (0.0, float("inf"))
+    everywhere: tuple[Transition, ...] = ()
 
     @property
     def transitions(self) -> dict[str, Transition]:
         """Every located transition under a name: alpha_c, alpha_l, and others by their branches.
 
         Further jumps of the global minimum are named as "agnostic / semantic", bifurcations as "agnostic -> semantic".
+        Several of one name are numbered by increasing alpha, whatever the range asked for.
         """
         named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
         counts: dict[str, int] = {}
-        jumps = [(" / ", jump) for jump in self.first_order if jump != self.alpha_c]
-        for sign, transition in (*jumps, *((" -> ", bifurcation) for bifurcation in self.bifurcations)):
-            stem = sign.join(transition.between)
+        inside = (*(jump for jump in self.first_order if jump != self.alpha_c), *self.bifurcations)
+        for transition in sorted((*self.everywhere,), key=lambda one: (one.kind != "first-order", one.alpha)):
+            stem = (" / " if transition.kind == "first-order" else " -> ").join(transition.between)
             counts[stem] = counts.get(stem, 0) + 1
-            named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
+            if transition in inside:
+                named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
         return {name: transition for name, transition in named.items() if transition is not None}
 
     @property
     def global_minimum(self) -> tuple[str | None, ...]:
-        """Name of the branch of lowest training loss at each grid point."""
-        found = global_branch(list(self.branches.values()))
-        return tuple(None if branch is None else branch.name for branch in found)
+        """Name of the branch of lowest training loss at each grid point; None where it is not known."""
+        phases = self.phases
+        found = []
+        for alpha in self.alpha:
+            found.append(next((phase.branch for phase in phases if phase.low <= alpha <= phase.high), None))
+        return tuple(found)
+
+    @cached_property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """As :attr:`phases`, over all of the interval in which branches were followed."""
+        branches = list(self.branches.values())
+        return known_phases(branches, self.everywhere, self.searched, self.audit)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Ranges of alpha in which one branch is the global minimum, by increasing alpha.
 
-        They end at the transition that explains the change, where one was located between two grid points or next to
-        them, and otherwise half-way between these.
+        They end at the transition that explains the change. Where the minimum is not known, ``reason`` says why.
         """
-        names = self.global_minimum
-        found: list[Phase] = []
-        start = float(self.alpha[0])
-        for k in range(1, len(names)):
-            if names[k] != names[k - 1]:
-                end = max(self._change(k, names[k - 1], names[k]), start)
-                found.append(Phase(names[k - 1], start, end))
-                start = end
-        return (*found, Phase(names[-1], start, float(self.alpha[-1])))
-
-    def _change(self, k: int, first: str | None, second: str | None) -> float:
-        """Return where the global minimum changes between two branches, next before the k-th grid point."""
-        low, high = float(self.alpha[k - 1]), float(self.alpha[k])
-        # Next to a pitchfork a branch may not be told from the one that it is born from.
-        beside = float(self.alpha[max(k - 2, 0)]), float(self.alpha[min(k + 1, len(self.alpha) - 1)])
-        near = [t for t in self.transitions.values() if beside[0] <= t.alpha <= beside[1]]
-        own = [t.alpha for t in near if set(t.between) == {first, second}]
-        # Where it begins a branch may be in pieces: "agnostic -> semantic 2" and "semantic".
-        families = {self.branches[name].family for name in (first, second) if name is not None}
-        kin = [t.alpha for t in near if {name.split()[0] for name in t.between} == families and len(families) == 2]
-        return min(own or kin, key=lambda alpha: max(low - alpha, alpha - high, 0.0), default=0.5 * (low + high))
+        low, high = float(self.alpha[0]), float(self.alpha[-1])
+        inside = [phase for phase in self.all_phases if phase.low < high and phase.high > low]
+        return tuple(replace(phase, low=max(phase.low, low), high=min(phase.high, high)) for phase in inside)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
@@ -185,7 +199,9 @@ class PhaseDiagram:
         ValueError
             If there is no baseline of this name.
         """
-        return find_crossing(list(self.branches.values()), baseline, self.first_order)
+        jumps = [transition for transition in self.everywhere if transition.kind == "first-order"]
+        asked = float(self.alpha[0]), float(self.alpha[-1])
+        return find_crossing(list(self.branches.values()), baseline, self.all_phases, jumps, asked)
 
     def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
         """Draw overlaps, training loss and test error against alpha.

@@ -1,30 +1,40 @@
-"""Cut curves of solutions into pieces with one solution per alpha, and name them by what they attend by."""
+"""Cut curves of solutions into pieces with one solution per alpha, and name them by what they are.
+
+A piece is named by what its solutions attend by. The short name, such as "positional", goes to the first piece of a
+family, by increasing alpha, that attracts state evolution within its sector (or to the first one, if none does); the
+others say where they are born: "positional from agnostic", "semantic from fold". So a name does not depend on the
+range that was asked for, but on the solutions alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from replica.sectors import FAMILIES, Sector
-from saddle.attention_problem import AttentionProblem, sector_of
+from saddle.attention_problem import AttentionProblem, sector_of, state_evaluation
+from saddle.branch_curve import BranchCurve, CurveEnd
 from saddle.continuation.curves import CurvePoint
 from saddle.continuation.events import Event, EventKind
-from saddle.continuation.exploration import TracedBranch
-from saddle.continuation.tracing import Curve
+from saddle.continuation.exploration import NO_FURTHER, TracedBranch
+from saddle.continuation.newton import OutsideDomain
 from saddle.families import Families
 from saddle.outcomes import Outcome
-from saddle.state_evolution import StateEvolution
+from saddle.search_interval import HIGHEST, LOWEST
+from saddle.sector_solver import canonical_signs
+from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
 
-__all__ = ["Piece", "pieces_of"]
+__all__ = ["Piece", "piece_with", "pieces_of"]
 
 # Shares of a pre-activation, of position and of meaning, below which a solution knows neither.
 SMALL_SHARE = 0.02
-# A piece that is so much shorter than another one of its sector, beside it in alpha, is a fragment of that.
+# A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
 FRAGMENT = 0.1
-ROUNDING = 1e-12
+# Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
+LOOKED_AT = 1.3
 
 
 @dataclass(frozen=True)
@@ -34,62 +44,162 @@ class Piece:
     Attributes
     ----------
     name
-        The family's, with a number from the second piece of a family on.
-    traced
-        The curve.
+        As the module says.
+    sector
+        Which order parameters are non-zero.
+    evolution
+        The equations it solves.
     curve
-        Its points on this piece.
+        Its nodes, by increasing alpha, and how it ends.
+    attracting
+        Whether state evolution within the sector is attracted to it.
+    events
+        Special points of the curve that it is a part of.
     meets
-        Events at the ends of lower and higher alpha: a fold, or a branch point on another branch; or None.
+        Events at its lower and its higher end: a fold, or a pitchfork on another branch; or None.
     """
 
     name: str
-    traced: TracedBranch
-    curve: Curve
-    meets: tuple[Event | None, Event | None]
-
-    @property
-    def sector(self) -> Sector:
-        """Which order parameters are non-zero."""
-        return sector_of(self.traced.section.block, space_of(self.traced))
+    sector: Sector
+    evolution: StateEvolution
+    curve: BranchCurve
+    attracting: bool
+    events: tuple[Event, ...] = ()
+    meets: tuple[Event | None, Event | None] = (None, None)
 
     @property
     def family(self) -> str:
-        """One of ``FAMILIES``."""
+        """What it attends by."""
         return self.name.split()[0]
 
     @property
-    def bounds(self) -> tuple[float, float]:
-        """Lowest and highest alpha of its points."""
-        values = self.curve.values[:, -1]
-        # Landing on a bound leaves rounding.
-        return float(values.min()) * (1.0 - ROUNDING), float(values.max()) * (1.0 + ROUNDING)
-
-    @property
-    def reach(self) -> tuple[float, float]:
-        """Lowest and highest alpha at which it exists: those of the pitchforks or folds at its ends, if any."""
-        (low, high), (first, last) = self.bounds, self.meets
-        return (
-            low if first is None else min(low, first.parameter),
-            high if last is None else max(high, last.parameter),
-        )
+    def fragment(self) -> bool:
+        """Whether it is what a rough rule left of a piece beside it."""
+        return "fragment" in self.name.split()
 
 
-def _split(traced: TracedBranch) -> list[tuple[list[CurvePoint], list[Event | None]]]:
-    """Cut a curve where it turns back in alpha; return points and the events at both ends of each part."""
+@dataclass(frozen=True)
+class _Part:
+    """A piece before it is named."""
+
+    family: str
+    sector: Sector
+    traced: TracedBranch
+    data: BranchCurve
+    meets: tuple[Event | None, Event | None]
+    attracting: bool
+
+
+def pieces_of(families: Families) -> tuple[Piece, ...]:
+    """Return the pieces of all curves, named, family by family and by increasing alpha in each."""
+    problem = families.problem
+    there: dict[int, StateEvaluation | None] = {}
+    parts = [part for traced in families.branches for part in _parts(problem, traced, there)]
+    found = []
+    for family in FAMILIES:
+        own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
+        for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
+            found.append(
+                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.traced.events, part.meets)
+            )
+    pieces = tuple(found)
+    return tuple(replace(piece, curve=_with_partners(piece, pieces)) for piece in pieces)
+
+
+def _names(family: str, own: Sequence[_Part], parts: Sequence[_Part], space: StateSpace) -> list[str]:
+    """Return the names of a family's pieces, given by increasing alpha."""
+    whole = [part for part in own if not _is_fragment(part, own)]
+    main = next((part for part in whole if part.attracting), whole[0] if whole else None)
+    names, counts = [], {}
+    for part in own:
+        if part is main:
+            stem = family
+        elif all(part is not other for other in whole):
+            stem = f"{family} fragment"
+        else:
+            stem = f"{family} from {_origin(part, parts, space)}"
+        counts[stem] = counts.get(stem, 0) + 1
+        names.append(stem if counts[stem] == 1 else f"{stem} ({counts[stem]})")
+    return names
+
+
+def _origin(part: _Part, parts: Sequence[_Part], space: StateSpace) -> str:
+    """Say in a word where a piece is born: at its end of lower alpha."""
+    event, end = part.meets[0], part.data.ends[0]
+    if event is None:
+        return {"onset": "null", "bound": "below"}.get(end.kind, "nowhere known")
+    if event.kind is EventKind.FOLD:
+        return "fold"
+    parents = [other.family for other in parts if any(event is one for one in other.traced.events)]
+    return parents[0] if parents else "pitchfork"
+
+
+def _is_fragment(part: _Part, own: Sequence[_Part]) -> bool:
+    """Whether a piece was lost in or beside the reach of a much longer one of its sector."""
+    low, high = part.data.reach
+    if all(end.kind != "lost" for end in part.data.ends):
+        return False
+    for other in own:
+        first, last = other.data.reach
+        room = FRAGMENT * (last - first)
+        beside = first - room < high and low < last + room
+        if other is not part and other.sector == part.sector and high - low < room and beside:
+            return True
+    return False
+
+
+def _parts(problem: AttentionProblem, traced: TracedBranch, there: dict[int, StateEvaluation | None]) -> list[_Part]:
+    """Cut a curve where it turns back in alpha."""
+    space, sector = problem.space, sector_of(traced.section.block, problem.space)
+    found = []
+    for points, events, endings in _split(traced):
+        if points[-1].y[-1] < points[0].y[-1]:
+            points, events, endings = points[::-1], (events[1], events[0]), (endings[1], endings[0])
+        data = _data(problem.evolution, sector, traced, points, events, endings, there)
+        if data is None:
+            continue
+        attracting = _attracts(sector, points)
+        told = space.tells_families_apart
+        family = sector.family if told else _family(problem.evolution, data, attracting)
+        found.append(_Part(family, sector, traced, data, events, attracting))
+    return found
+
+
+Split = tuple[list[CurvePoint], tuple[Event | None, Event | None], tuple[str, str]]
+
+
+def _split(traced: TracedBranch) -> list[Split]:
+    """Return the points, events and kinds of ends of each part on which alpha is monotone, in the curve's order."""
     folds = [event for event in traced.events if event.kind is EventKind.FOLD]
-    parts: list[tuple[list[CurvePoint], list[Event | None]]] = [([], [traced.meets[0], None])]
+    parts: list[list[CurvePoint]] = [[]]
+    cuts: list[Event | None] = []
     for before, after in zip((None, *traced.curve.points), traced.curve.points, strict=False):
         if before is not None:
             bracket = (float(before.y[-1]), float(after.y[-1]))
             fold = next((event for event in folds if event.bracket == bracket), None)
             # A rough rule may turn a curve back without a fold that could be located.
-            if fold is not None or _turns(parts[-1][0], after):
-                parts[-1][1][1] = fold
-                parts.append(([], [fold, None]))
-        parts[-1][0].append(after)
-    parts[-1][1][1] = traced.meets[1]
-    return [part for part in parts if len(part[0]) > 1]
+            if fold is not None or _turns(parts[-1], after):
+                cuts.append(fold)
+                parts.append([])
+        parts[-1].append(after)
+    events = [traced.meets[0], *cuts, traced.meets[1]]
+    kinds = [_ending(traced, 0), *("fold" if cut is not None else "lost" for cut in cuts), _ending(traced, 1)]
+    split: list[Split] = []
+    for k, points in enumerate(parts):
+        split.append((points, (events[k], events[k + 1]), (kinds[k], kinds[k + 1])))
+    return [part for part in split if len(part[0]) > 1]
+
+
+def _ending(traced: TracedBranch, end: int) -> str:
+    """Return how a curve ended at its first or its last point, in a word of :class:`CurveEnd`."""
+    event, outcome, stop = traced.meets[end], traced.curve.endings[end], traced.curve.stops[end]
+    if event is not None:
+        return "pitchfork"
+    if outcome is Outcome.AT_BOUND:
+        return "bound"
+    if outcome is Outcome.STOPPED and stop == NO_FURTHER:
+        return "onset"
+    return "interrupted" if outcome is Outcome.INTERRUPTED else "lost"
 
 
 def _turns(points: Sequence[CurvePoint], after: CurvePoint) -> bool:
@@ -100,70 +210,140 @@ def _turns(points: Sequence[CurvePoint], after: CurvePoint) -> bool:
     return bool((last - first) * (after.y[-1] - last) < 0.0)
 
 
-def pieces_of(families: Families) -> tuple[Piece, ...]:
-    """Return the pieces of all curves, named: first those that attract state evolution in their sector, by alpha.
+def _data(
+    evolution: StateEvolution,
+    sector: Sector,
+    traced: TracedBranch,
+    points: Sequence[CurvePoint],
+    events: tuple[Event | None, Event | None],
+    endings: tuple[str, str],
+    there: dict[int, StateEvaluation | None],
+) -> BranchCurve | None:
+    """Return the nodes of a part, with the bifurcations at its ends."""
+    space = evolution.space
+    low, high = (None if event is None else event.parameter for event in events)
+    rows: list[tuple[StateEvaluation, np.ndarray]] = []
+    for point in points:
+        alpha = float(point.y[-1])
+        # On a rough rule a point may lie beyond the bifurcation that ends its part.
+        if (low is not None and alpha <= low) or (high is not None and alpha >= high):
+            continue
+        here = state_evaluation(point.evaluation.detail)
+        direction = traced.section.block.basis @ point.tangent[:-1]
+        tangent = np.append(direction, point.tangent[-1]) * (1.0 if point.tangent[-1] >= 0.0 else -1.0)
+        signs = _signs(here.state, space)
+        tangent[:-1] *= signs
+        if not rows or alpha > rows[-1][0].alpha:
+            rows.append((here, tangent))
+    if not rows:
+        return None
+    states = [canonical_signs(here.state, space) for here, _ in rows]
+    vanishing: list[tuple[int, ...]] = [(), ()]
+    for end, event in enumerate(events):
+        if event is None:
+            continue
+        if id(event) not in there:
+            there[id(event)] = _evaluated(evolution, event)
+        here = there[id(event)]
+        if here is None:
+            continue
+        row = (here, np.full(space.size + 1, np.nan))
+        # Of the images of where it is born, the one that the branch goes to.
+        images = [here.state, *(np.array(signs) * here.state for signs in space.group)]
+        scales = here.full_scales
+        nearest = min(images, key=lambda image: float(np.max(np.abs(image - states[-end]) / scales)))
+        vanishing[end] = tuple(i for i in sector.broken if nearest[i] == 0.0)
+        rows, states = ([*rows, row], [*states, nearest]) if end else ([row, *rows], [nearest, *states])
+    return BranchCurve(
+        alpha=np.array([here.alpha for here, _ in rows]),
+        states=np.array(states),
+        tangents=np.array([tangent for _, tangent in rows]),
+        free_entropy=np.array([here.free_entropy for here, _ in rows]),
+        average_envelope=np.array([here.averages.envelope for here, _ in rows]),
+        test_error=np.array([here.test_error for here, _ in rows]),
+        test_error_slope=np.array([_slope(here, sector, tangent) for here, tangent in rows]),
+        ends=(CurveEnd(endings[0], rows[0][0].alpha), CurveEnd(endings[1], rows[-1][0].alpha)),
+        vanishing=(vanishing[0], vanishing[1]),
+    )
 
-    Fragments of such a piece, which a rough rule leaves beside the pitchfork where it was lost, come after it.
+
+def _signs(state: np.ndarray, space: StateSpace) -> np.ndarray:
+    """Return by which signs a state becomes canonical, (n,)."""
+    moved = canonical_signs(state, space)
+    return np.where(moved * state < 0.0, -1.0, 1.0)
+
+
+def _evaluated(evolution: StateEvolution, event: Event) -> StateEvaluation | None:
+    try:
+        return evolution.evaluate(event.x, event.parameter)
+    except OutsideDomain:
+        return None
+
+
+def _slope(here: StateEvaluation, sector: Sector, tangent: np.ndarray) -> float:
+    """Return the derivative of the test error along a branch; nan at its bifurcations."""
+    if np.any(np.isnan(tangent)):
+        return float("nan")
+    try:
+        return here.test_error_slope(sector.free)
+    except np.linalg.LinAlgError:
+        return float("nan")
+
+
+def _attracts(sector: Sector, points: Sequence[CurvePoint]) -> bool:
+    """Whether state evolution within the sector is attracted to a part, at a point somewhat above its birth."""
+    alphas = np.array([float(point.y[-1]) for point in points])
+    wanted = min(LOOKED_AT * alphas[0], float(np.sqrt(alphas[0] * alphas[-1])))
+    here = state_evaluation(points[int(np.argmin(np.abs(alphas - wanted)))].evaluation.detail)
+    free = list(sector.free)
+    return bool(np.all(np.linalg.eigvals(here.full_jacobian[np.ix_(free, free)]).real > 0.0))
+
+
+def _family(evolution: StateEvolution, data: BranchCurve, attracting: bool) -> str:
+    """Return what the solutions of a piece attend by, where symmetries do not tell: by the overlaps at one alpha.
+
+    That is in the middle of what of it lies in the smallest interval searched, whatever was asked.
     """
-    own: dict[str, list] = {family: [] for family in FAMILIES}
-    for place, sector in enumerate(families.sectors):
-        for traced in families.of(sector):
-            for points, ends in _split(traced):
-                forwards = points[-1].y[-1] >= points[0].y[-1]
-                meets = (ends[0], ends[1]) if forwards else (ends[1], ends[0])
-                curve = Curve(tuple(points), (Outcome.STARTED, Outcome.STOPPED))
-                reach = (float(curve.values[:, -1].min()), float(curve.values[:, -1].max()))
-                order = (place, not _attracts(curve), reach)
-                family = _family(traced, curve, sector, families.problem.space)
-                own[family].append((order, traced, curve, meets))
-    found = []
-    for family, parts in own.items():
-        orders = [part[0] for part in parts]
-        parts = sorted(parts, key=lambda part: (*part[0][:2], _is_fragment(part[0], part[3], orders), part[0][2]))
-        for number, (_, traced, curve, meets) in enumerate(parts, start=1):
-            found.append(Piece(family if number == 1 else f"{family} {number}", traced, curve, meets))
-    return tuple(found)
-
-
-def _is_fragment(order: tuple, meets: tuple[Event | None, Event | None], orders: Sequence[tuple]) -> bool:
-    """Whether a piece, by sector, attraction and reach, was lost in or beside the reach of a much longer one."""
-    (low, high), lost = order[2], None in meets
-    for other in orders:
-        first, last = other[2]
-        room = FRAGMENT * (last - first)
-        if lost and other[:2] == order[:2] and high - low < room and first - room < high and low < last + room:
-            return True
-    return False
-
-
-def _family(traced: TracedBranch, curve: Curve, sector: Sector, space: StateSpace) -> str:
-    """Return what the solutions of a piece attend by: as its sector says, or else by the overlaps at its middle."""
-    if space.tells_families_apart:
-        return sector.family
-    middle = curve.points[len(curve.points) // 2]
-    state = traced.section.full(middle.y)[0]
-    evolution = _evolution_of(traced)
+    low, high = data.reach
+    middle = float(np.clip(np.sqrt(max(low, LOWEST) * min(high, HIGHEST)), low, high))
+    state = data.state(middle)[0]
     position, meaning = evolution.shares(state)
     if max(position, meaning) < SMALL_SHARE:
         return "agnostic"
-    if not _attracts(curve):
+    if not attracting:
         return "mixed"
     return "positional" if position > meaning else "semantic"
 
 
-def _evolution_of(traced: TracedBranch) -> StateEvolution:
-    problem = traced.section.problem
-    assert isinstance(problem, AttentionProblem)
-    return problem.evolution
+def piece_with(event: Event, pieces: Sequence[Piece], evolution: StateEvolution) -> Piece | None:
+    """Return the piece that an event lies on; None where no piece reaches it.
+
+    A curve with a fold passes the same alpha on several pieces: the event is on the one whose solution there is its
+    own. A fold itself belongs to the first of the two pieces that it ends.
+    """
+    own = [piece for piece in pieces if any(event is one for one in piece.events)]
+    ended = [piece for piece in own if any(event is met for met in piece.meets)]
+    if event.kind is EventKind.FOLD:
+        return ended[0] if ended else None
+    reaching = [piece for piece in own if piece.curve.reaches(event.parameter)] or ended
+    if len(reaching) < 2:
+        return reaching[0] if reaching else None
+    units = evolution.scales(evolution.space.floored(event.x))
+    there = canonical_signs(event.x, evolution.space)
+    return min(reaching, key=lambda piece: float(np.max(np.abs(piece.curve.state(event.parameter)[0] - there) / units)))
 
 
-def space_of(traced: TracedBranch) -> StateSpace:
-    """Return what the unknowns of a curve are."""
-    return _evolution_of(traced).space
-
-
-def _attracts(curve: Curve) -> bool:
-    """Whether state evolution within the sector is attracted to a piece, at its middle point."""
-    middle = curve.points[len(curve.points) // 2]
-    block = middle.evaluation.jacobian[:, :-1]
-    return bool(np.all(np.linalg.eigvals(block).real > 0.0))
+def _with_partners(piece: Piece, pieces: Sequence[Piece]) -> BranchCurve:
+    """Return a piece's curve with the names of the branches on which it ends."""
+    ends = []
+    for event, end in zip(piece.meets, piece.curve.ends, strict=True):
+        partner = ""
+        if event is not None and event.kind is EventKind.FOLD:
+            partner = next((p.name for p in pieces if p is not piece and any(event is met for met in p.meets)), "")
+        elif event is not None:
+            parents = [p for p in pieces if any(event is one for one in p.events) and p.curve.reaches(event.parameter)]
+            partner = parents[0].name if parents else ""
+        elif end.kind == "onset":
+            partner = "null"
+        ends.append(replace(end, partner=partner))
+    return replace(piece.curve, ends=(ends[0], ends[1]))

@@ -38,10 +38,10 @@ def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], 
     named += [(jump, "-.", "") for jump in diagram.first_order if jump != diagram.alpha_c]
     marks: dict[float, list[str]] = {}
     for transition, style, symbol in named:
-        if transition is not None:
+        if transition is not None and transition.resolved:
             axes.axvline(transition.alpha, color="black", linestyle=style, linewidth=1.0)
             marks.setdefault(transition.alpha, []).extend([symbol] if symbol else [])
-    if not label:
+    if not label or not marks:
         return
     places, (low, high) = sorted(marks), axes.get_xlim()
     for alpha, following in zip(places, [*places[1:], np.inf], strict=True):
@@ -97,7 +97,10 @@ def plot_phase_diagram(
     _mark_bifurcations(overlaps, diagram)
     _label_overlaps(overlaps, diagram, latex)
     overlaps.set_ylabel("overlap")
-    overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1])
+    top = max(
+        (line.get_ydata().max(initial=0.0, where=np.isfinite(line.get_ydata())) for line in overlaps.lines), default=0.0
+    )
+    overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1] if top > 0.0 else 1.0)
     losses.set_ylabel("training loss per dimension, $" + latex(r"-\Phi") + "$")
     errors.set_ylabel("test error per token, $" + latex(r"\epsilon_g") + "$")
     for baseline in compared:
@@ -135,17 +138,22 @@ def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda 
 
 
 def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
-    """Return entries of a legend for pitchforks and folds."""
-    handles = [
-        Line2D([], [], color="black", marker="o", linestyle="", label="supercritical pitchfork"),
-        Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical"),
-    ]
-    if any(transition.criticality == "unknown" for transition in diagram.bifurcations):
+    """Return entries of a legend for the kinds of bifurcations that there are."""
+    handles = []
+    kinds = {transition.criticality for transition in diagram.bifurcations if transition.points}
+    if "supercritical" in kinds or any(t.kind == "onset" for t in diagram.bifurcations):
+        named = "supercritical pitchfork" if "supercritical" in kinds else "leaves $Q = 0$"
+        handles.append(Line2D([], [], color="black", marker="o", linestyle="", label=named))
+    if "subcritical" in kinds:
+        handles.append(
+            Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical")
+        )
+    if "unknown" in kinds:
         handles.append(
             Line2D([], [], color="black", marker="o", markerfacecoloralt="white", fillstyle="bottom", linestyle="",
                    label="pitchfork, not known which")
         )  # fmt: skip
-    if any(transition.kind == "fold" for transition in diagram.bifurcations):
+    if any(transition.kind == "fold" and transition.points for transition in diagram.bifurcations):
         handles.append(Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold"))
     return handles
 
@@ -201,7 +209,7 @@ def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
             continue
         name = transition.between[1].split()[0]
         colour = BRANCH_COLOURS.get(name, "black")
-        filled = transition.criticality in ("supercritical", "unknown")
+        filled = transition.kind == "onset" or transition.criticality in ("supercritical", "unknown")
         state = transition.points[0].order_parameters
         space = next(iter(diagram.branches.values())).evolution.space
         for index in space.odd:

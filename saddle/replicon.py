@@ -1,26 +1,27 @@
 r"""Local stability of a solution against replica-symmetry breaking (theory notes, section 9).
 
-The replicon eigenvalue is :math:`\lambda_R = 1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the squared Frobenius
-norm. Its integrand is not one for the rule of ``saddle.quadrature``: where a jump of z* is about to be born, at a
-distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`, on either side, whereas
-those of the residual have a finite slope there. So for two tokens one outer direction is integrated like the lines
-themselves: along the difference of the teacher fields, which the births cross transversally, each is located, and
-nodes are graded towards it, after which the remaining two directions see a smooth function.
+The replicon eigenvalue is one minus the largest eigenvalue of a linear map (``saddle.replicon_map``), whose channel
+part is averaged here; for the paper's model it is :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the squared
+Frobenius norm. The integrand is not one for the rule of ``saddle.quadrature``: where a jump of z* is about to be born,
+at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`, on either side,
+whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer direction is
+integrated like the lines themselves: along the difference of the teacher fields, which the births cross transversally,
+each is located, and nodes are graded towards it, after which the remaining two directions see a smooth function.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from saddle.channel import N_COUNTS, Channel
 from saddle.quadrature import STRETCH, LineOrders, LineRule, SignedPermutation
+from saddle.replicon_map import form_size, largest_eigenvalue
 
 __all__ = ["Replicon", "replicon"]
 
-N_VALUES = 2
 # Spacing at which jumps are looked for along the difference of the teacher fields, in standard deviations.
 SCAN_SPACING = 0.3
 # Halvings of an interval that holds a birth: to 1e-9, far less than the distance of the nearest node.
@@ -49,9 +50,12 @@ class Replicon:
     Attributes
     ----------
     regular, regular_error
-        :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, the average leaving out the jumps themselves.
+        One minus the largest eigenvalue of the map of ``saddle.replicon_map``, its average leaving out the jumps
+        themselves. For rank one, tokens of equal covariance and a single eigenvalue it is
+        :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`.
     jump_strength, jump_strength_error
-        C, not negative.
+        C, not negative: at a small temperature T the jumps' part of the map is 1/T times a sum of positive maps, one
+        per jump, and C is that sum's largest eigenvalue.
     jumps, failures
         Numbers of jumps met and of failed searches, over all lines.
     """
@@ -69,39 +73,77 @@ class Replicon:
         return self.jump_strength <= self.jump_strength_error and self.regular > 0.0
 
 
-def replicon(channel: Channel, state: np.ndarray, alpha: float, *, quick: bool = False) -> Replicon:
-    """Average what the replicon eigenvalue needs at a state (4,), and put it together.
+@dataclass(frozen=True)
+class _Forms:
+    """Averages of the channel's form: entries on and above its diagonal, regular ones and then those of the jumps.
 
-    If ``quick``, on the outer nodes of the residual, which is rough for the regular part where there are jumps.
+    Attributes
+    ----------
+    sums
+        Averages, (2 m,).
+    differences
+        What embedded rules change, (k, 2 m).
+    error
+        How the differences of an average (k,) combine to its error.
+    counts
+        Jumps, failures and proximal points, over all lines, (3,).
     """
-    if not isinstance(channel.rule, LineRule):
-        sums, errors, counts = _averages(channel, state)
-    elif not quick:
-        sums, errors, counts = _averages_between_births(channel, channel.rule, state)
+
+    sums: np.ndarray
+    differences: np.ndarray
+    error: Callable[[np.ndarray], np.ndarray]
+    counts: np.ndarray
+
+    def largest(self, weights: np.ndarray, part: int) -> tuple[float, float]:
+        """Return the largest eigenvalue of the regular (0) or the jumps' (1) map, and its error to first order."""
+        size = len(self.sums) // 2
+        own = slice(part * size, (part + 1) * size)
+        value, slopes = largest_eigenvalue(weights, self.sums[own])
+        return value, float(self.error(self.differences[:, own] @ slopes))
+
+
+def replicon(
+    channel: Channel, state: np.ndarray, alpha: float, weights: np.ndarray, *, quick: bool = False
+) -> Replicon:
+    """Average what the replicon eigenvalue needs at a state (n,), and put it together.
+
+    ``weights`` is the weights' map there, see :func:`saddle.replicon_map.weights_map`. If ``quick``, on the outer nodes
+    of the residual, which is rough for the regular part where there are jumps.
+    """
+    if isinstance(channel.rule, LineRule) and not quick:
+        forms = _averages_between_births(channel, channel.rule, state)
     else:
-        sums, errors, counts = _averages(channel, state)
-        errors[0] += (QUICK_ERROR if counts[0] else LINE_ERROR) * abs(sums[0])
+        forms = _averages(channel, state)
+    regular, error = forms.largest(weights, 0)
+    jumps, jumps_error = forms.largest(weights, 1)
+    if isinstance(channel.rule, LineRule):
+        error += (QUICK_ERROR if quick and forms.counts[0] else LINE_ERROR) * abs(regular)
     return Replicon(
-        regular=float(1.0 - alpha * sums[0]),
-        regular_error=float(alpha * errors[0]),
-        jump_strength=float(alpha * sums[1]),
-        jump_strength_error=float(alpha * errors[1]),
-        jumps=int(counts[0]),
-        failures=int(counts[1]),
+        regular=float(1.0 - alpha * regular),
+        regular_error=float(alpha * error),
+        jump_strength=float(alpha * jumps),
+        jump_strength_error=float(alpha * jumps_error),
+        jumps=int(forms.counts[0]),
+        failures=int(forms.counts[1]),
     )
 
 
-def _averages(channel: Channel, state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return averages (2,), errors (2,) and counts (3,) on the rule's own nodes.
+def _size(channel: Channel) -> int:
+    """Return how many averages a line has: two forms."""
+    return 2 * form_size(channel.space.layout.group_count, channel.space.layout.rank)
+
+
+def _averages(channel: Channel, state: np.ndarray) -> _Forms:
+    """Average on the rule's own nodes.
 
     NOTE: the integrand has no variance (its square has a logarithmic divergence where jumps are born), so that
     errors fall a little more slowly than one over the square root of the number of lines.
     """
-    outer = channel.outer(state)
-    rows = channel.line_rows(state, outer.nodes, N_VALUES + N_COUNTS, channel.kernel.module.REPLICON)
-    sums = np.einsum("k,kj->j", outer.weights, rows[:, :N_VALUES])
-    embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :N_VALUES])
-    return sums, outer.error(embedded - sums), rows[:, N_VALUES:].sum(axis=0)
+    outer, size = channel.outer(state), _size(channel)
+    rows = channel.line_rows(state, outer.nodes, size + N_COUNTS, channel.kernel.module.REPLICON)
+    sums = np.einsum("k,kj->j", outer.weights, rows[:, :size])
+    embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :size])
+    return _Forms(sums, embedded - sums, outer.error, rows[:, size:].sum(axis=0))
 
 
 def _signs(generators: tuple[SignedPermutation, ...]) -> set[tuple[int, int]]:
@@ -166,28 +208,27 @@ def _pieces(births: np.ndarray, reach: float) -> Iterator[tuple[float, float, bo
                 yield edge, far, False
 
 
-def _averages_between_births(
-    channel: Channel, rule: LineRule, state: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return averages (2,), errors (2,) and counts (3,) for two tokens, one direction broken where jumps are born."""
+def _averages_between_births(channel: Channel, rule: LineRule, state: np.ndarray) -> _Forms:
+    """Average for two tokens of rank one, one direction broken where jumps are born."""
+    size = _size(channel)
     nodes, weights = _half_lattice(rule, _signs(channel.symmetries(state)))
     mode, reach, every = channel.kernel.module.REPLICON, rule.reach, np.arange(len(nodes))
 
     def lines(owner: np.ndarray, difference: np.ndarray, line: LineOrders) -> np.ndarray:
         total, common = nodes[owner].T
         outer = np.stack([total + difference, total - difference, np.sqrt(2.0) * common], axis=1) / np.sqrt(2.0)
-        return channel.line_rows(state, outer, N_VALUES + N_COUNTS, mode, line)
+        return channel.line_rows(state, outer, size + N_COUNTS, mode, line)
 
     # Where the number of jumps changes, one is born. Only jumps matter here, so lines are hardly integrated.
     counting = replace(rule.line, graded_nodes=1, plain_nodes=1)
     scan = np.linspace(-reach, reach, int(2.0 * reach / SCAN_SPACING) + 2)
-    jumps = lines(np.repeat(every, len(scan)), np.tile(scan, len(nodes)), counting)[:, N_VALUES]
+    jumps = lines(np.repeat(every, len(scan)), np.tile(scan, len(nodes)), counting)[:, size]
     jumps = jumps.reshape(len(nodes), len(scan))
     owner, k = np.nonzero(np.diff(jumps, axis=1))
     low, high, before = scan[k], scan[k + 1], jumps[owner, k]
     for _ in range(HALVINGS if len(owner) else 0):
         middle = 0.5 * (low + high)
-        unborn = lines(owner, middle, counting)[:, N_VALUES] == before
+        unborn = lines(owner, middle, counting)[:, size] == before
         low, high = np.where(unborn, middle, low), np.where(unborn, high, middle)
     births = 0.5 * (low + high)
 
@@ -204,10 +245,9 @@ def _averages_between_births(
     owner, along = np.concatenate(owners), np.concatenate(along, axis=1)
     fine = replace(rule.line, graded_nodes=LINE_NODES[0], plain_nodes=LINE_NODES[1])
     rows = lines(owner, np.concatenate(differences), fine)
-    values = rows[:, :N_VALUES]
+    values = rows[:, :size]
     sums, outer_half, inner_half = (
         np.einsum("k,k,kj->j", weights[i, owner], along[j], values) for i, j in ((0, 0), (1, 0), (0, 1))
     )
-    errors = FACTORS @ np.abs([outer_half - sums, inner_half - sums])
-    errors[0] += LINE_ERROR * abs(sums[0])
-    return sums, errors, rows[:, N_VALUES:].sum(axis=0)
+    differences = np.array([outer_half - sums, inner_half - sums])
+    return _Forms(sums, differences, lambda x: FACTORS @ np.abs(x), rows[:, size:].sum(axis=0))

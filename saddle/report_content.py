@@ -114,13 +114,30 @@ def transition_blocks(diagram: PhaseDiagram) -> list[Block]:
         blocks.append(_transition_table(diagram))
     blocks += [Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()]
     phases = "; ".join(
-        rf"{phase.branch or 'none known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$"
+        rf"{phase.branch or 'not known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$"
+        + (f" ({_with_symbols(phase.reason)})" if phase.branch is None else "")
         for phase in diagram.phases
     )
     blocks.append(Paragraph(f"The global minimum of the training loss, among the branches found, is: {phases}."))
+    blocks.append(Paragraph(_audit_sentence(diagram)))
     rows = tuple((branch.name, _with_symbols(replica_symmetry(branch))) for branch in diagram.branches.values())
     blocks.append(Table(("branch", "replica symmetry"), rows))
     return blocks
+
+
+def _audit_sentence(diagram: PhaseDiagram) -> str:
+    """Say where solutions were looked for that no branch leads to."""
+    audit = diagram.audit
+    if not audit.points:
+        return "It was not audited."
+    places = ", ".join(f"{alpha:.4g}" for alpha in audit.alphas)
+    missing = "; ".join(text for point in audit.points for text in point.missing)
+    found = f"what is missing: {_with_symbols(missing)}" if missing else "no solution of larger free entropy is missing"
+    unfinished = "" if audit.complete else " The search was interrupted."
+    return (
+        rf"Solutions that no branch leads to were looked for from {audit.starts} starts at $\alpha = {places}$: "
+        f"{found}.{unfinished}"
+    )
 
 
 def _reason(name: str, reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Results as text: tables of transitions and lines, what replica symmetry does, folders to write to."""
+"""Results as text: tables of transitions and lines, the audit, and what replica symmetry does."""
 
 from __future__ import annotations
 
@@ -43,18 +43,34 @@ def transition_table(diagram: PhaseDiagram) -> str:
     lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
     baseline = diagram.linear_baseline
     lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
-    lines.append("replica symmetry at zero temperature:")
+    lines.append(f"audit: {diagram.audit}")
+    lines.append("replica symmetry at zero temperature, at the points of the grid:")
     lines += [f"  {branch.name}: {replica_symmetry(branch)}" for branch in diagram.branches.values()]
     return "\n".join(lines)
 
 
 def replica_symmetry(branch: Branch) -> str:
     """Say in words where on a branch replica symmetry is locally stable."""
-    own, stable = branch.distinct, branch.replica_stable
+    own = branch.distinct
     if not own.any():
-        return "no solution of its own"
+        return "no solution of its own in this range"
+    unclear = own & ~branch.replica_known
+    if unclear.any():
+        ranges = ", ".join(f"{alpha:.3f}" for alpha in branch.alpha[unclear])
+        return f"not known within errors at alpha = {ranges}; {_where_stable(branch, own & ~unclear)}"
+    return _where_stable(branch, own)
+
+
+def _where_stable(branch: Branch, own: np.ndarray) -> str:
+    """Say where replica symmetry is stable, among points (n,) at which that is known."""
+    stable = branch.replica_stable
+    if not own.any():
+        return "nothing else was computed"
     if not np.any(stable[own]):
-        return "broken at every point (the proximal point jumps)"
+        jumping = branch.jumping[own]
+        cause = "the proximal point jumps" if np.all(jumping) else "the regular part of the replicon is negative"
+        cause = cause if np.all(jumping) or not np.any(jumping) else "by jumps or by the regular part of the replicon"
+        return f"broken at every point ({cause})"
     if np.all(stable[own]):
         return "stable at every point"
     changes = np.flatnonzero(np.diff(stable[own].astype(int)))

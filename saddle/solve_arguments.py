@@ -5,6 +5,7 @@ Each function returns plain values, or raises an ``InvalidArgument`` that names 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SolveArguments", "checked_alpha", "checked_alpha_range", "checked_baselines", "checked_evolution",
-    "checked_points", "checked_sector", "checked_solve", "checked_state", "checked_threads", "checked_tolerance",
-    "fits_lattice", "fitting_rule",
+    "checked_grid", "checked_points", "checked_sector", "checked_solve", "checked_state", "checked_threads",
+    "checked_tolerance", "fits_lattice", "fitting_rule",
 ]  # fmt: skip
 
 # Far beyond anything of use on either side, and what squares and logarithms can bear.
@@ -46,7 +47,7 @@ class SolveArguments(NamedTuple):
     """Arguments of a solve as plain values."""
 
     alpha: tuple[float, float]
-    points: int
+    points: int | tuple[float, ...]
     sweep: str
     tolerance: float | None
     rule: OuterRule | None
@@ -72,8 +73,9 @@ def checked_solve(
         Naming the one that is none, quoting its value.
     """
     AttentionModel.require_any(model, "the compiled solver")
-    low, high = checked_alpha_range(alpha)
-    count = checked_points(points)
+    given = checked_grid(points)
+    low, high = (given[0], given[-1]) if isinstance(given, tuple) else checked_alpha_range(alpha)
+    count = 2 if isinstance(given, tuple) else given
     # Points are even in the square root, and must differ.
     if not np.all(np.diff(np.linspace(np.sqrt(low), np.sqrt(high), min(count, 1000)) ** 2) > 0.0):
         raise InvalidArgument(f"alpha must be wide enough for {count} points that differ, got {low!r} to {high!r}")
@@ -81,7 +83,7 @@ def checked_solve(
         raise InvalidArgument(f"sweep must be 'down' or 'up', got {quoted(sweep)}")
     return SolveArguments(
         (low, high),
-        count,
+        given,
         sweep,
         checked_tolerance(tolerance),
         None if rule is None else fitting_rule(model, rule),
@@ -111,6 +113,18 @@ def checked_points(points: Any) -> int:
     """Return a number of points."""
     least = checked_integer("points", points, 2)
     return checked_integer("points", least, 2, MOST_POINTS)
+
+
+def checked_grid(points: Any) -> int | tuple[float, ...]:
+    """Return a number of points, or a grid of increasing sample complexities."""
+    if not isinstance(points, (list, tuple)) and not (isinstance(points, np.ndarray) and points.ndim == 1):
+        return checked_points(points)
+    grid = tuple(checked_number(f"points[{k}]", value, *ALPHA_RANGE) for k, value in enumerate(points))
+    if len(grid) < 2 or len(grid) > MOST_POINTS or any(b <= a for a, b in pairwise(grid)):
+        raise InvalidArgument(
+            f"points must be a number or at least two increasing values of alpha, got {quoted(points)}"
+        )
+    return grid
 
 
 def checked_tolerance(tolerance: Any) -> float | None:

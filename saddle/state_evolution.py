@@ -23,6 +23,7 @@ from saddle.continuation.newton import OutsideDomain
 from saddle.kernel import load_kernel
 from saddle.quadrature import OuterRule
 from saddle.replicon import Replicon, replicon
+from saddle.replicon_map import weights_map
 from saddle.solve_arguments import checked_state, checked_threads, fitting_rule
 from saddle.state_space import StateSpace
 from saddle.weights import Weights
@@ -323,23 +324,40 @@ class StateEvolution:
         )
 
     @numpy_defaults
-    def replicon(self, state: np.ndarray, alpha: float, *, quick: bool = False) -> Replicon:
+    def replicon(
+        self, state: np.ndarray, alpha: float, *, quick: bool = False, averages: ChannelAverages | None = None
+    ) -> Replicon:
         """Return whether a solution (n,) is stable against replica-symmetry breaking, and by how much.
 
         The state is taken as it is: it should be a solution at ``alpha``. Costs thirty to sixty residuals; if
         ``quick``, one, with a jump strength about as good as the rule, but a regular part that is rough where there are
         jumps (its error says so; it does not decide anything there). Theory notes, section 9.
 
+        Where the spectrum has several atoms, the weights' precision enters, from ``averages``: the channel's at this
+        state, if they are known, otherwise at the cost of one more residual.
+
         Raises
         ------
         OutsideDomain
-            If q, V or rho - theta^T q^{-1} theta is not positive definite.
+            If q, V, rho - theta^T q^{-1} theta or, if it enters, the weights' precision is not positive definite.
         ValueError
             If the state is none, or alpha is no number.
         """
         state, alpha = checked_state(state, self.space), self._checked_alpha(alpha)
         self.check_domain(state)
-        return replicon(self.channel, state, alpha, quick=quick)
+        weights = weights_map(*self._weights_responses(state, alpha, averages))
+        return replicon(self.channel, state, alpha, weights, quick=quick)
+
+    def _weights_responses(
+        self, state: np.ndarray, alpha: float, averages: ChannelAverages | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return gamma_g B^{-1} on every atom, (atoms, groups, r, r), and the weights of the atoms."""
+        if len(self.weights.atoms) == 1:
+            return self.space.matrices(state, "susceptibility")[None], np.ones(1)
+        conjugates = alpha * (averages or self.channel.averages(state)).conjugates
+        if not self.weights.exist(conjugates):
+            raise OutsideDomain(f"the weights' precision is not positive at {state}")
+        return self.weights.responses(self.space.matrices(conjugates, "susceptibility"))
 
     def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
         """Return the full state (n,) of a sector's unknowns, with zeros for what vanishes there."""

@@ -216,7 +216,7 @@ class StateSpace:
         return jacobian
 
     @cached_property
-    def _exchanges(self) -> list[np.ndarray]:
+    def exchanges(self) -> list[np.ndarray]:
         """Return how neighbouring columns' exchanges permute the order parameters, as arrays of indices."""
         if not self.rotations:
             return []
@@ -235,7 +235,7 @@ class StateSpace:
     def exchanges_fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the exchanges of columns that leave a state where it is, as permutations of the unknowns."""
         scale = np.maximum(np.abs(state), np.finfo(float).tiny)
-        return [moved for moved in self._exchanges if np.all(np.abs(state[moved] - state) <= ALIKE * scale)]
+        return [moved for moved in self.exchanges if np.all(np.abs(state[moved] - state) <= ALIKE * scale)]
 
 
 def _definite(matrix: np.ndarray) -> bool:

@@ -1,76 +1,57 @@
-"""A phase diagram as an xarray.Dataset, and as a netCDF file that reads back to the same diagram."""
+"""A phase diagram as an xarray.Dataset, and as a results file that reads back to the same diagram."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from baselines import linear_positional
-from replica.checked_arguments import checked_path
-from replica.errors import InvalidArgument, UnreadableFile, UnwritableFile
-from replica.model import AttentionModel
+from baselines import LinearPositional, linear_positional
+from replica.errors import UnreadableFile
+from replica.names import order_parameters
+from replica.sectors import FAMILIES, Sector
+from saddle.audit import Audit
 from saddle.branch import Branch
+from saddle.curve_columns import check_curves, curve_of, curve_variables, curves_to_json
+from saddle.diagram_columns import ALPHA_COLUMN, BRANCH_COLUMNS, BRANCH_NUMBERS, FREE, LABELS, quantity_columns
+from saddle.file_schema import Attribute, Contents, attributes_to_json, variable_of
+from saddle.null_solution import NULL_FAMILY, null_sector
 from saddle.outcomes import Outcome
-from saddle.quadrature import LineOrders, LineRule, OuterRule, SobolRule
+from saddle.results_file import FileKind, read_contents, write_contents
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, TransitionPoint
+from saddle.state_space import StateSpace
+from saddle.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
+from saddle.transitions import Transition
 
 if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram
 
-__all__ = [
-    "load",
-    "prepare_output",
-    "read_dataset",
-    "rule_from_dict",
-    "rule_to_dict",
-    "save",
-    "to_dataset",
-    "write_dataset",
-]
+__all__ = ["DIAGRAM_FILE", "load", "save", "to_dataset"]
 
-FORMAT = "attention-phase diagram 4"
-RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
-SCALARS = (
-    "free_entropy",
-    "free_entropy_error",
-    "train_loss",
-    "test_error",
-    "test_error_error",
-    "average_envelope",
-    "residual_norm",
-    "replicon_regular",
-    "replicon_regular_error",
-    "jump_strength",
-    "jump_strength_error",
+DIAGRAM_FILE = FileKind(
+    "attention-phase diagram", "a saved phase diagram", version=5, oldest=4, sealed_since=5
+)  # fmt: skip
+
+ATTRIBUTES = (
+    Attribute("alpha_c", Transition | None),
+    Attribute("alpha_l", Transition | None),
+    Attribute("bifurcations", tuple[Transition, ...]),
+    Attribute("first_order", tuple[Transition, ...]),
+    Attribute("reasons", Mapping[str, str]),
+    Attribute("everywhere", tuple[Transition, ...], since=5, default=()),
+    Attribute("audit", Audit, since=5, default=Audit()),
+    Attribute("searched", tuple[float, float], since=5, default=(0.0, 0.0)),
 )
+"""Fields of a diagram that its file keeps as JSON."""
 
-
-def prepare_output(path: str | os.PathLike[str]) -> Path:
-    """Return a file path whose folder exists and can be written.
-
-    Raises
-    ------
-    ValueError
-        If the folder cannot be made or written, the path is a folder, or it is no path.
-    """
-    target = checked_path("path", path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise UnwritableFile(f"cannot write to the folder {str(target.parent)!r}: {error.strerror}") from None
-    if target.is_dir():
-        raise UnwritableFile(f"{str(target)!r} is a folder, but a file is to be written there")
-    return target
+KNOWN = (NULL_FAMILY, *FAMILIES)
+STORED = {Outcome.CONVERGED.name, Outcome.MERGED.name}
+# Of the baseline's test error, which is computed again from the model.
+BASELINE_ROUNDING = 1e-6
 
 
 def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
@@ -82,127 +63,54 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     branches = list(diagram.branches.values())
     space = branches[0].evolution.space
     names = [quantity.name for quantity in space.quantities]
-    n = diagram.alpha.size
-
-    def stacked(values: list[np.ndarray], *tail: int) -> np.ndarray:
-        return np.array(values) if values else np.empty((0, n, *tail))
-
     variables: dict[str, Any] = {}
-    for k, quantity in enumerate(space.quantities):
-        attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
-        variables[quantity.name] = (
-            ("branch", "alpha"), stacked([b.states[:, k] for b in branches]), attributes,
-        )  # fmt: skip
-        variables[f"{quantity.name}_error"] = (
-            ("branch", "alpha"),
-            stacked([b.errors[:, k] for b in branches]),
-        )
-    for k, quantity in enumerate(space.conjugates):
-        attributes = {"symbol": quantity.latex, "long_name": quantity.meaning}
-        values = stacked([b.conjugate_states[:, k] for b in branches])
-        variables[quantity.name] = (("branch", "alpha"), values, attributes)
-    for name in SCALARS:
-        variables[name] = (("branch", "alpha"), stacked([getattr(b, name) for b in branches]))
-    stable = stacked([b.replica_stable for b in branches]).astype(np.int8)
-    variables["replica_stable"] = (("branch", "alpha"), stable)
-    variables["stable"] = (("branch", "alpha"), stacked([b.stable for b in branches]).astype(np.int8))
-    outcomes = np.array([[outcome.name for outcome in b.outcome] for b in branches], dtype="U12")
-    variables["outcome"] = (("branch", "alpha"), outcomes.reshape(len(branches), n))
-    for part in ("real", "imag"):
-        values = stacked([getattr(b.eigenvalues, part) for b in branches], space.size)
-        variables[f"eigenvalue_{part}"] = (("branch", "alpha", "eigenvalue"), values)
-    variables["jacobian_diagonal"] = (
-        ("branch", "alpha", "order_parameter"),
-        stacked([b.jacobian_diagonal for b in branches], space.size),
-    )
-    signs = stacked([b.jacobian_signs for b in branches], 1 + len(space.odd))
-    variables["jacobian_signs"] = (("branch", "alpha", "block"), signs)
-    variables["sector"] = (("branch",), np.array([b.sector.value for b in branches], dtype="U12"))
+    for k, (own, error, conjugate) in enumerate(quantity_columns(space.layout)):
+        variables[own.name] = variable_of(own, [b.states[:, k] for b in branches])
+        variables[error.name] = variable_of(error, [b.errors[:, k] for b in branches])
+        variables[conjugate.name] = variable_of(conjugate, [b.conjugate_states[:, k] for b in branches])
+    for column in BRANCH_NUMBERS:
+        variables[column.name] = variable_of(column, [getattr(b, column.name) for b in branches])
+    others = {
+        "replica_stable": [b.replica_stable.astype(np.int8) for b in branches],
+        "stable": [b.stable.astype(np.int8) for b in branches],
+        "outcome": [[outcome.name for outcome in b.outcome] for b in branches],
+        "eigenvalue_real": [np.real(b.eigenvalues) for b in branches],
+        "eigenvalue_imag": [np.imag(b.eigenvalues) for b in branches],
+        "jacobian_diagonal": [b.jacobian_diagonal for b in branches],
+        "jacobian_signs": [np.asarray(b.jacobian_signs, dtype=np.int8) for b in branches],
+        "sector": [b.sector.value for b in branches],
+        FREE: [np.isin(np.arange(space.size), b.sector.free).astype(np.int8) for b in branches],
+    }
+    variables |= {column.name: variable_of(column, others[column.name]) for column in BRANCH_COLUMNS}
+    variables |= curve_variables(branches)
     attributes = {
-        "format": FORMAT,
+        "format": DIAGRAM_FILE.format,
         "model": json.dumps(diagram.model.to_dict()),
         "rule": json.dumps(rule_to_dict(diagram.rule)),
-        "alpha_c": json.dumps(None if diagram.alpha_c is None else asdict(diagram.alpha_c)),
-        "alpha_l": json.dumps(None if diagram.alpha_l is None else asdict(diagram.alpha_l)),
-        "bifurcations": json.dumps([asdict(transition) for transition in diagram.bifurcations]),
-        "first_order": json.dumps([asdict(transition) for transition in diagram.first_order]),
-        "reasons": json.dumps(dict(diagram.reasons)),
+        **attributes_to_json(ATTRIBUTES, diagram),
+        "curves": curves_to_json(branches),
         "complete": int(diagram.complete),
         "linear_baseline_test_error": diagram.linear_baseline.test_error,
     }
-    coordinates = {
+    labels = {
         "branch": [branch.name for branch in branches],
-        "alpha": ("alpha", diagram.alpha, {"long_name": "sample complexity n/d"}),
         "order_parameter": names,
         "block": ["own", *(names[i] for i in space.odd)],
     }
+    coordinates: dict[str, Any] = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
+    coordinates["alpha"] = variable_of(ALPHA_COLUMN, diagram.alpha)
     return xr.Dataset(variables, coordinates, attributes)
 
 
 def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
-    """Write a diagram to netCDF by a temporary file, so that nothing half-written is left behind.
+    """Write a diagram to a sealed netCDF file, whole or not at all.
 
     Raises
     ------
     ValueError
-        If the folder cannot be written.
+        If the file cannot be written.
     """
-    write_dataset(to_dataset(diagram), path)
-
-
-def write_dataset(data: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write a Dataset to netCDF, whole or not at all; raises ValueError if the folder cannot be written."""
-    target = prepare_output(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".tmp")
-    os.close(handle)
-    try:
-        data.to_netcdf(temporary, engine="scipy")
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def read_dataset(path: str | os.PathLike[str], wanted: str, what: str) -> xr.Dataset:
-    """Read a Dataset of a wanted format, described by ``what``; raises ValueError if the file holds none."""
-    path = checked_path("path", path)
-    try:
-        with xr.open_dataset(path, engine="scipy") as opened:
-            data = opened.load()
-    except (OSError, TypeError, ValueError) as error:
-        raise UnreadableFile(f"cannot read {str(path)!r} as {what}: {error}") from None
-    if data.attrs.get("format") != wanted:
-        raise UnreadableFile(f"{str(path)!r} is not {what}: format {data.attrs.get('format')!r}")
-    return data
-
-
-def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
-    """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
-    if not isinstance(rule, tuple(RULES.values())):
-        raise InvalidArgument(f"only diagrams on a LineRule or a SobolRule can be stored, got {rule!r}")
-    return {"kind": type(rule).__name__, **asdict(rule)}
-
-
-def rule_from_dict(values: dict[str, Any]) -> OuterRule:
-    """Return the rule that :func:`rule_to_dict` wrote."""
-    others = {name: value for name, value in values.items() if name not in ("kind", "line")}
-    return RULES[values["kind"]](**others, line=LineOrders(**values["line"]))
-
-
-def _transition(value: dict[str, Any]) -> Transition:
-    points = [
-        TransitionPoint(**{**point, "order_parameters": tuple(point["order_parameters"])}) for point in value["points"]
-    ]
-    bracket = value["bracket"]
-    changed = {
-        "between": tuple(value["between"]),
-        "points": tuple(points),
-        "bracket": None if bracket is None else tuple(bracket),
-    }
-    return Transition(**{**value, **changed})
-
-
-def _optional(value: dict[str, Any] | None) -> Transition | None:
-    return None if value is None else _transition(value)
+    write_contents(to_dataset(diagram), DIAGRAM_FILE, path, _check)
 
 
 def load(path: str | os.PathLike[str]) -> PhaseDiagram:
@@ -211,51 +119,115 @@ def load(path: str | os.PathLike[str]) -> PhaseDiagram:
     Raises
     ------
     ValueError
-        If the file cannot be read or is not a saved diagram.
+        If the file cannot be read, is not a saved diagram, or was changed after it was written.
     """
+    return read_contents(path, DIAGRAM_FILE, _diagram)
+
+
+def _check(contents: Contents) -> dict[str, Any]:
+    """Compare a file with what it must hold, and return the arguments of a diagram that need no equations."""
+    model = model_from_dict(contents.json("model", Mapping[str, Any]))
+    layout = model.structure.layout
+    contents.check((*LABELS, ALPHA_COLUMN))
+    alpha = contents.values("alpha")
+    if not (np.all(np.isfinite(alpha)) and alpha.size and alpha[0] > 0.0 and np.all(np.diff(alpha) > 0.0)):
+        raise UnreadableFile(f"alpha must be positive, finite and increasing, got {alpha.tolist()!r:.80}")
+    names = contents.texts("branch")
+    if len(set(names)) != len(names) or any((name.split() or [""])[0] not in KNOWN for name in names):
+        raise UnreadableFile(f"branches must have the names of families, each its own, got {names!r:.80}")
+    if contents.texts("order_parameter") != [quantity.name for quantity in order_parameters(layout)]:
+        raise UnreadableFile(f"order parameters must be the model's, got {contents.texts('order_parameter')!r:.80}")
+    contents.check(column for column in BRANCH_COLUMNS if column.name == "outcome")
+    outcomes = contents.values("outcome")
+    unknown = sorted(set(outcomes.ravel().tolist()) - set(Outcome.__members__))
+    if unknown:
+        raise UnreadableFile(f"there is no outcome {unknown[0]!r:.40}")
+    stored = np.isin(outcomes, sorted(STORED))
+    contents.check(BRANCH_COLUMNS, stored)
+    contents.check(BRANCH_NUMBERS, stored)
+    contents.check((column for columns in quantity_columns(layout) for column in columns), stored)
+    attributes = contents.read(ATTRIBUTES)
+    if contents.version < 5:
+        attributes["searched"] = (float(alpha[0]), float(alpha[-1]))
+        attributes["everywhere"] = (*attributes["first_order"], *attributes["bifurcations"])
+    found = [attributes["alpha_c"], attributes["alpha_l"], *attributes["everywhere"]]
+    found += [*attributes["bifurcations"], *attributes["first_order"]]
+    check_curves(contents, len(names))
+    for transition in found:
+        _check_transition(transition, len(order_parameters(layout)))
+    return {
+        "model": model,
+        "rule": rule_from_dict(contents.json("rule", Mapping[str, Any])),
+        "alpha": alpha,
+        "complete": bool(contents.number("complete")),
+        **attributes,
+    }
+
+
+def _check_transition(transition: Transition | None, unknowns: int) -> None:
+    if transition is None:
+        return
+    if not (np.isfinite(transition.alpha) and transition.alpha > 0.0 and not transition.error < 0.0):
+        raise UnreadableFile(f"transitions must be at positive alpha, with an error, got {transition}")
+    if any(len(point.order_parameters) != unknowns for point in transition.points):
+        raise UnreadableFile(f"points of transitions must have {unknowns} order parameters: {transition}")
+
+
+def _check_baseline(contents: Contents, baseline: LinearPositional) -> None:
+    """Refuse an unsealed file if its model is not the one that was solved, whose baseline was stored."""
+    then = contents.number("linear_baseline_test_error")
+    near = abs(then - baseline.test_error) <= BASELINE_ROUNDING * abs(then) + 10.0 * baseline.error
+    if contents.version < DIAGRAM_FILE.sealed_since and not near:
+        raise UnreadableFile(
+            f"its model is not the one that was solved, whose linear baseline has a test error of {then!r}, "
+            f"not {baseline.test_error!r}"
+        )
+
+
+def _diagram(contents: Contents) -> PhaseDiagram:
     from saddle.phase_diagram import PhaseDiagram
 
-    data = read_dataset(path, FORMAT, "a saved phase diagram")
-    attributes = {
-        name: json.loads(data.attrs[name])
-        for name in ("model", "rule", "alpha_c", "alpha_l", "bifurcations", "first_order", "reasons")
-    }
-    try:
-        model, rule = AttentionModel(**attributes["model"]), rule_from_dict(attributes["rule"])
-    except (KeyError, TypeError) as error:
-        raise UnreadableFile(f"{str(path)!r} was saved by another version of attention-phase: {error}") from None
-    evolution = StateEvolution(model, rule)
-    space = evolution.space
-    names, hats = ([x.name for x in quantities] for quantities in (space.quantities, space.conjugates))
-    alpha = np.array(data["alpha"].values)
+    arguments = _check(contents)
+    alpha = arguments["alpha"]
     alpha.setflags(write=False)
+    baseline = linear_positional(arguments["model"])
+    _check_baseline(contents, baseline)
+    evolution = StateEvolution(arguments["model"], arguments["rule"])
     branches = {}
-    for name in map(str, data["branch"].values):
-        chosen = data.sel(branch=name)
+    for k, name in enumerate(contents.texts("branch")):
+        own = Contents(contents.data.isel(branch=k), contents.version)
+        columns = quantity_columns(evolution.space.layout)
+        states, errors, conjugates = (np.stack([own.values(x[i].name) for x in columns], axis=-1) for i in range(3))
+        outcomes = tuple(Outcome[str(outcome)] for outcome in own.values("outcome"))
+        numbers = {column.name: own.values(column.name) for column in BRANCH_NUMBERS}
+        curve, attracting = curve_of(contents, k, alpha, outcomes, states, numbers)
         branches[name] = Branch(
-            sector=space.sector_named(str(chosen["sector"].values)),
+            curve=curve,
+            attracting=attracting,
+            sector=_sector(own, name, evolution.space),
             label=name,
             evolution=evolution,
             alpha=alpha,
-            outcome=tuple(Outcome[str(outcome)] for outcome in chosen["outcome"].values),
-            states=np.stack([chosen[x].values for x in names], axis=-1),
-            conjugate_states=np.stack([chosen[x].values for x in hats], axis=-1),
-            errors=np.stack([chosen[f"{x}_error"].values for x in names], axis=-1),
-            eigenvalues=chosen["eigenvalue_real"].values + 1j * chosen["eigenvalue_imag"].values,
-            jacobian_diagonal=np.array(chosen["jacobian_diagonal"].values),
-            jacobian_signs=np.array(chosen["jacobian_signs"].values),
-            **{name: np.array(chosen[name].values) for name in SCALARS},
+            outcome=outcomes,
+            states=states,
+            errors=errors,
+            conjugate_states=conjugates,
+            eigenvalues=own.values("eigenvalue_real") + 1j * own.values("eigenvalue_imag"),
+            jacobian_diagonal=own.values("jacobian_diagonal"),
+            jacobian_signs=own.values("jacobian_signs"),
+            **numbers,
         )
-    return PhaseDiagram(
-        model=model,
-        alpha=alpha,
-        branches=branches,
-        alpha_c=_optional(attributes["alpha_c"]),
-        alpha_l=_optional(attributes["alpha_l"]),
-        bifurcations=tuple(map(_transition, attributes["bifurcations"])),
-        first_order=tuple(map(_transition, attributes["first_order"])),
-        linear_baseline=linear_positional(model),
-        reasons=attributes["reasons"],
-        rule=rule,
-        complete=bool(data.attrs["complete"]),
-    )
+    return PhaseDiagram(branches=branches, linear_baseline=baseline, **arguments)
+
+
+def _sector(branch: Contents, name: str, space: StateSpace) -> Sector:
+    """Return a branch's sector, by its free unknowns: its name may be one that the space does not know."""
+    if name.split()[0] == NULL_FAMILY:
+        return null_sector(space)
+    if branch.version < 5:
+        name = str(branch.data["sector"].values)
+        try:
+            return space.sector_named(name)
+        except KeyError:
+            raise UnreadableFile(f"there is no sector {name!r:.40}") from None
+    return space.sector_of({int(i) for i in np.flatnonzero(branch.values(FREE))})

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddle.branch import Branch
-from saddle.branch_assembly import piece_with
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
-from saddle.pieces import Piece
+from saddle.pieces import Piece, piece_with
 from saddle.sharpening import LocatedTransition, locate
-from saddle.state_evolution import StateEvolution
+from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
 from saddle.transition_equations import Fold, Pitchfork, TransitionEquations
 
-__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "global_branch", "transition_points"]
+__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "point_of", "transition_points"]
 
 CRITICALITY = {
     Criticality.SUPERCRITICAL: "supercritical",
@@ -55,7 +53,8 @@ class Transition:
         From embedded rules, propagated to alpha to first order; at least a tenth of the difference from the
         location on the branches' own rule (for pitchforks and folds, all of it), and at least 1e-6.
     kind
-        "first-order", "baseline-crossing", "pitchfork" or "fold".
+        "first-order", "baseline-crossing", "pitchfork", "fold", "onset" (a branch leaves Q = 0 continuously) or "branch
+        point" (curves cross, and no symmetry says how).
     between
         The two branches, or the branch and the baseline.
     unstable_to
@@ -64,9 +63,10 @@ class Transition:
         For a pitchfork, "supercritical" (the new branch is where the old one has lost stability to the overlap
         that breaks the symmetry), "subcritical" or "unknown".
     resolved
-        False if a bifurcation was bracketed but its equations were not solved: alpha is then a guess.
+        False if a transition was bracketed but its equations were not solved, or if it may be noise of a rough rule:
+        alpha is then a guess, and is not drawn.
     bracket
-        For a bifurcation, values of alpha on both sides.
+        Values of alpha on both sides, where it was found.
     points
         The solutions there: two at a first-order transition, otherwise one; none if it is not resolved.
     """
@@ -95,20 +95,22 @@ class Transition:
 
 def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
     """Return the solutions at a located transition."""
-    return tuple(
-        TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)
-        for here in located.evaluations
-    )
+    return tuple(point_of(here) for here in located.evaluations)
+
+
+def point_of(here: StateEvaluation) -> TransitionPoint:
+    """Return a solution as a point of a transition."""
+    return TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)
 
 
 def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
     """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
     found, seen = [], []
-    for event in (event for piece in pieces for event in piece.traced.events):
+    for event in (event for piece in pieces for event in piece.events):
         if any(event is other for other in seen):
             continue
         seen.append(event)
-        piece = piece_with(evolution, event, pieces)
+        piece = piece_with(event, pieces, evolution)
         transition = None if piece is None else _bifurcation(evolution, piece, event, pieces)
         if transition is not None:
             found.append(transition)
@@ -132,6 +134,11 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
     elif event.kind is EventKind.FOLD:
         equations = Fold(piece.sector)
         partner = partners[0] if partners else piece.name
+        if not partners:
+            # A fold joins two pieces: where a rough rule shows one alone, it may be noise.
+            error = max(event.error, abs(event.bracket[1] - event.bracket[0]))
+            bracket = (min(event.bracket), max(event.bracket))
+            return Transition(event.parameter, error, "fold", (piece.name, partner), resolved=False, bracket=bracket)
     else:
         # A sign change of the determinant that no fold and no symmetry explains.
         return Transition(
@@ -140,7 +147,7 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         )  # fmt: skip
     between = (piece.name, partner)
     bracket = (min(event.bracket), max(event.bracket))
-    start = piece.traced.section.coordinates(event.x, event.parameter)
+    start = np.append(event.x[list(piece.sector.free)], event.parameter)
     try:
         located = locate(equations, evolution, start)
     except SolverError:
@@ -164,10 +171,3 @@ def _breaking(event: Event, space: StateSpace) -> int:
     assert event.block is not None
     among = np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))
     return int(next((i for i in among if i in space.odd), among[0]))
-
-
-def global_branch(branches: Sequence[Branch]) -> list[Branch | None]:
-    """Return, per grid point, the branch of largest Phi (lowest training loss), or None where none is stored."""
-    phi = np.array([np.where(branch.distinct, branch.free_entropy, -np.inf) for branch in branches])
-    best = np.argmax(phi, axis=0)
-    return [branches[b] if np.isfinite(phi[b, k]) else None for k, b in enumerate(best)]

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 
+from replica.errors import InvalidArgument
 from replica.model import AttentionModel
 from replica.names import model_parameters
 from replica.parameter_values import group_statistics
@@ -85,6 +86,25 @@ class Weights:
     def overlap_parameter_slopes(self, conjugates: np.ndarray) -> np.ndarray:
         """Return the derivatives of G in the model's parameters, those of the spectrum's atoms fixed, (n, k)."""
         return self._average(self.module.overlap_parameter_derivatives, conjugates).reshape(len(conjugates), -1)
+
+    def responses(self, susceptibility_conjugates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""Return :math:`\gamma_g B^{-1}` on every atom of the spectrum, (atoms, groups, r, r), and the atoms' weights.
+
+        ``susceptibility_conjugates`` are the matrices V_hat of every group, summed over its tokens, (groups, r, r); B
+        must be positive definite. The average over the atoms is V at a solution.
+
+        Raises
+        ------
+        ValueError
+            If the model has no spectrum.
+        """
+        if not isinstance(self.model.spectrum, Spectrum):
+            raise InvalidArgument("the model must have a spectrum of covariances, got none: its response is V")
+        eigenvalues, shares = self.model.spectrum.group_eigenvalues(), self.model.spectrum.weights
+        rank = susceptibility_conjugates.shape[-1]
+        precisions = np.einsum("ng,grs->nrs", eigenvalues, susceptibility_conjugates)
+        precisions += self.model.regularization * np.eye(rank)
+        return eigenvalues[:, :, None, None] * np.linalg.inv(precisions)[:, None], shares
 
     def free_entropy(self, state: np.ndarray, conjugates: np.ndarray, envelope: float, alpha: float) -> float:
         """Return Phi at order parameters (n,), conjugates (n,) and E[M]."""

@@ -78,11 +78,14 @@ def line_fields(model: AttentionModel, state, h, common, s: np.ndarray) -> np.nd
 
 
 def replicon_line(kernel: Kernel, model: AttentionModel, state, h, common, line: LineOrders | None = None):
-    """Average along one line what the replicon needs: regular part, jump strength, three counts, (5,)."""
+    """Average along one line what the replicon needs: regular part, jump strength, three counts, (5,).
+
+    For two tokens of rank one and equal variance, where both averages need the factor V^2 only.
+    """
     outer, rows = np.array([[common, *h]], float), np.zeros((1, 5))
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
     kernel.module.average_lines(
         0, 1, outer, np.asarray(state, float), parameter_vector(model), line.scan,
         minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), kernel.module.REPLICON, rows,
     )  # fmt: skip
-    return rows[0]
+    return rows[0] * np.array([state[2] ** 2, state[2] ** 2, 1.0, 1.0, 1.0])

@@ -64,7 +64,7 @@ def test_what_is_never_or_always_beaten_says_so(diagram):
     always = diagram.crossing(Level(1.0))
     assert always.transition is None
     assert always.from_start
-    assert "from the range's lower end" in always.reason
+    assert "where the search began" in always.reason
     never = diagram.crossing("Bayes-optimal")
     assert never.transition is None
     assert not never.from_start

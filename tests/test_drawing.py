@@ -24,7 +24,7 @@ def test_a_branch_reaches_down_to_the_pitchfork_it_is_born_at(diagram):
 
 def test_a_branch_that_runs_past_a_pitchfork_does_not_end_there(diagram):
     """Where the new branch lies beyond the range, the transition bears the family's name alone."""
-    born = next(t for t in diagram.bifurcations if t.between == ("agnostic", "positional 2"))
+    born = next(t for t in diagram.bifurcations if t.between == ("agnostic", "positional from agnostic"))
     renamed = replace(born, between=("agnostic", "positional"))
     others = tuple(renamed if t is born else t for t in diagram.bifurcations)
     unclear = replace(diagram, bifurcations=others)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import mpmath
 import pytest
 import sympy as sp
@@ -187,9 +189,9 @@ def test_slopes_of_the_envelope_at_a_jump(functions, here):
         assert_equal(got[count:], flat(slopes(here, moves, lambda there: [there.point.minimum])), "1e-15")
 
 
-def test_the_replicon_is_the_squared_response_of_the_proximal_point(functions, here):
+def test_the_replicons_form_is_that_of_the_envelopes_second_derivatives(functions, here):
     phi = functions.system.free_entropy
-    size = len(phi.points)
+    size, rank = len(phi.points), phi.layout.rank
     with mpmath.workdps(DIGITS):
         response = mpmath.matrix(size, size)
         for j, field in enumerate(phi.fields):
@@ -198,10 +200,39 @@ def test_the_replicon_is_the_squared_response_of_the_proximal_point(functions, h
             )
             for i in range(size):
                 response[i, j] = column[i]
-        change = mpmath.eye(size) - response
-        squared = change * change
-        (got,) = functions("node_replicon", here.everything)
-        assert_equal([got], [sum(squared[i, i] for i in range(size))], "1e-15")
+        # Of tokens l: V_l H_lk = 1 - dz*_l/dw_k.
+        variance = mpmath.matrix(size, size)
+        for token, block in enumerate(here.point.susceptibility_matrices()):
+            for i, j in itertools.product(range(rank), repeat=2):
+                variance[token * rank + i, token * rank + j] = block[i, j]
+        curvature = mpmath.inverse(variance) * (mpmath.eye(size) - response)
+        # Fluctuations of every group's overlaps as block-diagonal matrices of all tokens.
+        basis = []
+        for group in range(phi.layout.group_count):
+            for i, j in itertools.combinations_with_replacement(range(rank), 2):
+                fluctuation = mpmath.zeros(size)
+                for token in phi.layout.members(group):
+                    fluctuation[token * rank + i, token * rank + j] = 1
+                    fluctuation[token * rank + j, token * rank + i] = 1
+                basis.append(fluctuation)
+        pairs = itertools.combinations_with_replacement(basis, 2)
+        products = [one * curvature * other * curvature for one, other in pairs]
+        expected = [sum(product[i, i] for i in range(size)) for product in products]
+        assert_equal(functions("node_replicon", here.everything), expected, "1e-15")
+
+
+def test_slopes_of_the_envelope_in_the_fields_at_a_jump(functions, here):
+    phi = functions.system.free_entropy
+    with mpmath.workdps(DIGITS):
+        along, *got = functions("jump_replicon_terms", here.everything)
+        assert_equal([along], functions("jump_terms", here.everything)[len(functions.conjugates) :][:1], "1e-30")
+        expected = [
+            differentiate_numerically(
+                lambda value, field=field: here.point.moved({field: value}).minimum, here.point.values[field]
+            )
+            for field in phi.fields
+        ]
+        assert_equal(got, expected, "1e-15")
 
 
 def test_the_objectives_slopes(functions, here):

@@ -235,7 +235,7 @@ def test_a_solve_says_how_it_ended(ridge_system):
 def test_what_is_missing_is_named(ridge_system):
     model = ridge_model(0.1, 0.2)
     values, atoms = model.parameter_values(), model_atoms(model)
-    with pytest.raises(ValueError, match="alpha must be positive, got -1"):
+    with pytest.raises(ValueError, match="alpha must be positive and finite, got -1"):
         solve_reference(ridge_system, values, -1.0, atoms=atoms)
     with pytest.raises(ValueError, match="parameters must hold 'Delta'"):
         solve_reference(ridge_system, {k: v for k, v in values.items() if k != "Delta"}, 1.0, atoms=atoms)

@@ -125,7 +125,8 @@ def test_where_the_weights_vanish_attention_is_uniform():
 
     model = paper_model(regularization=0.1)
     solved = solve_phase_diagram(model, (0.5, 0.8), points=3, rule=LineRule.for_tolerance(0.05))
-    assert not any(branch.distinct.any() for branch in solved.branches.values())
+    assert [branch.name for branch in solved.branches.values() if branch.distinct.any()] == ["null"]
+    assert [phase.branch for phase in solved.phases] == ["null"]
     families = Families.of(solved)
     uniform = uniform_attention(model).test_error
     np.testing.assert_allclose(families.lowest_error, uniform)

@@ -14,12 +14,14 @@ from saddle import (
     Sector,
     SolverError,
     StateEvolution,
+    diagram_solving,
     find_point,
     solve_phase_diagram,
     solve_point,
 )
 from saddle.channel import Channel
 from saddle.phase_diagram import PhaseDiagram
+from saddle.reporting import transition_table
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
 REFERENCE = [
@@ -188,7 +190,7 @@ def test_criticality_of_pitchforks(diagram, diagram_02):
         "agnostic -> positional": "supercritical",
         "agnostic -> semantic": "supercritical",
         "semantic -> mixed": "subcritical",
-        "agnostic -> positional 2": "subcritical",
+        "agnostic -> positional from agnostic": "subcritical",
     }
     for name, criticality in expected.items():
         assert diagram.transitions[name].criticality == criticality
@@ -321,10 +323,15 @@ def test_replica_symmetry_is_reported_along_branches(diagram):
 def test_ranges_without_a_branch_say_so():
     solved = solve_phase_diagram(AttentionModel.paper(), (0.01, 0.05), points=3, rule=LineRule.for_tolerance(1e-2))
     assert solved.alpha_c is None
-    assert "no positional and no semantic branch" in solved.reasons["alpha_c"]
-    assert "never beats" in solved.reasons["alpha_l"]
-    solved = solve_phase_diagram(AttentionModel.paper(), (1.4, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
-    assert "semantic branch has the larger free entropy" in solved.reasons["alpha_c"]
+    # What lies outside of the range is found all the same, and the reason quotes where.
+    full = solve_phase_diagram(AttentionModel.paper(), (0.01, 3.0), points=3, rule=LineRule.for_tolerance(1e-2))
+    assert f"outside of the range asked for, at alpha = {full.alpha_c.alpha:.5f}" in solved.reasons["alpha_c"]
+    assert f"below alpha = {full.alpha_l.alpha:.5f}, above the range" in solved.reasons["alpha_l"]
+    assert [phase.branch for phase in solved.phases] == ["agnostic"]
+    solved = solve_phase_diagram(AttentionModel.paper(), (1.5, 2.0), points=3, rule=LineRule.for_tolerance(1e-2))
+    assert f"at alpha = {full.alpha_c.alpha:.5f}" in solved.reasons["alpha_c"]
+    assert f"at alpha = {full.alpha_l.alpha:.5f}, below the range" in solved.reasons["alpha_l"]
+    assert [phase.branch for phase in solved.phases] == ["semantic"]
 
 
 def test_slope_of_phi_between_stored_points(diagram):
@@ -409,6 +416,16 @@ def test_at_refuses_an_impossible_alpha(diagram):
         diagram.branches["semantic"].at(-1.0)
 
 
+def assert_same_fields(first, second, but=()):
+    for field in dataclasses.fields(first):
+        before, after = getattr(first, field.name), getattr(second, field.name)
+        if isinstance(before, np.ndarray):
+            np.testing.assert_array_equal(before, after)
+            assert not after.flags.writeable
+        elif field.name not in but:
+            assert before == after
+
+
 def test_save_and_load_give_the_same_diagram(diagram, tmp_path):
     path = tmp_path / "deep" / "diagram.nc"
     diagram.save(path)
@@ -416,14 +433,11 @@ def test_save_and_load_give_the_same_diagram(diagram, tmp_path):
     assert (loaded.model, loaded.rule, loaded.complete) == (diagram.model, diagram.rule, diagram.complete)
     assert loaded.transitions == diagram.transitions
     assert loaded.reasons == diagram.reasons
+    assert (loaded.phases, loaded.audit, loaded.searched) == (diagram.phases, diagram.audit, diagram.searched)
     for name, branch in diagram.branches.items():
-        for field in dataclasses.fields(branch):
-            before, after = getattr(branch, field.name), getattr(loaded.branches[name], field.name)
-            if isinstance(before, np.ndarray):
-                np.testing.assert_array_equal(before, after)
-                assert not after.flags.writeable
-            elif field.name != "evolution":
-                assert before == after
+        assert_same_fields(branch, loaded.branches[name], but=("evolution", "curve"))
+        if branch.curve is not None:
+            assert_same_fields(branch.curve, loaded.branches[name].curve)
     assert loaded.branches["semantic"].at(1.5).test_error == diagram.branches["semantic"].at(1.5).test_error
     assert [item.name for item in path.parent.iterdir()] == ["diagram.nc"]
 
@@ -438,7 +452,9 @@ def test_loading_something_else_is_refused(tmp_path):
 
 def test_dataset_has_names_from_the_table(diagram):
     data = diagram.to_dataset()
-    assert set(data.dims) == {"branch", "alpha", "order_parameter", "eigenvalue", "block"}
+    assert set(data.dims) == {
+        "branch", "alpha", "order_parameter", "eigenvalue", "block", "curve_point", "direction",
+    }  # fmt: skip
     for name in ("self_overlap", "positional_overlap", "susceptibility", "semantic_overlap"):
         assert data[name].dims == ("branch", "alpha")
         assert f"{name}_conjugate" in data
@@ -447,11 +463,24 @@ def test_dataset_has_names_from_the_table(diagram):
     assert float(at["semantic_overlap"]) == diagram.branches["semantic"].states[-1, 3]
 
 
-@pytest.mark.parametrize("after", [30, 150, 300, 355])
-def test_interruption_keeps_what_was_computed(monkeypatch, after):
-    """While the first solution is looked for, a branch traced, the grid solved, and transitions located."""
-    calls = []
-    original = Channel.averages
+@pytest.mark.parametrize(
+    ("stage", "after"),
+    [
+        ("search_interval", 1),
+        ("find_families", 30),
+        ("find_families", 150),
+        ("find_null", 1),
+        ("look_again", 3),
+        ("assemble_branches", 20),
+        ("find_first_order", 1),
+        ("find_bifurcations", 1),
+        ("find_crossing", 1),
+    ],
+)
+def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, after):
+    """In every stage, after some averages of it; what is left can be drawn, printed, and says that it is not all."""
+    calls: list[int] = []
+    original, function = Channel.averages, getattr(diagram_solving, stage)
 
     def interrupted(self, state):
         calls.append(1)
@@ -459,13 +488,28 @@ def test_interruption_keeps_what_was_computed(monkeypatch, after):
             raise KeyboardInterrupt
         return original(self, state)
 
-    monkeypatch.setattr(Channel, "averages", interrupted)
+    def begun(*arguments, **named):
+        monkeypatch.setattr(Channel, "averages", interrupted)
+        if stage == "find_null":
+            raise KeyboardInterrupt
+        return function(*arguments, **named)
+
+    monkeypatch.setattr(diagram_solving, stage, begun)
     solved = solve_phase_diagram(AttentionModel.paper(), (0.8, 1.6), points=8, rule=LineRule.for_tolerance(5e-3))
-    assert len(calls) >= after
+    monkeypatch.setattr(Channel, "averages", original)
     assert not solved.complete
     assert solved.alpha_c is None
     assert "interrupted" in solved.reasons
     outcomes = {outcome for branch in solved.branches.values() for outcome in branch.outcome}
-    assert (Outcome.INTERRUPTED in outcomes) == (after < 340)
-    if after > 100:
+    # Where the search for more was interrupted, what had been found is there whole.
+    early = (stage, after) in (("search_interval", 1), ("find_families", 30))
+    assert (Outcome.INTERRUPTED in outcomes) == (early or stage == "assemble_branches")
+    if not early:
         assert Outcome.CONVERGED in solved.branches["agnostic"].outcome
+    if not solved.audit.complete:
+        assert [phase.branch for phase in solved.phases] == [None]
+        assert "interrupted" in solved.phases[0].reason
+    assert "interrupted" in transition_table(solved)
+    solved.plot().savefig(tmp_path / "partial.png", dpi=40)
+    solved.save(tmp_path / "partial.nc")
+    assert PhaseDiagram.load(tmp_path / "partial.nc").phases == solved.phases

@@ -33,6 +33,13 @@ def test_semantic_solution_of_the_paper():
     assert found["self_overlap"] == pytest.approx(0.11483, rel=1e-2)
     assert found["susceptibility"] == pytest.approx(12.665, rel=1e-2)
     assert found["semantic_overlap"] == pytest.approx(0.15817, rel=1e-2)
+    for name, value, digit in (
+        ("self_overlap", 0.11483, 1e-5),
+        ("susceptibility", 12.665, 1e-3),
+        ("semantic_overlap", 0.15817, 1e-5),
+    ):
+        assert abs(found[name] - value) <= point.error[name] + digit
+        assert point.error[name] < 1e-2 * value
     assert point.free_entropy == pytest.approx(-0.0035905, rel=1e-3)
     assert point.test_error == pytest.approx(0.002808 / 2, rel=1e-2)
 

@@ -80,11 +80,11 @@ def test_pitchfork_past_a_fold_belongs_to_the_piece_that_it_is_on():
     diagram = names["diagram"]
     born = next(t for t in diagram.bifurcations if t.between[1] == "mixed")
     # m = 0.044 there: the stable positional solution has 0.21, the one past the fold this.
-    assert born.between[0] == "positional 2"
+    assert born.between[0] == "positional from fold"
     m = {name: abs(diagram.branches[name].at(born.alpha).order_parameters["positional_overlap"])
-         for name in ("positional", "positional 2")}  # fmt: skip
-    assert m["positional 2"] == pytest.approx(abs(born.points[0].order_parameters[1]), rel=0.05)
-    assert m["positional"] > 3 * m["positional 2"]
+         for name in ("positional", "positional from fold")}  # fmt: skip
+    assert m["positional from fold"] == pytest.approx(abs(born.points[0].order_parameters[1]), rel=0.05)
+    assert m["positional"] > 3 * m["positional from fold"]
 
 
 def test_branch_is_not_compared_with_where_it_was_not_found():
@@ -93,7 +93,7 @@ def test_branch_is_not_compared_with_where_it_was_not_found():
     branch = diagram.branches["positional"]
     assert theory_point(diagram, "positional-informed", 0.35).exists
     cut = [old if alpha > 0.6 else Outcome.LOST for old, alpha in zip(branch.outcome, branch.alpha, strict=True)]
-    others = {name: one for name, one in diagram.branches.items() if name != "positional 2"}
+    others = {name: one for name, one in diagram.branches.items() if name != "positional from fold"}
     others["positional"] = replace(branch, outcome=tuple(cut))
     lost = replace(diagram, branches=others)
     point = theory_point(lost, "positional-informed", 0.35)

@@ -204,8 +204,8 @@ def test_only_the_orbits_eigenvalue_changes(seed):
 def test_exchanges_of_columns(layout, seed):
     space = space_of(layout)
     state, _ = random_state(layout, seed)
-    assert len(space._exchanges) == layout.rank - 1
-    for a, moved in enumerate(space._exchanges):
+    assert len(space.exchanges) == layout.rank - 1
+    for a, moved in enumerate(space.exchanges):
         exchange = np.eye(layout.rank)[[*range(a), a + 1, a, *range(a + 2, layout.rank)]]
         np.testing.assert_array_equal(state[moved], rotated(space, state, exchange))
         alike = 0.5 * (state + state[moved])

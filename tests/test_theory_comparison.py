@@ -12,7 +12,7 @@ from scipy import stats
 
 from replica import AttentionModel
 from replica.names import order_parameters
-from saddle import Sector
+from saddle import PhaseDiagram, Sector
 from validation import compare_with_theory, simulate
 from validation.compared import COMPARED, compared_names
 from validation.plotting import plot_sizes
@@ -268,8 +268,11 @@ class MadeUpBranch:
         )  # fmt: skip
 
 
-def made_up_diagram(model: AttentionModel, *branches: MadeUpBranch) -> SimpleNamespace:
-    return SimpleNamespace(model=model, branches={branch.name: branch for branch in branches})
+def made_up_diagram(model: AttentionModel, *branches: MadeUpBranch) -> PhaseDiagram:
+    diagram = object.__new__(PhaseDiagram)
+    for name, value in (("model", model), ("branches", {branch.name: branch for branch in branches})):
+        object.__setattr__(diagram, name, value)
+    return diagram
 
 
 def test_theory_of_several_columns_is_given_by_invariants():

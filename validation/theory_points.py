@@ -35,7 +35,7 @@ AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "m
 
 
 def family_of(branch: Branch) -> str:
-    """Return the name of a branch's family of solutions."""
+    """Return the name of a branch's sector: its family, with a number ("mixed 2") where several sectors share one."""
     return branch.sector.value
 
 

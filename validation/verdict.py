@@ -19,6 +19,10 @@ __all__ = ["AGREEMENT", "Disagreement", "disagreements", "table", "verdict"]
 AGREEMENT = 3.0
 """Significance, as a normal deviate, from which on a difference counts as a disagreement."""
 
+# That replica symmetry is broken where proximal points jump is no reason by itself: what is known is that descent then
+# stops with single samples in the wrong well of their Moreau objective.
+METASTABLE = "the proximal point jumps there, and minima that descent finds may be metastable"
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -85,7 +89,7 @@ def _reason(comparison: TheoryComparison, point: TheoryPoint) -> str:
     if not point.stable:
         known.append("the solution is unstable")
     if not point.replica_stable:
-        known.append("replica symmetry is broken there")
+        known.append(METASTABLE)
     if comparison.extrapolated is None:
         known.append("not extrapolated in 1/d")
     return ", ".join(known)
@@ -143,7 +147,7 @@ def _without_branch(comparison: TheoryComparison, start: str, point: TheoryPoint
     return (
         f"{text} (it has merged with the {point.branch} one, where the overlap is 0); runs keep {', '.join(kept)}, "
         f"with a training loss of {float(loss['mean']):.5g} +- {float(loss['standard_error']):.1g} against "
-        f"{float(loss['theory']):.5g}" + ("" if point.replica_stable else "; replica symmetry is broken there") + "."
+        f"{float(loss['theory']):.5g}{'' if point.replica_stable else '; ' + METASTABLE}."
     )
 
 

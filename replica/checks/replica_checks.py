@@ -1,4 +1,4 @@
-"""Replica sums, determinants, inverses and limits against explicit matrices of n = 2 ... 6 replicas."""
+"""Replica sums, determinants, inverses and limits against explicit matrices of s = 2 ... 6 replicas."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COUNTS = (2, 3, 4, 5, 6)
 
 
 def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
-    """Compare the trace term at finite n with its sums over explicit replicas."""
+    """Compare the trace term at finite s with its sums over explicit replicas."""
     layout = derivation.loss_model.layout
     token = layout.single_token
     matrices = OrderParameterMatrices(token)
@@ -49,16 +49,16 @@ def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
     explicit = replicated_trace(token)
     closed = token_trace_action(token).xreplace(values)
     worst = 0.0
-    for n in COUNTS:
+    for s in COUNTS:
         substitution = {}
-        for a in range(1, n + 1):
+        for a in range(1, s + 1):
             for (base, index), matrix in _bases(token, overlap, conjugate, matrices).items():
-                for b in range(1, n + 1):
+                for b in range(1, s + 1):
                     value = matrix.xreplace({SAME_REPLICA: sp.Integer(int(a == b))}) if index == 2 else matrix
                     key = base[a, b] if index == 2 else base[a]
                     substitution[key] = sp.sympify(value).xreplace(values)
-        summed = explicit.subs(REPLICAS, n).doit().xreplace(substitution)
-        worst = max(worst, relative(sp.N(summed, DIGITS), sp.N(closed.subs(REPLICAS, n), DIGITS)))
+        summed = explicit.subs(REPLICAS, s).doit().xreplace(substitution)
+        worst = max(worst, relative(sp.N(summed, DIGITS), sp.N(closed.subs(REPLICAS, s), DIGITS)))
     yield Check("replica symmetry", "trace term against sums over s = 2 ... 6 replicas", worst, 1e-25)
 
 
@@ -79,12 +79,12 @@ def _bases(token, overlap, conjugate, matrices):
     return table
 
 
-def _explicit_weights(B: Any, N: Any, b: Any, beta: Any, n: int) -> Any:
-    """Return the weights' term for n replicas from its n r x n r matrix: logarithm of a determinant, and an inverse."""
+def _explicit_weights(B: Any, N: Any, b: Any, beta: Any, s: int) -> Any:
+    """Return the weights' term for s replicas from its s r x s r matrix: logarithm of a determinant, and an inverse."""
     rank = B.rows
-    matrix, field = mpmath.matrix(n * rank, n * rank), mpmath.matrix(n * rank, 1)
-    for a in range(n):
-        for c in range(n):
+    matrix, field = mpmath.matrix(s * rank, s * rank), mpmath.matrix(s * rank, 1)
+    for a in range(s):
+        for c in range(s):
             for i in range(rank):
                 for j in range(rank):
                     matrix[a * rank + i, c * rank + j] = beta * B[i, j] * (a == c) - beta**2 * N[i, j]
@@ -106,15 +106,15 @@ def _weight_function(rank: int, expression: sp.Expr):
     flat = [matrix[i, j] for matrix in names for i, j in upper_triangle(rank)]
     function = function_of([*flat, BETA, REPLICAS], expression)
 
-    def at(B, N, b, beta, n):
+    def at(B, N, b, beta, s):
         M = b * b.T
-        return function(*(x[i, j] for x in (B, N, M) for i, j in upper_triangle(rank)), beta, n)
+        return function(*(x[i, j] for x in (B, N, M) for i, j in upper_triangle(rank)), beta, s)
 
     return at
 
 
 def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Check]:
-    """Compare the weights' term with determinants and inverses of explicit n r x n r matrices."""
+    """Compare the weights' term with determinants and inverses of explicit s r x s r matrices."""
     rank = derivation.loss_model.layout.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
     closed = _weight_function(rank, weight_action(*names))
@@ -123,8 +123,8 @@ def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Che
     with mpmath.workdps(DIGITS):
         B, N, b = _generic(rank, generator, 0.05)
         beta = mpmath.mpf("1.7")
-        for n in COUNTS:
-            worst = max(worst, relative(closed(B, N, b, beta, n), _explicit_weights(B, N, b, beta, n)))
+        for s in COUNTS:
+            worst = max(worst, relative(closed(B, N, b, beta, s), _explicit_weights(B, N, b, beta, s)))
     statement = f"determinant and inverse of replica-symmetric matrices of rank {rank}, s = 2 ... 6"
     yield Check("determinant and inverse", statement, worst, 1e-25)
 
@@ -139,7 +139,7 @@ def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[C
     generator = np.random.default_rng(seed + 2)
     values = random_values((x.symbol for x in quantities), generator, 0.1, 2.0) | {BETA: sp.Rational(5, 3)}
     action = token_trace_action(token).xreplace(values)
-    points = [(n, action.subs(REPLICAS, n) / n) for n in range(1, 7)]
+    points = [(s, action.subs(REPLICAS, s) / s) for s in range(1, 7)]
     continued = _at_zero(points)
     limit = replica_limit(token_trace_action(token)).xreplace(values)
     deviation = relative(sp.N(continued, DIGITS), sp.N(limit, DIGITS))
@@ -150,7 +150,7 @@ def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[C
     with mpmath.workdps(DIGITS):
         B, N, b = _generic(rank, generator, 1e-5)
         beta = mpmath.mpf("1.3")
-        numbers = [(n, _explicit_weights(B, N, b, beta, n) / n) for n in range(1, 7)]
+        numbers = [(s, _explicit_weights(B, N, b, beta, s) / s) for s in range(1, 7)]
         deviation = relative(_at_zero(numbers), slope(B, N, b, beta, 0))
     yield Check("no replicas", "weights: slope at s = 0 against continuation from s = 1 ... 6", deviation, 1e-24)
 

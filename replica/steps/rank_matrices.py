@@ -20,7 +20,7 @@ class RankMatrices:
         self.whole = tuple(sp.MatrixSymbol(letter, rank, rank) for letter in "BNM")
 
     def action(self) -> sp.Expr:
-        """Return the weights' term for n replicas."""
+        """Return the weights' term for s replicas."""
         return weight_action(*(self.entries if self.rank == 1 else self.whole))
 
     def without_replicas(self) -> sp.Expr:

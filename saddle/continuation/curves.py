@@ -16,8 +16,8 @@ from saddle.continuation.newton import NewtonResult, newton
 
 __all__ = [
     "CurveEvaluation", "CurvePoint", "CurveSystem",
-    "between", "correct", "extrapolate", "land", "land_all", "passes", "predict", "start_point", "tangent_at",
-    "unknown_between",
+    "between", "correct", "crossings", "extrapolate", "land", "land_all", "passes", "predict", "start_point",
+    "tangent_at", "unknown_between",
 ]  # fmt: skip
 
 # Near-null vectors of the equations' derivative have singular values below this part of the largest.
@@ -229,7 +229,7 @@ def unknown_between(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, i
     return np.polynomial.Polynomial(coefficients)
 
 
-def _crossings(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, index: int, value: float) -> list[float]:
+def crossings(segment: tuple[CurvePoint, CurvePoint], units: np.ndarray, index: int, value: float) -> list[float]:
     """Return the fractions of a segment at which an unknown has a value, in order."""
     cubic = unknown_between(segment, units, index) - value
     roots = np.asarray(cubic.roots(), dtype=complex)
@@ -269,7 +269,7 @@ def land(
     system: CurveSystem, segment: tuple[CurvePoint, CurvePoint], index: int, value: float, *, tolerance: float
 ) -> CurvePoint | None:
     """Solve where one unknown first has a given value on a segment; None if that fails or leaves the segment."""
-    fractions = _crossings(segment, np.asarray(system.units(segment[1].y), dtype=float), index, value)
+    fractions = crossings(segment, np.asarray(system.units(segment[1].y), dtype=float), index, value)
     return _land_at(system, segment, index, value, fractions[0], tolerance) if fractions else None
 
 
@@ -283,7 +283,7 @@ def land_all(
 ) -> list[CurvePoint | None]:
     """Solve wherever one unknown has one of the given values on a segment, in order; None where that fails."""
     units = np.asarray(system.units(segment[1].y), dtype=float)
-    wanted = sorted((fraction, value) for value in values for fraction in _crossings(segment, units, index, value))
+    wanted = sorted((fraction, value) for value in values for fraction in crossings(segment, units, index, value))
     return [_land_at(system, segment, index, value, fraction, tolerance) for fraction, value in wanted]
 
 

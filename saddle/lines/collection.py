@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
-import xarray as xr
 
 from replica.checked_arguments import checked_items
 from replica.model import AttentionModel
-from replica.names import order_parameters
 from replica.numeric_errors import numpy_defaults
 from saddle.diagram_solving import solve_phase_diagram
-from saddle.lines.ends import LineEnd
-from saddle.lines.result import TransitionLine, empty_line
+from saddle.lines.columns import PhaseColumn, solve_columns
+from saddle.lines.result import TransitionLine
 from saddle.lines.solving import solve_transition_line
 from saddle.lines.start import START_POINTS, canonical_name, canonical_parameter, check_range, checked_highest
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.solve_arguments import checked_solve
-from saddle.storage import read_dataset, rule_from_dict, rule_to_dict, write_dataset
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.figure import Figure
 
 __all__ = ["DEFAULT_TRANSITIONS", "TransitionLines", "solve_transition_lines"]
@@ -38,7 +33,6 @@ DEFAULT_TRANSITIONS = (
     "semantic -> mixed",
     "positional -> mixed",
 )
-FORMAT = "attention-phase lines 1"
 
 
 @dataclass(frozen=True)
@@ -55,6 +49,8 @@ class TransitionLines:
         By name; one without points says why in its ``reason``.
     complete
         False after an interruption.
+    columns
+        Which branch is the global minimum over alpha, from audited diagrams at a few values of the parameter.
     """
 
     model: AttentionModel
@@ -62,6 +58,7 @@ class TransitionLines:
     between: tuple[float, float]
     lines: Mapping[str, TransitionLine]
     complete: bool = True
+    columns: tuple[PhaseColumn, ...] = ()
 
     def plot(self) -> Figure:
         """Draw the phase diagram in alpha and the parameter."""
@@ -75,64 +72,21 @@ class TransitionLines:
         Lines follow each other along ``point``, with their names in ``line``; lines of one solution leave the
         second one nan.
         """
-        full = [line for line in self.lines.values() if len(line)]
+        from saddle.lines.storage import to_dataset
 
-        def joined(name: str) -> np.ndarray:
-            return np.concatenate([getattr(line, name) for line in full]) if full else np.zeros(0)
-
-        def padded(name: str, *tail: int) -> np.ndarray:
-            rows = []
-            for line in full:
-                values = getattr(line, name)
-                wide = np.full((len(line), 2, *tail), np.nan)
-                wide[:, : values.shape[1]] = values
-                rows.append(wide)
-            return np.concatenate(rows) if rows else np.zeros((0, 2, *tail))
-
-        variables = {
-            **{name: (("point",), joined(name)) for name in ("parameter", "alpha", "error", "tangent")},
-            **{name: (("point", "solution"), padded(name)) for name in ("free_entropy", "test_error")},
-            "order_parameters": (("point", "solution", "order_parameter"), padded("order_parameters", 4)),
-        }
-        names = [line.name for line in full for _ in range(len(line))]
-        attributes = {
-            "format": FORMAT,
-            "model": json.dumps(self.model.to_dict()),
-            "over": self.over,
-            "between": list(self.between),
-            "reasons": json.dumps({name: line.reason for name, line in self.lines.items() if line.reason}),
-            "lines": json.dumps(
-                {
-                    line.name: {
-                        "kind": line.kind,
-                        "between": line.between,
-                        "endings": line.endings,
-                        "ends": [end and asdict(end) for end in line.ends],
-                        "solutions": line.free_entropy.shape[1],
-                        "rule": None if line.rule is None else rule_to_dict(line.rule),
-                        "complete": line.complete,
-                        "metastable": None if line.metastable is None else line.metastable.tolist(),
-                    }
-                    for line in full
-                }
-            ),
-            "complete": int(self.complete),
-        }
-        coordinates = {
-            "line": ("point", np.array(names, dtype="U32")),
-            "order_parameter": [quantity.name for quantity in order_parameters(self.model.structure.layout)],
-        }
-        return xr.Dataset(variables, coordinates, attributes)
+        return to_dataset(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the dataset to a netCDF file, whole or not at all.
+        """Write the dataset to a sealed netCDF file, whole or not at all.
 
         Raises
         ------
         ValueError
             If the file cannot be written.
         """
-        write_dataset(self.to_dataset(), path)
+        from saddle.lines.storage import save
+
+        save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TransitionLines:
@@ -141,40 +95,11 @@ class TransitionLines:
         Raises
         ------
         ValueError
-            If there is no such file, or it holds no saved lines.
+            If there is no such file, it holds no saved lines, or it was changed after it was written.
         """
-        data = read_dataset(path, FORMAT, "saved lines of transitions")
-        model, over = AttentionModel(**json.loads(data.attrs["model"])), str(data.attrs["over"])
-        lines = {
-            name: empty_line(name, model, over, reason) for name, reason in json.loads(data.attrs["reasons"]).items()
-        }
-        for name, facts in json.loads(data.attrs["lines"]).items():
-            chosen = data.isel(point=np.flatnonzero(data["line"].values == name))
-            several = slice(0, facts["solutions"])
-            ends = [
-                end and LineEnd(**{**end, "order_parameters": tuple(end["order_parameters"])}) for end in facts["ends"]
-            ]
-            lines[name] = TransitionLine(
-                name=name,
-                kind=facts["kind"],
-                between=tuple(facts["between"]),
-                model=model,
-                over=over,
-                parameter=np.array(chosen["parameter"].values),
-                alpha=np.array(chosen["alpha"].values),
-                error=np.array(chosen["error"].values),
-                tangent=np.array(chosen["tangent"].values),
-                order_parameters=np.array(chosen["order_parameters"].values[:, several]),
-                free_entropy=np.array(chosen["free_entropy"].values[:, several]),
-                test_error=np.array(chosen["test_error"].values[:, several]),
-                endings=tuple(facts["endings"]),
-                rule=None if facts["rule"] is None else rule_from_dict(facts["rule"]),
-                complete=facts["complete"],
-                ends=(ends[0], ends[1]),
-                metastable=None if facts["metastable"] is None else np.array(facts["metastable"], dtype=bool),
-            )
-        low, high = map(float, data.attrs["between"])
-        return cls(model, over, (low, high), lines, bool(data.attrs["complete"]))
+        from saddle.lines.storage import load
+
+        return load(path)
 
 
 @numpy_defaults
@@ -231,6 +156,7 @@ def solve_transition_lines(
     highest_alpha = checked_highest(highest_alpha, alpha[0])
     diagram: PhaseDiagram | None = None
     lines: dict[str, TransitionLine] = {}
+    columns: tuple[PhaseColumn, ...] = ()
     complete = True
     try:
         if low <= getattr(model, over) <= high:
@@ -246,6 +172,16 @@ def solve_transition_lines(
             if not lines[name].complete:
                 complete = False
                 break
+        if complete:
+            columns, complete = solve_columns(model, over, (low, high), alpha, diagram, threads)
+        # Borders that the columns show and nobody asked for, where nothing special was asked for.
+        missing = [name for column in columns for name in column.jumps if name not in lines]
+        for name in dict.fromkeys(missing) if complete and names == list(DEFAULT_TRANSITIONS) else ():
+            lines[name] = solve_transition_line(
+                model, name, over, (low, high), points=points, alpha=alpha, highest_alpha=highest_alpha,
+                tolerance=tolerance, rule=rule, diagram=diagram, threads=threads, progress=progress,
+            )  # fmt: skip
+            complete = complete and lines[name].complete
     except KeyboardInterrupt:
         complete = False
-    return TransitionLines(model, over, (low, high), lines, complete)
+    return TransitionLines(model, over, (low, high), lines, complete, columns)

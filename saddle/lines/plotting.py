@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from replica.names import MODEL_PARAMETERS
 from saddle.drawing import BRANCH_COLOURS
+from saddle.lines.columns import PhaseColumn
 from saddle.lines.result import TransitionLine
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ STYLES: dict[str, tuple[str, str, object, float]] = {
 """Label, colour, line style and width of each line; styles differ, so that the figure can be read in grey."""
 
 # Lightness tells the regions apart without colour, too; hatches mark where attention does not pay yet.
-REGIONS = {"agnostic": "#e3e3e3", "positional": "#b5d3ea", "semantic": "#fbe3d2"}
+REGIONS = {"null": "#f4f4f4", "agnostic": "#e3e3e3", "positional": "#b5d3ea", "semantic": "#fbe3d2", "mixed": "#f1dcea"}
 REGION_COLUMNS, REGION_ROWS = 240, 320
 # Where the vertical axis ends, compared with the highest point of the line of first-order transitions.
 HEADROOM = 1.25
@@ -50,40 +52,84 @@ def _crossings(line: TransitionLine | None, value: float) -> list[float]:
     return sorted(found)
 
 
-def global_minimum_at(lines: TransitionLines, value: float, alpha: float) -> str:
-    """Return which family is the global minimum, as far as the lines tell.
+def global_minimum_at(lines: TransitionLines, value: float, alpha: float) -> str | None:
+    """Return which family is the global minimum, as far as columns and lines tell; None where they do not.
 
-    Between the agnostic branch's pitchforks and alpha_c it is the positional one, from alpha_c on the semantic one;
-    where the line of first-order transitions does not reach, the pitchforks alone decide.
+    The order of the families is that of the solved column on either side; the borders between them are the lines that
+    separate these families. Where a border has no line, or both columns' orders would do, it is not known.
     """
-    first_order = _crossings(lines.lines.get("alpha_c"), value)
-    positional = _crossings(lines.lines.get("agnostic -> positional"), value)
-    semantic = _crossings(lines.lines.get("agnostic -> semantic"), value)
-    if first_order:
-        if alpha >= first_order[0]:
-            return "semantic"
-        return "positional" if positional and alpha >= positional[0] else "agnostic"
-    if semantic and alpha >= semantic[0]:
-        return "semantic"
-    inside = sum(crossing <= alpha for crossing in positional) % 2 == 1
-    return "positional" if inside else "agnostic"
+    borders = _borders_at(lines, value)
+    if borders is None:
+        return None
+    families, edges = borders
+    return families[int(np.searchsorted(edges, alpha, side="right"))]
+
+
+def _borders_at(lines: TransitionLines, value: float) -> tuple[tuple[str | None, ...], list[float]] | None:
+    """Return the families by increasing alpha at a value of the parameter, and the borders between them."""
+    below = [column for column in lines.columns if column.parameter <= value]
+    above = [column for column in lines.columns if column.parameter >= value]
+    if not below or not above:
+        return None
+    fitting = {}
+    for column in (below[-1], above[0]):
+        if column.parameter == value:
+            return column.families, list(column.borders)
+        edges = _edges(lines, column, value)
+        if edges is not None:
+            fitting[column.families] = edges
+    if len(fitting) > 1:
+        # Of two orders, the one in which every line of jumps is a border.
+        jumps = [c for line in lines.lines.values() if line.kind == "first-order" for c in _crossings(line, value)]
+        fitting = {names: edges for names, edges in fitting.items() if set(jumps) <= set(edges)}
+    return next(iter(fitting.items())) if len(fitting) == 1 else None
+
+
+def _edges(lines: TransitionLines, column: PhaseColumn, value: float) -> list[float] | None:
+    """Return where lines have the borders of a column, at another value; None if one of them has no line there."""
+    edges: list[float] = []
+    for pair, near in zip(pairwise(column.families), column.borders, strict=True):
+        crossings = [
+            crossing
+            for line in lines.lines.values()
+            if line.kind in ("first-order", "pitchfork", "onset") and _separates(line, pair)
+            for crossing in _crossings(line, value)
+        ]
+        if not crossings:
+            return None
+        edges.append(min(crossings, key=lambda alpha: abs(np.log(alpha / near))))
+    return edges if all(a < b for a, b in pairwise(edges)) else None
+
+
+def _separates(line: TransitionLine, pair: tuple[str | None, str | None]) -> bool:
+    return {name.split()[0] for name in line.between} == set(pair)
 
 
 def _regions(lines: TransitionLines, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return values of the parameter (c,), of alpha (r,), and the index of the region at each (r, c)."""
+    """Return values of the parameter (c,), of alpha (r,), and the region at each (r, c): -1 where it is not known."""
     values = np.linspace(*lines.between, REGION_COLUMNS)
     alphas = np.linspace(0.0, top, REGION_ROWS)
     families = list(REGIONS)
-    code = np.array([[families.index(global_minimum_at(lines, p, a)) for p in values] for a in alphas])
+    code = np.full((len(alphas), len(values)), -1)
+    for k, value in enumerate(values):
+        borders = _borders_at(lines, float(value))
+        if borders is None:
+            continue
+        names, edges = borders
+        places = np.searchsorted(edges, alphas, side="right")
+        code[:, k] = [families.index(name) if (name := names[place]) in families else -1 for place in places]
+        # Nothing was looked for beyond the columns' own range.
+        searched = min(column.phases[-1].high for column in lines.columns)
+        code[alphas > max(searched, max(edges, default=0.0)), k] = -1
     return values, alphas, code
 
 
 def _shade(axes: Axes, lines: TransitionLines, top: float) -> None:
-    """Fill the regions by global minimum, and hatch where the semantic one does not beat the baseline yet."""
+    """Fill the regions by global minimum where it is known, and hatch where the semantic one does not pay yet."""
     values, alphas, code = _regions(lines, top)
     families = list(REGIONS)
-    levels = np.arange(len(families) + 1) - 0.5
-    axes.contourf(values, alphas, code, levels=levels, colors=list(REGIONS.values()), zorder=0, antialiased=True)
+    levels = np.arange(-1, len(families) + 1) - 0.5
+    axes.contourf(values, alphas, code, levels=levels, colors=["white", *REGIONS.values()], zorder=0, antialiased=True)
     baseline = [_crossings(lines.lines.get("alpha_l"), p) for p in values]
     level = np.array([crossing[0] if crossing else np.inf for crossing in baseline])
     behind = (code == families.index("semantic")) & (alphas[:, None] < level)
@@ -200,4 +246,6 @@ def plot_lines(lines: TransitionLines) -> Figure:
     fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
     said = ", ".join(f"${symbols[name]} = {value:g}$" for name, value in fixed.items() if name != lines.over)
     axes.set_title("global minimum of the training loss, " + said + ("" if lines.complete else "  (incomplete)"))
+    if not lines.columns:
+        figure.supxlabel("regions are not coloured: the global minimum was not computed", fontsize=8)
     return figure

@@ -13,6 +13,7 @@ from replica.sectors import FAMILIES
 from saddle.attention_problem import LINE_PARAMETERS
 from saddle.baseline_crossing import errors_of_baseline
 from saddle.diagram_solving import solve_phase_diagram
+from saddle.null_solution import NULL_FAMILY
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.solve_arguments import checked_alpha, checked_points
@@ -38,7 +39,7 @@ def canonical_name(name: str, argument: str = "transition") -> str:
     stem = name.split(" (")[0]
     parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
     if name in ("alpha_c", "alpha_l", *BASELINES) or (
-        len(parts) == 2 and all(" ".join(part.split()[:1]) in FAMILIES for part in parts)
+        len(parts) == 2 and all(" ".join(part.split()[:1]) in (*FAMILIES, NULL_FAMILY) for part in parts)
     ):
         return name
     known = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -127,13 +127,16 @@ class ChannelSums:
         return tuple(array_function(known, part, "the channel") for part in parts)
 
     @cached_property
-    def _standard_rule(self) -> tuple[np.ndarray, np.ndarray]:
+    def normals(self) -> tuple[NormalRule, ...]:
+        """The rules along the standard normals that the fields are made of, in their order."""
         students, breaks = len(self.free_entropy.fields), len(self.rule.break_along)
         rest = len(self.law.variables) - students - breaks
         rule = self.rule
-        return tensor_rule(
-            [*repeated(rule.broken, breaks), *repeated(rule.student, students), *repeated(rule.teacher, rest)]
-        )
+        return (*repeated(rule.broken, breaks), *repeated(rule.student, students), *repeated(rule.teacher, rest))
+
+    @cached_property
+    def _standard_rule(self) -> tuple[np.ndarray, np.ndarray]:
+        return tensor_rule(self.normals)
 
     def _objective(self, known: list[Any]) -> Objective:
         value, gradient, hessian, _ = self._channel_functions
@@ -145,8 +148,8 @@ class ChannelSums:
             select=lambda some: self._objective([x[some] if np.ndim(x) else x for x in known]),
         )
 
-    def averages(self, values: Mapping[sp.Symbol, float]) -> np.ndarray:
-        """Return the averages of the integrands, (m,).
+    def averages(self, values: Mapping[sp.Symbol, float], normals: Sequence[NormalRule] | None = None) -> np.ndarray:
+        """Return the averages of the integrands, (m,), on the rule or on other rules along the normals.
 
         Raises
         ------
@@ -162,7 +165,7 @@ class ChannelSums:
         students = [self.law.variables.index(w) for w in phi.fields]
         others = [k for k in range(n) if k not in students]
         loadings = field_loadings(covariance, forms.reshape(-1, n), students + others)
-        nodes, weights = self._standard_rule
+        nodes, weights = self._standard_rule if normals is None else tensor_rule(normals)
         total = np.zeros(len(self.integrands))
         for low in range(0, len(nodes), self.rule.chunk):
             part = slice(low, low + self.rule.chunk)

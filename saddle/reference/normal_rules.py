@@ -7,8 +7,9 @@ a rule with a panel boundary at zero integrates both sides exactly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -17,15 +18,24 @@ import numpy as np
 from replica.errors import InvalidArgument
 
 __all__ = [
+    "MOST_HERMITE_NODES",
     "DegenerateLaw",
     "GaussHermite",
     "LegendrePanels",
     "NormalRule",
     "PlanarRule",
     "field_loadings",
+    "finer",
+    "node_count",
     "repeated",
     "tensor_rule",
 ]
+
+MOST_HERMITE_NODES = 350
+"""NumPy's weights overflow beyond."""
+
+# A Gauss-Hermite rule of more nodes than this has most of them where the law has no mass: panels are denser inside.
+FINEST_HERMITE = 64
 
 
 class DegenerateLaw(ValueError):
@@ -39,7 +49,12 @@ class GaussHermite:
     Parameters
     ----------
     nodes
-        Number of nodes, at least one.
+        Number of nodes, 1 to 350.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are fewer or more.
     """
 
     nodes: int = 24
@@ -49,6 +64,15 @@ class GaussHermite:
         """Validate."""
         if self.nodes < 1:
             raise InvalidArgument(f"a Gauss-Hermite rule needs at least one node, got {self.nodes!r}")
+        if self.nodes > MOST_HERMITE_NODES:
+            raise InvalidArgument(
+                f"a Gauss-Hermite rule takes at most {MOST_HERMITE_NODES} nodes, got {self.nodes!r}; use LegendrePanels"
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return self.nodes
 
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the standard normal law, (n,) each."""
@@ -83,13 +107,20 @@ class LegendrePanels:
         if not (self.width > 0 and self.reach > 0 and self.order >= 1):
             raise InvalidArgument(f"width, reach and order must be positive, got {self!r}")
 
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return self.order * sum(int(np.ceil((high - low) / self.width)) for low, high in pairwise(self._edges))
+
+    @property
+    def _edges(self) -> list[float]:
+        return [-self.reach, *sorted(b for b in self.breaks if abs(b) < self.reach), self.reach]
+
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the standard normal law, (n,) each."""
         x, weight = np.polynomial.legendre.leggauss(self.order)
-        inside = sorted(b for b in self.breaks if abs(b) < self.reach)
-        edges = np.array([-self.reach, *inside, self.reach])
         nodes, weights = [], []
-        for low, high in pairwise(edges):
+        for low, high in pairwise(self._edges):
             panels = int(np.ceil((high - low) / self.width))
             half = (high - low) / panels / 2 if panels else 0.0
             centres = low + half * (2 * np.arange(panels) + 1)
@@ -122,6 +153,11 @@ class PlanarRule:
         if not abs(sum(self.weights) - 1.0) < 1e-12:
             raise InvalidArgument(f"weights of a rule must sum to one, they sum to {sum(self.weights)!r}")
 
+    @property
+    def size(self) -> int:
+        """Number of nodes."""
+        return len(self.weights)
+
     def table(self) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes (n, 2) and weights (n,)."""
         return np.array(self.points), np.array(self.weights)
@@ -141,6 +177,11 @@ def tensor_rule(rules: Sequence[NormalRule]) -> tuple[np.ndarray, np.ndarray]:
     return nodes, weights
 
 
+def node_count(rules: Sequence[NormalRule]) -> int:
+    """Return the number of nodes of a product of rules."""
+    return math.prod(rule.size for rule in rules)
+
+
 def repeated(rule: NormalRule, count: int) -> list[NormalRule]:
     """Return the rule as often as it takes to cover ``count`` normals.
 
@@ -152,6 +193,23 @@ def repeated(rule: NormalRule, count: int) -> list[NormalRule]:
     if count % rule.dimension:
         raise InvalidArgument(f"{count} normals cannot be covered by rules over {rule.dimension} normals: {rule!r}")
     return [rule] * (count // rule.dimension)
+
+
+def finer(rule: NormalRule) -> list[NormalRule]:
+    """Return a rule over the same normals with about twice as many nodes along each, and other nodes throughout.
+
+    Panels also reach further, so that a cut in the tails shows; Gauss-Hermite rules become panels where that is
+    denser, and a planar rule a product.
+    """
+    if isinstance(rule, GaussHermite):
+        nodes = 2 * rule.nodes
+        if nodes <= FINEST_HERMITE:
+            return [GaussHermite(nodes)]
+        panels = LegendrePanels(breaks=())
+        return [replace(panels, width=2 * panels.reach / np.ceil(nodes / panels.order).item())]
+    if isinstance(rule, LegendrePanels):
+        return [replace(rule, width=min(rule.width, 2 * rule.reach) / 2, reach=rule.reach + 1.5)]
+    return [GaussHermite(2 * math.isqrt(len(rule.weights)) + 2)] * 2
 
 
 def field_loadings(covariance: np.ndarray, forms: np.ndarray, order: Sequence[int]) -> np.ndarray:

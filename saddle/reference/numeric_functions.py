@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 
 from replica.attention import with_exponentials
+from replica.computable import ARRAY_MODULES
 from replica.errors import InvalidArgument
 from replica.spectrum_average import SpectrumAverage
 
@@ -34,7 +35,7 @@ def array_function(arguments: Sequence[sp.Symbol], expressions: Sequence[Any], w
     unknown = set().union(*(x.free_symbols for x in explicit)) - set(arguments)
     if unknown:
         raise InvalidArgument(f"{what} holds symbols without a value: {sorted(map(str, unknown))}")
-    compiled = sp.lambdify(list(arguments), explicit, modules="numpy", cse=True)
+    compiled = sp.lambdify(list(arguments), explicit, modules=list(ARRAY_MODULES), cse=True)
 
     def evaluate(*values: Any) -> np.ndarray:
         # Exponentials of softmax weights may overflow: the weight is then zero.

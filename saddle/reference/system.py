@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from replica.errors import InvalidArgument
 from replica.gaussian_average import GaussianAverage
 from replica.saddle_equations import SaddleSystem
 from saddle.reference.channel_averages import ChannelSums, ReferenceRule
-from saddle.reference.normal_rules import DegenerateLaw
+from saddle.reference.normal_rules import DegenerateLaw, NormalRule
 from saddle.reference.numeric_functions import SpectrumAtoms, WeightSide
 
 __all__ = ["ReferenceSystem", "StateValues"]
@@ -138,8 +138,19 @@ class ReferenceSystem:
             values[quantity.symbol] = float(parameters[quantity.name])
         return values
 
-    def evaluate(self, state: np.ndarray, given: Mapping[sp.Symbol, float], atoms: SpectrumAtoms) -> StateValues:
-        """Return the right-hand sides at a state (n,).
+    @property
+    def normals(self) -> tuple[NormalRule, ...]:
+        """The rule, along each of the standard normals that the fields are made of."""
+        return self._channel.normals
+
+    def evaluate(
+        self,
+        state: np.ndarray,
+        given: Mapping[sp.Symbol, float],
+        atoms: SpectrumAtoms,
+        normals: Sequence[NormalRule] | None = None,
+    ) -> StateValues:
+        """Return the right-hand sides at a state (n,), with other rules than :attr:`normals` if some are given.
 
         Raises
         ------
@@ -150,7 +161,7 @@ class ReferenceSystem:
         rank = self.system.free_entropy.layout.rank
         susceptibility, precision = self._precisions
         _require_positive_definite(susceptibility.values(values, atoms).reshape(-1, rank, rank), "susceptibility")
-        averages = self._channel.averages(values)
+        averages = self._channel.averages(values, normals)
         values |= dict(zip(self._expressions[1].values(), averages.tolist(), strict=True))
         conjugates = self._sides[0].values(values, atoms)
         values |= dict(zip(self._conjugate, conjugates.tolist(), strict=True))

@@ -1,0 +1,230 @@
+"""The curve of a branch over all of the range in which it was followed: what a grid, and any alpha, is read off.
+
+A branch has one solution per alpha between the two ends of its curve. Nodes hold solutions and, since Phi is
+stationary, the exact slope dPhi/dalpha = -E[M]; free entropies between them are Hermite's cubic, and states are only
+starts for Newton's method.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from replica.sectors import Sector
+    from saddle.state_evolution import StateEvolution
+
+__all__ = ["BranchCurve", "CurveEnd", "OnCurve"]
+
+CONNECTED = ("pitchfork", "onset")
+
+
+@dataclass(frozen=True)
+class CurveEnd:
+    """How a branch ends towards lower or higher alpha.
+
+    Attributes
+    ----------
+    kind
+        "pitchfork" or "onset" (it becomes one with the branch ``partner``), "fold" (it turns back into ``partner``),
+        "bound" (the end of the range searched), "lost" (it could not be followed any further) or "interrupted".
+    alpha
+        Where, on the branches' own rule.
+    partner
+        Name of the other branch; "" if there is none, or it is not known.
+    """
+
+    kind: str
+    alpha: float
+    partner: str = ""
+
+    @property
+    def connected(self) -> bool:
+        """Whether beyond it the branch has become one of higher symmetry."""
+        return self.kind in CONNECTED
+
+    def __str__(self) -> str:
+        where = f"alpha = {self.alpha:.5g}"
+        if self.connected:
+            return f"{self.kind} on {self.partner or 'an unknown branch'} at {where}"
+        if self.kind == "fold":
+            return f"fold at {where}"
+        said = {
+            "bound": "end of the range searched",
+            "lost": "could not be followed beyond",
+            "interrupted": "interrupted",
+        }
+        return f"{said[self.kind]}, {where}"
+
+
+@dataclass(frozen=True)
+class BranchCurve:
+    """Solutions along a branch, by increasing alpha; m nodes, n order parameters.
+
+    Attributes
+    ----------
+    alpha
+        Sample complexities, strictly increasing, (m,). The first or last node is the bifurcation itself where one
+        ends the curve.
+    states
+        Order parameters, (m, n).
+    tangents
+        Directions of increasing alpha, in order parameters and alpha, (m, n + 1); nan at a bifurcation.
+    free_entropy, average_envelope
+        Phi, and E[M] = -dPhi/dalpha, (m,).
+    test_error, test_error_slope
+        Test error per token and its derivative in alpha, (m,); the latter nan at a bifurcation.
+    ends
+        How it ends at its lowest and its highest alpha.
+    vanishing
+        Indices of the order parameters that go to zero as a square root at each end.
+    """
+
+    alpha: np.ndarray
+    states: np.ndarray
+    tangents: np.ndarray
+    free_entropy: np.ndarray
+    average_envelope: np.ndarray
+    test_error: np.ndarray
+    test_error_slope: np.ndarray
+    ends: tuple[CurveEnd, CurveEnd]
+    vanishing: tuple[tuple[int, ...], tuple[int, ...]] = field(default=((), ()))
+
+    def __post_init__(self) -> None:
+        """Make every array read-only."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest alpha of the nodes."""
+        return float(self.alpha[0]), float(self.alpha[-1])
+
+    def reaches(self, alpha: float) -> bool:
+        """Whether the branch was followed at a value of alpha."""
+        low, high = self.reach
+        return low * (1.0 - 1e-12) <= alpha <= high * (1.0 + 1e-12)
+
+    def _place(self, alpha: float) -> tuple[int, float]:
+        """Return the segment that holds a value of alpha, and the part of it that lies below."""
+        k = int(np.clip(np.searchsorted(self.alpha, alpha) - 1, 0, len(self.alpha) - 2))
+        return k, float(np.clip((alpha - self.alpha[k]) / (self.alpha[k + 1] - self.alpha[k]), 0.0, 1.0))
+
+    def free_entropies(self, alpha: np.ndarray) -> np.ndarray:
+        """Interpolate Phi at values of alpha (k,); nan where the branch was not followed."""
+        return self._cubic(np.asarray(alpha, dtype=float), self.free_entropy, -self.average_envelope)
+
+    def test_errors(self, alpha: np.ndarray) -> np.ndarray:
+        """Interpolate the test error at values of alpha (k,); nan where the branch was not followed."""
+        alpha = np.asarray(alpha, dtype=float)
+        secant = np.interp(alpha, self.alpha, self.test_error)
+        smooth = self._cubic(alpha, self.test_error, self.test_error_slope)
+        # Beside a bifurcation the slope is not finite, or one-sided.
+        outside = np.array([not self.reaches(float(a)) for a in alpha])
+        return np.where(outside, np.nan, np.where(np.isfinite(smooth), smooth, secant))
+
+    def _cubic(self, alpha: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        found = np.full(alpha.shape, np.nan)
+        for place, a in enumerate(alpha):
+            if not self.reaches(float(a)):
+                continue
+            if len(self.alpha) == 1:
+                found[place] = values[0]
+                continue
+            k, t = self._place(float(a))
+            h = self.alpha[k + 1] - self.alpha[k]
+            s = 1.0 - t
+            found[place] = (
+                s * s * (1.0 + 2.0 * t) * values[k]
+                + t * t * (1.0 + 2.0 * s) * values[k + 1]
+                + h * s * t * (s * slopes[k] - t * slopes[k + 1])
+            )
+        return found
+
+    def state(self, alpha: float) -> tuple[np.ndarray, float]:
+        """Return the interpolated state (n,) at an alpha within reach, and the length of its segment.
+
+        The length is the largest change of an order parameter over the segment in units of its size there.
+        """
+        if len(self.alpha) == 1:
+            return self.states[0].copy(), 0.0
+        k, t = self._place(alpha)
+        first, last = self.states[k], self.states[k + 1]
+        size = np.maximum(np.maximum(np.abs(first), np.abs(last)), 1e-12)
+        length = float(np.max(np.abs(last - first) / size))
+        for end, node in ((0, 0), (1, len(self.alpha) - 2)):
+            if k == node and self.ends[end].kind in (*CONNECTED, "fold") and np.any(np.isnan(self.tangents[-end])):
+                return self._beside_an_end(k, t, end), length
+        return self._hermite(k, alpha), length
+
+    def _beside_an_end(self, k: int, t: float, end: int) -> np.ndarray:
+        """Interpolate next to a bifurcation, from which distances grow as square roots of alpha's."""
+        there, other = (self.states[k], self.states[k + 1])[:: -1 if end else 1]
+        left = 1.0 - t if end else t
+        state = there + (np.sqrt(left) if self.ends[end].kind == "fold" else left) * (other - there)
+        roots = list(self.vanishing[end])
+        state[roots] = np.sqrt(left) * other[roots]
+        return state
+
+    def _hermite(self, k: int, alpha: float) -> np.ndarray:
+        """Interpolate along the curve, by the cubic through two nodes and their tangents."""
+        y = np.column_stack([self.states[k : k + 2], self.alpha[k : k + 2]])
+        units = np.maximum(np.abs(y).max(axis=0), 1e-12)
+        chord = float(np.linalg.norm((y[1] - y[0]) / units))
+        slopes = self.tangents[k : k + 2].copy()
+        lengths = np.linalg.norm(slopes / units, axis=1)
+        if not np.all(np.isfinite(slopes)) or np.any(lengths == 0.0):
+            t = (alpha - y[0, -1]) / (y[1, -1] - y[0, -1])
+            return y[0, :-1] + t * (y[1, :-1] - y[0, :-1])
+        slopes *= (chord / lengths)[:, None]
+
+        def at(t: float) -> np.ndarray:
+            s = 1.0 - t
+            return (
+                s * s * (1.0 + 2.0 * t) * y[0]
+                + t * t * (1.0 + 2.0 * s) * y[1]
+                + s * t * (s * slopes[0] - t * slopes[1])
+            )
+
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if at(middle)[-1] < alpha else (low, middle)
+        return at(0.5 * (low + high))[:-1]
+
+
+class OnCurve(Protocol):
+    """A branch as those see it who look for transitions: its curve, and what it solves."""
+
+    @property
+    def name(self) -> str:
+        """Of the branch."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """First word of the name: what it attends by."""
+        ...
+
+    @property
+    def sector(self) -> Sector:
+        """Which order parameters are non-zero."""
+        ...
+
+    @property
+    def evolution(self) -> StateEvolution:
+        """The equations it solves."""
+        ...
+
+    @property
+    def curve(self) -> BranchCurve | None:
+        """Where it was followed; None if nothing is known of it."""
+        ...
+
+    @property
+    def attracting(self) -> bool:
+        """Whether state evolution within the sector is attracted to it."""
+        ...

@@ -1,0 +1,64 @@
+"""Solve a branch at any alpha that its curve reaches: Newton's method from the curve, and a look whether it stayed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from replica.sectors import Sector
+from saddle.branch_curve import BranchCurve
+from saddle.continuation.newton import newton
+from saddle.null_solution import NULL_FAMILY, null_evaluation
+from saddle.outcomes import Outcome
+from saddle.sector_solver import solve_in_sector, vanished
+from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
+
+__all__ = ["solve_on_curve"]
+
+# Of residuals at stored points, in natural units.
+TOLERANCE = 5e-9
+# How far, in natural units, a solution may lie from where its curve says: a part of its segment, and a little.
+DRIFT, LEAST_DRIFT = 0.5, 0.02
+
+
+def solve_on_curve(
+    evolution: StateEvolution, sector: Sector, curve: BranchCurve, alpha: float
+) -> tuple[StateEvaluation, float] | None:
+    """Solve a branch at one alpha.
+
+    Parameters
+    ----------
+    evolution, sector
+        The equations, and the invariant subspace of the branch.
+    curve
+        The branch.
+    alpha
+        Within its reach.
+
+    Returns
+    -------
+    (StateEvaluation, float) or None
+        The solution and its largest residual in natural units. None if Newton's method fails, or ends elsewhere: on
+        another branch, or where what breaks a symmetry has vanished.
+    """
+    if not curve.reaches(alpha):
+        return None
+    if sector.family == NULL_FAMILY:
+        closed = null_evaluation(evolution, alpha)
+        return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_scales))))
+    start, length = curve.state(alpha)
+    free = list(sector.free)
+
+    def problem(values: np.ndarray) -> SectorLinearization:
+        return SectorLinearization(evolution.evaluate(evolution.embed(values, sector), alpha), sector.free)
+
+    result = newton(problem, start[free], tolerance=TOLERANCE, max_evaluations=12)
+    if result.outcome is not Outcome.CONVERGED:
+        # Across a small step of the residual, on a rule where it lies elsewhere.
+        result = solve_in_sector(evolution, sector, start[free], alpha)
+    if result.outcome is not Outcome.CONVERGED or result.linearization is None:
+        return None
+    here = result.linearization.evaluation
+    away = float(np.max(np.abs(here.state - start) / here.full_scales))
+    if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
+        return None
+    return here, result.residual_norm

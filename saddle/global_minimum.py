@@ -1,0 +1,170 @@
+"""Which branch is the global minimum of the training loss, over all alpha: read off the branches' curves.
+
+"Global" means among the branches that were found. Where one branch takes over from another, the place is that of the
+transition that explains it: a first-order one, the birth of one on the other, or the end of a curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from saddle.branch_curve import OnCurve
+from saddle.transitions import Transition
+
+__all__ = ["Phase", "find_phases", "highest", "sample_places"]
+
+# Relative difference of interpolated free entropies that tells two branches apart.
+APART = 3e-5
+# Places within each segment of a curve at which branches are compared.
+WITHIN = 3
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A range of alpha, and the branch that is the global minimum in it.
+
+    Attributes
+    ----------
+    branch
+        Its name; None where it is not known.
+    low, high
+        The range.
+    reason
+        Why it is not known; "" where it is.
+    """
+
+    branch: str | None
+    low: float
+    high: float
+    reason: str = ""
+
+    def __str__(self) -> str:
+        known = self.branch if self.branch is not None else f"not known ({self.reason})"
+        return f"{known} for {self.low:.5g} <= alpha <= {self.high:.5g}"
+
+
+def sample_places(branches: Sequence[OnCurve], low: float, high: float) -> np.ndarray:
+    """Return increasing values of alpha that resolve all curves between two values, both included."""
+    places = [np.array([low, high])]
+    for branch in branches:
+        if branch.curve is None:
+            continue
+        nodes = branch.curve.alpha
+        if len(nodes) > 1:
+            fractions = np.arange(WITHIN) / WITHIN
+            places.append((nodes[:-1, None] + fractions * np.diff(nodes)[:, None]).ravel())
+        places.append(nodes[-1:])
+    joined = np.unique(np.concatenate(places))
+    return joined[(joined >= low) & (joined <= high)]
+
+
+def highest(branches: Sequence[OnCurve], places: np.ndarray) -> np.ndarray:
+    """Return interpolated free entropies of all branches at values of alpha (k,), -inf where one is not, (b, k)."""
+    rows = [
+        np.full(len(places), np.nan) if branch.curve is None else branch.curve.free_entropies(places)
+        for branch in branches
+    ]
+    return np.where(np.isnan(rows), -np.inf, rows) if rows else np.empty((0, len(places)))
+
+
+def find_phases(
+    branches: Sequence[OnCurve], transitions: Sequence[Transition], low: float, high: float
+) -> tuple[Phase, ...]:
+    """Return ranges of alpha in which one branch is the global minimum, by increasing alpha.
+
+    Parameters
+    ----------
+    branches
+        All that were found.
+    transitions
+        Located transitions, which say where one branch takes over from another.
+    low, high
+        Range of alpha.
+    """
+    if not low < high:
+        return ()
+    places = sample_places(branches, low, high)
+    phi = highest(branches, places)
+    found: list[Phase] = []
+    current: int | None = None
+    start = low
+    for k, place in enumerate(places):
+        best = _best(phi[:, k], current)
+        if k and best != current:
+            end = _change(branches, transitions, current, best, float(places[k - 1]), float(place))
+            end = float(np.clip(end, start, place))
+            if end > start:
+                found.append(_phase(branches, current, start, end))
+            start = end
+        current = best
+    found.append(_phase(branches, current, start, high))
+    return tuple(_joined(found))
+
+
+def _joined(phases: Sequence[Phase]) -> Iterator[Phase]:
+    """Yield phases, neighbours of one branch as one."""
+    pending: Phase | None = None
+    for phase in phases:
+        if pending is not None and pending.branch == phase.branch:
+            pending = replace(pending, high=phase.high)
+            continue
+        if pending is not None:
+            yield pending
+        pending = phase
+    if pending is not None:
+        yield pending
+
+
+def _phase(branches: Sequence[OnCurve], place: int | None, low: float, high: float) -> Phase:
+    if place is None:
+        return Phase(None, low, high, "no solution was found here")
+    return Phase(branches[place].name, low, high)
+
+
+def _best(phi: np.ndarray, current: int | None) -> int | None:
+    """Return the branch of largest Phi: the one before, unless another is clearly above it."""
+    if phi.size == 0 or not np.any(np.isfinite(phi)):
+        return None
+    best = int(np.argmax(phi))
+    if current is None or not np.isfinite(phi[current]):
+        return best
+    return best if phi[best] > phi[current] + APART * abs(phi[current]) else current
+
+
+def _change(
+    branches: Sequence[OnCurve],
+    transitions: Sequence[Transition],
+    before: int | None,
+    after: int | None,
+    low: float,
+    high: float,
+) -> float:
+    """Return where one branch takes over from another, noticed between two values of alpha."""
+    first, second = (None if place is None else branches[place] for place in (before, after))
+    if first is None or second is None:
+        # Something begins or ends: there is nothing on the other side.
+        known = second if first is None else first
+        assert known is not None
+        assert known.curve is not None
+        edge = known.curve.reach[0 if first is None else 1]
+        return min(max(edge, low), high)
+    names = {first.name, second.name}
+    jumps = [t for t in transitions if t.kind == "first-order" and set(t.between) == names and t.within(low, high)]
+    if jumps:
+        return jumps[0].alpha
+    for branch, other, end in ((second, first, 0), (first, second, 1)):
+        if branch.curve is None:
+            continue
+        edge = branch.curve.ends[end]
+        if edge.connected and edge.partner == other.name:
+            near = [t.alpha for t in transitions if t.kind in ("pitchfork", "onset") and set(t.between) == names]
+            return min(near, key=lambda alpha: abs(alpha - edge.alpha), default=edge.alpha)
+    # One ends without the other having reached it: at a fold, or where it was lost.
+    if first.curve is not None and first.curve.reach[1] < high:
+        return first.curve.reach[1]
+    if second.curve is not None and second.curve.reach[0] > low:
+        return second.curve.reach[0]
+    return 0.5 * (low + high)

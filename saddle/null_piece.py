@@ -1,0 +1,190 @@
+"""The branch Q = 0 as a piece like any other, and the branches that begin on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from saddle.branch_curve import BranchCurve, CurveEnd, OnCurve
+from saddle.null_departing import departing_state
+from saddle.null_departures import NullDeparture, NullInterval, null_departures, null_reach
+from saddle.null_solution import NULL_FAMILY, null_evaluation, null_sector
+from saddle.pieces import Piece
+from saddle.sharpening import FLOOR
+from saddle.state_evolution import StateEvaluation, StateEvolution
+from saddle.transitions import Transition, TransitionPoint
+
+__all__ = ["NullBranches", "find_null", "onsets", "starts_beside", "with_null"]
+
+# Nodes of the curve: Phi is linear in alpha and the test error constant, so that only V needs any.
+NODES = 12
+# Relative distance from a departure at which a branch that leaves is begun.
+BESIDE = (0.02, 0.06)
+# Relative distance of a curve that ends with its weights vanishing, and the departure that it ends at.
+NEAR = 0.05
+
+
+@dataclass(frozen=True)
+class NullBranches:
+    """Where Q = 0 is a solution, and where others leave it.
+
+    Attributes
+    ----------
+    intervals
+        Of alpha.
+    departures
+        By increasing alpha.
+    """
+
+    intervals: tuple[NullInterval, ...] = ()
+    departures: tuple[NullDeparture, ...] = ()
+
+
+def find_null(evolution: StateEvolution, bounds: tuple[float, float], pieces: Sequence[Piece]) -> NullBranches:
+    """Look for Q = 0 over an interval, unless agnostic solutions are known over all of it.
+
+    Where the least eigenvalue of dF/du at Q = 0 vanishes, agnostic solutions take over: both do not exist together.
+    """
+    if _covered([piece for piece in pieces if piece.family == "agnostic"], bounds):
+        return NullBranches()
+    intervals = null_reach(evolution, *bounds)
+    return NullBranches(intervals, null_departures(evolution, *bounds) if intervals else ())
+
+
+def _covered(pieces: Sequence[Piece], bounds: tuple[float, float]) -> bool:
+    reached = bounds[0]
+    for piece in sorted(pieces, key=lambda piece: piece.curve.reach):
+        low, high = piece.curve.reach
+        if low <= reached * (1.0 + 1e-9):
+            reached = max(reached, high)
+    return reached >= bounds[1] * (1.0 - 1e-9)
+
+
+def starts_beside(
+    evolution: StateEvolution, null: NullBranches, bounds: tuple[float, float]
+) -> list[tuple[np.ndarray, float]]:
+    """Return states (n,) close to the solutions that leave Q = 0, with their alpha."""
+    found = []
+    for departure in null.departures:
+        for part in BESIDE:
+            for sign in (1.0, -1.0) if departure.unstable_above else (-1.0, 1.0):
+                alpha = departure.alpha * (1.0 + sign * part)
+                if not bounds[0] < alpha < bounds[1]:
+                    continue
+                state = departing_state(evolution, departure, alpha)
+                if state is not None:
+                    found.append((state, alpha))
+                    break
+    return found
+
+
+def with_null(evolution: StateEvolution, null: NullBranches, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Return pieces with those of Q = 0 before them, and with curves that begin on it reaching it."""
+    own = [_null_piece(evolution, interval, number) for number, interval in enumerate(null.intervals, 1)]
+    return (*(piece for piece in own if piece is not None), *(_reaching(evolution, null, piece) for piece in pieces))
+
+
+def _null_piece(evolution: StateEvolution, interval: NullInterval, number: int) -> Piece | None:
+    alphas = np.geomspace(interval.low, interval.high, NODES)
+    # At its ends V has folds: a little inside.
+    width = interval.high - interval.low
+    alphas[0] += 1e-6 * width * (interval.low_end != "range")
+    alphas[-1] -= 1e-6 * width * (interval.high_end != "range")
+    solved = [here for alpha in alphas if (here := null_evaluation(evolution, float(alpha))) is not None]
+    if len(solved) < 2:
+        return None
+    kinds = [{"range": "bound"}.get(kind, kind) for kind in (interval.low_end, interval.high_end)]
+    curve = BranchCurve(
+        alpha=np.array([here.alpha for here in solved]),
+        states=np.array([here.state for here in solved]),
+        tangents=np.full((len(solved), evolution.space.size + 1), np.nan),
+        free_entropy=np.array([here.free_entropy for here in solved]),
+        average_envelope=np.array([here.averages.envelope for here in solved]),
+        test_error=np.array([here.test_error for here in solved]),
+        test_error_slope=np.zeros(len(solved)),
+        ends=(CurveEnd(kinds[0], interval.low), CurveEnd(kinds[1], interval.high)),
+    )
+    name = NULL_FAMILY if number == 1 else f"{NULL_FAMILY} ({number})"
+    return Piece(name, null_sector(evolution.space), evolution, curve, attracting=True)
+
+
+def _reaching(evolution: StateEvolution, null: NullBranches, piece: Piece) -> Piece:
+    """Extend a curve whose weights vanish to the departure at which they do."""
+    for end in (0, 1):
+        if piece.curve.ends[end].kind != "onset":
+            continue
+        alpha = piece.curve.reach[end]
+        near = [d for d in null.departures if abs(d.alpha - alpha) < NEAR * alpha and _belongs(d, piece, end)]
+        departure = min(near, key=lambda d: abs(d.alpha - alpha), default=None)
+        there = None if departure is None else _at_departure(evolution, null, departure)
+        if departure is not None and there is not None:
+            piece = replace(piece, curve=_extended(piece, end, departure.alpha, there))
+    return piece
+
+
+def _belongs(departure: NullDeparture, piece: Piece, end: int) -> bool:
+    """Whether a curve is of a departure's family, and leads away from it to the right side."""
+    far = piece.curve.reach[1 - end]
+    beyond = far > departure.alpha if end == 0 else far < departure.alpha
+    return departure.leaves == piece.family and beyond
+
+
+def _at_departure(evolution: StateEvolution, null: NullBranches, departure: NullDeparture) -> StateEvaluation | None:
+    """Evaluate Q = 0 at a departure, or as close to it as it is a solution."""
+    for interval in null.intervals:
+        width = interval.high - interval.low
+        if interval.low - 1e-3 * width <= departure.alpha <= interval.high + 1e-3 * width:
+            inside = np.clip(departure.alpha, interval.low + 1e-6 * width, interval.high - 1e-6 * width)
+            return null_evaluation(evolution, float(inside))
+    return None
+
+
+def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> BranchCurve:
+    curve = piece.curve
+    # The curve's own rule may have it begin a little elsewhere than the closed form.
+    kept = curve.alpha > alpha if end == 0 else curve.alpha < alpha
+    node = {
+        "alpha": alpha,
+        "states": here.state,
+        "tangents": np.full(curve.tangents.shape[1], np.nan),
+        "free_entropy": here.free_entropy,
+        "average_envelope": here.averages.envelope,
+        "test_error": here.test_error,
+        "test_error_slope": np.nan,
+    }
+    joined = {}
+    for name, value in node.items():
+        row = np.atleast_1d(value)[None] if np.ndim(value) else np.atleast_1d(value)
+        joined[name] = np.concatenate([getattr(curve, name)[kept], row] if end else [row, getattr(curve, name)[kept]])
+    ends, vanishing = list(curve.ends), list(curve.vanishing)
+    ends[end] = CurveEnd("onset", alpha, NULL_FAMILY)
+    vanishing[end] = piece.sector.broken
+    return BranchCurve(**joined, ends=(ends[0], ends[1]), vanishing=(vanishing[0], vanishing[1]))
+
+
+def onsets(null: NullBranches, branches: Sequence[OnCurve]) -> list[Transition]:
+    """Return where branches leave Q = 0, as transitions."""
+    found = []
+    for departure in null.departures:
+        leaving = [
+            branch
+            for branch in branches
+            if branch.curve is not None
+            and any(end.kind == "onset" and end.alpha == departure.alpha for end in branch.curve.ends)
+        ]
+        interval = next((i for i, part in enumerate(null.intervals) if part.low <= departure.alpha <= part.high), 0)
+        own = NULL_FAMILY if interval == 0 else f"{NULL_FAMILY} ({interval + 1})"
+        partner = leaving[0].name if leaving else departure.leaves
+        points: tuple[TransitionPoint, ...] = ()
+        if leaving and leaving[0].curve is not None:
+            curve, end = leaving[0].curve, 0 if leaving[0].curve.ends[0].alpha == departure.alpha else -1
+            state = tuple(map(float, curve.states[end]))
+            points = (TransitionPoint(state, float(curve.free_entropy[end]), float(curve.test_error[end])),)
+        found.append(
+            Transition(
+                departure.alpha, max(departure.error, FLOOR), "onset", (own, partner), departure.unknown, points=points
+            )
+        )
+    return found

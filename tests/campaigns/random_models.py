@@ -1,0 +1,61 @@
+"""Random models of two tokens in two strata: like the paper's, and wide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from replica import AttentionModel
+
+__all__ = ["STRATA", "paper_like", "random_model", "wide"]
+
+PUBLISHED = (((0.6, 0.4), (0.4, 0.6)), ((0.3, 0.7), (0.8, 0.2)))
+
+
+def _log_uniform(generator: np.random.Generator, low: float, high: float) -> float:
+    return math.exp(generator.uniform(math.log(low), math.log(high)))
+
+
+def paper_like(generator: np.random.Generator) -> AttentionModel:
+    """Like the paper's: opposite encodings, a stochastic A (one of the paper's two, or random), moderate fields."""
+    chosen = generator.integers(3)
+    if chosen < 2:
+        matrix = PUBLISHED[chosen]
+    else:
+        first, second = generator.uniform(0.0, 1.0, size=2)
+        matrix = ((first, 1.0 - first), (second, 1.0 - second))
+    return AttentionModel(
+        omega=generator.uniform(0.0, 0.5),
+        sigma=generator.uniform(0.3, 0.7),
+        regularization=_log_uniform(generator, 3e-3, 0.1),
+        positional_matrix=matrix,
+    )
+
+
+def wide(generator: np.random.Generator) -> AttentionModel:
+    """Any omega, narrow to wide tokens, weak to strong penalties, generic A and encodings."""
+    return AttentionModel(
+        omega=generator.uniform(0.0, 1.0),
+        sigma=generator.uniform(0.1, 1.0),
+        regularization=_log_uniform(generator, 1e-3, 2.0),
+        positional_matrix=generator.uniform(0.0, 1.0, size=(2, 2)).tolist(),
+        positional_encoding=[
+            float(generator.choice([-1, 1]) * generator.uniform(0.3, 1.5)),
+            float(generator.uniform(-1.5, 1.5)),
+        ],
+    )
+
+
+STRATA: Mapping[str, Callable[[np.random.Generator], AttentionModel]] = MappingProxyType(
+    {"paper-like": paper_like, "wide": wide}
+)
+"""Ways to draw a model, by name."""
+
+
+def random_model(seed: int, number: int) -> tuple[str, AttentionModel]:
+    """Return the stratum and the model of one number; strata take turns."""
+    stratum = tuple(STRATA)[number % len(STRATA)]
+    return stratum, STRATA[stratum](np.random.default_rng([seed, number]))
