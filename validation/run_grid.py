@@ -130,7 +130,7 @@ def _checked(
     values = sorted(positive_number("alphas", alpha) for alpha in checked_items("alphas", alphas))
     listed = checked_items("dimensions", dimensions, "a sequence of integers")
     sizes = sorted(positive_integer("dimensions", dimension) for dimension in listed)
-    if hasattr(seeds, "__index__") and np.ndim(seeds) == 0:
+    if hasattr(seeds, "__index__") and getattr(seeds, "ndim", 0) == 0:
         chosen = list(range(checked_integer("seeds", seeds, 2, MOST_SEEDS)))
     else:
         given = checked_items("seeds", seeds, "the number of seeds, or a sequence of integers")
