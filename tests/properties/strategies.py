@@ -32,18 +32,21 @@ def models(draw: st.DrawFn, largest_sigma: float = 1.2) -> AttentionModel:
     )
 
 
-def paper_like_models() -> st.SearchStrategy[AttentionModel]:
-    """Models like the paper's, generic ones: a drawn seed, so that no parameter is drawn at an end of its range."""
-    return _seeds().map(lambda seed: paper_like(np.random.default_rng(seed)))
+def paper_like_models(stream: int) -> st.SearchStrategy[AttentionModel]:
+    """Models like the paper's, generic ones: a drawn seed, so that no parameter is drawn at an end of its range.
+
+    Tests with other streams meet other models, also in their first example, which has the simplest seed.
+    """
+    return _generators(stream).map(paper_like)
 
 
-def wide_models(omega: float | None = None) -> st.SearchStrategy[AttentionModel]:
+def wide_models(stream: int, omega: float | None = None) -> st.SearchStrategy[AttentionModel]:
     """Generic models of any omega if none is given, any A in [0, 1] and any encodings; not so wide as to be slow."""
-    return _seeds().map(lambda seed: wide(np.random.default_rng(seed), omega, 0.7, 0.01))
+    return _generators(stream).map(lambda generator: wide(generator, omega, 0.7, 0.01))
 
 
-def _seeds() -> st.SearchStrategy[int]:
-    return st.integers(0, 2**32 - 1)
+def _generators(stream: int) -> st.SearchStrategy[np.random.Generator]:
+    return st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng([stream, seed]))
 
 
 @st.composite

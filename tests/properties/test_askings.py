@@ -24,18 +24,18 @@ TOLERANCE = 1e-2
 def askings(draw: st.DrawFn) -> dict:
     """Draw a range that holds [0.7, 1.5] and a coarse grid."""
     return {
-        "alpha": (draw(st.sampled_from([0.02, 0.2, 0.6])), draw(st.sampled_from([1.6, 2.6, 6.0]))),
-        "points": draw(st.sampled_from([2, 3, 4, 6])),
-        "sweep": draw(st.sampled_from(["down", "up"])),
+        "alpha": (draw(st.sampled_from([0.6, 0.2, 0.02])), draw(st.sampled_from([2.6, 1.6, 4.0]))),
+        "points": draw(st.sampled_from([3, 2, 6])),
+        "sweep": draw(st.sampled_from(["up", "down"])),
     }
 
 
 def asked(model: AttentionModel, **arguments) -> PhaseDiagram:
-    return solve_phase_diagram(model, **arguments, tolerance=TOLERANCE)
+    return solve_phase_diagram(model, **arguments, tolerance=TOLERANCE, threads=1)
 
 
 def check_two_askings(model: AttentionModel, asking: dict) -> None:
-    first, second = asked(model, alpha=(0.05, 3.0), points=5), asked(model, **asking)
+    first, second = asked(model, alpha=(0.1, 2.5), points=4), asked(model, **asking)
     assert contradictions(first, second) == []
     for diagram in (first, second):
         assert broken_laws(diagram, TOLERANCE) == []
@@ -44,12 +44,12 @@ def check_two_askings(model: AttentionModel, asking: dict) -> None:
 
 
 @settings(max_examples=4, derandomize=True)
-@given(model=paper_like_models(), asking=askings())
+@given(model=paper_like_models(1), asking=askings())
 def test_two_askings_about_a_model_like_the_papers(model, asking):
     check_two_askings(model, asking)
 
 
 @settings(max_examples=4, derandomize=True)
-@given(model=wide_models(), asking=askings())
+@given(model=wide_models(2), asking=askings())
 def test_two_askings_about_any_model(model, asking):
     check_two_askings(model, asking)

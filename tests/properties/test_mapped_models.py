@@ -20,11 +20,11 @@ from saddle import PhaseDiagram, solve_phase_diagram
 from tests.campaigns.agreement import contradictions
 from tests.properties.strategies import paper_like_models, wide_models
 
-ALPHA, POINTS, TOLERANCE = (0.05, 3.0), 4, 1e-2
+ALPHA, POINTS, TOLERANCE = (0.2, 2.0), 3, 1e-2
 
 
 def solved(model: AttentionModel) -> PhaseDiagram:
-    return solve_phase_diagram(model, ALPHA, points=POINTS, tolerance=TOLERANCE)
+    return solve_phase_diagram(model, ALPHA, points=POINTS, tolerance=TOLERANCE, threads=1)
 
 
 def changed(model: AttentionModel, **changes) -> AttentionModel:
@@ -50,14 +50,14 @@ def check_values(first: PhaseDiagram, second: PhaseDiagram, expected: Callable) 
 
 
 @settings(max_examples=3, derandomize=True)
-@given(model=wide_models())
+@given(model=wide_models(3))
 def test_tokens_permuted(model):
     """Renaming tokens by P takes x to P x, c to P c and A to P A P^T; S and T become P S P^T, P T P^T, and l stays."""
     check(solved(model), solved(model.token_exchanged()))
 
 
 @settings(max_examples=2, derandomize=True)
-@given(model=wide_models())
+@given(model=wide_models(4))
 def test_encodings_reversed(model):
     """Reflecting every token and Q in the direction 1_d turns p into -p; their law, |Q| and the teacher's law stay."""
     check(solved(model), solved(changed(model, positional_encoding=[-c for c in model.positional_encoding])))
@@ -68,7 +68,7 @@ def shifted(model: AttentionModel, shift: np.ndarray) -> AttentionModel:
 
 
 @settings(max_examples=2, derandomize=True)
-@given(model=wide_models(), shift=st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))
+@given(model=wide_models(5), shift=st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))
 def test_rows_of_the_positional_matrix_shifted(model, shift):
     r"""A + u 1^T moves T - S along rows (1, 1) only, where S and softmax sum to one: l gains a constant.
 
@@ -85,7 +85,7 @@ def test_rows_of_the_positional_matrix_shifted(model, shift):
 
 
 @settings(max_examples=2, derandomize=True)
-@given(model=wide_models())
+@given(model=wide_models(6))
 def test_sums_of_the_positional_matrix_reflected(model):
     """With u_i = 2 (1 - a_i)/L, a_i - 1 changes its sign: the last law's constant is zero, and alpha_l stays too."""
     sums = np.array(model.positional_matrix).sum(axis=1)
@@ -93,7 +93,7 @@ def test_sums_of_the_positional_matrix_reflected(model):
 
 
 @settings(max_examples=1, derandomize=True)
-@given(model=paper_like_models(), sharpness=st.floats(0.5, 3.0))
+@given(model=paper_like_models(7), sharpness=st.floats(0.5, 3.0))
 def test_sharper_softmax_is_a_weaker_penalty(model, sharpness):
     r"""With Q' = sqrt(kappa) Q, kappa h h^T = h' h'^T and lambda |Q|^2 = (lambda/kappa) |Q'|^2; the target stays."""
     sharp = changed(model, attention=softmax_attention(sp.Symbol("kappa")), parameters={"kappa": sharpness})
@@ -101,7 +101,7 @@ def test_sharper_softmax_is_a_weaker_penalty(model, sharpness):
 
 
 @settings(max_examples=2, derandomize=True)
-@given(model=wide_models(omega=1.0), scale=st.floats(0.7, 1.4))
+@given(model=wide_models(8, omega=1.0), scale=st.floats(0.7, 1.4))
 def test_units_of_tokens(model, scale):
     r"""At omega = 1, T = A: with x' = s x, p' = s p and Q' = Q/s fields are the same, l' = s^2 l, lambda' = s^4 lambda.
 
