@@ -13,9 +13,11 @@ import numpy as np
 
 from saddle import PhaseDiagram, Transition
 
-__all__ = ["KINDS", "allowance", "contradictions", "label_of", "phase_changes"]
+__all__ = ["KINDS", "STATED", "allowance", "contradictions", "label_of", "phase_changes"]
 
-KINDS = ("complete", "alpha_c", "alpha_l", "first_order", "bifurcations", "names", "phases", "branches", "phi")
+KINDS = (
+    "complete", "alpha_c", "alpha_l", "first_order", "bifurcations", "names", "phases", "branches", "values", "phi"
+)  # fmt: skip
 BASELINE = "linear positional"
 
 # What two askings may differ by: three times the sum of what they state, and this, relatively.
@@ -219,10 +221,10 @@ def _other_values(
         known = float(there.branches[name].free_entropy[j]), float(there.branches[name].error["free_entropy"][j])
         mine = _free_entropy(here, name, alpha)
         if isinstance(mine, str):
-            yield f"branches: {name!r} of the {words[0]} has no solution at {alpha:.7g}: {mine}"
+            yield f"values: {name!r} of the {words[0]} has no solution at {alpha:.7g}: {mine}"
         elif _differ(mine, known):
             yield (
-                f"branches: Phi of {name!r} at {alpha:.7g} is {mine[0]:.9g} +- {mine[1]:.1e} to the {words[0]}, "
+                f"values: Phi of {name!r} at {alpha:.7g} is {mine[0]:.9g} +- {mine[1]:.1e} to the {words[0]}, "
                 f"{known[0]:.9g} +- {known[1]:.1e} to the {words[1]}"
             )
 

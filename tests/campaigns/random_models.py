@@ -35,12 +35,17 @@ def paper_like(generator: np.random.Generator) -> AttentionModel:
     )
 
 
-def wide(generator: np.random.Generator) -> AttentionModel:
-    """Any omega, narrow to wide tokens, weak to strong penalties, generic A and encodings."""
+def wide(
+    generator: np.random.Generator,
+    omega: float | None = None,
+    largest_sigma: float = 1.0,
+    smallest_regularization: float = 1e-3,
+) -> AttentionModel:
+    """Any omega if none is given, narrow to wide tokens, weak to strong penalties, generic A and encodings."""
     return AttentionModel(
-        omega=generator.uniform(0.0, 1.0),
-        sigma=generator.uniform(0.1, 1.0),
-        regularization=_log_uniform(generator, 1e-3, 2.0),
+        omega=generator.uniform(0.0, 1.0) if omega is None else omega,
+        sigma=generator.uniform(0.1, largest_sigma),
+        regularization=_log_uniform(generator, smallest_regularization, 2.0),
         positional_matrix=generator.uniform(0.0, 1.0, size=(2, 2)).tolist(),
         positional_encoding=[
             float(generator.choice([-1, 1]) * generator.uniform(0.3, 1.5)),

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention
+from tests.campaigns.random_models import paper_like, wide
 
-__all__ = ["general_models", "models", "spectra", "states"]
+__all__ = ["general_models", "models", "paper_like_models", "spectra", "states", "wide_models"]
 
 
 def _numbers(low: float, high: float) -> st.SearchStrategy[float]:
@@ -29,6 +30,23 @@ def models(draw: st.DrawFn, largest_sigma: float = 1.2) -> AttentionModel:
         positional_matrix=[[draw(_numbers(-0.5, 1.5)) for _ in range(2)] for _ in range(2)],
         positional_encoding=encoding,
     )
+
+
+def paper_like_models(stream: int) -> st.SearchStrategy[AttentionModel]:
+    """Models like the paper's, generic ones: a drawn seed, so that no parameter is drawn at an end of its range.
+
+    Tests with other streams meet other models, also in their first example, which has the simplest seed.
+    """
+    return _generators(stream).map(paper_like)
+
+
+def wide_models(stream: int, omega: float | None = None) -> st.SearchStrategy[AttentionModel]:
+    """Generic models of any omega if none is given, any A in [0, 1] and any encodings; not so wide as to be slow."""
+    return _generators(stream).map(lambda generator: wide(generator, omega, 0.7, 0.01))
+
+
+def _generators(stream: int) -> st.SearchStrategy[np.random.Generator]:
+    return st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng([stream, seed]))
 
 
 @st.composite

@@ -1,0 +1,118 @@
+r"""Maps of models onto each other map every transition onto itself.
+
+Two tokens, rank one, isotropic tokens of variance :math:`\sigma^2`, encodings :math:`p_l = c_l 1_d/\sqrt d`. A sample's
+loss is :math:`\ell = \tfrac{\sigma^2}2 |S(h) - T(h^\star)|^2` with :math:`S(h) = \mathrm{softmax}(\kappa h h^\top)`
+(theory notes, section 1). Every docstring derives its law.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection
+
+import numpy as np
+import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replica import AttentionModel, softmax_attention
+from saddle import PhaseDiagram, solve_phase_diagram
+from tests.campaigns.agreement import contradictions
+from tests.properties.strategies import paper_like_models, wide_models
+
+ALPHA, POINTS, TOLERANCE = (0.2, 2.0), 3, 1e-2
+
+
+def solved(model: AttentionModel) -> PhaseDiagram:
+    return solve_phase_diagram(model, ALPHA, points=POINTS, tolerance=TOLERANCE, threads=1)
+
+
+def changed(model: AttentionModel, **changes) -> AttentionModel:
+    return dataclasses.replace(model, **changes)
+
+
+def check(first: PhaseDiagram, second: PhaseDiagram, leaving_out: Collection[str] = ()) -> None:
+    found = contradictions(first, second)
+    assert [text for text in found if text.split(":")[0] not in leaving_out] == []
+
+
+def check_values(first: PhaseDiagram, second: PhaseDiagram, expected: Callable) -> None:
+    """Compare Phi of the second with what the first's becomes, (alpha, Phi) -> Phi, within errors."""
+    for name, branch in first.branches.items():
+        other = second.branches[name]
+        both = branch.distinct & other.distinct
+        mapped = expected(branch.alpha, branch.free_entropy)
+        # By how much an error of Phi grows on the way.
+        stretch = np.abs(expected(branch.alpha, branch.free_entropy + 1e-6) - mapped) / 1e-6
+        errors = stretch * branch.free_entropy_error + other.free_entropy_error
+        allowed = 3.0 * errors + 1e-4 * np.abs(other.free_entropy)
+        assert np.all(np.abs(other.free_entropy - mapped)[both] <= allowed[both]), name
+
+
+@settings(max_examples=3, derandomize=True)
+@given(model=wide_models(3))
+def test_tokens_permuted(model):
+    """Renaming tokens by P takes x to P x, c to P c and A to P A P^T; S and T become P S P^T, P T P^T, and l stays."""
+    check(solved(model), solved(model.token_exchanged()))
+
+
+@settings(max_examples=2, derandomize=True)
+@given(model=wide_models(4))
+def test_encodings_reversed(model):
+    """Reflecting every token and Q in the direction 1_d turns p into -p; their law, |Q| and the teacher's law stay."""
+    check(solved(model), solved(changed(model, positional_encoding=[-c for c in model.positional_encoding])))
+
+
+def shifted(model: AttentionModel, shift: np.ndarray) -> AttentionModel:
+    return changed(model, positional_matrix=(np.array(model.positional_matrix) + shift[:, None]).tolist())
+
+
+@settings(max_examples=2, derandomize=True)
+@given(model=wide_models(5), shift=st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))
+def test_rows_of_the_positional_matrix_shifted(model, shift):
+    r"""A + u 1^T moves T - S along rows (1, 1) only, where S and softmax sum to one: l gains a constant.
+
+    Row i of T - S sums to omega (a_i - 1), a_i the sum of A's row i, whatever h and h* are; that contributes
+    sigma^2 omega^2 (a_i - 1)^2/(2 L) to l, and a_i becomes a_i + L u_i. So solutions, bifurcations and first-order
+    transitions stay, and Phi falls by alpha times the constant. Test errors gain one too, while the linear baseline
+    (T - E[T], without A) has none: alpha_l moves, unless every a_i - 1 keeps its size.
+    """
+    first, second = solved(model), solved(shifted(model, np.array(shift)))
+    check(first, second, ("alpha_l", "values", "phi"))
+    sums = [np.array(m.positional_matrix).sum(axis=1) - 1.0 for m in (first.model, second.model)]
+    constant = model.token_variance * model.omega**2 / 4.0 * (np.sum(sums[1] ** 2) - np.sum(sums[0] ** 2))
+    check_values(first, second, lambda alpha, phi: phi - alpha * constant)
+
+
+@settings(max_examples=2, derandomize=True)
+@given(model=wide_models(6))
+def test_sums_of_the_positional_matrix_reflected(model):
+    """With u_i = 2 (1 - a_i)/L, a_i - 1 changes its sign: the last law's constant is zero, and alpha_l stays too."""
+    sums = np.array(model.positional_matrix).sum(axis=1)
+    check(solved(model), solved(shifted(model, 1.0 - sums)))
+
+
+@settings(max_examples=1, derandomize=True)
+@given(model=paper_like_models(7), sharpness=st.floats(0.5, 3.0))
+def test_sharper_softmax_is_a_weaker_penalty(model, sharpness):
+    r"""With Q' = sqrt(kappa) Q, kappa h h^T = h' h'^T and lambda |Q|^2 = (lambda/kappa) |Q'|^2; the target stays."""
+    sharp = changed(model, attention=softmax_attention(sp.Symbol("kappa")), parameters={"kappa": sharpness})
+    check(solved(changed(model, regularization=model.regularization / sharpness)), solved(sharp))
+
+
+@settings(max_examples=2, derandomize=True)
+@given(model=wide_models(8, omega=1.0), scale=st.floats(0.7, 1.4))
+def test_units_of_tokens(model, scale):
+    r"""At omega = 1, T = A: with x' = s x, p' = s p and Q' = Q/s fields are the same, l' = s^2 l, lambda' = s^4 lambda.
+
+    For then lambda' |Q'|^2 = s^2 lambda |Q|^2, and all of the training loss is multiplied by s^2.
+    """
+    other = changed(
+        model,
+        sigma=scale * model.sigma,
+        positional_encoding=[scale * c for c in model.positional_encoding],
+        regularization=scale**4 * model.regularization,
+    )
+    first, second = solved(model), solved(other)
+    check(first, second, ("values", "phi"))
+    check_values(first, second, lambda alpha, phi: scale**2 * phi)
