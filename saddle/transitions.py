@@ -146,6 +146,9 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
             resolved=event.resolved, bracket=event.bracket,
         )  # fmt: skip
     between = (piece.name, partner)
+    if event.kind is EventKind.FOLD and not piece.attracting:
+        # First the piece that attracts, as what is born there.
+        between = (partner, piece.name)
     bracket = (min(event.bracket), max(event.bracket))
     start = np.append(event.x[list(piece.sector.free)], event.parameter)
     try:
