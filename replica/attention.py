@@ -57,7 +57,7 @@ class SoftmaxWeight(sp.Function):
 def with_exponentials(expression: sp.Expr) -> sp.Expr:
     """Return an expression with every softmax weight written out in exponentials, also those within others."""
     while weights := expression.atoms(SoftmaxWeight):
-        expression = expression.xreplace({weight: weight.explicit() for weight in weights})
+        expression = cast(sp.Expr, expression.xreplace({weight: weight.explicit() for weight in weights}))
     return expression
 
 

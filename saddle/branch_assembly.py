@@ -106,7 +106,7 @@ def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replico
     if not np.any(np.diagonal(here.space.matrices(here.state, "self_overlap"), axis1=1, axis2=2)):
         sector = null_sector(here.space)
         closed = null_replicon(evolution, here.alpha, here.state[list(sector.free)])
-        return closed if closed is not None else Replicon(*(float("nan"),) * 4, 0, 0)
+        return closed if closed is not None else Replicon(np.nan, np.nan, np.nan, np.nan, 0, 0)
     coarser = evolution.with_rule(evolution.rule.coarsened())
     coarse = coarser.replicon(here.state, here.alpha, quick=True, averages=here.averages)
     if coarse.jump_strength > CLEARLY * here.averages.envelope:
