@@ -30,7 +30,8 @@ from saddle.weights import parameter_vector, teacher_variances
 __all__ = ["Channel", "ChannelAverages", "Columns", "ParameterSlopes"]
 
 N_COUNTS = 3
-LINES_PER_TASK = 32
+# Fewer lines than this are not worth a thread's start; more are shared out in a few blocks per thread.
+LEAST_LINES, BLOCKS_PER_THREAD = 64, 4
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class ParameterSlopes:
 class Channel:
     """Evaluates channel averages of one model on one rule.
 
-    Lines are shared out over threads in fixed blocks and summed in a fixed order, so results do not depend
+    Lines are shared out over threads in blocks, and their rows summed in a fixed order, so that results do not depend
     on the number of threads.
     """
 
@@ -278,10 +279,15 @@ class Channel:
         parameters = parameter_vector(self.model)
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
 
+        workers = self.threads or os.cpu_count() or 1
+        block = len(rows)
+        if workers > 1 and len(rows) > LEAST_LINES:
+            block = max(LEAST_LINES // 2, -(-len(rows) // (BLOCKS_PER_THREAD * workers)))
+
         def task(first: int) -> None:
             self.kernel.module.average_lines(
                 first,
-                min(first + LINES_PER_TASK, len(rows)),
+                min(first + block, len(rows)),
                 coordinates,
                 state,
                 parameters,
@@ -294,9 +300,8 @@ class Channel:
                 rows,
             )
 
-        firsts = range(0, len(rows), LINES_PER_TASK)
-        workers = self.threads or os.cpu_count() or 1
-        if workers == 1:
+        firsts = range(0, len(rows), max(block, 1))
+        if len(firsts) <= 1:
             for first in firsts:
                 task(first)
         else:
