@@ -17,7 +17,7 @@ from saddle.lines.solving import solve_transition_line
 from saddle.lines.start import START_POINTS, canonical_name, canonical_parameter, check_range, checked_highest
 from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
-from saddle.solve_arguments import checked_solve
+from saddle.solve_arguments import checked_points, checked_solve
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -150,8 +150,10 @@ def solve_transition_lines(
     for name in names:
         canonical_name(name, "transitions")
     over = canonical_parameter(over)
+    # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
+    points = checked_points(points)
     checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
-    alpha, points, tolerance, threads = checked.alpha, checked.points, checked.tolerance, checked.threads
+    alpha, tolerance, threads = checked.alpha, checked.tolerance, checked.threads
     low, high = check_range(model, over, between, points)
     highest_alpha = checked_highest(highest_alpha, alpha[0])
     diagram: PhaseDiagram | None = None

@@ -31,7 +31,7 @@ from saddle.phase_diagram import PhaseDiagram
 from saddle.quadrature import OuterRule
 from saddle.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.sharpening import LocatedTransition, sharpen
-from saddle.solve_arguments import checked_solve
+from saddle.solve_arguments import checked_points, checked_solve
 from saddle.state_evolution import StateEvolution
 from saddle.transition_equations import (
     BaselineCrossing,
@@ -136,8 +136,10 @@ def solve_transition_line(
     """
     name = canonical_name(transition)
     over = canonical_parameter(over)
+    # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
+    points = checked_points(points)
     checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
-    alpha, points, tolerance, threads = checked.alpha, checked.points, checked.tolerance, checked.threads
+    alpha, tolerance, threads = checked.alpha, checked.tolerance, checked.threads
     low, high = check_range(model, over, between, points)
     highest_alpha = checked_highest(highest_alpha, alpha[0])
     check_diagram(diagram, model, over, (low, high), rule)
