@@ -39,7 +39,7 @@ def known_phases(
 ) -> tuple[Phase, ...]:
     """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
     if not audit.complete:
-        return (Phase(None, *searched, "the computation was interrupted"),)
+        return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
     phases = find_phases(branches, transitions, *searched)
     missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
     return tuple(

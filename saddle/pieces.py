@@ -33,6 +33,8 @@ __all__ = ["Piece", "piece_with", "pieces_of"]
 SMALL_SHARE = 0.02
 # A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
 FRAGMENT = 0.1
+# Relative difference of states on both sides of a gap in one branch.
+JOINED = 0.3
 # Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
 LOOKED_AT = 1.3
 
@@ -88,22 +90,68 @@ class _Part:
     data: BranchCurve
     meets: tuple[Event | None, Event | None]
     attracting: bool
+    events: tuple[Event, ...]
 
 
 def pieces_of(families: Families) -> tuple[Piece, ...]:
     """Return the pieces of all curves, named, family by family and by increasing alpha in each."""
     problem = families.problem
     there: dict[int, StateEvaluation | None] = {}
-    parts = [part for traced in families.branches for part in _parts(problem, traced, there)]
+    parts = _joined([part for traced in families.branches for part in _parts(problem, traced, there)])
     found = []
     for family in FAMILIES:
         own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
         for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
             found.append(
-                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.traced.events, part.meets)
+                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.events, part.meets)
             )
     pieces = tuple(found)
     return tuple(replace(piece, curve=_with_partners(piece, pieces)) for piece in pieces)
+
+
+def _joined(parts: list[_Part]) -> list[_Part]:
+    """Return parts, short ones that a rough rule lost beside the end of a longer one joined to it."""
+    for short in sorted(parts, key=lambda part: part.data.reach[1] - part.data.reach[0]):
+        for other in parts:
+            if other is short or other.sector != short.sector or other.family != short.family:
+                continue
+            if other.attracting != short.attracting:
+                continue
+            for end in (0, 1):
+                whole = _with_short(other, short, end)
+                if whole is not None:
+                    rest = [part for part in parts if part is not short and part is not other]
+                    return _joined([*rest, whole])
+    return parts
+
+
+def _with_short(other: _Part, short: _Part, end: int) -> _Part | None:
+    """Return a part continued beyond one of its ends by a short one; None where they are not one branch."""
+    a, b = other.data, short.data
+    if a.ends[end].kind != "lost" or b.ends[1 - end].kind != "lost":
+        return None
+    beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
+    gap = (a.alpha[0] - b.alpha[-1]) if end == 0 else (b.alpha[0] - a.alpha[-1])
+    room = FRAGMENT * (a.alpha[-1] - a.alpha[0])
+    if not beyond.any() or gap > room or b.alpha[-1] - b.alpha[0] > room:
+        return None
+    here, there = a.states[-end], b.states[beyond][end - 1]
+    if np.max(np.abs(here - there)) > JOINED * np.max(np.abs(here)):
+        return None
+
+    def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.concatenate([first, second[beyond]] if end else [second[beyond], first])
+
+    arrays = ("alpha", "states", "tangents", "free_entropy", "average_envelope", "test_error", "test_error_slope")
+    ends, vanishing, meets = list(a.ends), list(a.vanishing), list(other.meets)
+    ends[end], vanishing[end], meets[end] = b.ends[end], b.vanishing[end], short.meets[end]
+    curve = BranchCurve(
+        **{name: both(getattr(a, name), getattr(b, name)) for name in arrays},
+        ends=(ends[0], ends[1]),
+        vanishing=(vanishing[0], vanishing[1]),
+    )
+    events = (*other.events, *short.events)
+    return replace(other, data=curve, meets=(meets[0], meets[1]), events=events)
 
 
 def _names(family: str, own: Sequence[_Part], parts: Sequence[_Part], space: StateSpace) -> list[str]:
@@ -130,7 +178,7 @@ def _origin(part: _Part, parts: Sequence[_Part], space: StateSpace) -> str:
         return {"onset": "null", "bound": "below"}.get(end.kind, "nowhere known")
     if event.kind is EventKind.FOLD:
         return "fold"
-    parents = [other.family for other in parts if any(event is one for one in other.traced.events)]
+    parents = [other.family for other in parts if any(event is one for one in other.events)]
     return parents[0] if parents else "pitchfork"
 
 
@@ -161,7 +209,7 @@ def _parts(problem: AttentionProblem, traced: TracedBranch, there: dict[int, Sta
         attracting = _attracts(sector, points)
         told = space.tells_families_apart
         family = sector.family if told else _family(problem.evolution, data, attracting)
-        found.append(_Part(family, sector, traced, data, events, attracting))
+        found.append(_Part(family, sector, traced, data, events, attracting, traced.events))
     return found
 
 

@@ -205,7 +205,7 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
      (*NO_PAIR, (-0.1, 0.5), (0.5, 1.5))),
     ("solve_transition_line", "alpha", keyword(solve_transition_line, "alpha", PAPER, *LINE), NO_PAIR),
     ("solve_transition_line", "points", keyword(solve_transition_line, "points", PAPER, *LINE),
-     (*NO_INTEGER, 1, 10**9)),
+     (*NO_INTEGER, 1, 10**9, (0.1, 0.2))),
     ("solve_transition_line", "highest_alpha", keyword(solve_transition_line, "highest_alpha", PAPER, *LINE),
      (*NO_POSITIVE, None, 0.001)),
     ("solve_transition_line", "tolerance", keyword(solve_transition_line, "tolerance", PAPER, *LINE),

@@ -502,9 +502,9 @@ def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, afte
     assert "interrupted" in solved.reasons
     outcomes = {outcome for branch in solved.branches.values() for outcome in branch.outcome}
     # Where the search for more was interrupted, what had been found is there whole.
-    early = (stage, after) in (("search_interval", 1), ("find_families", 30))
-    assert (Outcome.INTERRUPTED in outcomes) == (early or stage == "assemble_branches")
-    if not early:
+    missing = any(branch.curve is None for branch in solved.branches.values())
+    assert (Outcome.INTERRUPTED in outcomes) == (missing or stage == "assemble_branches")
+    if solved.branches["agnostic"].curve is not None:
         assert Outcome.CONVERGED in solved.branches["agnostic"].outcome
     if not solved.audit.complete:
         assert [phase.branch for phase in solved.phases] == [None]

@@ -54,6 +54,9 @@ def drawn_quantity(layout: Layout, name: str) -> Quantity:
         return QUANTITIES[name]
 
     def invariant(state: np.ndarray) -> float:
+        # Nothing is known where nothing is stored.
+        if np.any(np.isnan(state)):
+            return float("nan")
         return overlap_invariants(layout, dict(zip(names, state.tolist(), strict=True)))[name]
 
     return Quantity(

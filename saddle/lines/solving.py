@@ -136,8 +136,10 @@ def solve_transition_line(
     """
     name = canonical_name(transition)
     over = canonical_parameter(over)
-    checked = checked_solve(model, alpha, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
-    alpha, points, tolerance, threads = checked.alpha, checked_points(points), checked.tolerance, checked.threads
+    # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
+    points = checked_points(points)
+    checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
+    alpha, tolerance, threads = checked.alpha, checked.tolerance, checked.threads
     low, high = check_range(model, over, between, points)
     highest_alpha = checked_highest(highest_alpha, alpha[0])
     check_diagram(diagram, model, over, (low, high), rule)
