@@ -33,6 +33,8 @@ __all__ = ["Piece", "piece_with", "pieces_of"]
 SMALL_SHARE = 0.02
 # A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
 FRAGMENT = 0.1
+# The same, and the gap to that other one, for what is joined to it.
+SHORT = 0.02
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
 # Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
@@ -97,7 +99,7 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     """Return the pieces of all curves, named, family by family and by increasing alpha in each."""
     problem = families.problem
     there: dict[int, StateEvaluation | None] = {}
-    parts = _joined([part for traced in families.branches for part in _parts(problem, traced, there)])
+    parts = _absorbed(_joined([part for traced in families.branches for part in _parts(problem, traced, there)]))
     found = []
     for family in FAMILIES:
         own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
@@ -125,6 +127,38 @@ def _joined(parts: list[_Part]) -> list[_Part]:
     return parts
 
 
+def _absorbed(parts: list[_Part]) -> list[_Part]:
+    """Return parts without fragments that lie between the lost end of a long part and the pitchfork it is born at.
+
+    So close to a pitchfork a rough rule's own noise bends the branch to and fro: what it is there is the pitchfork.
+    """
+    for other in parts:
+        for end in (0, 1):
+            if other.data.ends[end].kind != "lost":
+                continue
+            edge, extent = other.data.reach[end], other.data.reach[1] - other.data.reach[0]
+            near = [
+                part
+                for part in parts
+                if part is not other
+                and (part.sector, part.family) == (other.sector, other.family)
+                and part.data.reach[1] - part.data.reach[0] < SHORT * extent
+                and min(abs(alpha - edge) for alpha in part.data.reach) < SHORT * extent
+            ]
+            births = [event for part in near for event in part.meets if event is not None]
+            births = [event for event in births if event.kind is EventKind.PITCHFORK]
+            if not births:
+                continue
+            ends, meets = list(other.data.ends), list(other.meets)
+            ends[end] = CurveEnd("pitchfork", edge)
+            meets[end] = min(births, key=lambda event: abs(event.parameter - edge))
+            data = replace(other.data, ends=(ends[0], ends[1]))
+            whole = replace(other, data=data, meets=(meets[0], meets[1]))
+            rest = [part for part in parts if part is not other and all(part is not one for one in near)]
+            return _absorbed([*rest, whole])
+    return parts
+
+
 def _with_short(other: _Part, short: _Part, end: int) -> _Part | None:
     """Return a part continued beyond one of its ends by a short one; None where they are not one branch."""
     a, b = other.data, short.data
@@ -132,7 +166,7 @@ def _with_short(other: _Part, short: _Part, end: int) -> _Part | None:
         return None
     beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
     gap = (a.alpha[0] - b.alpha[-1]) if end == 0 else (b.alpha[0] - a.alpha[-1])
-    room = FRAGMENT * (a.alpha[-1] - a.alpha[0])
+    room = SHORT * (a.alpha[-1] - a.alpha[0])
     if not beyond.any() or gap > room or b.alpha[-1] - b.alpha[0] > room:
         return None
     here, there = a.states[-end], b.states[beyond][end - 1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.sectors import Sector
 from saddle.continuation.events import Criticality, Event, EventKind
 from saddle.outcomes import SolverError
 from saddle.pieces import Piece, piece_with
@@ -16,6 +17,9 @@ from saddle.state_space import StateSpace
 from saddle.transition_equations import Fold, Pitchfork, TransitionEquations
 
 __all__ = ["Transition", "TransitionPoint", "find_bifurcations", "point_of", "transition_points"]
+
+# Relative distance from a pitchfork at which a branch that was lost may be the one that is born there.
+BESIDE = 0.1
 
 CRITICALITY = {
     Criticality.SUPERCRITICAL: "supercritical",
@@ -129,7 +133,7 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         broken_sector = space.sector_of({int(i) for i in broken})
         if space.rotations and broken_sector not in space.sectors:
             return None  # an image of the same pitchfork in another column
-        partner = partners[0] if partners else broken_sector.family
+        partner = partners[0] if partners else _lost_beside(event, broken_sector, pieces)
         unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
     elif event.kind is EventKind.FOLD:
         equations = Fold(piece.sector)
@@ -167,6 +171,18 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         bracket,
         transition_points(located),
     )
+
+
+def _lost_beside(event: Event, sector: Sector, pieces: Sequence[Piece]) -> str:
+    """Return the branch of a sector that was lost nearest to a pitchfork, or the family's name if none was."""
+    lost = [
+        (abs(end.alpha - event.parameter), piece.name)
+        for piece in pieces
+        if piece.sector == sector
+        for end in piece.curve.ends
+        if end.kind == "lost" and abs(end.alpha - event.parameter) < BESIDE * event.parameter
+    ]
+    return min(lost, default=(0.0, sector.family))[1]
 
 
 def _breaking(event: Event, space: StateSpace) -> int:

@@ -489,9 +489,9 @@ def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, afte
         return original(self, state)
 
     def begun(*arguments, **named):
-        monkeypatch.setattr(Channel, "averages", interrupted)
         if stage == "find_null":
             raise KeyboardInterrupt
+        monkeypatch.setattr(Channel, "averages", interrupted)
         return function(*arguments, **named)
 
     monkeypatch.setattr(diagram_solving, stage, begun)
