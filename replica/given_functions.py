@@ -68,7 +68,7 @@ def check_text(name: str, text: str, fields: Collection[sp.Symbol], *, smooth: b
             f"{name} must not be piecewise, for its pieces could not be read back from a file; "
             "sp.Heaviside, sp.sign, sp.Abs, sp.Max and sp.Min say the same"
         )
-    matrix = matrix_from_text(text)
+    matrix = matrix_from_text(text, name)
     unfinished = sorted(matrix.atoms(*UNFINISHED), key=sp.default_sort_key)
     if unfinished:
         raise InvalidModel(f"{name} must be explicit, got {unfinished[0]}; call .doit() on it")

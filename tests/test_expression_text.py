@@ -129,6 +129,7 @@ def test_what_a_text_may_not_say_is_refused_with_the_piece(text, quoted):
         (lambda h: sp.Integral(h[0], (h[0], 0, 1)) * h[1], "Integral"),
         (lambda h: h[0] ** 1000, "exponent"),
         (lambda h: h[0] * 7**1000, "bits"),
+        (lambda h: sp.Mul(*(h[0] + k for k in range(100))), "factors may be 64 at most"),
     ],
 )
 def test_a_function_whose_text_could_not_be_read_is_refused(entry, quoted):
