@@ -10,7 +10,7 @@ import numpy as np
 
 from replica import AttentionModel
 
-__all__ = ["STRATA", "paper_like", "random_model", "wide"]
+__all__ = ["STRATA", "lively", "paper_like", "random_model", "wide"]
 
 PUBLISHED = (((0.6, 0.4), (0.4, 0.6)), ((0.3, 0.7), (0.8, 0.2)))
 
@@ -37,13 +37,12 @@ def paper_like(generator: np.random.Generator) -> AttentionModel:
 
 def wide(
     generator: np.random.Generator,
-    omega: float | None = None,
     largest_sigma: float = 1.0,
     smallest_regularization: float = 1e-3,
 ) -> AttentionModel:
-    """Any omega if none is given, narrow to wide tokens, weak to strong penalties, generic A and encodings."""
+    """Any omega, narrow to wide tokens, weak to strong penalties, generic A and encodings."""
     return AttentionModel(
-        omega=generator.uniform(0.0, 1.0) if omega is None else omega,
+        omega=generator.uniform(0.0, 1.0),
         sigma=generator.uniform(0.1, largest_sigma),
         regularization=_log_uniform(generator, smallest_regularization, 2.0),
         positional_matrix=generator.uniform(0.0, 1.0, size=(2, 2)).tolist(),
@@ -51,6 +50,19 @@ def wide(
             float(generator.choice([-1, 1]) * generator.uniform(0.3, 1.5)),
             float(generator.uniform(-1.5, 1.5)),
         ],
+    )
+
+
+def lively(generator: np.random.Generator, omega: float | None = None) -> AttentionModel:
+    """Generic A and encodings, but such that something happens: self-attention, opposite signs, weak penalties."""
+    first, second = generator.uniform(0.5, 1.0, size=2)
+    others = generator.uniform(0.0, 0.5, size=2)
+    return AttentionModel(
+        omega=generator.uniform(0.05, 0.3) if omega is None else omega,
+        sigma=generator.uniform(0.4, 0.6),
+        regularization=_log_uniform(generator, 3e-3, 1.5e-2),
+        positional_matrix=[[float(first), float(others[0])], [float(others[1]), float(second)]],
+        positional_encoding=[float(generator.uniform(0.7, 1.3)), -float(generator.uniform(0.7, 1.3))],
     )
 
 

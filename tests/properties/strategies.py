@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention
-from tests.campaigns.random_models import paper_like, wide
+from tests.campaigns.random_models import lively, paper_like, wide
 
-__all__ = ["general_models", "models", "paper_like_models", "spectra", "states", "wide_models"]
+__all__ = ["general_models", "lively_models", "models", "paper_like_models", "spectra", "states", "wide_models"]
 
 
 def _numbers(low: float, high: float) -> st.SearchStrategy[float]:
@@ -40,9 +40,14 @@ def paper_like_models(stream: int) -> st.SearchStrategy[AttentionModel]:
     return _generators(stream).map(paper_like)
 
 
-def wide_models(stream: int, omega: float | None = None) -> st.SearchStrategy[AttentionModel]:
-    """Generic models of any omega if none is given, any A in [0, 1] and any encodings; not so wide as to be slow."""
-    return _generators(stream).map(lambda generator: wide(generator, omega, 0.7, 0.01))
+def wide_models(stream: int) -> st.SearchStrategy[AttentionModel]:
+    """Generic models of any omega, any A in [0, 1] and any encodings; not so wide as to be slow."""
+    return _generators(stream).map(lambda generator: wide(generator, largest_sigma=0.7, smallest_regularization=0.01))
+
+
+def lively_models(stream: int, omega: float | None = None) -> st.SearchStrategy[AttentionModel]:
+    """Generic models, of the given omega if any, that have transitions: of most wide ones the minimum is Q = 0."""
+    return _generators(stream).map(lambda generator: lively(generator, omega))
 
 
 def _generators(stream: int) -> st.SearchStrategy[np.random.Generator]:
