@@ -128,35 +128,54 @@ def _joined(parts: list[_Part]) -> list[_Part]:
 
 
 def _absorbed(parts: list[_Part]) -> list[_Part]:
-    """Return parts without fragments that lie between the lost end of a long part and the pitchfork it is born at.
+    """Return parts without fragments that lie between the end of a long part and the pitchfork it is born at.
 
-    So close to a pitchfork a rough rule's own noise bends the branch to and fro: what it is there is the pitchfork.
+    So close to a pitchfork a rough rule's own noise bends the branch to and fro, with folds that are not there: what it
+    is there is the pitchfork, or, where no fragment reaches one, not known.
     """
     for other in parts:
         for end in (0, 1):
-            if other.data.ends[end].kind != "lost":
+            near = _fragments_at(other, end, parts)
+            if not near:
                 continue
-            edge, extent = other.data.reach[end], other.data.reach[1] - other.data.reach[0]
-            near = [
-                part
-                for part in parts
-                if part is not other
-                and (part.sector, part.family) == (other.sector, other.family)
-                and part.data.reach[1] - part.data.reach[0] < SHORT * extent
-                and min(abs(alpha - edge) for alpha in part.data.reach) < SHORT * extent
+            edge = other.data.reach[end]
+            births = [
+                event
+                for part in near
+                for event in part.meets
+                if event is not None and event.kind is EventKind.PITCHFORK
             ]
-            births = [event for part in near for event in part.meets if event is not None]
-            births = [event for event in births if event.kind is EventKind.PITCHFORK]
-            if not births:
-                continue
             ends, meets = list(other.data.ends), list(other.meets)
-            ends[end] = CurveEnd("pitchfork", edge)
-            meets[end] = min(births, key=lambda event: abs(event.parameter - edge))
+            ends[end] = CurveEnd("pitchfork" if births else "lost", edge)
+            meets[end] = min(births, key=lambda event: abs(event.parameter - edge), default=None)
             data = replace(other.data, ends=(ends[0], ends[1]))
             whole = replace(other, data=data, meets=(meets[0], meets[1]))
             rest = [part for part in parts if part is not other and all(part is not one for one in near)]
             return _absorbed([*rest, whole])
     return parts
+
+
+def _fragments_at(other: _Part, end: int, parts: Sequence[_Part]) -> list[_Part]:
+    """Return the fragments of a part's branch beside one of its ends: short, and lost, or joined to such by folds."""
+    kind, edge = other.data.ends[end].kind, other.data.reach[end]
+    room = FRAGMENT * (other.data.reach[1] - other.data.reach[0])
+    near = [
+        part
+        for part in parts
+        if part is not other
+        and (part.sector, part.family) == (other.sector, other.family)
+        and part.data.reach[1] - part.data.reach[0] < room
+        and min(abs(alpha - edge) for alpha in part.data.reach) < room
+    ]
+    lost = [part for part in near if any(own.kind == "lost" for own in part.data.ends)]
+    folds = [event for part in lost for event in part.meets if event is not None and event.kind is EventKind.FOLD]
+    joined = [part for part in near if any(event is met for event in folds for met in part.meets)]
+    found = [part for part in near if any(part is one for one in (*lost, *joined))]
+    if kind == "lost":
+        return found
+    if kind == "fold" and any(other.meets[end] is met for part in found for met in part.meets):
+        return found
+    return []
 
 
 def _with_short(other: _Part, short: _Part, end: int) -> _Part | None:
