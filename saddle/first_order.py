@@ -16,6 +16,7 @@ import numpy as np
 from saddle.branch_curve import OnCurve
 from saddle.curve_solving import solve_on_curve
 from saddle.global_minimum import APART, highest, sample_places
+from saddle.null_solution import NULL_FAMILY
 from saddle.outcomes import SolverError
 from saddle.sharpening import FLOOR, LocatedTransition, locate
 from saddle.solution_identity import distance
@@ -32,6 +33,8 @@ SIGNIFICANT = 1e-8
 HALVINGS = 40
 # Changes of sign of two branches that interpolation cannot tell apart, at which both are solved.
 MOST_SOLVED = 3
+# Relative difference of free entropies that no rule in use gets wrong.
+CLEARLY = 3e-3
 
 
 @dataclass(frozen=True)
@@ -182,12 +185,43 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
     for k in wanted:
         solved = _solved_difference(first, second, float(places[k]))
         difference[k] = solved if solved is not None and abs(solved) > SIGNIFICANT * scale[k] else 0.0
-    signed = np.flatnonzero(difference)
-    return [
-        _Bracket(float(places[a]), float(places[b]), bool(difference[b] > 0.0))
-        for a, b in pairwise(signed)
-        if difference[a] * difference[b] < 0.0
-    ]
+    signed = [int(k) for k in np.flatnonzero(difference)]
+    runs: list[list[int]] = [signed[:1]]
+    for a, b in pairwise(signed):
+        if difference[a] * difference[b] < 0.0:
+            runs.append([])
+        runs[-1].append(b)
+    told = [_exceeds_its_error(first, second, places, difference, scale, run) for run in runs]
+    found = []
+    for k, (before, after) in enumerate(pairwise(runs)):
+        if told[k] and told[k + 1]:
+            low, high = float(places[before[-1]]), float(places[after[0]])
+            found.append(_Bracket(low, high, bool(difference[after[0]] > 0.0)))
+    return found
+
+
+def _exceeds_its_error(
+    first: OnCurve,
+    second: OnCurve,
+    places: np.ndarray,
+    difference: np.ndarray,
+    scale: np.ndarray,
+    run: Sequence[int],
+) -> bool:
+    """Whether a difference of one sign, over places next to each other, is larger somewhere than the rule's error."""
+    if not run:
+        return False
+    largest = max(run, key=lambda k: abs(difference[k]) / scale[k])
+    if abs(difference[largest]) > CLEARLY * scale[largest]:
+        return True
+    pair = _solved_pair(first, second, float(places[largest]))
+    if pair is None:
+        return False
+    if NULL_FAMILY in (first.family, second.family):
+        return abs(pair[1].free_entropy - pair[0].free_entropy) > sum(here.free_entropy_error for here in pair)
+    # Both are integrated on one lattice, so that their errors go together.
+    differences = EqualFreeEntropies(first.sector, second.sector).last_row_differences(pair)
+    return abs(pair[1].free_entropy - pair[0].free_entropy) > float(pair[0].averages.outer.error(differences))
 
 
 def _without_births(
@@ -267,7 +301,7 @@ def _transition(first: OnCurve, second: OnCurve, bracket: _Bracket) -> Transitio
     )
     points = tuple(point_of(here) for here in solved)
     # Q = 0 has no equations to solve together with others': there halving is the location.
-    resolved = "null" in (below.family, above.family) and width <= FLOOR
+    resolved = NULL_FAMILY in (below.family, above.family) and width <= FLOOR
     return Transition(middle, max(error, FLOOR), "first-order", names, resolved=resolved, bracket=ends, points=points)
 
 
@@ -278,7 +312,7 @@ def _located(below: OnCurve, above: OnCurve, alpha: float, bracket: _Bracket) ->
     evolution = below.evolution
     states = [curve.state(alpha)[0] for curve in (below.curve, above.curve)]
     free = [state[list(branch.sector.free)] for state, branch in zip(states, (below, above), strict=True)]
-    if "null" in (below.family, above.family):
+    if NULL_FAMILY in (below.family, above.family):
         return None
     try:
         located = locate(EqualFreeEntropies(below.sector, above.sector), evolution, np.concatenate([*free, [alpha]]))

@@ -24,6 +24,7 @@ from saddle.families import Families
 from saddle.outcomes import Outcome
 from saddle.search_interval import HIGHEST, LOWEST
 from saddle.sector_solver import canonical_signs
+from saddle.solution_identity import distance
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
 
@@ -35,6 +36,8 @@ SMALL_SHARE = 0.02
 FRAGMENT = 0.1
 # The same, and the gap to that other one, for what is joined to it.
 SHORT = 0.02
+# Places at which two parts are compared, and the distance in natural units of solutions that are one.
+PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
 # Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
@@ -99,7 +102,8 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     """Return the pieces of all curves, named, family by family and by increasing alpha in each."""
     problem = families.problem
     there: dict[int, StateEvaluation | None] = {}
-    parts = _absorbed(_joined([part for traced in families.branches for part in _parts(problem, traced, there)]))
+    parts = [part for traced in families.branches for part in _parts(problem, traced, there)]
+    parts = _absorbed(_joined(_distinct(parts, problem)))
     found = []
     for family in FAMILIES:
         own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
@@ -125,6 +129,32 @@ def _joined(parts: list[_Part]) -> list[_Part]:
                     rest = [part for part in parts if part is not short and part is not other]
                     return _joined([*rest, whole])
     return parts
+
+
+def _distinct(parts: Sequence[_Part], problem: AttentionProblem) -> list[_Part]:
+    """Return parts without those that lie on another one: on a rough rule one branch may be followed twice.
+
+    Of two, the one stays whose ends are better known, or that was found first.
+    """
+    found: list[_Part] = []
+    for part in sorted(parts, key=lambda part: sum(end.kind in ("lost", "fold") for end in part.data.ends)):
+        if not any(_lies_on(part, other, problem) for other in found):
+            found.append(part)
+    return [part for part in parts if any(part is one for one in found)]
+
+
+def _lies_on(part: _Part, other: _Part, problem: AttentionProblem) -> bool:
+    """Whether a part has the same solutions as another one, over most of its reach."""
+    if (part.sector, part.family) != (other.sector, other.family):
+        return False
+    places = np.geomspace(*part.data.reach, PLACES + 2)[1:-1]
+    space, variances = problem.space, problem.evolution.channel.variances
+    same = [
+        other.data.reaches(float(alpha))
+        and distance(space, variances, part.data.state(float(alpha))[0], other.data.state(float(alpha))[0]) < IDENTICAL
+        for alpha in places
+    ]
+    return sum(same) > PLACES // 2
 
 
 def _absorbed(parts: list[_Part]) -> list[_Part]:

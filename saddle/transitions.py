@@ -116,9 +116,15 @@ def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> lis
         seen.append(event)
         piece = piece_with(event, pieces, evolution)
         transition = None if piece is None else _bifurcation(evolution, piece, event, pieces)
-        if transition is not None:
+        if transition is not None and not any(_is_one(transition, other) for other in found):
             found.append(transition)
     return sorted(found, key=lambda transition: transition.alpha)
+
+
+def _is_one(first: Transition, second: Transition) -> bool:
+    """Whether two bifurcations, found on neighbouring segments of a curve, are one."""
+    names = [(one.kind, one.between, one.unstable_to, one.resolved) for one in (first, second)]
+    return names[0] == names[1] and abs(first.alpha - second.alpha) < 0.1 * min(first.error, second.error)
 
 
 def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: Sequence[Piece]) -> Transition | None:
