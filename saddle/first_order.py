@@ -191,13 +191,27 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
         if difference[a] * difference[b] < 0.0:
             runs.append([])
         runs[-1].append(b)
-    told = [_exceeds_its_error(first, second, places, difference, scale, run) for run in runs]
+    # Where one branch is born on the other their difference begins at zero, and its first sign may be the rule's error.
+    told = [
+        not _connected(first, second) or _exceeds_its_error(first, second, places, difference, scale, run)
+        for run in runs
+    ]
     found = []
     for k, (before, after) in enumerate(pairwise(runs)):
         if told[k] and told[k + 1]:
             low, high = float(places[before[-1]]), float(places[after[0]])
             found.append(_Bracket(low, high, bool(difference[after[0]] > 0.0)))
     return found
+
+
+def _connected(first: OnCurve, second: OnCurve) -> bool:
+    """Whether one of two branches is born on the other."""
+    return any(
+        end.connected and end.partner == other.name
+        for branch, other in ((first, second), (second, first))
+        if branch.curve is not None
+        for end in branch.curve.ends
+    )
 
 
 def _exceeds_its_error(

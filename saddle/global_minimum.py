@@ -95,7 +95,7 @@ def find_phases(
         best = _best(phi[:, k], current)
         if k and best != current:
             end = _change(branches, transitions, current, best, float(places[k - 1]), float(place))
-            end = float(np.clip(end, start, place))
+            end = float(np.clip(end, start, high))
             if end > start:
                 found.append(_phase(branches, current, start, end))
             start = end

@@ -36,6 +36,8 @@ SMALL_SHARE = 0.02
 FRAGMENT = 0.1
 # The same, and the gap to that other one, for what is joined to it.
 SHORT = 0.02
+# How close to a pitchfork, relatively, a branch is lost that ends there, and what is left of its overlaps, at most.
+BESIDE, FADED = 0.05, 0.5
 # Places at which two parts are compared, and the distance in natural units of solutions that are one.
 PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
@@ -103,7 +105,7 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     problem = families.problem
     there: dict[int, StateEvaluation | None] = {}
     parts = [part for traced in families.branches for part in _parts(problem, traced, there)]
-    parts = _absorbed(_joined(_distinct(parts, problem)))
+    parts = _attached(_absorbed(_joined(_distinct(parts, problem))))
     found = []
     for family in FAMILIES:
         own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
@@ -129,6 +131,44 @@ def _joined(parts: list[_Part]) -> list[_Part]:
                     rest = [part for part in parts if part is not short and part is not other]
                     return _joined([*rest, whole])
     return parts
+
+
+def _attached(parts: Sequence[_Part]) -> list[_Part]:
+    """Return parts, lost ends next to a pitchfork that nobody claims attached to it, if their overlaps vanish there.
+
+    On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished.
+    """
+    claimed = [event for part in parts for event in part.meets if event is not None]
+    found = []
+    for part in parts:
+        ends, meets = list(part.data.ends), list(part.meets)
+        for end in (0, 1):
+            event = _pitchfork_beside(part, end, parts) if ends[end].kind == "lost" else None
+            if event is not None and not any(event is other for other in claimed):
+                claimed.append(event)
+                ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), event
+        data = replace(part.data, ends=(ends[0], ends[1]))
+        found.append(replace(part, data=data, meets=(meets[0], meets[1])))
+    return found
+
+
+def _pitchfork_beside(part: _Part, end: int, parts: Sequence[_Part]) -> Event | None:
+    """Return the pitchfork, on a branch of higher symmetry, that breaks it to a part's sector next to its lost end."""
+    edge, free = part.data.reach[end], set(part.sector.free)
+    broken = list(part.sector.broken)
+    sizes = np.linalg.norm(part.data.states[:, broken], axis=1)
+    if not broken or sizes[-end] > FADED * np.max(sizes):
+        return None
+    near = []
+    for parent in parts:
+        for event in parent.events:
+            if event.kind is not EventKind.PITCHFORK or not event.resolved or event.block is None:
+                continue
+            directions = set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))))
+            away = abs(event.parameter - edge)
+            if set(parent.sector.free) | directions == free and away < BESIDE * edge:
+                near.append((away, event))
+    return min(near, key=lambda item: item[0])[1] if near else None
 
 
 def _distinct(parts: Sequence[_Part], problem: AttentionProblem) -> list[_Part]:

@@ -22,7 +22,7 @@ from tests.properties.strategies import lively_models
 
 ALPHA, POINTS = (0.2, 2.0), 3
 # One rule for both: so what differs between the two is not what a rule was chosen for.
-RULE = LineRule.for_tolerance(1e-2)
+RULE = LineRule.for_tolerance(3e-3)
 
 
 def solved(model: AttentionModel, alpha: tuple[float, float] = ALPHA) -> PhaseDiagram:
