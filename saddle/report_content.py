@@ -130,12 +130,13 @@ def _audit_sentence(diagram: PhaseDiagram) -> str:
     audit = diagram.audit
     if not audit.points:
         return "It was not audited."
-    places = ", ".join(f"{alpha:.4g}" for alpha in audit.alphas)
+    # Each value is a formula of its own: TeX breaks no line inside a formula after a comma.
+    places = ", ".join(f"${alpha:.4g}$" for alpha in audit.alphas)
     missing = "; ".join(text for point in audit.points for text in point.missing)
     found = f"what is missing: {_with_symbols(missing)}" if missing else "no solution of larger free entropy is missing"
     unfinished = "" if audit.complete else " The search was interrupted."
     return (
-        rf"Solutions that no branch leads to were looked for from {audit.starts} starts at $\alpha = {places}$: "
+        rf"Solutions that no branch leads to were looked for from {audit.starts} starts at these $\alpha$: {places}; "
         f"{found}.{unfinished}"
     )
 

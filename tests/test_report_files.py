@@ -114,7 +114,12 @@ def test_fragment_fits_a_paper_of_two_columns(small, tmp_path):
 
 @NEEDS_TEX
 def test_chosen_names_compile(small, tmp_path):
-    names = {"theta": r"\vartheta_{\mathrm{sem}}", "self_overlap": "Q_{s}", "student_weights": "B", "local_field": "u"}
+    names = {
+        "theta": r"\vartheta_{\mathrm{sem}}",
+        "self_overlap": "Q_{s}",
+        "student_weights": r"\mathsf{W}",
+        "local_field": "u",
+    }
     small.report(tmp_path, ("latex", "html"), latex_names=names, prefix="si:a")
     text = (tmp_path / "report.tex").read_text(encoding="utf-8")
     assert r"\theta" not in text
