@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from replica.sectors import FAMILIES, Sector
 from saddle.branch import Branch
 from saddle.curve_solving import solve_on_curve
+from saddle.in_threads import in_threads, workers_of
 from saddle.null_solution import null_replicon, null_sector
 from saddle.outcomes import Outcome
 from saddle.pieces import Piece
@@ -25,6 +26,8 @@ VECTORS = ("states", "conjugate_states", "errors", "jacobian_diagonal")
 CLEARLY = 1e-2
 # Relative distance from a pitchfork at which a branch that is not found there counts as merged.
 AT_END = 2e-3
+# Points per thread from which on points, instead of parts of one average, are shared among threads.
+ENOUGH = 3
 SCALARS = (
     "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
     "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
@@ -93,12 +96,19 @@ def _solve_on_grid(
     solved: dict[int, _Solved],
     report: Callable[[], object],
 ) -> None:
-    for k, alpha in enumerate(map(float, grid)):
-        if piece.curve.reaches(alpha):
-            found = solve_on_curve(evolution, piece.sector, piece.curve, alpha)
-            if found is not None:
-                solved[k] = _Solved(*found, _quick_replicon(evolution, found[0]))
-            report()
+    """Solve at all points that the piece passes: in as many threads at once, where there are enough of them."""
+    reached = [k for k, alpha in enumerate(map(float, grid)) if piece.curve.reaches(alpha)]
+    across = len(reached) >= ENOUGH * workers_of(evolution.threads)
+    equations = replace(evolution, threads=1) if across else evolution
+
+    def solve(k: int) -> _Solved | None:
+        found = solve_on_curve(equations, piece.sector, piece.curve, float(grid[k]))
+        return None if found is None else _Solved(*found, _quick_replicon(equations, found[0]))
+
+    for k, found in zip(reached, in_threads(solve, reached, evolution.threads if across else 1), strict=True):
+        if found is not None:
+            solved[k] = found
+        report()
 
 
 def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replicon:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.interpolate import KroghInterpolator
+from scipy.optimize import brentq
 
 if TYPE_CHECKING:
     from replica.sectors import Sector
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["BranchCurve", "CurveEnd", "OnCurve"]
 
 CONNECTED = ("pitchfork", "onset")
+# Of a segment: nodes nearer to it than this part of its length would only amplify their errors.
+LEAST_SPACING = 0.3
 
 
 @dataclass(frozen=True)
@@ -170,30 +174,49 @@ class BranchCurve:
         return state
 
     def _hermite(self, k: int, alpha: float) -> np.ndarray:
-        """Interpolate along the curve, by the cubic through two nodes and their tangents."""
-        y = np.column_stack([self.states[k : k + 2], self.alpha[k : k + 2]])
-        units = np.maximum(np.abs(y).max(axis=0), 1e-12)
-        chord = float(np.linalg.norm((y[1] - y[0]) / units))
-        slopes = self.tangents[k : k + 2].copy()
-        lengths = np.linalg.norm(slopes / units, axis=1)
-        if not np.all(np.isfinite(slopes)) or np.any(lengths == 0.0):
-            t = (alpha - y[0, -1]) / (y[1, -1] - y[0, -1])
-            return y[0, :-1] + t * (y[1, :-1] - y[0, :-1])
-        slopes *= (chord / lengths)[:, None]
+        """Interpolate along the curve, by Hermite's polynomial through two nodes, and one more on either side."""
+        y = np.column_stack([self.states, self.alpha])
+        units = np.maximum(np.abs(y[k : k + 2]).max(axis=0), 1e-12)
+        scaled, slopes = (y - y[k]) / units, self.tangents / units
+        lengths = np.linalg.norm(slopes, axis=1)
+        t = (alpha - y[k, -1]) / (y[k + 1, -1] - y[k, -1])
+        straight = y[k, :-1] + t * (y[k + 1, :-1] - y[k, :-1])
+        if not np.all(np.isfinite(lengths[k : k + 2])) or np.any(lengths[k : k + 2] == 0.0):
+            return straight
+        # The coordinate is that along the mean of both tangents, in which the curve has no vertical slopes.
+        row = slopes[k] / lengths[k] + slopes[k + 1] / lengths[k + 1]
+        places, rates = scaled @ row, slopes @ row
+        if not places[k + 1] > 0.0 or np.any(rates[k : k + 2] <= 0.0):
+            return straight
+        nodes = self._nodes_around(k, places, rates)
+        curve = KroghInterpolator(
+            np.repeat(places[nodes], 2),
+            np.stack([scaled[nodes], slopes[nodes] / rates[nodes, None]], axis=1).reshape(-1, y.shape[1]),
+        )
+        wanted = (alpha - y[k, -1]) / units[-1]
+        first, last = (float(curve(place)[-1]) - wanted for place in (0.0, places[k + 1]))
+        if first * last >= 0.0:
+            place = 0.0 if abs(first) < abs(last) else places[k + 1]
+        else:
+            place = brentq(lambda x: float(curve(x)[-1]) - wanted, 0.0, places[k + 1], xtol=1e-15, rtol=1e-14)
+        return y[k, :-1] + units[:-1] * curve(place)[:-1]
 
-        def at(t: float) -> np.ndarray:
-            s = 1.0 - t
-            return (
-                s * s * (1.0 + 2.0 * t) * y[0]
-                + t * t * (1.0 + 2.0 * s) * y[1]
-                + s * t * (s * slopes[0] - t * slopes[1])
-            )
-
-        low, high = 0.0, 1.0
-        for _ in range(50):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if at(middle)[-1] < alpha else (low, middle)
-        return at(0.5 * (low + high))[:-1]
+    def _nodes_around(self, k: int, places: np.ndarray, rates: np.ndarray) -> list[int]:
+        """Return a segment's two nodes and, on either side, the next that is not too close to it for a smooth curve."""
+        chosen = [k, k + 1]
+        apart = LEAST_SPACING * (places[k + 1] - places[k])
+        for side in (-1, 1):
+            inner = chosen[0] if side < 0 else chosen[-1]
+            place = inner + side
+            while 0 <= place < len(places) and rates[place] > 0.0:
+                away = side * (places[place] - places[inner])
+                if away > apart:
+                    chosen = [place, *chosen] if side < 0 else [*chosen, place]
+                    break
+                if not away > 0.0:
+                    break
+                place += side
+        return chosen
 
 
 class OnCurve(Protocol):

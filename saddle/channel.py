@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from replica.model import AttentionModel
+from saddle.in_threads import spread, workers_of
 from saddle.kernel import Kernel
 from saddle.minimiser_starts import minimiser_starts
 from saddle.model_symmetries import state_space
@@ -279,7 +278,7 @@ class Channel:
         parameters = parameter_vector(self.model)
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
 
-        workers = self.threads or os.cpu_count() or 1
+        workers = workers_of(self.threads)
         block = len(rows)
         if workers > 1 and len(rows) > LEAST_LINES:
             block = max(LEAST_LINES // 2, -(-len(rows) // (BLOCKS_PER_THREAD * workers)))
@@ -300,13 +299,7 @@ class Channel:
                 rows,
             )
 
-        firsts = range(0, len(rows), max(block, 1))
-        if len(firsts) <= 1:
-            for first in firsts:
-                task(first)
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(task, firsts))
+        spread(task, range(0, len(rows), max(block, 1)), workers)
         return rows
 
     def averages(self, state: np.ndarray) -> ChannelAverages:

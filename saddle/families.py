@@ -31,7 +31,7 @@ AMPLITUDE, ROUGH_AMPLITUDE, ROUGH = 0.15, 0.3, 1e-6
 # Of |Q|^2/d, and of d log(alpha)/d log(q).
 SMALL_WEIGHTS, NEARLY_VERTICAL = 1e-2, 3e-3
 # Points of a curve are starts for what is stored: they need not be solved to the last digit.
-CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-7)
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.4, angle=0.4, drift=0.2, slack=0.1, tolerance=3e-6)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from baselines import best_positional_attention, best_semantic_attention
 from replica.model import AttentionModel
 from replica.sectors import Sector
 from saddle.continuation.newton import OutsideDomain, newton
+from saddle.in_threads import in_threads
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineRule, OuterRule, SobolRule
 from saddle.sector_solver import evaluation_of, informed_states, seeds_of_family, solve_state
@@ -267,7 +268,7 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     """
     first, second = (StateEvolution(evolution.model, rule, 1) for rule in rough_rules(evolution.rule))
     begun = starts(evolution, known, thorough=thorough)
-    led = [_flow(first, alpha, start, known) for start in begun]
+    led = list(in_threads(lambda start: _flow(first, alpha, start, known), begun, evolution.threads))
     converged = sum(end is not None for end in led)
     space, variances = evolution.space, evolution.channel.variances
     clusters: list[np.ndarray] = []

@@ -43,6 +43,8 @@ NEARLY = 1e-4
 DEGENERATE = 1e-5
 # A located point may lie outside its segment by this part of the segment's length.
 OUTSIDE = 0.25
+# Distance, in natural units, over which derivatives of an odd block are taken over: most of the cost of a pitchfork.
+REUSE = 0.1
 
 Segment = tuple[CurvePoint, CurvePoint]
 
@@ -183,7 +185,9 @@ class Search:
             odd.jacobian(section.problem, here, section.full(point.y)[0])
             for here, point in zip(_details(points), points, strict=True)
         ]
-        system = SymmetryBreakingPoints(section.problem, section.block, section.parameters, (section.active,), odd)
+        system = SymmetryBreakingPoints(
+            section.problem, section.block, section.parameters, (section.active,), odd, reuse=REUSE
+        )
         units = np.asarray(section.units(segment[1].y), dtype=float)
         found = []
         for candidate in singular_between(matrices, positions):
