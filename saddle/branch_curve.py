@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from scipy.interpolate import KroghInterpolator
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 if TYPE_CHECKING:
     from replica.sectors import Sector
@@ -189,17 +188,21 @@ class BranchCurve:
         if not places[k + 1] > 0.0 or np.any(rates[k : k + 2] <= 0.0):
             return straight
         nodes = self._nodes_around(k, places, rates)
-        curve = KroghInterpolator(
-            np.repeat(places[nodes], 2),
-            np.stack([scaled[nodes], slopes[nodes] / rates[nodes, None]], axis=1).reshape(-1, y.shape[1]),
-        )
+        # The polynomial's coefficients, from its values and slopes: few, in a coordinate of order one.
+        x, powers = places[nodes, None] / places[k + 1], np.arange(2 * len(nodes))
+        rows = np.vstack([x**powers, powers * x ** np.maximum(powers - 1, 0)])
+        there = slopes[nodes] / rates[nodes, None] * places[k + 1]
+        coefficients = np.linalg.solve(rows, np.vstack([scaled[nodes], there]))
         wanted = (alpha - y[k, -1]) / units[-1]
-        first, last = (float(curve(place)[-1]) - wanted for place in (0.0, places[k + 1]))
-        if first * last >= 0.0:
-            place = 0.0 if abs(first) < abs(last) else places[k + 1]
+
+        def missed(place: float) -> float:
+            return float(place**powers @ coefficients[:, -1]) - wanted
+
+        if missed(0.0) * missed(1.0) >= 0.0:
+            place = 0.0 if abs(missed(0.0)) < abs(missed(1.0)) else 1.0
         else:
-            place = brentq(lambda x: float(curve(x)[-1]) - wanted, 0.0, places[k + 1], xtol=1e-15, rtol=1e-14)
-        return y[k, :-1] + units[:-1] * curve(place)[:-1]
+            place = root_scalar(missed, bracket=(0.0, 1.0), method="brentq", xtol=1e-15).root
+        return y[k, :-1] + units[:-1] * (place**powers @ coefficients[:, :-1])
 
     def _nodes_around(self, k: int, places: np.ndarray, rates: np.ndarray) -> list[int]:
         """Return a segment's two nodes and, on either side, the next that is not too close to it for a smooth curve."""

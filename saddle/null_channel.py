@@ -17,17 +17,20 @@ import functools
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import chdtri
 
 from replica.model import AttentionModel
-from replica.multi_index import LossModel, loss_model
-from replica.origin_expansion import OriginExpansion, expand_at_origin
 from saddle.channel import ChannelAverages, Columns
 from saddle.quadrature import OuterNodes, SobolRule
 from saddle.state_space import StateSpace
 from saddle.weights import parameter_vector, teacher_variances
+
+if TYPE_CHECKING:
+    from replica.multi_index import LossModel
+    from replica.origin_expansion import OriginExpansion
 
 __all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel"]
 
@@ -131,11 +134,16 @@ class NullChannel:
 
     @cached_property
     def _loss(self) -> LossModel:
+        # It meets SymPy, which takes longer to import than most models take to see that they have no need of it.
+        from replica.multi_index import loss_model
+
         return loss_model(self.model)
 
     @cached_property
     def expansion(self) -> OriginExpansion:
         """The loss about z = 0, as expressions."""
+        from replica.origin_expansion import expand_at_origin
+
         return expand_at_origin(self._loss)
 
     @cached_property
