@@ -215,11 +215,15 @@ def _absorbed(parts: list[_Part]) -> list[_Part]:
                 for event in part.meets
                 if event is not None and event.kind is EventKind.PITCHFORK
             ]
+            # Its other end is none of theirs.
+            noise = [other.meets[end], *(met for part in near for met in part.meets)]
+            noise = [event for event in noise if _is_fold(event) and event is not other.meets[1 - end]]
             ends, meets = list(other.data.ends), list(other.meets)
             ends[end] = CurveEnd("pitchfork" if births else "lost", edge)
             meets[end] = min(births, key=lambda event: abs(event.parameter - edge), default=None)
             data = replace(other.data, ends=(ends[0], ends[1]))
-            whole = replace(other, data=data, meets=(meets[0], meets[1]))
+            events = tuple(event for event in other.events if all(event is not fold for fold in noise))
+            whole = replace(other, data=data, meets=(meets[0], meets[1]), events=events)
             rest = [part for part in parts if part is not other and all(part is not one for one in near)]
             return _absorbed([*rest, whole])
     return parts
@@ -238,14 +242,20 @@ def _fragments_at(other: _Part, end: int, parts: Sequence[_Part]) -> list[_Part]
         and min(abs(alpha - edge) for alpha in part.data.reach) < room
     ]
     lost = [part for part in near if any(own.kind == "lost" for own in part.data.ends)]
-    folds = [event for part in lost for event in part.meets if event is not None and event.kind is EventKind.FOLD]
+    folds = [event for part in lost for event in part.meets if _is_fold(event)]
     joined = [part for part in near if any(event is met for event in folds for met in part.meets)]
     found = [part for part in near if any(part is one for one in (*lost, *joined))]
     if kind == "lost":
         return found
     if kind == "fold" and any(other.meets[end] is met for part in found for met in part.meets):
         return found
-    return []
+    # A fold joins two parts: one alone is the rule's noise, too.
+    alone = all(other.meets[end] is not met for part in parts if part is not other for met in part.meets)
+    return found if kind == "fold" and alone else []
+
+
+def _is_fold(event: Event | None) -> bool:
+    return event is not None and event.kind is EventKind.FOLD
 
 
 def _with_short(other: _Part, short: _Part, end: int) -> _Part | None:
