@@ -138,7 +138,9 @@ def _first_below(
     model = branches[0].evolution.model
     last: tuple[OnCurve, float] | None = None
     unknown = ""
-    lowest = ""
+    # A number is quoted of a baseline that has one.
+    ends = [errors(model, alpha) for phase in phases for alpha in (phase.low, phase.high)]
+    quoted = f"{name} ({ends[0]:.6g})" if ends and np.ptp(ends) == 0.0 else name
     for phase in phases:
         if phase.branch is None:
             unknown = unknown or f"the global minimum is not known for {phase.low:.4g} <= alpha <= {phase.high:.4g}"
@@ -148,7 +150,6 @@ def _first_below(
         assert branch.curve is not None
         places = sample_places([branch], phase.low, phase.high)
         level = np.array([errors(model, float(alpha)) for alpha in places])
-        lowest = lowest or (f"{name} ({level[0]:.6g})" if np.ptp(level) == 0.0 else name)
         excess = branch.curve.test_errors(places) - level
         # A phase ends at a sharpened transition, a little off its own curve's end.
         usable = np.isfinite(excess)
@@ -159,14 +160,14 @@ def _first_below(
         if below.size and last is None:
             if unknown:
                 return Crossing(name, None, unknown)
-            said = f"the global minimum beats {lowest} from alpha = {phase.low:.4g} on, where the search began"
+            said = f"the global minimum beats {quoted} from alpha = {phase.low:.4g} on, where the search began"
             return Crossing(name, None, said, from_start=True)
         if below.size:
             assert last is not None
             return _at_change(last, branch, phase.low, float(places[0]), name, errors, jumps)
         if places.size:
             last = branch, float(places[-1])
-    return Crossing(name, None, unknown or f"the global minimum never beats {lowest or name} in this range")
+    return Crossing(name, None, unknown or f"the global minimum never beats {quoted} in this range")
 
 
 def _at_change(
