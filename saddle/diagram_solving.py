@@ -119,8 +119,12 @@ def solve_phase_diagram(
         located = _Located(None, None, (), (), (), {})
         audit = audited(list(branches.values()), families.searches, families.complete)
         if finished:
+
+            def said(what: str) -> None:
+                bar.set_description(what)
+                bar.update()
+
             try:
-                said = lambda what: (bar.set_description(what), bar.update())  # noqa: E731
                 located = _locate(evolution, branches, pieces, null, searched, asked, audit, said)
             except KeyboardInterrupt:
                 finished = False

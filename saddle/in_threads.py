@@ -77,7 +77,7 @@ def spread(function: Callable[[T], object], tasks: Sequence[T], workers: int) ->
         try:
             for task in remaining:
                 function(task)
-        except BaseException as failure:  # noqa: BLE001
+        except BaseException as failure:  # noqa: BLE001  raised again below
             failures.append(failure)
             give_up()
 
