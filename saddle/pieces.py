@@ -240,6 +240,8 @@ def _fragments_at(other: _Part, end: int, parts: Sequence[_Part]) -> list[_Part]
         and (part.sector, part.family) == (other.sector, other.family)
         and part.data.reach[1] - part.data.reach[0] < room
         and min(abs(alpha - edge) for alpha in part.data.reach) < room
+        # What lies well within the longer part's own reach is another arm.
+        and (part.data.reach[1] < edge * (1.0 + BESIDE) if end == 0 else part.data.reach[0] > edge * (1.0 - BESIDE))
     ]
     lost = [part for part in near if any(own.kind == "lost" for own in part.data.ends)]
     folds = [event for part in lost for event in part.meets if _is_fold(event)]

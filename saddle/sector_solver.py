@@ -40,6 +40,9 @@ SHRINKING, SETTLED = 0.02, 1e-4
 MOST_PATTERNS = 4
 # NOTE: dF/du has eigenvalues up to 7 on the positional branch, so larger damping factors oscillate.
 WARM_UP_DAMPING = 0.2
+# With weaker penalties V is of the order of 1/lambda only up to some alpha, beyond which state evolution would take
+# very long to come down from there: further starts have a V as if the penalty were this.
+WEAK = 0.01
 
 
 def solve_in_sector(
@@ -137,7 +140,12 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
     )
     patterns = _positional_patterns(model) if informed_of_position else [np.zeros(model.structure.directions)]
     # Pre-activations of order 0.3 are where softmax attention starts to discriminate, whatever sigma.
-    for (size, field), pattern in itertools.product(((0.2, 0.3), (0.1, 0.2), (0.4, 0.5)), patterns):
+    sizes = (
+        (0.2, 0.3, model.regularization),
+        (0.1, 0.2, model.regularization),
+        (0.4, 0.5, max(model.regularization, WEAK)),
+    )
+    for (size, field, penalty), pattern in itertools.product(sizes, patterns):
         state = np.zeros(space.size)
         informed = {space.quantities[i].indices[0] for i in space.of_kind("semantic_overlap") if i in broken}
         informed = informed if family in ("semantic", "mixed") else set()
@@ -148,7 +156,7 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
                 unlike = 1.0 if family == "agnostic" else 0.8**column
                 state[index] = size * variances[x.group].mean() * (2.0 if column in informed else unlike)
             elif x.kind == "susceptibility" and x.positive:
-                state[index] = 0.5 * variances[x.group].mean() / model.regularization
+                state[index] = 0.5 * variances[x.group].mean() / penalty
             elif x.kind == "positional_overlap" and index in broken:
                 state[index] = field * pattern[x.indices[1]]
         for index, x in enumerate(space.quantities):

@@ -20,7 +20,7 @@ from saddle.continuation.newton import OutsideDomain, newton
 from saddle.in_threads import in_threads
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineRule, OuterRule, SobolRule
-from saddle.sector_solver import evaluation_of, informed_states, seeds_of_family, solve_state
+from saddle.sector_solver import WEAK, evaluation_of, informed_states, seeds_of_family, solve_state
 from saddle.solution_identity import aligned, distance
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
@@ -88,10 +88,24 @@ def rough_rules(rule: OuterRule) -> tuple[OuterRule, OuterRule]:
     return SobolRule(points=32, scrambles=2), SobolRule(points=128, scrambles=2)
 
 
+def _moderate(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
+    """Return a start with a smaller V, if the penalty is so weak that 1/lambda is far above what data allow."""
+    changed = state.copy()
+    for index, x in enumerate(evolution.space.quantities):
+        if x.kind == "susceptibility" and x.positive:
+            changed[index] *= min(1.0, evolution.model.regularization / WEAK)
+    return changed
+
+
+def _template(evolution: StateEvolution) -> np.ndarray:
+    """Return a mixed state."""
+    return _moderate(evolution, next(informed_states(evolution, evolution.sectors[-1])))
+
+
 def _random_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
     """Yield states with overlaps of any size and sign, the same for every model of one structure."""
     generator = np.random.default_rng(evolution.space.size)
-    template = next(informed_states(evolution, evolution.sectors[-1]))
+    template = _template(evolution)
     variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
     space = evolution.space
     for _ in range(RANDOM_STARTS):
@@ -111,7 +125,7 @@ def _population_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
     """Yield the minima of the population risk, where branches of the paper's kind of model end at large alpha."""
     if not evolution.model.structure.is_plain:
         return
-    template = next(informed_states(evolution, evolution.sectors[-1]))
+    template = _template(evolution)
     for overlaps in _population_overlaps(evolution.model):
         state = template.copy()
         state[[0, 1, 3]] = overlaps
@@ -153,6 +167,8 @@ def starts(evolution: StateEvolution, known: Sequence[np.ndarray], *, thorough: 
         for family, sector in _families(evolution.space)
         for state in itertools.islice(seeds_of_family(evolution, family, sector.broken), most)
     ]
+    if evolution.model.regularization < WEAK:
+        found += [_moderate(evolution, state) for state in found]
     found += _random_states(evolution) if thorough else itertools.islice(_random_states(evolution), 1)
     if thorough:
         found += _population_states(evolution)

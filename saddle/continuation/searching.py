@@ -49,6 +49,11 @@ REUSE = 0.1
 Segment = tuple[CurvePoint, CurvePoint]
 
 
+def _turns(segment: Segment) -> bool:
+    """Whether the parameter turns back on a segment."""
+    return bool(segment[0].tangent[-1] * segment[1].tangent[-1] <= 0.0)
+
+
 def _details(points: Sequence[CurvePoint]) -> list[Evaluation]:
     found = []
     for point in points:
@@ -190,7 +195,8 @@ class Search:
         )
         units = np.asarray(section.units(segment[1].y), dtype=float)
         found = []
-        for candidate in singular_between(matrices, positions):
+        candidates = singular_between(matrices, positions)
+        for candidate in candidates:
             guess = between(segment, units, candidate.fraction)
             if candidate.multiplicity > 1:
                 solution = solve_multiple_kernel(system, guess, self.tolerance, candidate.multiplicity)
@@ -200,7 +206,10 @@ class Search:
             event = self._finish(segment, EventKind.PITCHFORK, "", odd, candidate, solution)
             if event is None:
                 continue
-            side = self._local_side(system, solution, event) if candidate.multiplicity == 1 and event.resolved else 0
+            # Stability at both ends of the segment tells without differences, unless several things happen between.
+            side = self._unstable_side(segment, odd) if len(candidates) == 1 and not _turns(segment) else 0
+            if side == 0 and candidate.multiplicity == 1 and event.resolved:
+                side = self._local_side(system, solution, event)
             side = side or self._unstable_side(segment, odd)
             found.append((candidate.fraction, replace(event, unstable_side=side)))
         return found
