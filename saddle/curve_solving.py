@@ -6,7 +6,7 @@ import numpy as np
 
 from replica.sectors import Sector
 from saddle.branch_curve import BranchCurve
-from saddle.continuation.newton import newton
+from saddle.continuation.newton import NewtonResult, newton
 from saddle.null_solution import NULL_FAMILY, null_evaluation
 from saddle.outcomes import Outcome
 from saddle.sector_solver import solve_in_sector, vanished
@@ -18,6 +18,17 @@ __all__ = ["solve_on_curve"]
 TOLERANCE = 5e-9
 # How far, in natural units, a solution may lie from where its curve says: a part of its segment, and a little.
 DRIFT, LEAST_DRIFT = 0.5, 0.02
+# Of the rule's own error of a residual: what a solve may leave that stalls at a step of the averages.
+STALLED = 0.02
+
+
+def _as_good_as_its_rule(result: NewtonResult[SectorLinearization], sector: Sector) -> bool:
+    """Whether a stalled solve has come as near as the averages' steps allow: far below what the rule itself errs by."""
+    if result.outcome is not Outcome.MAX_STEPS or result.linearization is None:
+        return False
+    here, free = result.linearization.evaluation, list(sector.free)
+    errs = here.averages.outer.error(here.residual_differences)[free] / here.full_scales[free]
+    return bool(result.residual_norm <= STALLED * np.max(errs))
 
 
 def solve_on_curve(
@@ -56,7 +67,7 @@ def solve_on_curve(
     if result.outcome is not Outcome.CONVERGED:
         # Across a small step of the residual, on a rule where it lies elsewhere.
         result = solve_in_sector(evolution, sector, start[free], alpha)
-    if result.outcome is not Outcome.CONVERGED or result.linearization is None:
+    if result.linearization is None or not (result.converged or _as_good_as_its_rule(result, sector)):
         return None
     here = result.linearization.evaluation
     away = float(np.max(np.abs(here.state - start) / here.full_scales))

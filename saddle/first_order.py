@@ -14,8 +14,10 @@ from itertools import combinations, pairwise
 import numpy as np
 
 from saddle.branch_curve import OnCurve
+from saddle.channel import ChannelAverages
 from saddle.curve_solving import solve_on_curve
 from saddle.global_minimum import APART, highest, sample_places
+from saddle.null_on_rule import null_averages, null_ratio
 from saddle.null_solution import NULL_FAMILY
 from saddle.outcomes import SolverError
 from saddle.sharpening import FLOOR, LocatedTransition, locate
@@ -231,11 +233,31 @@ def _exceeds_its_error(
     pair = _solved_pair(first, second, float(places[largest]))
     if pair is None:
         return False
-    if NULL_FAMILY in (first.family, second.family):
-        return abs(pair[1].free_entropy - pair[0].free_entropy) > sum(here.free_entropy_error for here in pair)
     # Both are integrated on one lattice, so that their errors go together.
-    differences = EqualFreeEntropies(first.sector, second.sector).last_row_differences(pair)
-    return abs(pair[1].free_entropy - pair[0].free_entropy) > float(pair[0].averages.outer.error(differences))
+    averages = [_averages_on_the_rule(branch, here) for branch, here in zip((first, second), pair, strict=True)]
+    if any(own is None for own in averages):
+        return False
+    rows = [own.differences[:, own.columns.envelope] for own in averages if own is not None]
+    outer = next(own.outer for own in averages if own is not None)
+    error = pair[0].alpha * float(outer.error(rows[1] - rows[0]))
+    return abs(_difference_of(first, second, pair)) > error
+
+
+def _averages_on_the_rule(branch: OnCurve, here: StateEvaluation) -> ChannelAverages | None:
+    if branch.family != NULL_FAMILY:
+        return here.averages
+    return null_averages(branch.evolution, tuple(map(float, here.state)))
+
+
+def _difference_of(first: OnCurve, second: OnCurve, pair: tuple[StateEvaluation, StateEvaluation]) -> float:
+    """Return Phi_second - Phi_first as the branches' rule has it."""
+    phi = [
+        here.free_entropy * null_ratio(branch.evolution, here.state, here.averages.envelope)
+        if branch.family == NULL_FAMILY
+        else here.free_entropy
+        for branch, here in zip((first, second), pair, strict=True)
+    ]
+    return phi[1] - phi[0]
 
 
 def _without_births(
@@ -271,7 +293,7 @@ def _solved_pair(first: OnCurve, second: OnCurve, alpha: float) -> tuple[StateEv
 def _solved_difference(first: OnCurve, second: OnCurve, alpha: float) -> float | None:
     """Return Phi_second - Phi_first at one alpha, solved; None where one of them is not found."""
     pair = _solved_pair(first, second, alpha)
-    return None if pair is None else pair[1].free_entropy - pair[0].free_entropy
+    return None if pair is None else _difference_of(first, second, pair)
 
 
 def _is_lowest(known: Sequence[OnCurve], first: OnCurve, second: OnCurve, bracket: _Bracket) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddle.branch_curve import OnCurve
+from saddle.null_on_rule import null_ratio
+from saddle.null_solution import NULL_FAMILY
 from saddle.transitions import Transition
 
 __all__ = ["Phase", "find_phases", "highest", "sample_places"]
@@ -20,6 +22,8 @@ __all__ = ["Phase", "find_phases", "highest", "sample_places"]
 APART = 3e-5
 # Places within each segment of a curve at which branches are compared.
 WITHIN = 3
+# Relative distance from the end of a curve at which it is not there any more.
+JUST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -57,17 +61,30 @@ def sample_places(branches: Sequence[OnCurve], low: float, high: float) -> np.nd
             fractions = np.arange(WITHIN) / WITHIN
             places.append((nodes[:-1, None] + fractions * np.diff(nodes)[:, None]).ravel())
         places.append(nodes[-1:])
+        # Just outside, where another takes over.
+        places.append(np.array([nodes[0] * (1.0 - JUST), nodes[-1] * (1.0 + JUST)]))
     joined = np.unique(np.concatenate(places))
     return joined[(joined >= low) & (joined <= high)]
 
 
 def highest(branches: Sequence[OnCurve], places: np.ndarray) -> np.ndarray:
-    """Return interpolated free entropies of all branches at values of alpha (k,), -inf where one is not, (b, k)."""
-    rows = [
-        np.full(len(places), np.nan) if branch.curve is None else branch.curve.free_entropies(places)
-        for branch in branches
-    ]
+    """Return interpolated free entropies of all branches at values of alpha (k,), -inf where one is not, (b, k).
+
+    All are as the branches' rule has them, Q = 0 too.
+    """
+    rows = [_on_the_rule(branch, places) for branch in branches]
     return np.where(np.isnan(rows), -np.inf, rows) if rows else np.empty((0, len(places)))
+
+
+def _on_the_rule(branch: OnCurve, places: np.ndarray) -> np.ndarray:
+    curve = branch.curve
+    if curve is None:
+        return np.full(len(places), np.nan)
+    found = curve.free_entropies(places)
+    if branch.family == NULL_FAMILY:
+        middle = len(curve.alpha) // 2
+        found = found * null_ratio(branch.evolution, curve.states[middle], float(curve.average_envelope[middle]))
+    return found
 
 
 def find_phases(

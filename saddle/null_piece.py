@@ -11,6 +11,7 @@ from saddle.branch_curve import BranchCurve, CurveEnd, OnCurve
 from saddle.null_channel import NEVER
 from saddle.null_departing import departing_state
 from saddle.null_departures import NullDeparture, NullInterval, null_departures, null_reach
+from saddle.null_on_rule import null_ratio
 from saddle.null_solution import NULL_FAMILY, NullProblem, evaluation_at, null_evaluation, null_sector
 from saddle.pieces import Piece
 from saddle.sharpening import FLOOR
@@ -157,12 +158,14 @@ def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> Br
     curve = piece.curve
     # The curve's own rule may have it begin a little elsewhere than the closed form.
     kept = curve.alpha > alpha if end == 0 else curve.alpha < alpha
+    # As the curve's own rule has it.
+    ratio = null_ratio(piece.evolution, here.state, here.averages.envelope)
     node = {
         "alpha": alpha,
         "states": here.state,
         "tangents": np.full(curve.tangents.shape[1], np.nan),
-        "free_entropy": here.free_entropy,
-        "average_envelope": here.averages.envelope,
+        "free_entropy": here.free_entropy * ratio,
+        "average_envelope": here.averages.envelope * ratio,
         "test_error": here.test_error,
         "test_error_slope": np.nan,
     }
@@ -193,7 +196,8 @@ def onsets(null: NullBranches, branches: Sequence[OnCurve]) -> list[Transition]:
         if leaving and leaving[0].curve is not None:
             curve, end = leaving[0].curve, 0 if leaving[0].curve.ends[0].alpha == departure.alpha else -1
             state = tuple(map(float, curve.states[end]))
-            points = (TransitionPoint(state, float(curve.free_entropy[end]), float(curve.test_error[end])),)
+            exact = float(null.pieces[0].curve.average_envelope[0]) if null.pieces else np.nan
+            points = (TransitionPoint(state, -departure.alpha * exact, float(curve.test_error[end])),)
         found.append(
             Transition(
                 departure.alpha, max(departure.error, FLOOR), "onset", (own, partner), departure.unknown, points=points
