@@ -23,7 +23,7 @@ from saddle.null_piece import NullBranches, find_null, onsets, starts_beside, wi
 from saddle.phase_diagram import LINEAR, PhaseDiagram, known_phases
 from saddle.pieces import Piece, pieces_of
 from saddle.quadrature import OuterRule
-from saddle.rule_choice import choose_rule
+from saddle.rule_choice import rule_for_range
 from saddle.search_interval import search_interval
 from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
@@ -32,8 +32,6 @@ from saddle.transitions import Transition, find_bifurcations
 __all__ = ["solve_phase_diagram"]
 
 
-# The rule is chosen at this alpha, or at the highest one asked for, so that one rule serves all smaller ranges.
-RULE_ALPHA = 3.0
 # How often it is looked again for solutions, if the last look found some.
 MOST_ROUNDS = 3
 
@@ -109,7 +107,7 @@ def solve_phase_diagram(
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])
     if rule is None:
-        rule = choose_rule(model, max(RULE_ALPHA, asked[1]), tolerance, threads)
+        rule = rule_for_range(model, asked[1], tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
     with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
         searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)

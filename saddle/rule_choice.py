@@ -12,8 +12,10 @@ from saddle.sector_solver import informed_states
 from saddle.solve_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
 from saddle.state_evolution import StateEvolution
 
-__all__ = ["choose_rule"]
+__all__ = ["choose_rule", "rule_for_range"]
 
+# The rule is chosen at this alpha, and at the highest one asked for.
+LEAST_ALPHA = 3.0
 SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST = 2e-2
 STEPS, DAMPING = 40, 0.2
@@ -65,6 +67,9 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
     if not planar:
         rule, coarse = SobolRule(), SobolRule(points=64)
+    # Where all weights nearly vanish errors are small, and say nothing of the rest of a range: no lattice is coarser
+    # than the law has it.
+    least = 1.0 if planar else 1.0 / LARGEST_CHANGE
     refined_by, most = 1.0, np.inf if model.structure.is_plain or not planar else LARGEST_REFINEMENT
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
@@ -74,6 +79,27 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
             break
-        factor = min(max(ratio, 1.0 / LARGEST_CHANGE), LARGEST_CHANGE, most / refined_by)
+        factor = min(max(ratio, least), LARGEST_CHANGE, most / refined_by)
+        if factor == 1.0:
+            break
         rule, refined_by = rule.refined(factor), refined_by * factor
     return rule
+
+
+def rule_for_range(model: AttentionModel, highest: float, tolerance: float | None, threads: int) -> OuterRule:
+    """Return a rule for all alpha up to a highest one: one rule serves all ranges that end at ``LEAST_ALPHA`` or below.
+
+    For longer ones, the finer one of what is wanted there and at their end.
+    """
+    rules = [
+        choose_rule(model, alpha, tolerance, threads)
+        for alpha in dict.fromkeys((LEAST_ALPHA, max(LEAST_ALPHA, highest)))
+    ]
+    return min(rules, key=_coarseness)
+
+
+def _coarseness(rule: OuterRule) -> float:
+    """Return what is larger for a coarser one of two rules of one kind."""
+    if isinstance(rule, LineRule):
+        return rule.teacher_spacing
+    return -float(rule.points) if isinstance(rule, SobolRule) else 0.0

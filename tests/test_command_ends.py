@@ -53,7 +53,7 @@ def quick(monkeypatch, solved):
 
 
 STAGES = {
-    "rule": "saddle.diagram_solving.choose_rule",
+    "rule": "saddle.diagram_solving.rule_for_range",
     "equations": "saddle.diagram_solving.StateEvolution",
     "baseline": "saddle.diagram_solving.linear_positional",
     "folder": "replica.reports.files.prepare_folder",
