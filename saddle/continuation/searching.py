@@ -45,6 +45,8 @@ DEGENERATE = 1e-5
 OUTSIDE = 0.25
 # Distance, in natural units, over which derivatives of an odd block are taken over: most of the cost of a pitchfork.
 REUSE = 0.1
+# Where more digits are asked for than this, they are worth their cost.
+TIGHT = 1e-8
 
 Segment = tuple[CurvePoint, CurvePoint]
 
@@ -190,14 +192,15 @@ class Search:
             odd.jacobian(section.problem, here, section.full(point.y)[0])
             for here, point in zip(_details(points), points, strict=True)
         ]
-        system = SymmetryBreakingPoints(
-            section.problem, section.block, section.parameters, (section.active,), odd, reuse=REUSE
-        )
+        reuse = REUSE if self.tolerance > TIGHT else 0.0
         units = np.asarray(section.units(segment[1].y), dtype=float)
         found = []
         candidates = singular_between(matrices, positions)
         for candidate in candidates:
             guess = between(segment, units, candidate.fraction)
+            system = SymmetryBreakingPoints(
+                section.problem, section.block, section.parameters, (section.active,), odd, reuse=reuse
+            )
             if candidate.multiplicity > 1:
                 solution = solve_multiple_kernel(system, guess, self.tolerance, candidate.multiplicity)
             else:
