@@ -24,6 +24,8 @@ APART = 3e-5
 WITHIN = 3
 # Relative distance from the end of a curve at which it is not there any more.
 JUST = 1e-9
+# The same, of a gap between two branches that is none.
+GAP = 1e-5
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def find_phases(
     if not low < high:
         return ()
     places = sample_places(branches, low, high)
-    phi = highest(branches, places)
+    places, phi = _without_gaps(places, highest(branches, places))
     found: list[Phase] = []
     current: int | None = None
     start = low
@@ -119,6 +121,17 @@ def find_phases(
         current = best
     found.append(_phase(branches, current, start, high))
     return tuple(_joined(found))
+
+
+def _without_gaps(places: np.ndarray, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return places without those where no branch is, but one is as near as the ends of curves are known."""
+    there = np.any(np.isfinite(phi), axis=0)
+    if there.all() or not there.any():
+        return places, phi
+    known = places[there]
+    away = np.array([np.min(np.abs(known - place)) for place in places])
+    kept = there | (away > GAP * places)
+    return places[kept], phi[:, kept]
 
 
 def _joined(phases: Sequence[Phase]) -> Iterator[Phase]:

@@ -264,9 +264,7 @@ def _few(places: Sequence[int], count: int) -> list[int]:
     return [places[int(k)] for k in np.linspace(0, len(places) - 1, count).round()]
 
 
-def _other_minimum(
-    here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str], tolerance: float
-) -> Iterator[str]:
+def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str], tolerance: float) -> Iterator[str]:
     """Yield where the lowest training loss of one diagram is not that of the other, by Phi itself."""
     low, high = _overlap(here, there)
     shared = [j for j, alpha in enumerate(there.alpha) if low <= alpha <= high and there.global_minimum[j] is not None]

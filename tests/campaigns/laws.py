@@ -18,6 +18,8 @@ __all__ = ["broken_laws", "not_survived", "slope_mismatch"]
 HALF_WIDTH = 5e-3
 # Between the two routes to the training loss, relatively.
 ROUTES = 1e-6
+# Times the largest residual.
+UNSOLVED = 10.0
 
 
 def broken_laws(diagram: PhaseDiagram, tolerance: float) -> list[str]:
@@ -65,7 +67,9 @@ def _silent(diagram: PhaseDiagram) -> Iterator[str]:
 def _other_loss(diagram: PhaseDiagram) -> Iterator[str]:
     for name, branch in diagram.branches.items():
         gap = np.abs(branch.train_loss + branch.free_entropy)[branch.distinct]
-        bound = ROUTES * np.abs(branch.free_entropy)[branch.distinct]
+        # They agree as well as the equations are solved.
+        relative = np.maximum(ROUTES, UNSOLVED * branch.residual_norm[branch.distinct])
+        bound = relative * np.abs(branch.free_entropy)[branch.distinct]
         if np.any(~(gap <= bound)):
             yield f"loss: the two routes to the training loss of {name!r} differ by up to {np.max(gap):.1e}"
 
