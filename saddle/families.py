@@ -15,6 +15,7 @@ from saddle.continuation.exploration import Exploration, TracedBranch, explore
 from saddle.continuation.tracing import StepControl
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineRule
+from saddle.search_interval import HIGHEST
 from saddle.sector_solver import evaluation_of, solve_state, vanished
 from saddle.seeking import Found, Sought, seek
 from saddle.state_evolution import StateEvolution
@@ -23,7 +24,8 @@ from saddle.state_space import StateSpace
 __all__ = ["Families", "find_families", "follow", "look_again", "states_at"]
 
 # Values of alpha at which solutions are looked for that no branch leads to.
-ANCHORS = 5
+# Beyond the least upper end, if the interval is longer by this factor in the square root, there are further ones.
+ANCHORS, FURTHER, LONGER = 5, 2, 1.15
 # Near a pitchfork the equations fix alpha only to their noise over the overlap that vanishes: new branches are
 # entered at this distance from it, in natural units.
 # Rough rules, whose noise is larger, need more.
@@ -87,8 +89,17 @@ def _weights_vanish(space: StateSpace, before: np.ndarray, after: np.ndarray, to
 
 
 def _anchors(bounds: tuple[float, float], upwards: bool) -> list[float]:
-    """Return values of alpha at which to look for solutions: the lower end of the interval first."""
-    roots = np.linspace(np.sqrt(bounds[0]), np.sqrt(bounds[1]), ANCHORS)
+    """Return values of alpha at which to look for solutions: the lower end of the interval first.
+
+    Up to the least upper end they are the same for every interval, so that a longer one sees no less.
+    """
+    low, high = np.sqrt(bounds[0]), np.sqrt(bounds[1])
+    least = min(high, np.sqrt(HIGHEST))
+    roots = np.linspace(low, least, ANCHORS)
+    if high > LONGER * least:
+        roots = np.append(roots, np.linspace(least, high, FURTHER + 1)[1:])
+    else:
+        roots[-1] = high
     alphas = [float(np.clip(root**2, *bounds)) for root in roots]
     return alphas if upwards else [alphas[0], *alphas[:0:-1]]
 

@@ -113,7 +113,7 @@ def find_phases(
     for k, place in enumerate(places):
         best = _best(phi[:, k], current)
         if k and best != current:
-            end = _change(branches, transitions, current, best, float(places[k - 1]), float(place))
+            end = _change(branches, transitions, current, best, start, float(places[k - 1]), float(place))
             end = float(np.clip(end, start, high))
             if end > start:
                 found.append(_phase(branches, current, start, end))
@@ -169,10 +169,15 @@ def _change(
     transitions: Sequence[Transition],
     before: int | None,
     after: int | None,
+    start: float,
     low: float,
     high: float,
 ) -> float:
-    """Return where one branch takes over from another, noticed between two values of alpha."""
+    """Return where one branch takes over from another, noticed between two values of alpha.
+
+    It may have been noticed late, as a difference of free entropies within interpolation's error is none: at any value
+    since ``start``, from where on the first one is the minimum.
+    """
     first, second = (None if place is None else branches[place] for place in (before, after))
     if first is None or second is None:
         # Something begins or ends: there is nothing on the other side.
@@ -182,9 +187,10 @@ def _change(
         edge = known.curve.reach[0 if first is None else 1]
         return min(max(edge, low), high)
     names = {first.name, second.name}
-    jumps = [t for t in transitions if t.kind == "first-order" and set(t.between) == names and t.within(low, high)]
+    pair = (first.name, second.name)
+    jumps = [t for t in transitions if t.kind == "first-order" and t.between == pair and t.within(start, high)]
     if jumps:
-        return jumps[0].alpha
+        return jumps[-1].alpha
     for branch, other, end in ((second, first, 0), (first, second, 1)):
         if branch.curve is None:
             continue

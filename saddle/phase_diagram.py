@@ -19,6 +19,7 @@ from saddle.baseline_crossing import Crossing, find_crossing
 from saddle.branch import Branch
 from saddle.branch_curve import OnCurve
 from saddle.global_minimum import Phase, find_phases
+from saddle.minimum_continuity import without_jumps
 from saddle.quadrature import OuterRule
 from saddle.solve_arguments import checked_baselines
 from saddle.transitions import Transition
@@ -40,7 +41,7 @@ def known_phases(
     """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
     if not audit.complete:
         return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
-    phases = find_phases(branches, transitions, *searched)
+    phases = without_jumps(find_phases(branches, transitions, *searched), branches, audit.alphas)
     missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
     return tuple(
         replace(phase, branch=None, reason=reason) if reason else phase

@@ -304,5 +304,5 @@ def _other_phases(first: PhaseDiagram, second: PhaseDiagram) -> Iterator[str]:
             continue
         middle = 0.5 * (begin + end)
         names = [next(p.branch for p in d.phases if p.low <= middle <= p.high) for d in (first, second)]
-        if names[0] != names[1]:
+        if None not in names and names[0] != names[1]:
             yield f"phases: from {begin:.7g} to {end:.7g} the first has {names[0]!r}, the second {names[1]!r}"

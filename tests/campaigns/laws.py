@@ -43,13 +43,14 @@ def broken_laws(diagram: PhaseDiagram, tolerance: float) -> list[str]:
 
 def _unknown_phases(diagram: PhaseDiagram) -> Iterator[str]:
     for phase in diagram.phases:
-        if phase.branch is None:
-            yield f"no minimum: none is known from alpha = {phase.low:.7g} to {phase.high:.7g}"
+        if phase.branch is None and not phase.reason:
+            yield f"no minimum: none is known from alpha = {phase.low:.7g} to {phase.high:.7g}, and no word why"
 
 
 def _unexplained_changes(diagram: PhaseDiagram) -> Iterator[str]:
     for change, (below, above) in zip(phase_changes(diagram), _neighbours(diagram), strict=True):
-        if not change.explained:
+        # That it is not known is no claim.
+        if not change.explained and None not in (below, above):
             yield f"unexplained: from {below!r} to {above!r} near alpha = {change.alpha:.7g} without a transition"
 
 
