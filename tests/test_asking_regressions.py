@@ -1,0 +1,66 @@
+"""Models that were once answered otherwise when asked otherwise, each standing for a kind."""
+
+import numpy as np
+import pytest
+
+from replica import AttentionModel
+from saddle import solve_phase_diagram
+from saddle.null_on_rule import null_ratio
+from saddle.quadrature import LineRule
+from saddle.rule_choice import rule_for_range
+from saddle.state_evolution import StateEvolution
+
+STRONG = AttentionModel(
+    omega=0.05677902486794939, sigma=0.5501940437271436, regularization=0.2241247872776222,
+    positional_matrix=((0.6440743845029892, 0.622732566819786), (0.31631850531202854, 0.6256776562388421)),
+    positional_encoding=(1.0875089500213637, -0.27498917988213534),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_weak_penalty_hides_no_semantic_branch_from_a_rough_rule():
+    # V = O(1/lambda) at the start of a search is far from that of a solution.
+    model = AttentionModel.paper(omega=0.3, regularization=1e-8)
+    diagram = solve_phase_diagram(model, alpha=(0.15, 3.0), points=4, tolerance=1e-2)
+    jump = next(t for t in diagram.first_order if set(t.between) == {"agnostic", "semantic"})
+    # On a finer rule: 1.18343 +- 5e-5.
+    assert abs(jump.alpha - 1.18343) < 3 * jump.error
+    assert diagram.phases[-1].branch == "semantic"
+    # Positional is the minimum where agnostic is unstable, below: the pitchfork is supercritical.
+    assert diagram.transitions["agnostic -> positional (2)"].criticality == "supercritical"
+
+
+def test_what_leaves_null_is_the_minimum_from_there_on():
+    # On so rough a rule its error of Phi exceeds the gain on Q = 0 for long.
+    rule = LineRule(teacher_spacing=0.76, common_spacing=0.8, reach=4.7)
+    diagram = solve_phase_diagram(STRONG, alpha=(3.0, 4.0), points=2, rule=rule)
+    onset = next(t for t in diagram.everywhere if t.kind == "onset" and t.between == ("null", "positional"))
+    changes = {(a.branch, b.branch): a.high for a, b in zip(diagram.all_phases, diagram.all_phases[1:], strict=False)}
+    assert changes["null", "positional"] == pytest.approx(onset.alpha, rel=1e-6)
+    assert not any("null" in t.between for t in diagram.first_order)
+
+
+def test_a_rule_gives_null_its_own_error():
+    exact = None
+    for tolerance, bound in ((2e-2, 0.1), (1e-3, 1e-3)):
+        evolution = StateEvolution(STRONG, LineRule.for_tolerance(tolerance))
+        state = np.array([0.0, 0.0, 2.0, 0.0])
+        if exact is None:
+            finest = StateEvolution(STRONG, LineRule.for_tolerance(1e-5))
+            exact = null_ratio(finest, state, 1.0)
+        ratio = null_ratio(evolution, state, exact)
+        assert abs(ratio - 1.0) < bound
+        # Whatever V is: the proximal point is z = 0.
+        assert null_ratio(evolution, np.array([0.0, 0.0, 1.0, 0.0]), exact) == pytest.approx(ratio, rel=1e-5)
+
+
+def test_a_longer_range_gets_no_coarser_rule():
+    wide = AttentionModel(
+        omega=0.9454328397470857, sigma=0.924881183724568, regularization=0.002322083622827578,
+        positional_matrix=((0.040966379023082755, 0.28849684742778225), (0.7013648766235621, 6.921130256953845e-05)),
+        positional_encoding=(-0.3769485400099313, -1.3818361449519774),
+    )  # fmt: skip
+    short, long = (rule_for_range(wide, highest, 5e-3, 1) for highest in (2.0, 20.0))
+    assert isinstance(short, LineRule)
+    assert isinstance(long, LineRule)
+    assert long.teacher_spacing <= short.teacher_spacing <= LineRule.for_tolerance(5e-3).teacher_spacing
