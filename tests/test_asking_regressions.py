@@ -51,7 +51,7 @@ def test_a_rule_gives_null_its_own_error():
         ratio = null_ratio(evolution, state, exact)
         assert abs(ratio - 1.0) < bound
         # Whatever V is: the proximal point is z = 0.
-        assert null_ratio(evolution, np.array([0.0, 0.0, 1.0, 0.0]), exact) == pytest.approx(ratio, rel=1e-5)
+        assert null_ratio(evolution, np.array([0.0, 0.0, 1.0, 0.0]), exact) == pytest.approx(ratio, rel=1e-4)
 
 
 def test_a_longer_range_gets_no_coarser_rule():

@@ -30,7 +30,7 @@ class Line:
 
 
 def line(name, loss, slope, reach=(LOW, HIGH), ends=("bound", "bound"), partners=("", "")):
-    alpha = np.linspace(*reach, 20)
+    alpha = np.linspace(reach[0], reach[1], 20)
     curve = BranchCurve(
         alpha=alpha,
         states=np.ones((20, 1)),
