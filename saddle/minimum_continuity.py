@@ -13,6 +13,7 @@ import numpy as np
 
 from saddle.branch_curve import OnCurve
 from saddle.global_minimum import Phase, highest
+from saddle.transitions import Transition
 
 __all__ = ["without_jumps"]
 
@@ -22,8 +23,13 @@ JUMP = 3e-3
 HERE = 1e-6
 
 
-def without_jumps(phases: Sequence[Phase], branches: Sequence[OnCurve], searched: Sequence[float]) -> tuple[Phase, ...]:
-    """Return phases, "not known" where the largest Phi would jump.
+def without_jumps(
+    phases: Sequence[Phase],
+    branches: Sequence[OnCurve],
+    transitions: Sequence[Transition],
+    searched: Sequence[float],
+) -> tuple[Phase, ...]:
+    """Return phases, "not known" where the largest Phi would jump and no transition says how it passes on.
 
     Parameters
     ----------
@@ -31,6 +37,8 @@ def without_jumps(phases: Sequence[Phase], branches: Sequence[OnCurve], searched
         By increasing alpha.
     branches
         All that were found.
+    transitions
+        All that were located.
     searched
         Values of alpha at which solutions were looked for from starts that know no branch: what is not known is not
         known as far as the next of these.
@@ -38,7 +46,7 @@ def without_jumps(phases: Sequence[Phase], branches: Sequence[OnCurve], searched
     named = {branch.name: branch for branch in branches}
     unknown: list[Phase] = []
     for below, above in pairwise(phases):
-        if below.branch is None or above.branch is None:
+        if below.branch is None or above.branch is None or _explained(below, above, transitions):
             continue
         first, second = named[below.branch], named[above.branch]
         gap = _gap(first, second, below.high)
@@ -53,6 +61,12 @@ def without_jumps(phases: Sequence[Phase], branches: Sequence[OnCurve], searched
             said = f"the {above.branch} branch, the minimum from there on, could not be followed below {above.low:.5g}"
             unknown.append(Phase(None, begin, above.low, said))
     return tuple(_overlaid(phases, unknown)) if unknown else tuple(phases)
+
+
+def _explained(below: Phase, above: Phase, transitions: Sequence[Transition]) -> bool:
+    """Whether one phase passes into the next at a transition between their branches."""
+    names = {below.branch, above.branch}
+    return any(set(t.between) == names and abs(t.alpha - below.high) <= HERE * below.high for t in transitions)
 
 
 def _lost(branch: OnCurve, end: int, alpha: float) -> bool:

@@ -41,7 +41,7 @@ def known_phases(
     """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
     if not audit.complete:
         return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
-    phases = without_jumps(find_phases(branches, transitions, *searched), branches, audit.alphas)
+    phases = without_jumps(find_phases(branches, transitions, *searched), branches, transitions, audit.alphas)
     missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
     return tuple(
         replace(phase, branch=None, reason=reason) if reason else phase

@@ -63,6 +63,9 @@ def pitchfork(alpha, name):
     return Transition(alpha, 1e-6, "pitchfork", ("agnostic", name))
 
 
+BIRTH = pitchfork(1.0, "semantic")
+
+
 def said(phases):
     return [(phase.branch, round(phase.low, 6), round(phase.high, 6)) for phase in phases]
 
@@ -98,7 +101,7 @@ def test_a_child_is_the_minimum_from_its_birth_on_however_slowly_it_gains():
 def test_where_the_minimum_is_lost_it_is_not_known(searched):
     lost = child("semantic", 1.0, 0.2, end=2.0, ends=("pitchfork", "lost"))
     branches = [PARENT, lost]
-    phases = without_jumps(find_phases(branches, [pitchfork(1.0, "semantic")], LOW, HIGH), branches, searched)
+    phases = without_jumps(find_phases(branches, [BIRTH], LOW, HIGH), branches, [BIRTH], searched)
     until = min(a for a in searched if a > 2.0)
     expected = [("agnostic", LOW, 1.0), ("semantic", 1.0, 2.0), (None, 2.0, until), ("agnostic", until, HIGH)]
     assert said(phases) == [phase for phase in expected if phase[1] < phase[2]]
@@ -108,11 +111,11 @@ def test_where_the_minimum_is_lost_it_is_not_known(searched):
 def test_where_the_minimum_appears_from_nowhere_it_is_not_known_before():
     found = line("semantic", lambda a: 0.9 * a, lambda a: 0.9 * np.ones_like(a), (2.0, HIGH), ("fold", "bound"))
     branches = [PARENT, found]
-    phases = without_jumps(find_phases(branches, [], LOW, HIGH), branches, (LOW, 1.0, HIGH))
+    phases = without_jumps(find_phases(branches, [], LOW, HIGH), branches, [], (LOW, 1.0, HIGH))
     assert said(phases) == [("agnostic", LOW, 1.0), (None, 1.0, 2.0), ("semantic", 2.0, HIGH)]
 
 
 def test_continuous_phases_stay_what_they_are():
     branches = [PARENT, child("semantic", 1.0, 0.2)]
-    phases = find_phases(branches, [pitchfork(1.0, "semantic")], LOW, HIGH)
-    assert without_jumps(phases, branches, (LOW, HIGH)) == phases
+    phases = find_phases(branches, [BIRTH], LOW, HIGH)
+    assert without_jumps(phases, branches, [BIRTH], (LOW, HIGH)) == phases
