@@ -32,7 +32,8 @@ class CurveEnd:
     ----------
     kind
         "pitchfork" or "onset" (it becomes one with the branch ``partner``), "fold" (it turns back into ``partner``),
-        "bound" (the end of the range searched), "lost" (it could not be followed any further) or "interrupted".
+        "bound" (the end of the range searched), "lost" (it could not be followed any further), "interrupted", or for
+        Q = 0 "escape" (of samples to another minimum).
     alpha
         Where, on the branches' own rule.
     partner
@@ -58,8 +59,9 @@ class CurveEnd:
             "bound": "end of the range searched",
             "lost": "could not be followed beyond",
             "interrupted": "interrupted",
+            "escape": "samples escape to another minimum beyond",
         }
-        return f"{said[self.kind]}, {where}"
+        return f"{said.get(self.kind, self.kind)}, {where}"
 
 
 @dataclass(frozen=True)

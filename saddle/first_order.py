@@ -16,7 +16,7 @@ import numpy as np
 from saddle.branch_curve import OnCurve
 from saddle.channel import ChannelAverages
 from saddle.curve_solving import solve_on_curve
-from saddle.global_minimum import APART, highest, sample_places
+from saddle.global_minimum import APART, first_to_leave, highest, sample_places
 from saddle.null_on_rule import null_averages, null_ratio
 from saddle.null_solution import NULL_FAMILY
 from saddle.outcomes import SolverError
@@ -234,7 +234,10 @@ def _exceeds_its_error(
     if pair is None:
         return False
     # Both are integrated on one lattice, so that their errors go together.
-    averages = [_averages_on_the_rule(branch, here) for branch, here in zip((first, second), pair, strict=True)]
+    direction = first_to_leave((first, second))
+    averages = [
+        _averages_on_the_rule(branch, here, direction) for branch, here in zip((first, second), pair, strict=True)
+    ]
     if any(own is None for own in averages):
         return False
     rows = [own.differences[:, own.columns.envelope] for own in averages if own is not None]
@@ -243,16 +246,19 @@ def _exceeds_its_error(
     return abs(_difference_of(first, second, pair)) > error
 
 
-def _averages_on_the_rule(branch: OnCurve, here: StateEvaluation) -> ChannelAverages | None:
+def _averages_on_the_rule(
+    branch: OnCurve, here: StateEvaluation, direction: tuple[float, ...]
+) -> ChannelAverages | None:
     if branch.family != NULL_FAMILY:
         return here.averages
-    return null_averages(branch.evolution, tuple(map(float, here.state)))
+    return null_averages(branch.evolution, tuple(map(float, here.state)), direction)
 
 
 def _difference_of(first: OnCurve, second: OnCurve, pair: tuple[StateEvaluation, StateEvaluation]) -> float:
     """Return Phi_second - Phi_first as the branches' rule has it."""
+    direction = first_to_leave((first, second))
     phi = [
-        here.free_entropy * null_ratio(branch.evolution, here.state, here.averages.envelope)
+        here.free_entropy * null_ratio(branch.evolution, here.state, here.averages.envelope, direction)
         if branch.family == NULL_FAMILY
         else here.free_entropy
         for branch, here in zip((first, second), pair, strict=True)

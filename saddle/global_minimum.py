@@ -16,7 +16,7 @@ from saddle.null_on_rule import null_ratio
 from saddle.null_solution import NULL_FAMILY
 from saddle.transitions import Transition
 
-__all__ = ["Phase", "find_phases", "highest", "sample_places"]
+__all__ = ["Phase", "find_phases", "first_to_leave", "highest", "sample_places"]
 
 # Relative difference of interpolated free entropies that tells two branches apart.
 APART = 3e-5
@@ -74,18 +74,32 @@ def highest(branches: Sequence[OnCurve], places: np.ndarray) -> np.ndarray:
 
     All are as the branches' rule has them, Q = 0 too.
     """
-    rows = [_on_the_rule(branch, places) for branch in branches]
+    direction = first_to_leave(branches)
+    rows = [_on_the_rule(branch, places, direction) for branch in branches]
     return np.where(np.isnan(rows), -np.inf, rows) if rows else np.empty((0, len(places)))
 
 
-def _on_the_rule(branch: OnCurve, places: np.ndarray) -> np.ndarray:
+def first_to_leave(branches: Sequence[OnCurve]) -> tuple[float, ...]:
+    """Return a state (n,) next to where the first branch leaves Q = 0, to compare that with; () if none does."""
+    leaving: list[tuple[float, tuple[float, ...]]] = []
+    for branch in branches:
+        for end in (0, 1) if branch.curve is not None and len(branch.curve.alpha) > 1 else ():
+            assert branch.curve is not None
+            if branch.curve.ends[end].kind == "onset":
+                beside = branch.curve.states[1 if end == 0 else -2]
+                leaving.append((branch.curve.ends[end].alpha, tuple(map(float, beside))))
+    return min(leaving, default=(0.0, ()))[1]
+
+
+def _on_the_rule(branch: OnCurve, places: np.ndarray, direction: tuple[float, ...]) -> np.ndarray:
     curve = branch.curve
     if curve is None:
         return np.full(len(places), np.nan)
     found = curve.free_entropies(places)
     if branch.family == NULL_FAMILY:
         middle = len(curve.alpha) // 2
-        found = found * null_ratio(branch.evolution, curve.states[middle], float(curve.average_envelope[middle]))
+        exact = float(curve.average_envelope[middle])
+        found = found * null_ratio(branch.evolution, curve.states[middle], exact, direction)
     return found
 
 

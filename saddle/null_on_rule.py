@@ -20,27 +20,39 @@ __all__ = ["null_averages", "null_ratio"]
 SMALL = 1e-8
 
 
-@lru_cache(maxsize=16)
-def null_averages(evolution: StateEvolution, susceptibility: tuple[float, ...]) -> ChannelAverages | None:
-    """Return the channel's averages on a rule as the weights vanish.
+@lru_cache(maxsize=64)
+def null_averages(
+    evolution: StateEvolution, null: tuple[float, ...], direction: tuple[float, ...] = ()
+) -> ChannelAverages | None:
+    """Return the channel's averages on a rule as the weights of a branch vanish.
 
     Parameters
     ----------
     evolution
         The equations on the rule.
-    susceptibility
-        State (n,) of Q = 0, whose overlaps vanish; averages of the envelope do not depend on V there.
+    null
+        State (n,) of Q = 0; averages of the envelope do not depend on V there.
+    direction
+        A state (n,) of the branch next to where it leaves: the rule's lines are turned by the ratios of overlaps, and
+        its error depends on them. By default none but Q itself vanishes.
 
     Returns
     -------
     ChannelAverages or None
         None where Q = 0 cannot be approached.
     """
-    state = np.array(susceptibility)
+    state = np.array(direction or null)
     variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
-    for index, x in enumerate(evolution.space.quantities):
-        if x.kind == "self_overlap" and x.positive:
-            state[index] = SMALL * variances[x.group].mean()
+    quantities = list(enumerate(evolution.space.quantities))
+    for index, x in quantities:
+        if x.kind == "self_overlap" and x.positive and not direction:
+            state[index] = variances[x.group].mean()
+    largest = max(state[i] / variances[x.group].mean() for i, x in quantities if x.kind == "self_overlap")
+    if not largest > 0.0:
+        return None
+    for index, x in quantities:
+        power = {"self_overlap": 1.0, "positional_overlap": 0.5, "semantic_overlap": 0.5}.get(x.kind, 0.0)
+        state[index] *= (SMALL / largest) ** power
     try:
         evolution.check_domain(state)
     except OutsideDomain:
@@ -48,7 +60,9 @@ def null_averages(evolution: StateEvolution, susceptibility: tuple[float, ...]) 
     return evolution.channel.averages(state)
 
 
-def null_ratio(evolution: StateEvolution, state: np.ndarray, envelope: float) -> float:
+def null_ratio(
+    evolution: StateEvolution, state: np.ndarray, envelope: float, direction: tuple[float, ...] = ()
+) -> float:
     """Return what a rule gives for E[M] at Q = 0, and so for Phi, as a part of its exact value.
 
     Parameters
@@ -59,8 +73,10 @@ def null_ratio(evolution: StateEvolution, state: np.ndarray, envelope: float) ->
         A state (n,) of Q = 0.
     envelope
         The exact E[M] there.
+    direction
+        As for :func:`null_averages`.
     """
-    averages = null_averages(evolution, tuple(map(float, state)))
+    averages = null_averages(evolution, tuple(map(float, state)), direction)
     if averages is None or not envelope > 0.0 or not np.isfinite(averages.envelope):
         return 1.0
     return averages.envelope / envelope

@@ -159,7 +159,8 @@ def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> Br
     # The curve's own rule may have it begin a little elsewhere than the closed form.
     kept = curve.alpha > alpha if end == 0 else curve.alpha < alpha
     # As the curve's own rule has it.
-    ratio = null_ratio(piece.evolution, here.state, here.averages.envelope)
+    beside = tuple(map(float, curve.states[kept][-1 if end else 0])) if kept.any() else ()
+    ratio = null_ratio(piece.evolution, here.state, here.averages.envelope, beside)
     node = {
         "alpha": alpha,
         "states": here.state,

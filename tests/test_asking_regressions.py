@@ -40,6 +40,20 @@ def test_what_leaves_null_is_the_minimum_from_there_on():
     assert not any("null" in t.between for t in diagram.first_order)
 
 
+def test_the_direction_in_which_a_branch_leaves_null_matters_to_a_rough_rule():
+    # Its lines are turned by the ratio of overlaps: so is its error.
+    model = AttentionModel(
+        omega=0.450351213687218, sigma=0.40844733498142693, regularization=0.025654867689057996,
+        positional_matrix=((0.6, 0.4), (0.4, 0.6)), positional_encoding=(1.0, -1.0),
+    )  # fmt: skip
+    diagram = solve_phase_diagram(model, alpha=(0.3, 1.0), points=2, tolerance=5e-3)
+    onset = next(t for t in diagram.everywhere if t.kind == "onset" and t.between == ("null", "positional"))
+    assert [phase.branch for phase in diagram.phases] == ["null", "positional"]
+    assert diagram.phases[0].high == pytest.approx(onset.alpha, rel=1e-6)
+    # Q = 0 ends where samples escape to another minimum, and says so.
+    assert "escape" in diagram.branches["null"].origin
+
+
 def test_a_rule_gives_null_its_own_error():
     exact = None
     for tolerance, bound in ((2e-2, 0.1), (1e-3, 1e-3)):
