@@ -42,21 +42,18 @@ def allowance(*transitions: Transition) -> float:
     return stated + RELATIVE * max(t.alpha for t in transitions)
 
 
-def contradictions(first: PhaseDiagram, second: PhaseDiagram, tolerance: float = 0.0) -> list[str]:
+def contradictions(first: PhaseDiagram, second: PhaseDiagram) -> list[str]:
     """Return in words what two diagrams of one model disagree on wherever both can see it; none if they agree.
 
     Parameters
     ----------
     first, second
         Solved for the same model; ranges of alpha, grids, directions and rules may differ.
-    tolerance
-        Relative accuracy that both were asked for, together: free entropies may differ by it, beside their errors.
 
     Notes
     -----
     Transitions are the same if they differ by at most three times the sum of their errors and 1e-4 of alpha (once
-    their errors where they are not resolved). What is not resolved is a doubt, no claim: it need not be there in the
-    other, but may be what the other knows. One of the first diagram must be there in the second if it lies within
+    their errors where they are not resolved). One of the first diagram must be there in the second if it lies within
     the second's range by ten of its errors and 1e-3 of alpha. Of ``alpha_c`` and ``alpha_l``, which are the first of
     their kind in the range, an earlier one is no contradiction if only one range can see it.
     """
@@ -71,8 +68,8 @@ def contradictions(first: PhaseDiagram, second: PhaseDiagram, tolerance: float =
         found += _denied_alpha_c(here, there, words)
         found += _denied_alpha_l(here, there, words)
         found += _denied_transitions(here, there, words)
-        found += _denied_branches(here, there, words, tolerance)
-        found += _other_minimum(here, there, words, tolerance)
+        found += _denied_branches(here, there, words)
+        found += _other_minimum(here, there, words)
     return list(dict.fromkeys([*found, *_other_phases(first, second)]))
 
 
@@ -121,7 +118,7 @@ def _why(diagram: PhaseDiagram, name: str) -> str:
 
 def _denied_alpha_c(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
     mine, other = here.alpha_c, there.alpha_c
-    if mine is None or not mine.resolved or not _inside(there, mine):
+    if mine is None or not _inside(there, mine):
         return
     if other is None:
         yield f"alpha_c: {words[0]} {_said(mine)}; {words[1]} none, {_why(there, 'alpha_c')!r}"
@@ -134,7 +131,7 @@ def _denied_alpha_c(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, s
 
 def _denied_alpha_l(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
     mine, other = here.alpha_l, there.alpha_l
-    if mine is None or not mine.resolved or not _inside(there, mine):
+    if mine is None or not _inside(there, mine):
         return
     if other is None:
         # Who looks from further below may see the baseline beaten there, and not again for the first time here.
@@ -161,7 +158,7 @@ def _denied_transitions(here: PhaseDiagram, there: PhaseDiagram, words: tuple[st
         ("bifurcations", here.bifurcations, there.bifurcations),
     ):
         for transition in mine:
-            if not transition.resolved or not _inside(there, transition):
+            if not _inside(there, transition):
                 continue
             near = [t for t in others if t.kind == transition.kind and _same(t, transition)]
             if not near:
@@ -172,8 +169,6 @@ def _denied_transitions(here: PhaseDiagram, there: PhaseDiagram, words: tuple[st
                 )
                 continue
             named = [t for t in near if t.between == transition.between]
-            if not named and any(not t.resolved for t in near):
-                continue
             if not named:
                 yield f"names: {_said(transition)} to the {words[0]} is {_said(near[0])} to the {words[1]}"
                 continue
@@ -196,9 +191,7 @@ def _other_character(mine: Transition, others: Sequence[Transition], words: tupl
         yield f"bifurcations: {_said(mine)} is {mine.criticality}; to the {words[1]} {sorted(known)[0]}"
 
 
-def _denied_branches(
-    here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str], tolerance: float
-) -> Iterator[str]:
+def _denied_branches(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
     """Yield branches that exist at two grid points of one diagram and not in between in the other, or are others."""
     for name, branch in here.branches.items():
         own = np.flatnonzero(branch.distinct)
@@ -217,16 +210,11 @@ def _denied_branches(
             yield f"branches: {name!r} of the {words[0]} {why} to the {words[1]} for alpha from {low:.7g} to {high:.7g}"
         if other is not None:
             present = [j for j in spanned if other.distinct[j]]
-            yield from _other_values(here, there, name, _few(present, COMPARED_OF_BRANCH), words, tolerance)
+            yield from _other_values(here, there, name, _few(present, COMPARED_OF_BRANCH), words)
 
 
 def _other_values(
-    here: PhaseDiagram,
-    there: PhaseDiagram,
-    name: str,
-    places: Sequence[int],
-    words: tuple[str, str],
-    tolerance: float,
+    here: PhaseDiagram, there: PhaseDiagram, name: str, places: Sequence[int], words: tuple[str, str]
 ) -> Iterator[str]:
     for j in places:
         alpha = float(there.alpha[j])
@@ -234,7 +222,7 @@ def _other_values(
         mine = _free_entropy(here, name, alpha)
         if isinstance(mine, str):
             yield f"values: {name!r} of the {words[0]} has no solution at {alpha:.7g}: {mine}"
-        elif _differ(mine, known, tolerance):
+        elif _differ(mine, known):
             yield (
                 f"values: Phi of {name!r} at {alpha:.7g} is {mine[0]:.9g} +- {mine[1]:.1e} to the {words[0]}, "
                 f"{known[0]:.9g} +- {known[1]:.1e} to the {words[1]}"
@@ -252,9 +240,9 @@ def _free_entropy(diagram: PhaseDiagram, name: str, alpha: float) -> tuple[float
     return point.free_entropy, point.error["free_entropy"]
 
 
-def _differ(one: tuple[float, float], other: tuple[float, float], tolerance: float) -> bool:
+def _differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
     stated = STATED * float(np.nansum([one[1], other[1]]))
-    return not abs(one[0] - other[0]) <= stated + (RELATIVE + tolerance) * abs(other[0])
+    return not abs(one[0] - other[0]) <= stated + RELATIVE * abs(other[0])
 
 
 def _few(places: Sequence[int], count: int) -> list[int]:
@@ -264,7 +252,7 @@ def _few(places: Sequence[int], count: int) -> list[int]:
     return [places[int(k)] for k in np.linspace(0, len(places) - 1, count).round()]
 
 
-def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str], tolerance: float) -> Iterator[str]:
+def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
     """Yield where the lowest training loss of one diagram is not that of the other, by Phi itself."""
     low, high = _overlap(here, there)
     shared = [j for j, alpha in enumerate(there.alpha) if low <= alpha <= high and there.global_minimum[j] is not None]
@@ -282,7 +270,7 @@ def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, st
         mine = _free_entropy(here, name, alpha)
         if isinstance(mine, str):
             yield f"phi: the {words[0]}'s global minimum {name!r} has no solution at {alpha:.7g}: {mine}"
-        elif _differ(mine, known, tolerance):
+        elif _differ(mine, known):
             yield (
                 f"phi: the global minimum at {alpha:.7g} is {name!r} with Phi = {mine[0]:.9g} +- {mine[1]:.1e} to the "
                 f"{words[0]}, {theirs!r} with {known[0]:.9g} +- {known[1]:.1e} to the {words[1]}"
@@ -304,5 +292,5 @@ def _other_phases(first: PhaseDiagram, second: PhaseDiagram) -> Iterator[str]:
             continue
         middle = 0.5 * (begin + end)
         names = [next(p.branch for p in d.phases if p.low <= middle <= p.high) for d in (first, second)]
-        if None not in names and names[0] != names[1]:
+        if names[0] != names[1]:
             yield f"phases: from {begin:.7g} to {end:.7g} the first has {names[0]!r}, the second {names[1]!r}"

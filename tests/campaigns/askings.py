@@ -127,8 +127,7 @@ def ask_in_several_ways(
     for first, second in itertools.combinations(sorted(diagrams), 2):
         try:
             with _time_limit(limit):
-                asked = sum(lines[k]["arguments"]["tolerance"] for k in (first, second))
-                texts = contradictions(diagrams[first], diagrams[second], asked)
+                texts = contradictions(diagrams[first], diagrams[second])
         except Exception as failure:  # noqa: BLE001
             texts = [f"comparison: {type(failure).__name__}: {failure}", *traceback.format_exc().splitlines()[-3:]]
         found += [[first, second, text] for text in texts]

@@ -161,9 +161,8 @@ def test_missing_lower_minimum():
 
 
 def test_unknown_minimum():
-    # Not to know is no claim.
-    nothing = TRUTH.with_changes(phases=(Phase(None, 0.01, 3.0, "it was not looked for"),))
-    assert kinds(TRUTH, nothing) == set()
+    nothing = TRUTH.with_changes(phases=(Phase(None, 0.01, 3.0),))
+    assert kinds(TRUTH, nothing) == {"phases"}
 
 
 def test_change_of_phase_without_transition_is_known_to_the_grid():
