@@ -32,8 +32,9 @@ class CurveEnd:
     ----------
     kind
         "pitchfork" or "onset" (it becomes one with the branch ``partner``), "fold" (it turns back into ``partner``),
-        "bound" (the end of the range searched), "lost" (it could not be followed any further), "interrupted", or for
-        Q = 0 "escape" (of samples to another minimum).
+        "bound" (the end of the range searched), "lost" (it could not be followed any further), "faint" (its weights
+        fade away, and are too small to be known beyond), "interrupted", or for Q = 0 "escape" (of samples to another
+        minimum).
     alpha
         Where, on the branches' own rule.
     partner
@@ -58,6 +59,7 @@ class CurveEnd:
         said = {
             "bound": "end of the range searched",
             "lost": "could not be followed beyond",
+            "faint": "weights too small to be followed beyond",
             "interrupted": "interrupted",
             "escape": "samples escape to another minimum beyond",
         }
@@ -112,6 +114,16 @@ class BranchCurve:
         """Whether the branch was followed at a value of alpha."""
         low, high = self.reach
         return low * (1.0 - 1e-12) <= alpha <= high * (1.0 + 1e-12)
+
+    def fades(self, alpha: float) -> np.ndarray | None:
+        """Return the state next to an onset that ends the segment which holds an alpha; None if none does."""
+        if len(self.alpha) < 2 or not self.reaches(alpha):
+            return None
+        k, _ = self._place(alpha)
+        for end, node in ((0, 0), (1, len(self.alpha) - 2)):
+            if k == node and self.ends[end].kind == "onset":
+                return self.states[k + 1 if end == 0 else k]
+        return None
 
     def _place(self, alpha: float) -> tuple[int, float]:
         """Return the segment that holds a value of alpha, and the part of it that lies below."""

@@ -20,15 +20,18 @@ TOLERANCE = 5e-9
 DRIFT, LEAST_DRIFT = 0.5, 0.02
 # Of the rule's own error of a residual: what a solve may leave that stalls at a step of the averages.
 STALLED = 0.02
+# The same where the weights vanish: relatively to themselves they are no better known there.
+FADING = 0.5
 
 
-def _as_good_as_its_rule(result: NewtonResult[SectorLinearization], sector: Sector) -> bool:
+def _as_good_as_its_rule(result: NewtonResult[SectorLinearization], sector: Sector, part: float) -> bool:
     """Whether a stalled solve has come as near as the averages' steps allow: far below what the rule itself errs by."""
-    if result.outcome is not Outcome.MAX_STEPS or result.linearization is None:
+    stalled = result.outcome is Outcome.MAX_STEPS or (part == FADING and result.outcome is Outcome.LEFT_DOMAIN)
+    if not stalled or result.linearization is None:
         return False
     here, free = result.linearization.evaluation, list(sector.free)
     errs = here.averages.outer.error(here.residual_differences)[free] / here.full_scales[free]
-    return bool(result.residual_norm <= STALLED * np.max(errs))
+    return bool(result.residual_norm <= part * np.max(errs))
 
 
 def solve_on_curve(
@@ -67,10 +70,14 @@ def solve_on_curve(
     if result.outcome is not Outcome.CONVERGED:
         # Across a small step of the residual, on a rule where it lies elsewhere.
         result = solve_in_sector(evolution, sector, start[free], alpha)
-    if result.linearization is None or not (result.converged or _as_good_as_its_rule(result, sector)):
+    fading = curve.fades(alpha)
+    good = result.converged or _as_good_as_its_rule(result, sector, STALLED if fading is None else FADING)
+    if result.linearization is None or not good:
         return None
     here = result.linearization.evaluation
-    away = float(np.max(np.abs(here.state - start) / here.full_scales))
+    # Weights that vanish are compared with what they grow to: in their own units all distances are large.
+    units = np.maximum(here.full_scales, evolution.scales(fading)) if fading is not None else here.full_scales
+    away = float(np.max(np.abs(here.state - start) / units))
     if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
         return None
     return here, result.residual_norm

@@ -73,7 +73,7 @@ def _lost(branch: OnCurve, end: int, alpha: float) -> bool:
     """Whether a branch ends at a value of alpha, and it is not known how."""
     assert branch.curve is not None
     edge = branch.curve.ends[end]
-    return edge.kind == "lost" and abs(branch.curve.reach[end] - alpha) <= HERE * alpha
+    return edge.kind in ("lost", "faint") and abs(branch.curve.reach[end] - alpha) <= HERE * alpha
 
 
 def _gap(below: OnCurve, above: OnCurve, alpha: float) -> float:

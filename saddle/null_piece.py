@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddle.branch_curve import BranchCurve, CurveEnd, OnCurve
+from saddle.faint_ends import without_faint_ends
 from saddle.null_channel import NEVER
 from saddle.null_departing import departing_state
 from saddle.null_departures import NullDeparture, NullInterval, null_departures, null_reach
@@ -91,7 +92,7 @@ def starts_beside(
 
 def with_null(evolution: StateEvolution, null: NullBranches, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """Return pieces with those of Q = 0 before them, and with curves that begin on it reaching it."""
-    return (*null.pieces, *(_reaching(evolution, null, piece) for piece in pieces))
+    return without_faint_ends((*null.pieces, *(_reaching(evolution, null, piece) for piece in pieces)))
 
 
 def _null_piece(evolution: StateEvolution, interval: NullInterval, number: int) -> Piece | None:

@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 LARGEST_ORDER = 64
+# Errors fall by ten when the teacher fields' spacing falls by this.
+PER_DECADE = 1.6
 # What the default rule is meant for; others follow from it by the law of its errors.
 REFERENCE_TOLERANCE = 1e-4
 FIELD_SCALE = 0.5
@@ -233,6 +235,9 @@ STRETCH.setflags(write=False)
 # covers the true error in 19 of 20 cases and exceeds it five- to tenfold in the median.
 FACTORS = (0.25, 0.03, 0.15)
 SHELL = 0.4
+# On lattices coarser than this one's the differences no longer follow the law, and cover less: by as much as errors
+# themselves should have grown (measured on 80 random models at 137 solutions, docs/trust.md).
+ROUGH_SPACING = 0.59
 
 
 @functools.lru_cache(maxsize=64)
@@ -274,8 +279,13 @@ def _lattice(
         nodes=_read_only(x[chosen]),
         weights=_read_only(weights[chosen]),
         embedded=_read_only(np.array(embedded)[:, chosen]),
-        factors=_read_only(np.array(FACTORS)),
+        factors=_read_only(np.array(FACTORS) * _roughness(teacher_spacing)),
     )
+
+
+def _roughness(teacher_spacing: float) -> float:
+    """Return by how much more a rough lattice errs than its embedded rules' differences say."""
+    return 10.0 ** max(0.0, math.log(teacher_spacing / ROUGH_SPACING) / math.log(PER_DECADE))
 
 
 @dataclass(frozen=True)
@@ -321,6 +331,11 @@ class LineRule:
         return cls().refined(REFERENCE_TOLERANCE / tolerance)
 
     @property
+    def rough(self) -> bool:
+        """Whether it is so coarse that its embedded rules' differences have to be multiplied to cover its error."""
+        return self.teacher_spacing > ROUGH_SPACING
+
+    @property
     def noise(self) -> float:
         """Of rounding: steps of 1e-7, where a line's jump is just being born, are rare."""
         return 1e-10
@@ -332,7 +347,7 @@ class LineRule:
         """
         decades = math.log10(positive_number("factor", factor))
         return LineRule(
-            teacher_spacing=float(np.clip(self.teacher_spacing / 1.6**decades, *SPACINGS)),
+            teacher_spacing=float(np.clip(self.teacher_spacing / PER_DECADE**decades, *SPACINGS)),
             common_spacing=float(np.clip(self.common_spacing / 1.25**decades, *SPACINGS)),
             reach=min(9.0, max(3.5, self.reach + 0.5 * decades)),
             line=self.line.refined(factor),

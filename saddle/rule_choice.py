@@ -79,7 +79,9 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
             break
-        factor = min(max(ratio, least), LARGEST_CHANGE, most / refined_by)
+        # What a rough lattice's own estimate says of its error falls twice as fast as the error.
+        power = 0.5 if isinstance(rule, LineRule) and rule.rough else 1.0
+        factor = min(max(ratio**power, least), LARGEST_CHANGE, most / refined_by)
         if factor == 1.0:
             break
         rule, refined_by = rule.refined(factor), refined_by * factor
