@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -353,13 +354,12 @@ Split = tuple[list[CurvePoint], tuple[Event | None, Event | None], tuple[str, st
 
 def _split(traced: TracedBranch) -> list[Split]:
     """Return the points, events and kinds of ends of each part on which alpha is monotone, in the curve's order."""
-    folds = [event for event in traced.events if event.kind is EventKind.FOLD]
+    folds = _folds_by_segment(traced)
     parts: list[list[CurvePoint]] = [[]]
     cuts: list[Event | None] = []
-    for before, after in zip((None, *traced.curve.points), traced.curve.points, strict=False):
+    for place, (before, after) in enumerate(zip((None, *traced.curve.points), traced.curve.points, strict=False)):
         if before is not None:
-            bracket = (float(before.y[-1]), float(after.y[-1]))
-            fold = next((event for event in folds if event.bracket == bracket), None)
+            fold = folds.get(place - 1)
             # A rough rule may turn a curve back without a fold that could be located.
             if fold is not None or _turns(parts[-1], after):
                 cuts.append(fold)
@@ -371,6 +371,39 @@ def _split(traced: TracedBranch) -> list[Split]:
     for k, points in enumerate(parts):
         split.append((points, (events[k], events[k + 1]), (kinds[k], kinds[k + 1])))
     return [part for part in split if len(part[0]) > 1]
+
+
+def _folds_by_segment(traced: TracedBranch) -> dict[int, Event]:
+    """Return the folds of a curve, by the number of the segment between two points on which each lies."""
+    segments = list(pairwise(traced.curve.points))
+    brackets = [(float(first.y[-1]), float(last.y[-1])) for first, last in segments]
+    found: dict[int, Event] = {}
+    halved = []
+    for event in traced.events:
+        if event.kind is EventKind.FOLD and event.bracket in brackets:
+            found[brackets.index(event.bracket)] = event
+        elif event.kind is EventKind.FOLD:
+            halved.append(event)
+    for event in halved:
+        # Located on a part of a segment: of those that turn back, the one next to it.
+        turning = [
+            k
+            for k, (first, last) in enumerate(segments)
+            if k not in found and first.tangent[-1] * last.tangent[-1] <= 0.0
+        ]
+        if turning:
+            found[min(turning, key=lambda k: _away(traced, segments[k], event))] = event
+    return found
+
+
+def _away(traced: TracedBranch, segment: tuple[CurvePoint, CurvePoint], event: Event) -> float:
+    """Return the distance of an event from the middle of a segment, in natural units."""
+    units = np.asarray(traced.section.units(segment[0].y), dtype=float)
+    there = np.append(event.x, event.parameter)
+    middle = traced.section.full(0.5 * (segment[0].y + segment[1].y))
+    here = np.append(middle[0], 0.5 * (segment[0].y[-1] + segment[1].y[-1]))
+    scale = np.append(traced.section.problem.units(here[:-1]), units[-1])
+    return float(np.linalg.norm((there - here) / scale))
 
 
 def _ending(traced: TracedBranch, end: int) -> str:
