@@ -43,6 +43,8 @@ BESIDE, FADED = 0.05, 0.5
 PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
+# Of errors of a free entropy by which one is told from another.
+ERRORS = 3.0
 # Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
 LOOKED_AT = 1.3
 
@@ -106,7 +108,7 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     problem = families.problem
     there: dict[int, StateEvaluation | None] = {}
     parts = [part for traced in families.branches for part in _parts(problem, traced, there)]
-    parts = _attached(_absorbed(_joined(_distinct(parts, problem))))
+    parts = _told_apart(_attached(_absorbed(_joined(_distinct(parts, problem)))))
     found = []
     for family in FAMILIES:
         own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
@@ -182,6 +184,35 @@ def _distinct(parts: Sequence[_Part], problem: AttentionProblem) -> list[_Part]:
         if not any(_lies_on(part, other, problem) for other in found):
             found.append(part)
     return [part for part in parts if any(part is one for one in found)]
+
+
+def _told_apart(parts: list[_Part]) -> list[_Part]:
+    """Return parts without those that no pitchfork or fold connects to anything, and no free entropy tells from others.
+
+    Where a solution is nearly marginal, as at large V, the error of a rule alone breaks its symmetry: by less than it
+    errs itself.
+    """
+    return [part for part in parts if not (_is_alone(part) and _is_within_error(part, parts))]
+
+
+def _is_alone(part: _Part) -> bool:
+    return all(event is None for event in part.meets) and all(end.kind == "lost" for end in part.data.ends)
+
+
+def _is_within_error(part: _Part, parts: Sequence[_Part]) -> bool:
+    """Whether a part's free entropy is, wherever it was solved, that of another part to within its error."""
+    low, high = part.data.reach
+    for other in parts:
+        if other is part or _is_alone(other):
+            continue
+        here = [state_evaluation(p.evaluation.detail) for p in part.traced.curve.points if low <= p.y[-1] <= high]
+        phi = other.data.free_entropies(np.array([one.alpha for one in here]))
+        if all(
+            abs(one.free_entropy - value) <= ERRORS * one.free_entropy_error
+            for one, value in zip(here, phi, strict=True)
+        ):
+            return True
+    return False
 
 
 def _lies_on(part: _Part, other: _Part, problem: AttentionProblem) -> bool:
