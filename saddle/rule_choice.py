@@ -19,6 +19,8 @@ LEAST_ALPHA = 3.0
 SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST = 2e-2
 STEPS, DAMPING = 40, 0.2
+# An overlap this small, in its natural unit, after these steps is on its way to zero.
+REMAINS = 0.01
 # By how much one measurement may change the rule.
 LARGEST_CHANGE = 30.0
 # By how much both may refine it for models whose errors are not known to follow the law: where minima are about to
@@ -35,11 +37,20 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
             continue
         for start in informed_states(evolution, sector):
             try:
-                states.append(evolution.iterate(start, alpha, sector, STEPS, DAMPING))
+                states.append(_without_remains(evolution, evolution.iterate(start, alpha, sector, STEPS, DAMPING)))
                 break
             except OutsideDomain:
                 continue
     return states
+
+
+def _without_remains(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
+    """Return a state without what is left of overlaps that vanish: of these no rule knows a relative error."""
+    left = state.copy()
+    odd = list(evolution.space.odd)
+    sizes = np.abs(state) / evolution.scales(state)
+    left[odd] = np.where(sizes[odd] < REMAINS, 0.0, state[odd])
+    return left
 
 
 @numpy_defaults
