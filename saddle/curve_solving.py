@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from replica.sectors import Sector
@@ -22,6 +24,8 @@ DRIFT, LEAST_DRIFT = 0.5, 0.02
 STALLED = 0.02
 # The same where the weights vanish: relatively to themselves they are no better known there.
 FADING = 0.5
+# By which factors the rule is refined where a solve still fails.
+FINER = (2.0, 5.0)
 
 
 def _as_good_as_its_rule(result: NewtonResult[SectorLinearization], sector: Sector, part: float) -> bool:
@@ -51,8 +55,9 @@ def solve_on_curve(
     Returns
     -------
     (StateEvaluation, float) or None
-        The solution and its largest residual in natural units. None if Newton's method fails, or ends elsewhere: on
-        another branch, or where what breaks a symmetry has vanished.
+        The solution and its largest residual in natural units; where the branches' rule has a step, on another one that
+        is no worse. None if Newton's method fails on all, or ends elsewhere: on another branch, or where what breaks a
+        symmetry has vanished.
     """
     if not curve.reaches(alpha):
         return None
@@ -61,23 +66,39 @@ def solve_on_curve(
         closed = null_evaluation(evolution, alpha, near)
         return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_scales))))
     start, length = curve.state(alpha)
+    fading = curve.fades(alpha)
+    part = STALLED if fading is None else FADING
+    for equations in _on_rules(evolution):
+        result = _solved_from(equations, sector, start, alpha)
+        if result.linearization is None or not (result.converged or _as_good_as_its_rule(result, sector, part)):
+            continue
+        here = result.linearization.evaluation
+        # Weights that vanish are compared with what they grow to: in their own units all distances are large.
+        units = here.full_scales if fading is None else np.maximum(here.full_scales, equations.scales(fading))
+        away = float(np.max(np.abs(here.state - start) / units))
+        if away <= DRIFT * min(length, 1.0) + LEAST_DRIFT and not vanished(here, sector):
+            return here, result.residual_norm
+    return None
+
+
+def _on_rules(evolution: StateEvolution) -> Iterator[StateEvolution]:
+    """Yield the equations on the branches' rule, and on others as good or better, which have their steps elsewhere."""
+    yield evolution
+    yield evolution.with_rule(evolution.rule.sibling())
+    for factor in FINER:
+        yield evolution.with_rule(evolution.rule.refined(factor))
+
+
+def _solved_from(
+    evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float
+) -> NewtonResult[SectorLinearization]:
     free = list(sector.free)
 
     def problem(values: np.ndarray) -> SectorLinearization:
         return SectorLinearization(evolution.evaluate(evolution.embed(values, sector), alpha), sector.free)
 
     result = newton(problem, start[free], tolerance=TOLERANCE, max_evaluations=12)
-    if result.outcome is not Outcome.CONVERGED:
-        # Across a small step of the residual, on a rule where it lies elsewhere.
-        result = solve_in_sector(evolution, sector, start[free], alpha)
-    fading = curve.fades(alpha)
-    good = result.converged or _as_good_as_its_rule(result, sector, STALLED if fading is None else FADING)
-    if result.linearization is None or not good:
-        return None
-    here = result.linearization.evaluation
-    # Weights that vanish are compared with what they grow to: in their own units all distances are large.
-    units = np.maximum(here.full_scales, evolution.scales(fading)) if fading is not None else here.full_scales
-    away = float(np.max(np.abs(here.state - start) / units))
-    if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
-        return None
-    return here, result.residual_norm
+    if result.outcome is Outcome.CONVERGED:
+        return result
+    # Across a small step of the residual, on a rule where it lies elsewhere.
+    return solve_in_sector(evolution, sector, start[free], alpha)
