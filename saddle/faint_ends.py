@@ -43,9 +43,17 @@ def without_faint_ends(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         for end in (0, 1):
             if any(piece.meets[end] is event for event in gone):
                 piece, _ = _cut(piece, end)
+                piece = piece if piece.curve.ends[end].kind == "faint" else _begun_nowhere(piece, end)
         found[place] = replace(piece, events=tuple(e for e in piece.events if all(e is not event for event in gone)))
     # What was faint all along is nothing that is known.
     return tuple(piece for piece in found if len(piece.curve.alpha) > 1)
+
+
+def _begun_nowhere(piece: Piece, end: int) -> Piece:
+    """Return a piece that is well known to its end, where it was born on what is not."""
+    ends, meets = list(piece.curve.ends), list(piece.meets)
+    ends[end], meets[end] = CurveEnd("lost", piece.curve.reach[end]), None
+    return replace(piece, curve=replace(piece.curve, ends=(ends[0], ends[1])), meets=(meets[0], meets[1]))
 
 
 def _weights(piece: Piece) -> np.ndarray:

@@ -16,6 +16,12 @@ STRONG = AttentionModel(
     positional_encoding=(1.0875089500213637, -0.27498917988213534),
 )  # fmt: skip
 
+WIDE = AttentionModel(
+    omega=0.9454328397470857, sigma=0.924881183724568, regularization=0.002322083622827578,
+    positional_matrix=((0.040966379023082755, 0.28849684742778225), (0.7013648766235621, 6.921130256953845e-05)),
+    positional_encoding=(-0.3769485400099313, -1.3818361449519774),
+)  # fmt: skip
+
 
 @pytest.mark.slow
 def test_a_weak_penalty_hides_no_semantic_branch_from_a_rough_rule():
@@ -69,12 +75,63 @@ def test_a_rule_gives_null_its_own_error():
 
 
 def test_a_longer_range_gets_no_coarser_rule():
-    wide = AttentionModel(
-        omega=0.9454328397470857, sigma=0.924881183724568, regularization=0.002322083622827578,
-        positional_matrix=((0.040966379023082755, 0.28849684742778225), (0.7013648766235621, 6.921130256953845e-05)),
-        positional_encoding=(-0.3769485400099313, -1.3818361449519774),
-    )  # fmt: skip
-    short, long = (rule_for_range(wide, highest, 5e-3, 1) for highest in (2.0, 20.0))
+    short, long = (rule_for_range(WIDE, highest, 5e-3, 1) for highest in (2.0, 20.0))
     assert isinstance(short, LineRule)
     assert isinstance(long, LineRule)
     assert long.teacher_spacing <= short.teacher_spacing <= LineRule.for_tolerance(5e-3).teacher_spacing
+
+
+def test_a_fold_located_on_a_part_of_a_segment_cuts_its_curve():
+    # Where folds are hard to locate the segment is halved: the fold then has another bracket than any segment.
+    model = AttentionModel(
+        omega=0.5501350841587431, sigma=0.7618640190024089, regularization=0.0019733770130145253,
+        positional_matrix=((0.7211331819044206, 0.531138177124097), (0.3134486366225615, 0.24533761239256735)),
+        positional_encoding=(-0.5035538348799298, -1.3598923365185214),
+    )  # fmt: skip
+    rule = rule_for_range(model, 2.6, 5e-3, 1)
+    diagram = solve_phase_diagram(model, alpha=(1.0, 2.6), points=3, rule=rule)
+    assert [end.kind for end in diagram.branches["semantic"].curve.ends] == ["fold", "bound"]
+    assert diagram.branches["semantic from fold"].curve.ends[1].kind == "pitchfork"
+    assert not any("fragment" in name for name in diagram.branches)
+    fold = next(t for t in diagram.bifurcations if t.kind == "fold")
+    assert fold.between == ("semantic", "semantic from fold")
+    # The same on a rule of a tolerance of 2e-4.
+    assert abs(fold.alpha - 1.2425) < 3.0 * fold.error + 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tolerance", [5e-3, 2e-3])
+def test_branches_whose_weights_fade_away_end_at_the_same_place_on_all_rules(tolerance):
+    # Samples escape from Q = 0 at 1.498: agnostic and semantic solutions have log(q) follow alpha from there on.
+    model = AttentionModel(
+        omega=0.450351213687218, sigma=0.40844733498142693, regularization=0.025654867689057996,
+        positional_matrix=((0.6, 0.4), (0.4, 0.6)), positional_encoding=(1.0, -1.0),
+    )  # fmt: skip
+    diagram = solve_phase_diagram(model, alpha=(0.3, 3.0), points=4, tolerance=tolerance)
+    for name, place in (("agnostic", 1.93), ("semantic", 1.838)):
+        end = diagram.branches[name].curve.ends[0]
+        assert end.kind == "faint"
+        assert end.alpha == pytest.approx(place, rel=0.015)
+        assert "too small" in diagram.branches[name].origin
+    # A pitchfork of what is not known is none.
+    assert [t.kind for t in diagram.bifurcations] == ["onset"]
+
+
+@pytest.mark.slow
+def test_what_only_the_rules_error_makes_is_no_branch():
+    # At V = 400 agnostic solutions are nearly marginal: "positional" ones gain less than their error of Phi on them.
+    diagram = solve_phase_diagram(WIDE, alpha=(0.1, 3.0), points=4, tolerance=5e-3)
+    assert [phase.branch for phase in diagram.phases] == ["agnostic", "null"]
+    assert diagram.branches["positional"].curve is None
+
+
+def test_what_is_left_of_vanishing_overlaps_chooses_no_rule():
+    # A semantic overlap that had shrunk to 0.002, of which no rule knows a relative error, had the finest rule chosen.
+    model = AttentionModel(
+        omega=0.7120874179848242, sigma=0.6468942420155571, regularization=0.009845922395299746,
+        positional_matrix=((0.0855831358661796, 0.6988154493950961), (0.22992291179770497, 0.7472216976874726)),
+        positional_encoding=(1.0936249208336284, 1.115052553957205),
+    )  # fmt: skip
+    rule = rule_for_range(model, 3.0, 5e-3, 1)
+    assert isinstance(rule, LineRule)
+    assert rule.teacher_spacing > 0.5

@@ -15,6 +15,7 @@ from saddle.quadrature import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
     JOINT_REVERSAL,
+    ROUGH_SPACING,
     TEACHER_REVERSAL,
     LineOrders,
     SobolRule,
@@ -161,7 +162,11 @@ def test_errors_cover_on_the_papers_states(kernel, tolerance):
 
 @pytest.mark.parametrize(
     ("tolerance", "cases"),
-    [(1e-3, 20), pytest.param(1e-3, 100, marks=pytest.mark.slow), pytest.param(1e-4, 100, marks=pytest.mark.slow)],
+    [
+        (1e-3, 20),
+        pytest.param(1e-3, 100, marks=pytest.mark.slow),
+        pytest.param(1e-4, 100, marks=pytest.mark.slow),
+    ],
 )
 def test_errors_cover_in_nine_of_ten_cases_of_the_papers_model(kernel, tolerance, cases):
     generator, ratios = np.random.default_rng(21), []
@@ -173,8 +178,29 @@ def test_errors_cover_in_nine_of_ten_cases_of_the_papers_model(kernel, tolerance
     assert np.max(ratios) < 10.0
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 5e-3, 3e-3, 2e-3])
+def test_errors_of_rough_rules_cover_too(kernel, tolerance):
+    # Without a factor for their roughness they cover 18 to 60 %.
+    generator, ratios = np.random.default_rng(6), []
+    for _ in range(12):
+        model = random_model(generator)
+        ratios += ratios_of_errors(kernel, model, random_state(generator, model), tolerance)
+        ratios += ratios_of_errors(kernel, PAPER, paper_state(generator), tolerance)
+    assert np.mean(np.array(ratios) <= 1.0) >= 0.85
+    assert np.median(ratios) > 0.01
+
+
+def test_the_factor_of_rough_rules_sets_in_continuously():
+    default, edge, rough = (LineRule(teacher_spacing=x, common_spacing=0.6) for x in (0.38, ROUGH_SPACING, 0.944))
+    factors = [rule.outer(2, 1, ()).factors for rule in (default, edge, rough)]
+    assert not default.rough
+    assert rough.rough
+    np.testing.assert_allclose(factors[0], factors[1])
+    # 0.59 x 1.6: ten times the law's error.
+    np.testing.assert_allclose(factors[2], 10.0 * factors[0], rtol=1e-6)
+
+
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="55 to 65 % of errors are covered at 1e-3, 80 % within a factor of three")
 def test_errors_cover_in_nine_of_ten_cases_of_any_model(kernel):
     generator, ratios = np.random.default_rng(20), []
     for _ in range(30):
