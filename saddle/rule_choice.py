@@ -53,9 +53,25 @@ def _without_remains(evolution: StateEvolution, state: np.ndarray) -> np.ndarray
     return left
 
 
+def _error_at(evolution: StateEvolution, state: np.ndarray, alpha: float) -> float:
+    """Return the largest relative error of a conjugate, or what it makes in order parameters, if that is smaller.
+
+    Where a conjugate passes zero, or is small beside a penalty, its relative error is large and harms nothing.
+    """
+    averages = evolution.channel.averages(state)
+    try:
+        here = evolution.evaluate(state, alpha, averages)
+    except OutsideDomain:
+        return averages.relative_error
+    in_units = averages.outer.error(here.residual_differences) / here.full_scales
+    return min(averages.relative_error, float(np.max(in_units)))
+
+
 @numpy_defaults
 def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
     """Return a rule whose estimated relative error of every conjugate is about a tolerance, 2e-4 by default.
+
+    Where a conjugate is next to zero, the error counts that it makes in the order parameters, in their natural units.
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
     agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
@@ -85,7 +101,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)
-        errors = [evolution.channel.averages(state).relative_error for state in states]
+        errors = [_error_at(evolution, state, alpha) for state in states]
         # The state nearest to a special point must not set the rule for all: the middle one of three.
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
