@@ -21,12 +21,16 @@ COARSEST = 2e-2
 STEPS, DAMPING = 40, 0.2
 # An overlap this small, in its natural unit, after these steps is on its way to zero.
 REMAINS = 0.01
+# The error of a smaller overlap than this, in its natural unit, counts in proportion.
+SMALL = 0.1
 # By how much one measurement may change the rule.
 LARGEST_CHANGE = 30.0
 # By how much both may refine it for models whose errors are not known to follow the law: where minima are about to
 # split, as with linear attention, they fall so slowly that no lattice would do.
 LARGEST_REFINEMENT = 10.0
 DEFAULT_TOLERANCE = 2e-4
+# Of a diagram's branches: which exist must not depend on steps of the averages.
+ROUGHEST = 1.5e-3
 
 
 def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
@@ -53,25 +57,37 @@ def _without_remains(evolution: StateEvolution, state: np.ndarray) -> np.ndarray
     return left
 
 
-def _error_at(evolution: StateEvolution, state: np.ndarray, alpha: float) -> float:
-    """Return the largest relative error of a conjugate, or what it makes in order parameters, if that is smaller.
+def _error_at(evolution: StateEvolution, state: np.ndarray) -> float:
+    """Return the largest relative error of a conjugate, each as far as it matters to its order parameter.
 
-    Where a conjugate passes zero, or is small beside a penalty, its relative error is large and harms nothing.
+    A conjugate that passes zero, or is small beside the penalty, has a large relative error that harms nothing.
     """
     averages = evolution.channel.averages(state)
-    try:
-        here = evolution.evaluate(state, alpha, averages)
-    except OutsideDomain:
-        return averages.relative_error
-    in_units = averages.outer.error(here.residual_differences) / here.full_scales
-    return min(averages.relative_error, float(np.max(in_units)))
+    used = averages.conjugates != 0.0
+    relative = averages.conjugate_errors[used] / np.abs(averages.conjugates[used])
+    return float(np.max(relative * _shares(evolution, state)[used], initial=0.0))
+
+
+def _shares(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
+    """Return which part of each order parameter (n,) its conjugate sets: of small overlaps, and of V the rest."""
+    shares = np.ones(len(state))
+    units = evolution.scales(state)
+    odd = list(evolution.space.odd)
+    shares[odd] = np.minimum(1.0, np.abs(state[odd]) / (SMALL * units[odd]))
+    variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
+    for index, x in enumerate(evolution.space.quantities):
+        if x.kind == "susceptibility" and x.positive:
+            # Without data it is E[gamma]/lambda.
+            alone = variances[x.group].mean() / evolution.model.regularization
+            shares[index] = np.clip(1.0 - state[index] / alone, 0.0, 1.0)
+    return shares
 
 
 @numpy_defaults
 def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
     """Return a rule whose estimated relative error of every conjugate is about a tolerance, 2e-4 by default.
 
-    Where a conjugate is next to zero, the error counts that it makes in the order parameters, in their natural units.
+    The error of a conjugate that is next to zero counts as far as it matters to its order parameter.
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
     agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
@@ -101,7 +117,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)
-        errors = [_error_at(evolution, state, alpha) for state in states]
+        errors = [_error_at(evolution, state) for state in states]
         # The state nearest to a special point must not set the rule for all: the middle one of three.
         ratio = float(np.median(errors)) / tolerance if errors else 1.0
         if 0.3 < ratio < 1.5:
@@ -118,8 +134,11 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
 def rule_for_range(model: AttentionModel, highest: float, tolerance: float | None, threads: int) -> OuterRule:
     """Return a rule for all alpha up to a highest one: one rule serves all ranges that end at ``LEAST_ALPHA`` or below.
 
-    For longer ones, the finer one of what is wanted there and at their end.
+    For longer ones, the finer one of what is wanted there and at their end. No lattice is rougher than that for a
+    tolerance of ``ROUGHEST``: on rougher ones steps of averages break curves, and mending them takes longer.
     """
+    if tolerance is not None and fits_lattice(model):
+        tolerance = min(tolerance, ROUGHEST)
     rules = [
         choose_rule(model, alpha, tolerance, threads)
         for alpha in dict.fromkeys((LEAST_ALPHA, max(LEAST_ALPHA, highest)))

@@ -18,8 +18,7 @@ KINDS_OF_RANGE = ("usual", "no low end", "to 6", "to 20", "tiny")
 """In the order of a model's askings; further ones are drawn from these."""
 
 POINTS = (2, 3, 4, 7, 12, 30)
-# At 1e-2 estimated errors are worth little (docs/trust.md): one could not tell contradictions from errors.
-TOLERANCES = (5e-3, 2e-3)
+TOLERANCES = (1e-2, 5e-3, 5e-4)
 
 
 @dataclass(frozen=True)
