@@ -68,17 +68,22 @@ def solve_on_curve(
     start, length = curve.state(alpha)
     fading = curve.fades(alpha)
     part = STALLED if fading is None else FADING
+    stalled = None
     for equations in _on_rules(evolution):
         result = _solved_from(equations, sector, start, alpha)
-        if result.linearization is None or not (result.converged or _as_good_as_its_rule(result, sector, part)):
+        if result.linearization is None:
             continue
         here = result.linearization.evaluation
         # Weights that vanish are compared with what they grow to: in their own units all distances are large.
         units = here.full_scales if fading is None else np.maximum(here.full_scales, equations.scales(fading))
         away = float(np.max(np.abs(here.state - start) / units))
-        if away <= DRIFT * min(length, 1.0) + LEAST_DRIFT and not vanished(here, sector):
+        if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
+            continue
+        if result.converged:
             return here, result.residual_norm
-    return None
+        if stalled is None and _as_good_as_its_rule(result, sector, part):
+            stalled = here, result.residual_norm
+    return stalled
 
 
 def _on_rules(evolution: StateEvolution) -> Iterator[StateEvolution]:

@@ -21,6 +21,8 @@ FRAGMENT = 0.1
 SHORT = 0.02
 # How close to a pitchfork, relatively, a branch is lost that ends there, and what is left of its overlaps, at most.
 BESIDE, FADED = 0.05, 0.5
+# So close to it a branch that is nearly vertical is lost with whatever overlap.
+AT_IT = 5e-3
 # Places at which two parts are compared, and the distance in natural units of solutions that are one.
 PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
@@ -82,8 +84,9 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
     edge, free = part.data.reach[end], set(part.sector.free)
     broken = list(part.sector.broken)
     sizes = np.linalg.norm(part.data.states[:, broken], axis=1)
-    if not broken or sizes[-end] > FADED * np.max(sizes):
+    if not broken:
         return None
+    room = BESIDE if sizes[-end] <= FADED * np.max(sizes) else AT_IT
     near = []
     for parent in parts:
         for event in parent.events:
@@ -91,7 +94,7 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
                 continue
             directions = set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))))
             away = abs(event.parameter - edge)
-            if set(parent.sector.free) | directions == free and away < BESIDE * edge:
+            if set(parent.sector.free) | directions == free and away < room * edge:
                 near.append((away, event))
     return min(near, key=lambda item: item[0])[1] if near else None
 
