@@ -164,8 +164,20 @@ def _joined(phases: Sequence[Phase]) -> Iterator[Phase]:
 
 def _phase(branches: Sequence[OnCurve], place: int | None, low: float, high: float) -> Phase:
     if place is None:
-        return Phase(None, low, high, "no solution was found here")
+        return Phase(None, low, high, _why_none(branches, low, high))
     return Phase(branches[place].name, low, high)
+
+
+def _why_none(branches: Sequence[OnCurve], low: float, high: float) -> str:
+    """Say why nothing is known between two values of alpha: weights may be too small for any rule beside Q = 0."""
+    for branch in branches:
+        for edge in branch.curve.ends if branch.curve is not None else ():
+            if edge.kind == "escape" and min(abs(edge.alpha - low), abs(edge.alpha - high)) <= GAP * edge.alpha:
+                return (
+                    f"samples escape from Q = 0 (at alpha = {edge.alpha:.5g}), so few that the weights they make are "
+                    "too small to be followed"
+                )
+    return "no solution was found here"
 
 
 def _best(phi: np.ndarray, current: int | None) -> int | None:

@@ -119,3 +119,12 @@ def test_continuous_phases_stay_what_they_are():
     branches = [PARENT, child("semantic", 1.0, 0.2)]
     phases = find_phases(branches, [BIRTH], LOW, HIGH)
     assert without_jumps(phases, branches, [BIRTH], (LOW, HIGH)) == phases
+
+
+def test_beside_an_escape_from_null_it_is_said_why_nothing_is_known():
+    beyond = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("escape", "bound"))
+    unknown, known = find_phases([beyond], [], LOW, HIGH)
+    assert said([unknown, known]) == [(None, LOW, 2.0), ("other", 2.0, HIGH)]
+    assert "too small to be followed" in unknown.reason
+    lost = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("lost", "bound"))
+    assert "escape" not in find_phases([lost], [], LOW, HIGH)[0].reason
