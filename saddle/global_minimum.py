@@ -66,7 +66,12 @@ def sample_places(branches: Sequence[OnCurve], low: float, high: float) -> np.nd
         # Just outside, where another takes over.
         places.append(np.array([nodes[0] * (1.0 - JUST), nodes[-1] * (1.0 + JUST)]))
     joined = np.unique(np.concatenate(places))
-    return joined[(joined >= low) & (joined <= high)]
+    joined = joined[(joined >= low) & (joined <= high)]
+    # Where no branch is, at one place at least.
+    curves = [branch.curve for branch in branches if branch.curve is not None]
+    middles = np.sqrt(joined[:-1] * joined[1:])
+    gaps = [middle for middle in map(float, middles) if not any(curve.reaches(middle) for curve in curves)]
+    return np.unique(np.concatenate([joined, np.array(gaps)]))
 
 
 def highest(branches: Sequence[OnCurve], places: np.ndarray) -> np.ndarray:

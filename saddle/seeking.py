@@ -20,7 +20,7 @@ from saddle.continuation.newton import OutsideDomain, newton
 from saddle.in_threads import in_threads
 from saddle.outcomes import Outcome
 from saddle.quadrature import LineRule, OuterRule, SobolRule
-from saddle.sector_solver import WEAK, evaluation_of, informed_states, seeds_of_family, solve_state
+from saddle.sector_solver import WEAK, evaluation_of, informed_solution, informed_states, seeds_of_family, solve_state
 from saddle.solution_identity import aligned, distance
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
@@ -297,7 +297,19 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     for state in clusters:
         found = _unknown(evolution, second, state, alpha, [*known, *(one.evaluation.state for one in new)])
         new += [] if found is None else [found]
-    return Sought(alpha, len(begun), converged, tuple(new))
+    if not known and not new:
+        new += _on_the_rule_itself(evolution, alpha)
+    return Sought(alpha, len(begun), max(converged, len(new)), tuple(new))
+
+
+def _on_the_rule_itself(evolution: StateEvolution, alpha: float) -> list[Found]:
+    """Look once more where nothing is known: weights may be so small that no line of a rough rule shows them."""
+    found = []
+    for _, sector in _families(evolution.space):
+        result = informed_solution(evolution, sector, alpha, most=1)
+        if result is not None:
+            found.append(Found(sector, evaluation_of(result), True))
+    return found
 
 
 def _unknown(

@@ -128,3 +128,11 @@ def test_beside_an_escape_from_null_it_is_said_why_nothing_is_known():
     assert "too small to be followed" in unknown.reason
     lost = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("lost", "bound"))
     assert "escape" not in find_phases([lost], [], LOW, HIGH)[0].reason
+
+
+def test_between_two_curves_that_do_not_meet_nothing_is_known():
+    below = line("agnostic", lambda a: a, np.ones_like, (LOW, 1.0), ("bound", "faint"))
+    above = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("escape", "bound"))
+    found = find_phases([below, above], [], LOW, HIGH)
+    assert said(found) == [("agnostic", LOW, 1.0), (None, 1.0, 2.0), ("other", 2.0, HIGH)]
+    assert "too small to be followed" in found[1].reason
