@@ -135,3 +135,13 @@ def test_what_is_left_of_vanishing_overlaps_chooses_no_rule():
     rule = rule_for_range(model, 3.0, 5e-3, 1)
     assert isinstance(rule, LineRule)
     assert rule.teacher_spacing > 0.5
+
+
+def test_weights_that_no_rough_rule_shows_hide_no_branch():
+    # Searches on rough rules led every start to Q = 0, which is no solution there: semantic, the minimum, was missed.
+    model = AttentionModel(
+        omega=0.3747589299511557, sigma=0.5226041053253062, regularization=0.023852413498678785,
+        positional_matrix=((0.3, 0.7), (0.8, 0.2)), positional_encoding=(1.0, -1.0),
+    )  # fmt: skip
+    diagram = solve_phase_diagram(model, alpha=(0.1, 2.5), points=2, tolerance=1e-2)
+    assert [phase.branch for phase in diagram.all_phases] == ["agnostic", "semantic"]
