@@ -17,14 +17,12 @@ from saddle.first_order import rough_crossings
 from saddle.global_minimum import highest
 from saddle.quadrature import LineRule
 from saddle.seeking import Sought
-from saddle.solution_identity import distance
+from saddle.solution_identity import ERRORS_APART, distance
 
 __all__ = ["Audit", "AuditPoint", "audit_places", "audited"]
 
 # Distance in natural units within which a solution lies on a branch's interpolated curve.
 ON_CURVE, ON_NOISY_CURVE = 0.05, 0.15
-# Of errors of a free entropy by which one is larger than another: with few scrambles they are rough themselves.
-ERRORS = 3.0
 # Transitions closer to each other than this, relatively, have no place of their own between them.
 TOO_CLOSE = 0.02
 # Relative distance from a first-order transition at which both of its sides are looked at.
@@ -138,7 +136,7 @@ def audited(branches: Sequence[OnCurve], searches: Sequence[Sought], complete: b
         top = float(np.max(highest(branches, np.array([sought.alpha])), initial=-np.inf))
         for found in sought.new:
             here = found.evaluation
-            margin = ERRORS * here.free_entropy_error + 1e-6 * abs(here.free_entropy)
+            margin = ERRORS_APART * here.free_entropy_error + 1e-6 * abs(here.free_entropy)
             if here.free_entropy <= top + margin or _on_a_branch(branches, here.state, sought.alpha):
                 continue
             missing.append(

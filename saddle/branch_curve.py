@@ -7,7 +7,8 @@ starts for Newton's method.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -124,6 +125,34 @@ class BranchCurve:
             if k == node and self.ends[end].kind == "onset":
                 return self.states[k + 1 if end == 0 else k]
         return None
+
+    def ending(
+        self, end: int, how: CurveEnd, kept: np.ndarray, node: Mapping[str, object], vanishing: tuple[int, ...] = ()
+    ) -> BranchCurve:
+        """Return the curve with another end.
+
+        Parameters
+        ----------
+        end
+            0 for the lower one, 1 for the higher one.
+        how
+            The new end.
+        kept
+            Which nodes stay, (m,).
+        node
+            One more node there, by the names of this class; empty if there is none. Its tangent and the slope of its
+            test error are not known.
+        vanishing
+            Indices of the order parameters that go to zero as a square root there.
+        """
+        unknown = {"tangents": np.full(self.tangents.shape[1], np.nan), "test_error_slope": np.nan}
+        columns = {f.name: getattr(self, f.name)[kept] for f in fields(self) if f.name not in ("ends", "vanishing")}
+        for name, value in ({**unknown, **node} if node else {}).items():
+            row = np.asarray(value, dtype=float)[None]
+            columns[name] = np.concatenate([columns[name], row] if end else [row, columns[name]])
+        ends, roots = list(self.ends), list(self.vanishing)
+        ends[end], roots[end] = how, vanishing
+        return BranchCurve(**columns, ends=(ends[0], ends[1]), vanishing=(roots[0], roots[1]))
 
     def _place(self, alpha: float) -> tuple[int, float]:
         """Return the segment that holds a value of alpha, and the part of it that lies below."""

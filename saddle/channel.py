@@ -154,11 +154,16 @@ class ChannelAverages:
         return self.outer.error(self.differences[:, self.columns.odd_blocks : self.columns.jacobian])
 
     @property
+    def relative_errors(self) -> np.ndarray:
+        """Relative errors of ``conjugates``, (n,); zero of those that vanish by symmetry."""
+        used = self.conjugates != 0.0
+        return np.divide(self.conjugate_errors, np.abs(self.conjugates), out=np.zeros(len(used)), where=used)
+
+    @property
     def relative_error(self) -> float:
         """Largest relative error of a conjugate that does not vanish by symmetry."""
-        used = self.conjugates != 0.0
         # None differs from zero where the weights vanish.
-        return float(np.max(self.conjugate_errors[used] / np.abs(self.conjugates[used]), initial=0.0))
+        return float(np.max(self.relative_errors))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from saddle.branch_curve import BranchCurve
 from saddle.continuation.newton import NewtonResult, newton
 from saddle.null_solution import NULL_FAMILY, null_evaluation
 from saddle.outcomes import Outcome
-from saddle.sector_solver import solve_in_sector, vanished
+from saddle.sector_solver import vanished
 from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
 
 __all__ = ["solve_on_curve"]
@@ -102,8 +102,4 @@ def _solved_from(
     def problem(values: np.ndarray) -> SectorLinearization:
         return SectorLinearization(evolution.evaluate(evolution.embed(values, sector), alpha), sector.free)
 
-    result = newton(problem, start[free], tolerance=TOLERANCE, max_evaluations=12)
-    if result.outcome is Outcome.CONVERGED:
-        return result
-    # Across a small step of the residual, on a rule where it lies elsewhere.
-    return solve_in_sector(evolution, sector, start[free], alpha)
+    return newton(problem, start[free], tolerance=TOLERANCE, max_evaluations=20)

@@ -8,11 +8,12 @@ where its weights still follow alpha, at about the same place whatever the rule.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from saddle.branch_curve import BranchCurve, CurveEnd
+from saddle.branch_curve import CurveEnd
 from saddle.continuation.events import Event
 from saddle.curve_solving import solve_on_curve
 from saddle.pieces import Piece
@@ -82,39 +83,27 @@ def _cut(piece: Piece, end: int) -> tuple[Piece, list[Event]]:
     inner = next((k for k in known if slopes[k] >= FAINT), None)
     if inner == (known[0] if known else None):
         return piece, []
-    kept = np.zeros(len(slopes), dtype=bool)
-    edge = None
+    kept, node = np.zeros(len(slopes), dtype=bool), {}
     if inner is not None:
         kept[:] = np.arange(len(slopes)) >= inner if end == 0 else np.arange(len(slopes)) <= inner
         outer = known[known.index(inner) - 1]
         part = (FAINT - slopes[outer]) / (slopes[inner] - slopes[outer])
         alpha = float(curve.alpha[outer] + part * (curve.alpha[inner] - curve.alpha[outer]))
         solved = solve_on_curve(piece.evolution, piece.sector, curve, alpha)
-        edge = None if solved is None else solved[0]
-    shorter = _with_edge(curve, kept, end, edge)
-    cut_at = shorter.reach[end] if len(shorter.alpha) else (np.inf if end == 0 else -np.inf)
-    lost = [e for e in piece.events if (e.parameter < cut_at if end == 0 else e.parameter > cut_at)]
+        if solved is not None and alpha != curve.alpha[inner]:
+            node = _node(solved[0])
+    cut_at = float(node.get("alpha", curve.alpha[inner] if inner is not None else curve.reach[1 - end]))
+    shorter = curve.ending(end, CurveEnd("faint", cut_at), kept, node)
+    lost = [event for event in piece.events if (event.parameter < cut_at) == (end == 0)]
     meets = (None, piece.meets[1]) if end == 0 else (piece.meets[0], None)
     return replace(piece, curve=shorter, meets=meets), lost
 
 
-def _with_edge(curve: BranchCurve, kept: np.ndarray, end: int, edge: StateEvaluation | None) -> BranchCurve:
-    columns = {f.name: getattr(curve, f.name)[kept] for f in fields(curve) if f.name not in ("ends", "vanishing")}
-    inside = edge is not None and (not kept.any() or abs(edge.alpha - columns["alpha"][-end]) > 0.0)
-    if edge is not None and inside:
-        row = {
-            "alpha": edge.alpha,
-            "states": edge.state,
-            "tangents": np.full(curve.tangents.shape[1], np.nan),
-            "free_entropy": edge.free_entropy,
-            "average_envelope": edge.averages.envelope,
-            "test_error": edge.test_error,
-            "test_error_slope": np.nan,
-        }
-        for name, value in row.items():
-            one = np.asarray(value)[None]
-            columns[name] = np.concatenate([columns[name], one] if end else [one, columns[name]])
-    ends, vanishing = list(curve.ends), list(curve.vanishing)
-    at = float(columns["alpha"][-end]) if len(columns["alpha"]) else curve.reach[end]
-    ends[end], vanishing[end] = CurveEnd("faint", at), ()
-    return BranchCurve(**columns, ends=(ends[0], ends[1]), vanishing=(vanishing[0], vanishing[1]))
+def _node(here: StateEvaluation) -> dict[str, Any]:
+    return {
+        "alpha": here.alpha,
+        "states": here.state,
+        "free_entropy": here.free_entropy,
+        "average_envelope": here.averages.envelope,
+        "test_error": here.test_error,
+    }

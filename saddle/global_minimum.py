@@ -179,8 +179,8 @@ def _why_none(branches: Sequence[OnCurve], low: float, high: float) -> str:
         for edge in branch.curve.ends if branch.curve is not None else ():
             if edge.kind == "escape" and min(abs(edge.alpha - low), abs(edge.alpha - high)) <= GAP * edge.alpha:
                 return (
-                    f"samples escape from Q = 0 (at alpha = {edge.alpha:.5g}), so few that the weights they make are "
-                    "too small to be followed"
+                    f"no solution was found here; samples escape from Q = 0 at alpha = {edge.alpha:.5g}, at first so "
+                    "few that the weights they make may be too small to be followed"
                 )
     return "no solution was found here"
 

@@ -91,7 +91,7 @@ def starts_beside(
 
 
 def with_null(evolution: StateEvolution, null: NullBranches, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Return pieces with those of Q = 0 before them, and with curves that begin on it reaching it."""
+    """Return pieces with those of Q = 0 before them, curves that begin on it reaching it, others' faint ends cut."""
     return without_faint_ends((*null.pieces, *(_reaching(evolution, null, piece) for piece in pieces)))
 
 
@@ -165,20 +165,11 @@ def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> Br
     node = {
         "alpha": alpha,
         "states": here.state,
-        "tangents": np.full(curve.tangents.shape[1], np.nan),
         "free_entropy": here.free_entropy * ratio,
         "average_envelope": here.averages.envelope * ratio,
         "test_error": here.test_error,
-        "test_error_slope": np.nan,
     }
-    joined = {}
-    for name, value in node.items():
-        row = np.atleast_1d(value)[None] if np.ndim(value) else np.atleast_1d(value)
-        joined[name] = np.concatenate([getattr(curve, name)[kept], row] if end else [row, getattr(curve, name)[kept]])
-    ends, vanishing = list(curve.ends), list(curve.vanishing)
-    ends[end] = CurveEnd("onset", alpha, NULL_FAMILY)
-    vanishing[end] = piece.sector.broken
-    return BranchCurve(**joined, ends=(ends[0], ends[1]), vanishing=(vanishing[0], vanishing[1]))
+    return curve.ending(end, CurveEnd("onset", alpha, NULL_FAMILY), kept, node, piece.sector.broken)
 
 
 def onsets(null: NullBranches, branches: Sequence[OnCurve]) -> list[Transition]:

@@ -11,7 +11,7 @@ from saddle.attention_problem import AttentionProblem, state_evaluation
 from saddle.branch_curve import BranchCurve, CurveEnd
 from saddle.continuation.events import Event, EventKind
 from saddle.curve_parts import Part
-from saddle.solution_identity import distance
+from saddle.solution_identity import ERRORS_APART, distance
 
 __all__ = ["FRAGMENT", "mended"]
 
@@ -27,12 +27,10 @@ AT_IT = 5e-3
 PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
-# Of errors of a free entropy by which one is told from another.
-ERRORS = 3.0
 
 
 def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
-    """Return parts without doubles, with short ones joined to or absorbed by what they belong to.
+    """Return parts without doubles and noise, with short ones joined to or absorbed by what they belong to.
 
     Parameters
     ----------
@@ -63,7 +61,8 @@ def _joined(parts: list[Part]) -> list[Part]:
 def _attached(parts: Sequence[Part]) -> list[Part]:
     """Return parts, lost ends next to a pitchfork that nobody claims attached to it, if their overlaps vanish there.
 
-    On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished.
+    On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished; at
+    the pitchfork itself, where the branch is nearly vertical, it may be lost with any overlap.
     """
     claimed = [event for part in parts for event in part.meets if event is not None]
     found = []
@@ -133,7 +132,7 @@ def _is_within_error(part: Part, parts: Sequence[Part]) -> bool:
         here = [state_evaluation(p.evaluation.detail) for p in part.traced.curve.points if low <= p.y[-1] <= high]
         phi = other.data.free_entropies(np.array([one.alpha for one in here]))
         if all(
-            abs(one.free_entropy - value) <= ERRORS * one.free_entropy_error
+            abs(one.free_entropy - value) <= ERRORS_APART * one.free_entropy_error
             for one, value in zip(here, phi, strict=True)
         ):
             return True

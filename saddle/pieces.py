@@ -1,6 +1,6 @@
-"""Name the parts of curves by what they are: what its solutions attend by names a piece.
+"""Name the parts of curves by what they are: pieces, with one solution per alpha.
 
-The short name, such as "positional", goes to the first piece of a
+A piece is named by what its solutions attend by. The short name, such as "positional", goes to the first piece of a
 family, by increasing alpha, that attracts state evolution within its sector (or to the first one, if none does); the
 others say where they are born: "positional from agnostic", "semantic from fold". So a name does not depend on the
 range that was asked for, but on the solutions alone.

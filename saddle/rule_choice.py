@@ -19,9 +19,7 @@ LEAST_ALPHA = 3.0
 SAMPLED = ("agnostic", "positional", "semantic")
 COARSEST = 2e-2
 STEPS, DAMPING = 40, 0.2
-# An overlap this small, in its natural unit, after these steps is on its way to zero.
-REMAINS = 0.01
-# The error of a smaller overlap than this, in its natural unit, counts in proportion.
+# The error of a smaller overlap than this, in its natural unit, counts in proportion: it may be on its way to zero.
 SMALL = 0.1
 # By how much one measurement may change the rule.
 LARGEST_CHANGE = 30.0
@@ -41,20 +39,11 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
             continue
         for start in informed_states(evolution, sector):
             try:
-                states.append(_without_remains(evolution, evolution.iterate(start, alpha, sector, STEPS, DAMPING)))
+                states.append(evolution.iterate(start, alpha, sector, STEPS, DAMPING))
                 break
             except OutsideDomain:
                 continue
     return states
-
-
-def _without_remains(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
-    """Return a state without what is left of overlaps that vanish: of these no rule knows a relative error."""
-    left = state.copy()
-    odd = list(evolution.space.odd)
-    sizes = np.abs(state) / evolution.scales(state)
-    left[odd] = np.where(sizes[odd] < REMAINS, 0.0, state[odd])
-    return left
 
 
 def _error_at(evolution: StateEvolution, state: np.ndarray) -> float:
@@ -62,10 +51,7 @@ def _error_at(evolution: StateEvolution, state: np.ndarray) -> float:
 
     A conjugate that passes zero, or is small beside the penalty, has a large relative error that harms nothing.
     """
-    averages = evolution.channel.averages(state)
-    used = averages.conjugates != 0.0
-    relative = averages.conjugate_errors[used] / np.abs(averages.conjugates[used])
-    return float(np.max(relative * _shares(evolution, state)[used], initial=0.0))
+    return float(np.max(evolution.channel.averages(state).relative_errors * _shares(evolution, state)))
 
 
 def _shares(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:

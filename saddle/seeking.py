@@ -297,19 +297,19 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     for state in clusters:
         found = _unknown(evolution, second, state, alpha, [*known, *(one.evaluation.state for one in new)])
         new += [] if found is None else [found]
+    tried = len(begun)
     if not known and not new:
-        new += _on_the_rule_itself(evolution, alpha)
-    return Sought(alpha, len(begun), max(converged, len(new)), tuple(new))
-
-
-def _on_the_rule_itself(evolution: StateEvolution, alpha: float) -> list[Found]:
-    """Look once more where nothing is known: weights may be so small that no line of a rough rule shows them."""
-    found = []
-    for _, sector in _families(evolution.space):
-        result = informed_solution(evolution, sector, alpha, most=1)
-        if result is not None:
-            found.append(Found(sector, evaluation_of(result), True))
-    return found
+        # Weights may be so small that no line of a rough rule shows them.
+        results = [informed_solution(evolution, sector, alpha, family, most=1) for family, sector in _families(space)]
+        tried += len(results)
+        converged += sum(result is not None for result in results)
+        for result, (_, sector) in zip(results, _families(space), strict=True):
+            if result is None:
+                continue
+            here = evaluation_of(result)
+            if all(distance(space, variances, here.state, one.evaluation.state) >= SAME for one in new):
+                new.append(Found(sector, here, True))
+    return Sought(alpha, tried, converged, tuple(new))
 
 
 def _unknown(

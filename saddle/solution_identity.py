@@ -7,7 +7,10 @@ import numpy as np
 from saddle.sector_solver import canonical_signs
 from saddle.state_space import StateSpace
 
-__all__ = ["aligned", "distance"]
+__all__ = ["ERRORS_APART", "aligned", "distance"]
+
+# Of errors of a free entropy by which one is told from another: with few scrambles they are rough themselves.
+ERRORS_APART = 3.0
 
 
 def distance(space: StateSpace, variances: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:

@@ -126,6 +126,7 @@ def test_beside_an_escape_from_null_it_is_said_why_nothing_is_known():
     unknown, known = find_phases([beyond], [], LOW, HIGH)
     assert said([unknown, known]) == [(None, LOW, 2.0), ("other", 2.0, HIGH)]
     assert "too small to be followed" in unknown.reason
+    assert "alpha = 2" in unknown.reason
     lost = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("lost", "bound"))
     assert "escape" not in find_phases([lost], [], LOW, HIGH)[0].reason
 

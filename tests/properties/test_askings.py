@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, solve_phase_diagram
-from tests.campaigns.agreement import contradictions
+from tests.campaigns.agreement import contradictions, phase_changes
 from tests.campaigns.laws import broken_laws, not_survived
 from tests.properties.strategies import paper_like_models, wide_models
 
 COARSE = 1e-2
-UNKNOWN = ("no minimum:", "unexplained:")
+# Of the phases below and above a change, where they meet.
+EDGES = (lambda phase: phase.high, lambda phase: phase.low)
 
 
 @st.composite
@@ -36,14 +37,33 @@ def asked(model: AttentionModel, **arguments) -> PhaseDiagram:
     return solve_phase_diagram(model, **arguments, threads=1)
 
 
+def said_of_faint_weights(diagram: PhaseDiagram) -> set[str]:
+    """What the laws say of phases that are not known because no rule shows the few samples that escape from Q = 0.
+
+    That is a limit of the method, and is said (docs/trust.md); anything else that is not known is a defect.
+    """
+    curves = [branch.curve for branch in diagram.branches.values() if branch.curve is not None]
+    escapes = [edge.alpha for curve in curves for edge in curve.ends if edge.kind == "escape"]
+    texts = set()
+    for phase in diagram.phases:
+        if phase.branch is None and any(
+            f"escape from Q = 0 at alpha = {alpha:.5g}," in phase.reason for alpha in escapes
+        ):
+            texts.add(f"no minimum: none is known from alpha = {phase.low:.7g} to {phase.high:.7g}")
+            for change in phase_changes(diagram):
+                if change.alpha in (phase.low, phase.high):
+                    below, above = (next(p.branch for p in diagram.phases if edge(p) == change.alpha) for edge in EDGES)
+                    texts.add(
+                        f"unexplained: from {below!r} to {above!r} near alpha = {change.alpha:.7g} without a transition"
+                    )
+    return texts
+
+
 def check_two_askings(model: AttentionModel, asking: dict) -> None:
     first, second = asked(model, alpha=(0.1, 2.5), points=4, tolerance=COARSE), asked(model, **asking)
     assert contradictions(first, second) == []
     for diagram in (first, second):
-        # Weights too small for any rule are a limit of the method, and said to be (docs/trust.md).
-        faint = any(phase.branch is None and "too small" in phase.reason for phase in diagram.all_phases)
-        broken = [text for text in broken_laws(diagram, COARSE) if not (faint and text.startswith(UNKNOWN))]
-        assert broken == []
+        assert set(broken_laws(diagram, COARSE)) - said_of_faint_weights(diagram) == set()
     with tempfile.TemporaryDirectory() as folder:
         assert not_survived(second, Path(folder)) == []
 
