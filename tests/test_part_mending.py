@@ -1,0 +1,92 @@
+"""What a rough rule makes of curves is mended: ends lost at a pitchfork, and curves that are only its error."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from replica import AttentionModel
+from saddle import LineRule
+from saddle.attention_problem import AttentionProblem, overlap_block
+from saddle.branch_curve import BranchCurve, CurveEnd
+from saddle.continuation.events import Event, EventKind
+from saddle.curve_parts import Part
+from saddle.outcomes import Outcome
+from saddle.part_mending import mended
+from saddle.solution_identity import ERRORS_APART
+from saddle.state_evolution import StateEvolution
+
+EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
+PROBLEM = AttentionProblem(EVOLUTION)
+AGNOSTIC, SEMANTIC = (EVOLUTION.space.sector_named(name) for name in ("agnostic", "semantic"))
+STATE = np.array([0.1, 0.0, 15.0, 0.1])
+PITCHFORK = Event(
+    EventKind.PITCHFORK, "", np.array([0.1, 0.0, 15.0, 0.0]), 1.0, 1e-3, np.zeros((4, 1)),
+    overlap_block(AGNOSTIC, 3, EVOLUTION.space), (0.9, 1.1), Outcome.CONVERGED, 1,
+)  # fmt: skip
+
+
+def part(sector, reach, ends, phi=lambda alpha: -alpha, theta=0.1, evaluations=(), events=()):
+    """Return a part with a constant overlap theta and a given free entropy."""
+    alpha = np.linspace(*reach, 12)
+    flat = np.ones(12)
+    states = np.tile(STATE, (12, 1))
+    states[:, 3] = theta if sector is SEMANTIC else 0.0
+    data = BranchCurve(
+        alpha, states, np.full((12, 5), np.nan), phi(alpha), flat, flat, flat,
+        (CurveEnd(ends[0], reach[0]), CurveEnd(ends[1], reach[1])),
+    )  # fmt: skip
+    points = [
+        SimpleNamespace(y=np.array([0.0, here.alpha]), evaluation=SimpleNamespace(detail=here)) for here in evaluations
+    ]
+    traced = SimpleNamespace(curve=SimpleNamespace(points=points))
+    return Part(sector.family, sector, traced, data, (None, None), True, tuple(events))
+
+
+@pytest.mark.parametrize(
+    ("edge", "theta", "attached"),
+    [
+        # Lost with all of its overlap: only at the pitchfork itself.
+        (1.003, np.full(12, 0.1), True),
+        (0.997, np.full(12, 0.1), True),
+        (1.02, np.full(12, 0.1), False),
+        # With little of it: beside the pitchfork, too.
+        (1.02, np.linspace(0.02, 0.1, 12), True),
+        (1.1, np.linspace(0.02, 0.1, 12), False),
+    ],
+)
+def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
+    child = part(SEMANTIC, (edge, 4.0), ("lost", "bound"), lambda a: -0.9 * a, theta)
+    found = {one.sector.family: one for one in mended([parent, child], PROBLEM)}
+    assert found["semantic"].data.ends[0].kind == ("pitchfork" if attached else "lost")
+    assert (found["semantic"].meets[0] is PITCHFORK) is attached
+
+
+def with_free_entropy(alpha, phi):
+    here = EVOLUTION.evaluate(STATE, alpha)
+    assert here.free_entropy_error > 0.0
+    return replace(here, free_entropy=phi(alpha, here.free_entropy_error))
+
+
+@pytest.mark.parametrize(("errors", "kept"), [(0.5 * ERRORS_APART, False), (2.0 * ERRORS_APART, True)])
+def test_a_lone_curve_within_the_error_of_another_is_the_rules_error(errors, kept):
+    other = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"))
+    # At one of its points alone it differs by so many errors.
+    solved = [
+        with_free_entropy(a, lambda a, error, k=k: -a + (k == 2) * errors * error)
+        for k, a in enumerate((1.0, 1.2, 1.4))
+    ]
+    lone = part(SEMANTIC, (1.0, 1.4), ("lost", "lost"), evaluations=solved)
+    families = [one.sector.family for one in mended([other, lone], PROBLEM)]
+    assert families == (["agnostic", "semantic"] if kept else ["agnostic"])
+
+
+def test_what_is_connected_or_bounded_is_kept_however_close():
+    other = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"))
+    solved = [with_free_entropy(a, lambda a, error: -a) for a in (1.0, 1.4)]
+    bounded = part(SEMANTIC, (1.0, 4.0), ("lost", "bound"), evaluations=solved)
+    assert len(mended([other, bounded], PROBLEM)) == 2
+    born = replace(part(SEMANTIC, (1.0, 1.4), ("pitchfork", "lost"), evaluations=solved), meets=(PITCHFORK, None))
+    assert len(mended([other, born], PROBLEM)) == 2
