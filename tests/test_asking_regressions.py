@@ -7,7 +7,7 @@ from replica import AttentionModel
 from saddle import solve_phase_diagram
 from saddle.null_on_rule import null_ratio
 from saddle.quadrature import LineRule
-from saddle.rule_choice import rule_for_range
+from saddle.rule_choice import choose_rule, rule_for_range
 from saddle.state_evolution import StateEvolution
 
 STRONG = AttentionModel(
@@ -132,7 +132,7 @@ def test_what_is_left_of_vanishing_overlaps_chooses_no_rule():
         positional_matrix=((0.0855831358661796, 0.6988154493950961), (0.22992291179770497, 0.7472216976874726)),
         positional_encoding=(1.0936249208336284, 1.115052553957205),
     )  # fmt: skip
-    rule = rule_for_range(model, 3.0, 5e-3, 1)
+    rule = choose_rule(model, 3.0, 5e-3, 1)
     assert isinstance(rule, LineRule)
     assert rule.teacher_spacing > 0.5
 
