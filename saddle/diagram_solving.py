@@ -19,6 +19,7 @@ from saddle.branch import Branch
 from saddle.branch_assembly import assemble_branches
 from saddle.families import Families, find_families, follow, look_again
 from saddle.first_order import alpha_c_of, find_first_order
+from saddle.lonely_pitchforks import follow_from_lonely_pitchforks
 from saddle.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
 from saddle.phase_diagram import LINEAR, PhaseDiagram, known_phases
 from saddle.pieces import Piece, pieces_of
@@ -27,7 +28,7 @@ from saddle.rule_choice import rule_for_range
 from saddle.search_interval import search_interval
 from saddle.solve_arguments import checked_solve
 from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, find_bifurcations
+from saddle.transitions import Transition, find_bifurcations, told_from_births
 
 __all__ = ["solve_phase_diagram"]
 
@@ -156,6 +157,7 @@ def _search(
     except KeyboardInterrupt:
         return asked, Families(AttentionProblem(evolution), (), False, (), asked), (), NullBranches()
     families = find_families(evolution, interval, upwards=upwards, report=report)
+    families = follow_from_lonely_pitchforks(families, report)
     pieces, null = pieces_of(families), NullBranches()
     try:
         if families.complete:
@@ -163,6 +165,7 @@ def _search(
             null = find_null(evolution, interval, pieces)
             for state, start in starts_beside(evolution, null, interval):
                 families = follow(families, state, start, report)
+            families = follow_from_lonely_pitchforks(families, report)
             pieces = with_null(evolution, null, pieces_of(families))
     except KeyboardInterrupt:
         families = replace(families, complete=False)
@@ -172,6 +175,7 @@ def _search(
         places = audit_places(pieces, special, [one.alpha for one in families.searches], *interval)
         known = len(families.branches)
         families = look_again(families, places, thorough=False, report=report)
+        families = follow_from_lonely_pitchforks(families, report)
         if len(families.branches) == known:
             break
         pieces = with_null(evolution, null, pieces_of(families))
@@ -208,16 +212,17 @@ def _locate(
     bifurcations = sorted(
         [*find_bifurcations(evolution, pieces), *onsets(null, listed)], key=lambda transition: transition.alpha
     )
-    everywhere = (*first_order.of_the_minimum, *bifurcations)
+    jumps = told_from_births(first_order.of_the_minimum, bifurcations)
+    everywhere = (*jumps, *bifurcations)
     report("alpha_l")
     phases = known_phases(listed, everywhere, searched, audit)
-    alpha_l = find_crossing(listed, LINEAR, phases, first_order.of_the_minimum, asked)
+    alpha_l = find_crossing(listed, LINEAR, phases, jumps, asked)
     reasons["alpha_l"] = alpha_l.reason
     return _Located(
         alpha_c,
         alpha_l.transition,
         tuple(t for t in bifurcations if asked[0] <= t.alpha <= asked[1]),
-        tuple(t for t in first_order.of_the_minimum if asked[0] <= t.alpha <= asked[1]),
+        tuple(t for t in jumps if asked[0] <= t.alpha <= asked[1]),
         tuple(everywhere),
         {name: reason for name, reason in reasons.items() if reason},
     )

@@ -11,6 +11,7 @@ import numpy as np
 from replica.sectors import Sector
 from saddle.attention_problem import AttentionProblem, sector_of, state_evaluation
 from saddle.continuation.curves import between, crossings
+from saddle.continuation.events import Event
 from saddle.continuation.exploration import Exploration, TracedBranch, explore
 from saddle.continuation.tracing import StepControl
 from saddle.outcomes import Outcome
@@ -52,6 +53,8 @@ class Families:
         What was looked for where, from starts that know nothing of the branches.
     bounds
         Lowest and highest alpha between which curves were followed.
+    tried
+        Pitchforks at which no branch was known, and one was looked for further on.
     """
 
     problem: AttentionProblem
@@ -59,6 +62,7 @@ class Families:
     complete: bool
     searches: tuple[Sought, ...] = ()
     bounds: tuple[float, float] = (0.0, np.inf)
+    tried: tuple[Event, ...] = ()
 
     def of(self, sector: Sector) -> list[TracedBranch]:
         """Return the curves of one sector."""

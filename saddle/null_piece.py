@@ -15,6 +15,7 @@ from saddle.null_departures import NullDeparture, NullInterval, null_departures,
 from saddle.null_on_rule import null_ratio
 from saddle.null_solution import NULL_FAMILY, NullProblem, evaluation_at, null_evaluation, null_sector
 from saddle.pieces import Piece
+from saddle.sector_solver import evaluation_of, informed_solution
 from saddle.sharpening import FLOOR
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.transitions import Transition, TransitionPoint
@@ -78,16 +79,28 @@ def starts_beside(
     """Return states (n,) close to the solutions that leave Q = 0, with their alpha."""
     found = []
     for departure in null.departures:
+        sides = (1.0, -1.0) if departure.unstable_above else (-1.0, 1.0)
         for part in BESIDE:
-            for sign in (1.0, -1.0) if departure.unstable_above else (-1.0, 1.0):
-                alpha = departure.alpha * (1.0 + sign * part)
-                if not bounds[0] < alpha < bounds[1]:
-                    continue
-                state = departing_state(evolution, departure, alpha)
-                if state is not None:
-                    found.append((state, alpha))
-                    break
+            alphas = [departure.alpha * (1.0 + side * part) for side in sides]
+            inside = [alpha for alpha in alphas if bounds[0] < alpha < bounds[1]]
+            states = ((departing_state(evolution, departure, alpha), alpha) for alpha in inside)
+            begun = next(((state, alpha) for state, alpha in states if state is not None), None)
+            begun = begun or _informed(evolution, departure, inside)
+            found += [] if begun is None else [begun]
     return found
+
+
+def _informed(
+    evolution: StateEvolution, departure: NullDeparture, alphas: Sequence[float]
+) -> tuple[np.ndarray, float] | None:
+    """Return a solution of a departure's family at one of some alphas, found from an informed state."""
+    own = [sector for sector in evolution.space.sectors if sector.family == departure.leaves]
+    for alpha in alphas if own else ():
+        sector = min(own, key=lambda sector: len(sector.free))
+        result = informed_solution(evolution, sector, alpha, most=1)
+        if result is not None:
+            return evaluation_of(result).state, alpha
+    return None
 
 
 def with_null(evolution: StateEvolution, null: NullBranches, pieces: Sequence[Piece]) -> tuple[Piece, ...]:

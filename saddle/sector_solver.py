@@ -15,6 +15,7 @@ from saddle.state_evolution import SectorLinearization, StateEvaluation, StateEv
 from saddle.state_space import StateSpace
 
 __all__ = [
+    "Result",
     "canonical_signs",
     "evaluation_of",
     "informed_solution",

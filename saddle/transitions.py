@@ -16,7 +16,7 @@ from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
 from saddle.transition_equations import Fold, Pitchfork, TransitionEquations
 
-__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "point_of", "transition_points"]
+__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "point_of", "told_from_births", "transition_points"]
 
 # Relative distance from a pitchfork at which a branch that was lost may be the one that is born there.
 BESIDE = 0.1
@@ -55,7 +55,8 @@ class Transition:
         Sample complexity, on a rule ten times finer than the branches'.
     error
         From embedded rules, propagated to alpha to first order; at least a tenth of the difference from the
-        location on the branches' own rule (for pitchforks and folds, all of it), and at least 1e-6.
+        location on the branches' own rule (for pitchforks and folds, all of it), and at least 1e-6. For a pitchfork at
+        which a nearly vertical branch was lost, at least the gap between both.
     kind
         "first-order", "baseline-crossing", "pitchfork", "fold", "onset" (a branch leaves Q = 0 continuously) or "branch
         point" (curves cross, and no symmetry says how).
@@ -168,7 +169,7 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
     return Transition(
         located.alpha,
-        located.error,
+        max(located.error, _gap_at(event, pieces)),
         equations.kind,
         between,
         unstable_to,
@@ -176,6 +177,31 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
         True,
         bracket,
         transition_points(located),
+    )
+
+
+def _gap_at(event: Event, pieces: Sequence[Piece]) -> float:
+    """Return how far from an event the branches end that were attached to it: within that their birth is not known."""
+    ends = [
+        end.alpha
+        for piece in pieces
+        for end, met in zip(piece.curve.ends, piece.meets, strict=True)
+        if met is event and end.kind == "pitchfork"
+    ]
+    return max((abs(alpha - event.parameter) for alpha in ends), default=0.0)
+
+
+def told_from_births(jumps: Sequence[Transition], bifurcations: Sequence[Transition]) -> tuple[Transition, ...]:
+    """Return first-order transitions without those that are a pitchfork between the same branches, to its error.
+
+    Where a rule does not show how a nearly vertical branch begins, it does not show either by how little its minimum
+    jumps, if at all: the pitchfork, with its error, is what is known.
+    """
+    births = [t for t in bifurcations if t.kind == "pitchfork"]
+    return tuple(
+        jump
+        for jump in jumps
+        if not any(set(t.between) == set(jump.between) and abs(t.alpha - jump.alpha) <= t.error for t in births)
     )
 
 
