@@ -145,3 +145,33 @@ def test_weights_that_no_rough_rule_shows_hide_no_branch():
     )  # fmt: skip
     diagram = solve_phase_diagram(model, alpha=(0.1, 2.5), points=2, tolerance=1e-2)
     assert [phase.branch for phase in diagram.all_phases] == ["agnostic", "semantic"]
+
+
+def test_a_branch_too_steep_to_be_entered_at_its_pitchfork_is_found_further_on():
+    # Along it theta grows to 0.2 while alpha changes by less than its averages step by.
+    model = AttentionModel(
+        omega=0.44545412560201714, sigma=0.6920627840588005, regularization=0.003273041106034225,
+        positional_matrix=((0.914618716245472, 0.08538128375452803), (0.8068099554345801, 0.19319004456541988)),
+        positional_encoding=(1.0, -1.0),
+    )  # fmt: skip
+    diagram = solve_phase_diagram(model, alpha=(0.05, 3.5), points=2, tolerance=1e-2)
+    assert [phase.branch for phase in diagram.phases] == ["agnostic", "semantic"]
+    # By how little the minimum jumps, if at all, no rough rule tells: finer ones do at 3.3725.
+    assert [t.kind for t in diagram.everywhere] == ["pitchfork"]
+    assert abs(diagram.everywhere[0].alpha - 3.3725) < 3.0 * diagram.everywhere[0].error
+
+
+def test_what_an_onset_promises_is_there():
+    # Agnostic solutions with q = 4e-5 beside their onset, above semantic ones: half of the askings missed them.
+    model = AttentionModel(
+        omega=0.4735467364390138, sigma=0.853763035894625, regularization=0.26738437771218504,
+        positional_matrix=((0.011752580108048805, 0.5403998338532877), (0.43853527012452664, 0.18188667798801827)),
+        positional_encoding=(-0.9740696728311702, 0.1140708716019998),
+    )  # fmt: skip
+    diagram = solve_phase_diagram(model, alpha=(0.01, 3.235), points=2, tolerance=5e-3)
+    onsets = {t.between[1]: t.alpha for t in diagram.everywhere if t.kind == "onset"}
+    assert set(onsets) == {"agnostic", "semantic"}
+    for name, alpha in onsets.items():
+        curve = diagram.branches[name].curve
+        assert curve is not None
+        assert (curve.ends[0].kind, curve.ends[0].alpha) == ("onset", alpha)
