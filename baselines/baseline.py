@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from replica.checked_arguments import positive_number
+from replica.common.checked_arguments import positive_number
 
 __all__ = ["Baseline", "ConstantBaseline", "checked_alpha"]
 

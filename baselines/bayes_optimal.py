@@ -14,14 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines import hermite, recovery
+from baselines import recovery
+from baselines.averages import hermite
+from baselines.averages.target_function import target_values
+from baselines.averages.target_moments import MOST_TOKENS, target_moments
 from baselines.baseline import checked_alpha
-from baselines.target_function import target_values
-from baselines.target_moments import MOST_TOKENS, target_moments
 from replica import AttentionModel
-from replica.checked_arguments import checked_items, positive_number
-from replica.errors import InvalidArgument
-from replica.numeric_errors import numpy_defaults
+from replica.common.checked_arguments import checked_items, positive_number
+from replica.common.errors import InvalidArgument
+from replica.common.numeric_errors import numpy_defaults
 
 __all__ = ["BayesCurve", "BayesOptimal", "bayes_optimal"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from baselines.averages.target_moments import target_moments
 from baselines.baseline import ConstantBaseline
-from baselines.target_moments import target_moments
 from replica import AttentionModel
-from replica.numeric_errors import numpy_defaults
+from replica.common.numeric_errors import numpy_defaults
 
 __all__ = ["LinearPositional", "linear_positional"]
 

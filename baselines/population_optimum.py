@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines import hermite
+from baselines.averages import hermite
+from baselines.averages.target_moments import MOST_TOKENS, ROUNDING
 from baselines.baseline import ConstantBaseline, checked_alpha
 from baselines.population_risk import PopulationRisk, attention_slope, attention_values
-from baselines.target_moments import MOST_TOKENS, ROUNDING
 from replica import AttentionModel
-from replica.errors import InvalidArgument
-from replica.numeric_errors import numpy_defaults
+from replica.common.errors import InvalidArgument
+from replica.common.numeric_errors import numpy_defaults
 
 __all__ = ["PopulationOptimum", "best_attention", "best_positional_attention", "best_semantic_attention"]
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from baselines import hermite
-from baselines.target_function import softmax, target_values
+from baselines.averages import hermite
+from baselines.averages.target_function import softmax, target_values
 from replica import AttentionModel
-from replica.layer import attention_entries
+from replica.model.layer import attention_entries
 
 __all__ = ["PopulationRisk", "attention_slope", "attention_values"]
 

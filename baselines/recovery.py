@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from replica.errors import InvalidArgument
+from replica.common.errors import InvalidArgument
 
 __all__ = ["free_entropy", "iterate", "overlap", "perfect_recovery", "sample_complexity", "signal", "weak_recovery"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from replica.model import AttentionModel
-from replica.spectrum import Spectrum, SpectrumAtom
+from replica.model.attention_model import AttentionModel
+from replica.model.spectrum import Spectrum, SpectrumAtom
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation, derive
-    from replica.matrix_functions import linear_attention, softmax, softmax_attention
-    from replica.multi_index import MultiIndexModel
-    from replica.saddle_equations import SaddleSystem, derive_saddle_system
+    from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
+    from replica.model.multi_index_model import MultiIndexModel
+    from replica.model.user_functions import linear_attention, softmax, softmax_attention
+    from replica.theory import Derivation, derive
 
 __all__ = [
     "AttentionModel",

@@ -5,21 +5,21 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from replica.own_packages import require_own_packages, warn_if_hidden
+from replica.common.own_packages import require_own_packages, warn_if_hidden
 
 if TYPE_CHECKING:
-    from replica.sectors import Sector
-    from saddle.branch import Branch, SolvedPoint, find_point, solve_point
-    from saddle.diagram_solving import solve_phase_diagram
-    from saddle.lines.collection import TransitionLines, solve_transition_lines
-    from saddle.lines.result import TransitionLine
-    from saddle.lines.solving import solve_transition_line
-    from saddle.outcomes import Outcome, SolverError
-    from saddle.phase_diagram import Phase, PhaseDiagram
-    from saddle.quadrature import LineRule, SobolRule
-    from saddle.replicon import Replicon
-    from saddle.state_evolution import StateEvolution
-    from saddle.transitions import Transition
+    from replica.symmetry.sectors import Sector
+    from saddle.averages.quadrature import LineRule, SobolRule
+    from saddle.averages.replicon import Replicon
+    from saddle.branches.branch import Branch, SolvedPoint, find_point, solve_point
+    from saddle.continuation.outcomes import Outcome, SolverError
+    from saddle.diagram.contents import Phase, PhaseDiagram
+    from saddle.diagram.lines.contents import TransitionLines, solve_transition_lines
+    from saddle.diagram.lines.line import TransitionLine
+    from saddle.diagram.lines.tracing import solve_transition_line
+    from saddle.diagram.solving import solve_phase_diagram
+    from saddle.state_evolution.state_evolution import StateEvolution
+    from saddle.transitions.bifurcations import Transition
 
 __all__ = [
     "Branch",
@@ -45,25 +45,25 @@ __all__ = [
 
 # Who needs one module of the solver should not wait for the imports of all.
 _HOMES = {
-    "Branch": "saddle.branch",
-    "LineRule": "saddle.quadrature",
-    "SobolRule": "saddle.quadrature",
-    "Outcome": "saddle.outcomes",
-    "Phase": "saddle.phase_diagram",
-    "PhaseDiagram": "saddle.phase_diagram",
-    "Replicon": "saddle.replicon",
-    "Sector": "replica.sectors",
-    "SolvedPoint": "saddle.branch",
-    "SolverError": "saddle.outcomes",
-    "StateEvolution": "saddle.state_evolution",
-    "Transition": "saddle.transitions",
-    "TransitionLine": "saddle.lines.result",
-    "TransitionLines": "saddle.lines.collection",
-    "find_point": "saddle.branch",
-    "solve_phase_diagram": "saddle.diagram_solving",
-    "solve_point": "saddle.branch",
-    "solve_transition_line": "saddle.lines.solving",
-    "solve_transition_lines": "saddle.lines.collection",
+    "Branch": "saddle.branches.branch",
+    "LineRule": "saddle.averages.quadrature",
+    "SobolRule": "saddle.averages.quadrature",
+    "Outcome": "saddle.continuation.outcomes",
+    "Phase": "saddle.diagram.contents",
+    "PhaseDiagram": "saddle.diagram.contents",
+    "Replicon": "saddle.averages.replicon",
+    "Sector": "replica.symmetry.sectors",
+    "SolvedPoint": "saddle.branches.branch",
+    "SolverError": "saddle.continuation.outcomes",
+    "StateEvolution": "saddle.state_evolution.state_evolution",
+    "Transition": "saddle.transitions.bifurcations",
+    "TransitionLine": "saddle.diagram.lines.line",
+    "TransitionLines": "saddle.diagram.lines.contents",
+    "find_point": "saddle.branches.branch",
+    "solve_phase_diagram": "saddle.diagram.solving",
+    "solve_point": "saddle.branches.branch",
+    "solve_transition_line": "saddle.diagram.lines.tracing",
+    "solve_transition_lines": "saddle.diagram.lines.contents",
 }
 
 

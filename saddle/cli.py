@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from replica.errors import AttentionPhaseError, InvalidArgument
-from replica.own_packages import require_own_packages
+from replica.common.errors import AttentionPhaseError, InvalidArgument
+from replica.common.own_packages import require_own_packages
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from replica.model import AttentionModel
-    from saddle.lines.collection import TransitionLines
-    from saddle.phase_diagram import PhaseDiagram
+    from replica.model.attention_model import AttentionModel
+    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.lines.contents import TransitionLines
 
 __all__ = ["main"]
 
@@ -80,7 +80,7 @@ def _model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _model(omega: float, sigma: float, regularization: float, positional_matrix: str) -> AttentionModel:
-    from replica.model import AttentionModel
+    from replica.model.attention_model import AttentionModel
 
     try:
         matrix = [[float(entry) for entry in row.replace(",", " ").split()] for row in positional_matrix.split(";")]
@@ -91,7 +91,7 @@ def _model(omega: float, sigma: float, regularization: float, positional_matrix:
 
 def _use_cache(cache: str | None) -> None:
     """Check a chosen kernel cache before any work, and make it the process's choice."""
-    from saddle.cache_folder import CACHE_VARIABLE, cache_folder
+    from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder
 
     if cache is not None:
         os.environ[CACHE_VARIABLE] = str(cache_folder(cache))
@@ -115,9 +115,9 @@ def solve(
     alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
-    from replica.reports.files import prepare_folder
-    from saddle.diagram_solving import solve_phase_diagram
-    from saddle.reporting import transition_table
+    from replica.common.files import prepare_folder
+    from saddle.diagram.solving import solve_phase_diagram
+    from saddle.output.tables import transition_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -171,9 +171,9 @@ def lines(
     output: str, quiet: bool,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
-    from replica.reports.files import prepare_folder
-    from saddle.lines.collection import solve_transition_lines
-    from saddle.reporting import line_table
+    from replica.common.files import prepare_folder
+    from saddle.diagram.lines.contents import solve_transition_lines
+    from saddle.output.tables import line_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -216,11 +216,11 @@ def report(
     latex_names: tuple[str, ...], quiet: bool,
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
-    from replica.reports.documents import checked_choices
-    from replica.reports.files import prepare_folder
-    from saddle.diagram_solving import solve_phase_diagram
-    from saddle.phase_diagram import PhaseDiagram
-    from saddle.reporting import transition_table
+    from replica.common.files import prepare_folder
+    from replica.reports.formats.documents import checked_choices
+    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.solving import solve_phase_diagram
+    from saddle.output.tables import transition_table
 
     names = _latex_names(latex_names)
     checked_choices(formats, names, prefix, line_width)
@@ -292,9 +292,9 @@ def simulate(
     """Print theory and gradient descent side by side at one (alpha, omega, d)."""
     from tqdm import tqdm
 
-    from replica.sectors import Sector
-    from saddle.branch import find_point
-    from saddle.state_evolution import StateEvolution
+    from replica.symmetry.sectors import Sector
+    from saddle.branches.branch import find_point
+    from saddle.state_evolution.state_evolution import StateEvolution
 
     require_own_packages("validation")
     from validation import compare_at, comparison_table

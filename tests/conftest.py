@@ -7,7 +7,7 @@ from hypothesis import Phase, settings
 
 from replica import AttentionModel
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram
-from saddle.kernel import Kernel, load_kernel
+from saddle.kernel.kernel import Kernel, load_kernel
 
 # Examples are whole solves: shrinking a failure would take longer than finding it.
 settings.register_profile(

@@ -11,12 +11,12 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from replica.attention import with_exponentials
 from replica.checks.check import random_state
 from replica.checks.minimiser import ChannelFunctions, ChannelPoint
-from replica.code_generation import FunctionSpecification, function_specifications, print_function
-from replica.derivation import derive
-from replica.structure import ModelStructure
+from replica.code.source import FunctionSpecification, function_specifications, print_function
+from replica.model.attention import with_exponentials
+from replica.quantities.structure import ModelStructure
+from replica.theory import derive
 
 __all__ = ["DIGITS", "Generated", "Node", "generated", "node"]
 

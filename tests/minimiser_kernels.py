@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from replica.code_generation import print_function
-from replica.model import ModelStructure
-from replica.moreau import moreau_problem
-from replica.moreau_functions import objective_function
-from replica.names import order_parameters
-from saddle.kernel_text import PREAMBLE
-from saddle.lane_text import LaneLayout, newton_sweep
+from replica.code.moreau_functions import objective_function
+from replica.code.source import print_function
+from replica.equations.moreau import moreau_problem
+from replica.model.attention_model import ModelStructure
+from replica.quantities.names import order_parameters
+from saddle.kernel.lanes import LaneLayout, newton_sweep
+from saddle.kernel.text import PREAMBLE
 
 __all__ = ["minimiser_module"]
 

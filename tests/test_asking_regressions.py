@@ -5,10 +5,10 @@ import pytest
 
 from replica import AttentionModel
 from saddle import solve_phase_diagram
-from saddle.null_on_rule import null_ratio
-from saddle.quadrature import LineRule
-from saddle.rule_choice import choose_rule, rule_for_range
-from saddle.state_evolution import StateEvolution
+from saddle.averages.quadrature import LineRule
+from saddle.branches.null.on_rule import null_ratio
+from saddle.diagram.rule_choice import choose_rule, rule_for_range
+from saddle.state_evolution.state_evolution import StateEvolution
 
 STRONG = AttentionModel(
     omega=0.05677902486794939, sigma=0.5501940437271436, regularization=0.2241247872776222,

@@ -25,8 +25,8 @@ from baselines import (
     uniform_attention,
 )
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, derive, softmax_attention
-from replica.checked_arguments import quoted
-from replica.errors import AttentionPhaseError
+from replica.common.checked_arguments import quoted
+from replica.common.errors import AttentionPhaseError
 from saddle import (
     LineRule,
     PhaseDiagram,
@@ -40,13 +40,13 @@ from saddle import (
     solve_transition_line,
     solve_transition_lines,
 )
-from saddle.cache_folder import cache_folder
-from saddle.channel import Channel
-from saddle.quadrature import LineOrders
+from saddle.averages.channel import Channel
+from saddle.averages.quadrature import LineOrders
+from saddle.diagram.rule_choice import choose_rule
+from saddle.diagram.solve_arguments import checked_solve
+from saddle.kernel.cache_folder import cache_folder
 from saddle.reference import solve_model
-from saddle.rule_choice import choose_rule
-from saddle.solve_arguments import checked_solve
-from validation.run_grid import _checked as checked_axes
+from validation.simulation.run_grid import _checked as checked_axes
 
 PAPER = AttentionModel.paper()
 RULE = LineRule.for_tolerance(2e-2)
@@ -361,8 +361,8 @@ def no_work(monkeypatch):
         raise AssertionError("work was begun before arguments were checked")
 
     monkeypatch.setattr(Channel, "line_rows", begun)
-    monkeypatch.setattr("replica.derivation.build_free_entropy", begun)
-    monkeypatch.setattr("validation.teacher._draw_samples", begun)
+    monkeypatch.setattr("replica.theory.build_free_entropy", begun)
+    monkeypatch.setattr("validation.simulation.teacher._draw_samples", begun)
     monkeypatch.setattr("matplotlib.figure.Figure.__init__", begun)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from baselines import bayes_optimal, linear_positional, recovery
 from replica import AttentionModel
-from replica.sectors import Sector
+from replica.symmetry.sectors import Sector
 from saddle import StateEvolution, find_point
 
 THREE = {"positional_matrix": [[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [1.0, 0.0, -1.0]], "positional_encoding": (1, 0, -1)}

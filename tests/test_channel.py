@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.channel import Channel
+from saddle.averages.channel import Channel
 from tests.kernel_calls import EXACT_LINE, average_line, global_minima
 from tests.oracles import attention_weights, envelope_on_line, sample_loss, target
 

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from saddle import PhaseDiagram, TransitionLines
-from saddle.cache_folder import CACHE_VARIABLE
 from saddle.cli import main
+from saddle.kernel.cache_folder import CACHE_VARIABLE
 
 QUICK = ["--alpha", "1.0", "1.6", "--points", "5", "--quiet"]
 

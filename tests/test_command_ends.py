@@ -16,8 +16,8 @@ from baselines import linear_positional
 from replica import AttentionModel
 from saddle import LineRule, PhaseDiagram, TransitionLines, solve_phase_diagram
 from saddle.cli import INTERRUPTED, main
-from saddle.lines.result import empty_line
-from saddle.phase_diagram import GENERAL_BASELINES
+from saddle.diagram.contents import GENERAL_BASELINES
+from saddle.diagram.lines.line import empty_line
 
 PAPER = AttentionModel.paper()
 
@@ -47,17 +47,17 @@ def solved() -> PhaseDiagram:
 @pytest.fixture
 def quick(monkeypatch, solved):
     """Let the command 'solve' what is solved already, and draw nothing."""
-    monkeypatch.setattr("saddle.diagram_solving.solve_phase_diagram", lambda *_, **__: solved)
+    monkeypatch.setattr("saddle.diagram.solving.solve_phase_diagram", lambda *_, **__: solved)
     monkeypatch.setattr(PhaseDiagram, "plot", lambda *_, **__: Figure())
     return monkeypatch
 
 
 STAGES = {
-    "rule": "saddle.diagram_solving.rule_for_range",
-    "equations": "saddle.diagram_solving.StateEvolution",
-    "baseline": "saddle.diagram_solving.linear_positional",
-    "folder": "replica.reports.files.prepare_folder",
-    "model": "replica.model.checked_fields",
+    "rule": "saddle.diagram.solving.rule_for_range",
+    "equations": "saddle.diagram.solving.StateEvolution",
+    "baseline": "saddle.diagram.solving.linear_positional",
+    "folder": "replica.common.files.prepare_folder",
+    "model": "replica.model.attention_model.checked_fields",
 }
 
 
@@ -65,8 +65,8 @@ STAGES = {
 @pytest.mark.parametrize("command", ["solve", "lines", "report", "simulate"])
 def test_an_interrupt_before_anything_is_solved(command, stage, tmp_path, monkeypatch):
     monkeypatch.setattr(STAGES[stage], raising(KeyboardInterrupt()))
-    monkeypatch.setattr("saddle.state_evolution.StateEvolution.evaluate", raising(KeyboardInterrupt()))
-    monkeypatch.setattr("saddle.lines.collection.TransitionLines.plot", lambda _: Figure())
+    monkeypatch.setattr("saddle.state_evolution.state_evolution.StateEvolution.evaluate", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("saddle.diagram.lines.contents.TransitionLines.plot", lambda _: Figure())
     output = () if command == "simulate" else ("--output", str(tmp_path))
     result = run(command, "--quiet", *output)
     assert ended_by_interrupt(result), (result.output, result.exception)
@@ -75,7 +75,7 @@ def test_an_interrupt_before_anything_is_solved(command, stage, tmp_path, monkey
 
 
 def test_an_interrupt_while_solving_leaves_a_table_and_partial_results(tmp_path, monkeypatch):
-    monkeypatch.setattr("saddle.diagram_solving._locate", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("saddle.diagram.solving._locate", raising(KeyboardInterrupt()))
     monkeypatch.setattr(PhaseDiagram, "plot", lambda *_, **__: Figure())
     arguments = ("--alpha", "1", "1.6", "--points", "3", "--tolerance", "2e-2", "--quiet", "--threads", "1")
     result = run("solve", "--output", str(tmp_path), *arguments)
@@ -116,7 +116,7 @@ def test_an_interrupt_while_a_report_is_made(tmp_path, quick):
 
 def test_no_report_is_written_of_a_solve_that_was_interrupted(tmp_path, quick, solved):
     partial = dataclasses.replace(solved, complete=False)
-    quick.setattr("saddle.diagram_solving.solve_phase_diagram", lambda *_, **__: partial)
+    quick.setattr("saddle.diagram.solving.solve_phase_diagram", lambda *_, **__: partial)
     quick.setattr(PhaseDiagram, "report", raising(AssertionError("no report was to be written")))
     result = run("report", "--output", str(tmp_path))
     assert ended_by_interrupt(result)
@@ -126,7 +126,7 @@ def test_no_report_is_written_of_a_solve_that_was_interrupted(tmp_path, quick, s
 def test_interrupted_lines_are_a_table_and_partial_results(tmp_path, monkeypatch):
     line = empty_line("alpha_c", PAPER, "omega", "the computation was interrupted", complete=False)
     lines = TransitionLines(PAPER, "omega", (0.1, 0.4), {"alpha_c": line}, complete=False)
-    monkeypatch.setattr("saddle.lines.collection.solve_transition_lines", lambda *_, **__: lines)
+    monkeypatch.setattr("saddle.diagram.lines.contents.solve_transition_lines", lambda *_, **__: lines)
     monkeypatch.setattr(TransitionLines, "plot", lambda _: Figure())
     result = run("lines", "--output", str(tmp_path))
     assert ended_by_interrupt(result)
@@ -206,7 +206,7 @@ def test_a_general_model_s_report_has_the_baselines_that_take_it(tmp_path, monke
     diagram = PhaseDiagram(model, np.array([0.5, 1.0]), {}, None, None, (), linear_positional(model), {}, LineRule())
     asked = []
     monkeypatch.setattr(PhaseDiagram, "load", classmethod(lambda cls, path: diagram))
-    monkeypatch.setattr("saddle.report_writing.write_report", lambda *given: asked.append(given) or [])
+    monkeypatch.setattr("saddle.output.report.write_report", lambda *given: asked.append(given) or [])
     assert run("report", "--results", "general.nc", "--output", str(tmp_path)).exit_code == 0
     assert asked[0][0] is diagram
     assert asked[0][-1] == GENERAL_BASELINES

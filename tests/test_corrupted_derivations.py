@@ -10,15 +10,15 @@ import pytest
 import sympy as sp
 
 from replica import MultiIndexModel
+from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw
+from replica.algebra.spectrum_average import SpectrumAverage
 from replica.checks import channel_checks, equation_checks, replica_checks
-from replica.derivation import Derivation, derive
-from replica.free_energy import FreeEntropy
-from replica.gaussian_average import GaussianAverage, GaussianLaw
-from replica.replica_trick import BETA, REPLICAS, SAME_REPLICA
-from replica.saddle_equations import SaddleSystem, derive_saddle_system
-from replica.spectrum_average import SpectrumAverage
-from replica.symmetry_group import SymmetryGroup
-from replica.verification import CHECKS
+from replica.checks.verification import CHECKS
+from replica.equations.free_entropy import FreeEntropy
+from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
+from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
+from replica.symmetry.symmetries import SymmetryGroup
+from replica.theory import Derivation, derive
 from tests.test_verification import both_columns, retrieval
 
 MODELS: dict[str, MultiIndexModel] = {"one": retrieval(), "two": retrieval(rank=2, loss=both_columns)}

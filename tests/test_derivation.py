@@ -7,14 +7,15 @@ import dataclasses
 import pytest
 import sympy as sp
 
-from replica import derive_saddle_system, symbols
-from replica.attention import SoftmaxWeight, attention_matrix, with_exponentials
-from replica.free_energy import build_free_entropy
-from replica.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
-from replica.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica import derive_saddle_system
+from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
+from replica.equations.free_entropy import build_free_entropy
+from replica.equations.prior_term import weight_limit
+from replica.equations.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica.model.attention import SoftmaxWeight, attention_matrix, with_exponentials
+from replica.quantities import symbols
 from replica.steps.rank_matrices import RankMatrices
-from replica.symmetries import find_sign_symmetries
-from replica.weight_term import weight_limit
+from replica.symmetry.sign_symmetries import find_sign_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)

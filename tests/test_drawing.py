@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from saddle.drawing import QUANTITIES, baseline_style, draw_branch
+from saddle.output.styles import QUANTITIES, baseline_style, draw_branch
 
 
 def heights(diagram, branch, name):

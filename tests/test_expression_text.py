@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replica import AttentionModel, softmax
-from replica.code_generation import _KernelPrinter
-from replica.errors import InvalidModel
-from replica.expression_bounds import CONSTANTS, KINDS
-from replica.matrix_functions import matrix_from_text
-from replica.symbols import teacher_fields
+from replica.algebra.expression_bounds import CONSTANTS, KINDS
+from replica.code.source import _KernelPrinter
+from replica.common.errors import InvalidModel
+from replica.model.user_functions import matrix_from_text
+from replica.quantities.symbols import teacher_fields
 from tests.test_expressions import combined
 
 H = teacher_fields(2, 1)

@@ -8,8 +8,8 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replica.differentiation import partial_derivative, symbols_of
-from replica.inverse_matrices import sweep_stages, symmetric_symbols
+from replica.algebra.differentiation import partial_derivative, symbols_of
+from replica.algebra.inverse_matrices import sweep_stages, symmetric_symbols
 
 X, Y, Z = sp.symbols("x y z", real=True)
 LEAVES = st.one_of(st.sampled_from([X, Y, Z]), st.integers(-3, 3).map(sp.Integer))

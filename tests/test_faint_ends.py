@@ -7,12 +7,12 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.branch_curve import BranchCurve, CurveEnd
-from saddle.continuation.events import Event, EventKind
-from saddle.faint_ends import FAINT, without_faint_ends
-from saddle.outcomes import Outcome
-from saddle.pieces import Piece
-from saddle.state_evolution import StateEvolution
+from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.branches.faint_ends import FAINT, without_faint_ends
+from saddle.branches.pieces import Piece
+from saddle.continuation.outcomes import Outcome
+from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 AGNOSTIC = EVOLUTION.sectors[0]

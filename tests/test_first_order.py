@@ -9,7 +9,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram, solve_transition_line
-from saddle.baseline_crossing import find_crossing
+from saddle.transitions.baseline_crossing import find_crossing
 
 
 @pytest.fixture(scope="module")

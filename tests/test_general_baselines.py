@@ -12,10 +12,10 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from baselines import linear_positional, uniform_attention
-from baselines.sobol_average import sobol_moments
-from baselines.target_function import target_function
-from baselines.target_moments import target_moments
-from baselines.trapezoidal_average import trapezoidal_moments
+from baselines.averages.sobol_average import sobol_moments
+from baselines.averages.target_function import target_function
+from baselines.averages.target_moments import target_moments
+from baselines.averages.trapezoidal_average import trapezoidal_moments
 from replica import (
     AttentionModel,
     MultiIndexModel,

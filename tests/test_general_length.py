@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import derive_saddle_system, symbols
-from replica.code_generation import function_specifications, print_function
-from replica.free_energy import build_free_entropy
-from replica.model import ModelStructure
-from replica.moreau import moreau_problem
-from replica.moreau_functions import objective_function
-from replica.saddle_equations import SaddleSystem
-from replica.symmetries import find_sign_symmetries
+from replica import derive_saddle_system
+from replica.code.moreau_functions import objective_function
+from replica.code.source import function_specifications, print_function
+from replica.equations.free_entropy import build_free_entropy
+from replica.equations.moreau import moreau_problem
+from replica.equations.saddle_system import SaddleSystem
+from replica.model.attention_model import ModelStructure
+from replica.quantities import symbols
+from replica.symmetry.sign_symmetries import find_sign_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)

@@ -11,10 +11,10 @@ import sympy as sp
 
 from baselines import bayes_optimal
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax_attention
-from replica.code_generation import function_specifications
-from replica.derivation import derive
-from replica.names import is_parameter_name
-from validation.bayes_message_passing import fields_up_to_sign
+from replica.code.source import function_specifications
+from replica.quantities.names import is_parameter_name
+from replica.theory import derive
+from validation.message_passing.bayes import fields_up_to_sign
 
 UNKNOWN = sp.Function("unknown")
 KAPPA, DELTA = sp.symbols("kappa Delta")

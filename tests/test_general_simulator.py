@@ -8,19 +8,19 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention, softmax, softmax_attention
-from replica.names import order_parameters
-from replica.overlap_invariants import overlap_invariants
+from replica.quantities.names import order_parameters
+from replica.quantities.overlap_invariants import overlap_invariants
 from saddle.reference import GaussHermite, ReferenceRule
 from saddle.reference.solver import solve_model
 from validation import TrainingLoss, compare_at, draw_teacher_data, initial_student, simulate, train_student
-from validation.compared import COMPARED, compared_names, compared_values
-from validation.coordinates import model_coordinates
-from validation.gradient_descent import measured_overlaps
-from validation.layers import attention_weights
-from validation.message_passing import approximate_message_passing
-from validation.run_grid import simulate_runs
-from validation.run_statistics import extrapolate, statistics_of_runs
-from validation.theory_points import TheoryPoint
+from validation.comparison.run_statistics import extrapolate, statistics_of_runs
+from validation.comparison.theory_points import TheoryPoint
+from validation.message_passing.approximate import approximate_message_passing
+from validation.simulation.compared import COMPARED, compared_names, compared_values
+from validation.simulation.coordinates import model_coordinates
+from validation.simulation.gradient_descent import measured_overlaps
+from validation.simulation.layers import attention_weights
+from validation.simulation.run_grid import simulate_runs
 
 KAPPA, MIXING, OMEGA = sp.symbols("kappa mixing omega")
 LONG = {"sequence_length": 3, "positional_matrix": [[0.2, 0.5, 0.3], [0.1, 0.9, 0.1], [0.4, 0.4, 0.1]]}

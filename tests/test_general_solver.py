@@ -9,10 +9,10 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, softmax_attention
-from replica.sectors import PAPER_SECTORS
+from replica.symmetry.sectors import PAPER_SECTORS
 from saddle import LineRule, PhaseDiagram, SobolRule, StateEvolution, solve_phase_diagram
-from saddle.model_symmetries import state_space
-from saddle.sector_solver import evaluation_of, solve_state
+from saddle.averages.symmetries import state_space
+from saddle.branches.search.sector_solver import evaluation_of, solve_state
 
 ROUGH = LineRule.for_tolerance(2e-2)
 ONE_ATOM = AttentionModel(omega=0.3, spectrum=[{"weight": 1.0, "eigenvalues": (0.25, 0.25)}])

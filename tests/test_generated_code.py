@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, derive_saddle_system, symbols
-from replica.attention import with_exponentials
-from replica.code_generation import FunctionSpecification, function_specifications, generate_source
-from replica.free_energy import build_free_entropy
-from saddle.kernel import kernel_of_system
-from saddle.kernel_text import kernel_source
-from saddle.weights import parameter_vector
+from replica import AttentionModel, derive_saddle_system
+from replica.code.source import FunctionSpecification, function_specifications, generate_source
+from replica.equations.free_entropy import build_free_entropy
+from replica.model.attention import with_exponentials
+from replica.quantities import symbols
+from saddle.kernel.kernel import kernel_of_system
+from saddle.kernel.text import kernel_source
+from saddle.state_evolution.prior import parameter_vector
 
 SYSTEM = derive_saddle_system()
 SPECIFICATIONS = function_specifications(SYSTEM)

@@ -10,8 +10,8 @@ import sympy as sp
 
 from replica import AttentionModel, Spectrum
 from replica.checks.channel_checks import differentiate_numerically
-from replica.code_generation import generate_source
-from replica.structure import ModelStructure
+from replica.code.source import generate_source
+from replica.quantities.structure import ModelStructure
 from tests.generated_functions import DIGITS, Generated, Node, generated, node
 
 STRUCTURES = {

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model import ModelStructure
-from replica.names import order_parameters
-from saddle.minimiser_starts import minimiser_starts
+from replica.model.attention_model import ModelStructure
+from replica.quantities.names import order_parameters
+from saddle.averages.minimiser_starts import minimiser_starts
 from tests.kernel_calls import global_minima, many_starts
 from tests.minimiser_kernels import minimiser_module
 from tests.oracles import envelope_on_line, target

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from saddle.in_threads import in_threads, spread
+from saddle.averages.in_threads import in_threads, spread
 
 THREADS = (1, 2, 5)
 

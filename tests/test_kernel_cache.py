@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model import ModelStructure
-from saddle import cache_folder as cache_folder_module
-from saddle import kernel as kernel_module
-from saddle import kernel_key
-from saddle.cache_folder import CACHE_VARIABLE, cache_folder
-from saddle.kernel import Kernel, load_kernel
-from saddle.weights import parameter_vector
+from replica.model.attention_model import ModelStructure
+from saddle.kernel import cache_folder as cache_folder_module
+from saddle.kernel import kernel as kernel_module
+from saddle.kernel import key as kernel_key
+from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder
+from saddle.kernel.kernel import Kernel, load_kernel
+from saddle.state_evolution.prior import parameter_vector
 
 # One cheap entry point: what is tested does not depend on which.
 CALL = """
 import sys, numpy
-from saddle.kernel import load_kernel
-from saddle.weights import parameter_vector
+from saddle.kernel.kernel import load_kernel
+from saddle.state_evolution.prior import parameter_vector
 from replica import AttentionModel
 kernel = load_kernel()
 values = kernel.module.overlaps(0.3, 0.2, 0.1, 0.05, parameter_vector(AttentionModel.paper()))
@@ -142,7 +142,7 @@ def test_a_cached_kernel_starts_without_sympy_and_compiles_nothing(cold):
 
 
 def test_importing_the_solver_imports_nothing_slow(tmp_path):
-    code = "import sys, saddle.state_evolution\nfrom saddle import LineRule, Sector"
+    code = "import sys, saddle.state_evolution.state_evolution\nfrom saddle import LineRule, Sector"
     (slow,), _ = run(f"{code}\nprint([name for name in {SLOW_IMPORTS!r} if name in sys.modules])", tmp_path)
     assert slow == "[]"
 
@@ -279,7 +279,7 @@ def test_the_key_changes_with_structure_and_sources(monkeypatch):
     assert key(ModelStructure(sequence_length=3)) != now
     assert key(ModelStructure(rank=2)) != now
     names = [name for name, _ in files]
-    assert {"replica/free_energy.py", "saddle/line_average.py", "saddle/kernel_text.py"} <= set(names)
+    assert {"replica/equations/free_entropy.py", "saddle/kernel/numerics/average.py", "saddle/kernel/text.py"} <= set(names)
     for k, (name, content) in enumerate(files):
         changed = [*files[:k], (name, content + b"\n"), *files[k + 1 :]]
         monkeypatch.setattr(kernel_key, "source_files", lambda changed=changed: changed)

@@ -11,9 +11,10 @@ from scipy.integrate import dblquad
 from scipy.special import expit
 
 from baselines import linear_positional
-from baselines.target_function import target_values
-from replica import AttentionModel, symbols
-from replica.attention import target_matrix, with_exponentials
+from baselines.averages.target_function import target_values
+from replica import AttentionModel
+from replica.model.attention import target_matrix, with_exponentials
+from replica.quantities import symbols
 
 STANDARD = ((0.6, 0.4), (0.4, 0.6))
 SKEWED = ((0.3, 0.7), (0.8, 0.2))

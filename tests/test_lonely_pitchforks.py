@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from replica import AttentionModel
-from saddle.families import find_families
-from saddle.lonely_pitchforks import follow_from_lonely_pitchforks, lonely_pitchforks
-from saddle.outcomes import Outcome
-from saddle.quadrature import LineRule
-from saddle.state_evolution import StateEvolution
-from saddle.transitions import Transition, told_from_births
+from saddle.averages.quadrature import LineRule
+from saddle.branches.families import find_families
+from saddle.branches.lonely_pitchforks import follow_from_lonely_pitchforks, lonely_pitchforks
+from saddle.continuation.outcomes import Outcome
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.transitions.bifurcations import Transition, told_from_births
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from validation import (
     student_with_overlaps,
     train_student,
 )
-from validation.proximal_fields import SampleLosses
+from validation.message_passing.proximal_fields import SampleLosses
 
 PAPER = AttentionModel.paper(omega=0.3)
 # Nothing symmetric: rows of A do not sum to one, the encodings do not cancel.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saddle.continuation.newton import OutsideDomain, newton
-from saddle.outcomes import Outcome
+from saddle.continuation.outcomes import Outcome
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,19 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, linear_attention
-from replica.errors import InvalidArgument
-from replica.multi_index import loss_model
-from replica.origin_expansion import expand_at_origin
-from saddle import LineRule, StateEvolution, null_channel
-from saddle.null_channel import NullChannel
-from saddle.null_departing import departing_state
-from saddle.null_departures import null_departures, null_reach
-from saddle.null_solution import NullProblem, null_evaluation, null_obstacle, null_replicon, null_sector
-from saddle.sector_solver import evaluation_of, solve_state
-from validation.gradient_descent import train_student
-from validation.teacher import draw_teacher_data
-from validation.training_loss import TrainingLoss
+from replica.common.errors import InvalidArgument
+from replica.equations.origin_expansion import expand_at_origin
+from replica.model.multi_index_model import loss_model
+from saddle import LineRule, StateEvolution
+from saddle.branches.null import channel as null_channel
+from saddle.branches.null.channel import NullChannel
+from saddle.branches.null.departing import departing_state
+from saddle.branches.null.departures import null_departures, null_reach
+from saddle.branches.null.solution import NullProblem, null_evaluation, null_obstacle, null_replicon, null_sector
+from saddle.branches.search.sector_solver import evaluation_of, solve_state
+from validation.simulation.gradient_descent import train_student
+from validation.simulation.teacher import draw_teacher_data
+from validation.simulation.training_loss import TrainingLoss
 
 RULE = LineRule.for_tolerance(1e-3)
 STRONG = AttentionModel.paper(regularization=0.1)

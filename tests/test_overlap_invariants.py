@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from replica.layout import Layout
-from replica.names import order_parameters
-from replica.overlap_invariants import invariant_errors, invariant_names, overlap_invariants, single_overlaps
-from validation.compared import COMPARED, chance_ratio, compared_names, quantity_label, signless_overlaps
+from replica.quantities.layout import Layout
+from replica.quantities.names import order_parameters
+from replica.quantities.overlap_invariants import invariant_errors, invariant_names, overlap_invariants, single_overlaps
+from validation.simulation.compared import COMPARED, chance_ratio, compared_names, quantity_label, signless_overlaps
 
 
 def test_of_one_column_they_are_the_overlaps_without_signs():

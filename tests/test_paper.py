@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from replica.sectors import Sector
+from replica.symmetry.sectors import Sector
 from saddle.cli import main
 from validation.paper import FIGURES, PaperSettings, reproduce_paper
 from validation.paper.drawing import Families

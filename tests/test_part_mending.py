@@ -8,14 +8,14 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.attention_problem import AttentionProblem, overlap_block
-from saddle.branch_curve import BranchCurve, CurveEnd
-from saddle.continuation.events import Event, EventKind
-from saddle.curve_parts import Part
-from saddle.outcomes import Outcome
-from saddle.part_mending import mended
-from saddle.solution_identity import ERRORS_APART
-from saddle.state_evolution import StateEvolution
+from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.branches.curve_parts import Part
+from saddle.branches.part_mending import mended
+from saddle.branches.problem import AttentionProblem, overlap_block
+from saddle.branches.search.solution_identity import ERRORS_APART
+from saddle.continuation.outcomes import Outcome
+from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 PROBLEM = AttentionProblem(EVOLUTION)

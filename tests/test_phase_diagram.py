@@ -8,20 +8,11 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from saddle import (
-    LineRule,
-    Outcome,
-    Sector,
-    SolverError,
-    StateEvolution,
-    diagram_solving,
-    find_point,
-    solve_phase_diagram,
-    solve_point,
-)
-from saddle.channel import Channel
-from saddle.phase_diagram import PhaseDiagram
-from saddle.reporting import transition_table
+from saddle import LineRule, Outcome, Sector, SolverError, StateEvolution, find_point, solve_phase_diagram, solve_point
+from saddle.averages.channel import Channel
+from saddle.diagram import solving as diagram_solving
+from saddle.diagram.contents import PhaseDiagram
+from saddle.output.tables import transition_table
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
 REFERENCE = [

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from saddle.branch_curve import BranchCurve, CurveEnd
-from saddle.global_minimum import find_phases
-from saddle.minimum_continuity import without_jumps
-from saddle.transitions import Transition
+from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.diagram.minimum_continuity import without_jumps
+from saddle.transitions.bifurcations import Transition
+from saddle.transitions.global_minimum import find_phases
 
 LOW, HIGH = 0.1, 4.0
 

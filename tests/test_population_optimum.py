@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from baselines import best_attention, best_positional_attention, best_semantic_attention, linear_positional
-from baselines.hermite import orders
+from baselines.averages.hermite import orders
 from baselines.population_risk import PopulationRisk
 from replica import AttentionModel
-from replica.sectors import Sector
+from replica.symmetry.sectors import Sector
 from saddle import StateEvolution, find_point
 
 SKEWED = ((0.3, 0.7), (0.8, 0.2))

@@ -26,9 +26,9 @@ from validation import (
     published_transitions,
     solve_on_published_rule,
 )
-from validation.coarse_rule import rabinowitz_richter_rule, stroud_secrest_rule
-from validation.published import DESCENT_MODELS, SECOND_MATRIX, THEORY_MODELS
-from validation.published_comparison import encoding_correction
+from validation.published.coarse_rule import rabinowitz_richter_rule, stroud_secrest_rule
+from validation.published.comparison import encoding_correction
+from validation.published.numbers import DESCENT_MODELS, SECOND_MATRIX, THEORY_MODELS
 
 PAPER = AttentionModel.paper(omega=0.3)
 

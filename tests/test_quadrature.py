@@ -9,9 +9,8 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.channel import Channel
-from saddle.kernel import load_kernel
-from saddle.quadrature import (
+from saddle.averages.channel import Channel
+from saddle.averages.quadrature import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
     JOINT_REVERSAL,
@@ -20,7 +19,8 @@ from saddle.quadrature import (
     LineOrders,
     SobolRule,
 )
-from saddle.weights import parameter_vector
+from saddle.kernel.kernel import load_kernel
+from saddle.state_evolution.prior import parameter_vector
 from tests.random_models import paper_state, random_model, random_state
 
 PAPER = AttentionModel.paper()

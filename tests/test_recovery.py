@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from baselines import recovery
 from replica import AttentionModel
-from validation.bayes_message_passing import fields_up_to_sign, pass_bayes_messages
+from validation.message_passing.bayes import fields_up_to_sign, pass_bayes_messages
 
 
 def averages(length, snr):

@@ -8,7 +8,7 @@ import sympy as sp
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
 from saddle import LineRule, SobolRule, StateEvolution, find_point
-from saddle.replicon_map import weights_map
+from saddle.averages.replicon_map import weights_map
 from tests.rank_two_oracle import RankTwoState, form_samples, jump_samples
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
 from saddle import LineRule, Sector, StateEvolution, find_point
-from saddle.replicon_map import form_size, largest_eigenvalue, weights_map
+from saddle.averages.replicon_map import form_size, largest_eigenvalue, weights_map
 
 SHARES = np.array([0.3, 0.7])
 EIGENVALUES = np.array([2.0, 0.2])

@@ -11,7 +11,7 @@ import pytest
 
 from replica import AttentionModel, derive_saddle_system
 from saddle import LineRule, PhaseDiagram, Sector, solve_phase_diagram
-from saddle.report_check import check_equations
+from saddle.output.report_check import check_equations
 
 NEEDS_TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 EVERYTHING = ("latex", "markdown", "html", *(("pdf",) if shutil.which("pdflatex") else ()))

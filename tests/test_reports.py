@@ -14,24 +14,25 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from replica import AttentionModel, MultiIndexModel, Spectrum, derive, linear_attention, symbols
-from replica.gaussian_average import GaussianAverage
-from replica.model import ModelStructure
-from replica.reports.assembly import equation_report
-from replica.reports.bibliography import bibtex, cited
+from replica import AttentionModel, MultiIndexModel, Spectrum, derive, linear_attention
+from replica.algebra.gaussian_average import GaussianAverage
+from replica.model.attention_model import ModelStructure
+from replica.quantities import symbols
 from replica.reports.blocks import Equation, Heading, Line, Paragraph, Table
-from replica.reports.definitions import Glossary
-from replica.reports.equation_content import derivation_blocks, sector_equations
-from replica.reports.html import html_document
-from replica.reports.latex import latex_document, latex_fragment
-from replica.reports.line_breaking import LINE_WIDTH, broken
-from replica.reports.markdown import markdown_document
-from replica.reports.mathml import inline_mathematics
-from replica.reports.naming import Naming
-from replica.reports.printing import ReportPrinter
-from replica.reports.tokens import canonical, tokenise
-from replica.reports.widths import typeset_width
-from replica.sectors import PAPER_SECTORS
+from replica.reports.content.definitions import Glossary
+from replica.reports.content.equation_content import derivation_blocks, sector_equations
+from replica.reports.content.equation_report import equation_report
+from replica.reports.formats.bibliography import bibtex, cited
+from replica.reports.formats.html import html_document
+from replica.reports.formats.latex import latex_document, latex_fragment
+from replica.reports.formats.markdown import markdown_document
+from replica.reports.typesetting.line_breaking import LINE_WIDTH, broken
+from replica.reports.typesetting.mathml import inline_mathematics
+from replica.reports.typesetting.naming import Naming
+from replica.reports.typesetting.printing import ReportPrinter
+from replica.reports.typesetting.tokens import canonical, tokenise
+from replica.reports.typesetting.widths import typeset_width
+from replica.symmetry.sectors import PAPER_SECTORS
 from tests.latex_values import latex_value
 
 DERIVATION = derive(AttentionModel.paper())

@@ -12,7 +12,7 @@ import pytest
 
 from replica import AttentionModel
 from validation import simulate, simulate_runs
-from validation.run_store import RunTask, collect_runs, run_task
+from validation.simulation.run_store import RunTask, collect_runs, run_task
 
 MODEL = AttentionModel.paper(omega=0.3)
 SETTINGS = (("method", "l-bfgs"), ("spherical_teacher", True), ("test_samples", 200))

@@ -15,11 +15,11 @@ import pytest
 import xarray as xr
 
 from replica import AttentionModel, softmax_attention
-from replica.errors import UnreadableFile, UnwritableFile
-from replica.names import order_parameters
+from replica.common.errors import UnreadableFile, UnwritableFile
+from replica.quantities.names import order_parameters
 from saddle import LineRule, Outcome, PhaseDiagram, TransitionLine, TransitionLines
-from saddle.classic_netcdf import read_classic
-from saddle.sealing import CIRCUMSTANCES, SEAL, check_seal, digest_of, sealed
+from saddle.output.files.classic_netcdf import read_classic
+from saddle.output.files.sealing import CIRCUMSTANCES, SEAL, check_seal, digest_of, sealed
 
 DATA = Path(__file__).parent / "data"
 # Written by version 0.1.0, whose files have no seal.

@@ -14,7 +14,7 @@ from validation import (
     simulate,
     train_student,
 )
-from validation.starts import INFORMED_STARTS, STARTS
+from validation.simulation.starts import INFORMED_STARTS, STARTS
 
 # Nothing symmetric: rows of A do not sum to one, the encodings do not cancel.
 CROOKED = AttentionModel(

@@ -8,8 +8,8 @@ import sympy as sp
 from scipy import special
 
 from replica import MultiIndexModel, derive, softmax
-from replica.computable import check_computable
-from replica.errors import InvalidModel
+from replica.algebra.computable import check_computable
+from replica.common.errors import InvalidModel
 from saddle.reference import GaussHermite, ReferenceRule, solve_model
 from saddle.reference.numeric_functions import array_function
 

@@ -17,8 +17,8 @@ from replica import AttentionModel, Spectrum, SpectrumAtom
 from saddle import Outcome, solve_phase_diagram
 from tests.linear_mixture import linear_mixture
 from validation import compare_with_theory
-from validation.coordinates import model_coordinates, sampled_model
-from validation.theory_points import theory_point
+from validation.comparison.theory_points import theory_point
+from validation.simulation.coordinates import model_coordinates, sampled_model
 
 PAGES = Path(__file__).parent.parent / "docs" / "examples"
 CALL = re.compile(r"solve_phase_diagram\((\w+)[^)]*\)")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
-from replica.names import model_parameters
-from replica.parameter_values import moment_name
-from replica.spectrum import gram_factor
+from replica.model.parameter_values import moment_name
+from replica.model.spectrum import gram_factor
+from replica.quantities.names import model_parameters
 from tests.properties.strategies import general_models, spectra
 
 

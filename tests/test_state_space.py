@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from replica.layout import Layout
-from replica.names import order_parameters
-from replica.sectors import PAPER_SECTORS, find_sectors, sign_group
-from saddle.state_space import StateSpace
+from replica.quantities.layout import Layout
+from replica.quantities.names import order_parameters
+from replica.symmetry.sectors import PAPER_SECTORS, find_sectors, sign_group
+from saddle.averages.state_space import StateSpace
 
 STUDENT, TEACHER = (1, -1, 1, -1), (1, 1, 1, -1)
 RANK_TWO = Layout((0, 0), 2, 1, 1)

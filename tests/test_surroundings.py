@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from saddle.cache_folder import CACHE_VARIABLE, cache_folder, preferred_folder
-from saddle.rule_choice import choose_rule
+from saddle.diagram.rule_choice import choose_rule
+from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder, preferred_folder
 
 ROOT = Path(__file__).parent.parent
 
@@ -111,7 +111,7 @@ def test_a_user_without_a_home_gets_a_temporary_cache(monkeypatch):
 
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     monkeypatch.setattr("platformdirs.user_cache_dir", nowhere)
-    monkeypatch.setattr("saddle.cache_folder._has_warned", False)
+    monkeypatch.setattr("saddle.kernel.cache_folder._has_warned", False)
     with pytest.warns(UserWarning, match="home"):
         folder = cache_folder(key="kernel")
     assert folder.is_dir()

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from replica import AttentionModel, Spectrum, derive
-from replica.errors import InvalidArgument
-from replica.reports.assembly import equation_report
+from replica.common.errors import InvalidArgument
 from replica.reports.blocks import Block, Equation, Paragraph, Table
-from replica.reports.naming import TAKEN, Naming, token_stems
-from replica.reports.tokens import canonical, group_end, tokenise
+from replica.reports.content.equation_report import equation_report
+from replica.reports.typesetting.naming import TAKEN, Naming, token_stems
+from replica.reports.typesetting.tokens import canonical, group_end, tokenise
 
 WORDS = {r"\mathrm", r"\operatorname", r"\operatorname*", r"\text", r"\label", r"\mathbb", r"\mathcal"}
 # What LaTeX calls by words and no sentence explains.

@@ -11,15 +11,15 @@ import xarray as xr
 from scipy import stats
 
 from replica import AttentionModel
-from replica.names import order_parameters
+from replica.quantities.names import order_parameters
 from saddle import PhaseDiagram, Sector
 from validation import compare_with_theory, simulate
-from validation.compared import COMPARED, compared_names
-from validation.plotting import plot_sizes
-from validation.run_statistics import extrapolate, significance, statistics_of_runs
-from validation.theory_comparison import INTO_THE_BASIN
-from validation.theory_points import TheoryPoint, theory_point
-from validation.verdict import disagreements
+from validation.comparison.contents import INTO_THE_BASIN
+from validation.comparison.figures import plot_sizes
+from validation.comparison.run_statistics import extrapolate, significance, statistics_of_runs
+from validation.comparison.theory_points import TheoryPoint, theory_point
+from validation.comparison.verdict import disagreements
+from validation.simulation.compared import COMPARED, compared_names
 
 SIZES = (50, 100)
 

@@ -13,7 +13,7 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, derive, softmax_attention
-from replica.model import ModelStructure
+from replica.model.attention_model import ModelStructure
 from tests.test_report_files import compiled_log
 
 NEEDS_TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
@@ -69,8 +69,8 @@ def test_misuse_is_refused_before_anything_is_written(tmp_path: Path):
 
 def test_reports_and_code_do_not_depend_on_the_order_of_hashes(tmp_path: Path):
     program = (
-        "import sys; from replica import derive; from replica.code_generation import generate_source\n"
-        "from replica.model import ModelStructure\n"
+        "import sys; from replica import derive; from replica.code.source import generate_source\n"
+        "from replica.model.attention_model import ModelStructure\n"
         "d = derive(ModelStructure(2, 2)); d.report(sys.argv[1], ('latex', 'html'))\n"
         "print(generate_source(d.saddle_system).digest)"
     )

@@ -11,11 +11,11 @@ import pytest
 
 from replica import AttentionModel
 from saddle import solve_phase_diagram
-from saddle.quadrature import SobolRule
+from saddle.averages.quadrature import SobolRule
 from validation import compare_at, compare_with_theory
-from validation.run_statistics import significance
-from validation.theory_comparison import INTO_THE_BASIN
-from validation.theory_points import theory_point
+from validation.comparison.contents import INTO_THE_BASIN
+from validation.comparison.run_statistics import significance
+from validation.comparison.theory_points import theory_point
 
 DOCS = Path(__file__).parent.parent / "docs"
 COARSE = "rule=SobolRule(points=64, scrambles=4)"

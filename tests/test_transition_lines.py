@@ -19,8 +19,8 @@ from saddle import (
     solve_transition_line,
     solve_transition_lines,
 )
-from saddle.channel import Channel
-from saddle.lines.plotting import global_minimum_at
+from saddle.averages.channel import Channel
+from saddle.output.lines_figure import global_minimum_at
 from validation import published_transitions
 
 RULE = LineRule.for_tolerance(1e-3)

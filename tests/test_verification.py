@@ -10,9 +10,9 @@ import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention
 from replica.checks.check import Check
-from replica.derivation import derive
-from replica.structure import ModelStructure
-from replica.verification import CHECKS, Verification
+from replica.checks.verification import CHECKS, Verification
+from replica.quantities.structure import ModelStructure
+from replica.theory import derive
 
 DELTA = sp.Symbol("Delta")
 MIXED = Spectrum(

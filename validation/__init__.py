@@ -1,12 +1,18 @@
 """Checks of the theory by experiment: data sets, training, message passing, overlaps, comparison."""
 
-from validation.bayes_message_passing import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
-from validation.coarse_rule import CoarseSolution, solve_on_published_rule
-from validation.comparison import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
-from validation.divergence import Diverged
-from validation.gradient_descent import TrainingRun, train_student
-from validation.message_passing import MessagePassingRun, approximate_message_passing
-from validation.published import (
+from validation.comparison.at_one_point import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
+from validation.comparison.contents import TheoryComparison, compare_with_theory
+from validation.message_passing.approximate import MessagePassingRun, approximate_message_passing
+from validation.message_passing.bayes import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
+from validation.message_passing.state_trajectory import StateTrajectory, state_evolution_trajectory
+from validation.published.coarse_rule import CoarseSolution, solve_on_published_rule
+from validation.published.comparison import (
+    compare_published_descent,
+    compare_published_scaling,
+    compare_published_theory,
+    published_rule_deviation,
+)
+from validation.published.numbers import (
     published_gradient_descent,
     published_linear_baseline,
     published_rank_two,
@@ -14,18 +20,12 @@ from validation.published import (
     published_theory,
     published_transitions,
 )
-from validation.published_comparison import (
-    compare_published_descent,
-    compare_published_scaling,
-    compare_published_theory,
-    published_rule_deviation,
-)
-from validation.run_grid import simulate_runs
-from validation.starts import initial_student, student_with_overlaps
-from validation.state_trajectory import StateTrajectory, state_evolution_trajectory
-from validation.teacher import TeacherData, draw_teacher_data
-from validation.theory_comparison import TheoryComparison, compare_with_theory
-from validation.training_loss import TrainingLoss
+from validation.simulation.divergence import Diverged
+from validation.simulation.gradient_descent import TrainingRun, train_student
+from validation.simulation.run_grid import simulate_runs
+from validation.simulation.starts import initial_student, student_with_overlaps
+from validation.simulation.teacher import TeacherData, draw_teacher_data
+from validation.simulation.training_loss import TrainingLoss
 
 __all__ = [
     "BayesMessagePassingRun",

@@ -17,8 +17,8 @@ from scipy.stats import qmc
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.minimiser_starts import minimiser_starts
-from saddle.weights import parameter_vector
+from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.state_evolution.prior import parameter_vector
 
 MODEL = AttentionModel.paper()
 STATES = {

@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, solve_phase_diagram, solve_transition_line
-from saddle.plotting import BRANCH_COLOURS
+from saddle.output.diagram_figure import BRANCH_COLOURS
 from validation import (
     compare_published_descent,
     compare_published_scaling,
@@ -32,7 +32,7 @@ from validation import (
     published_transitions,
     solve_on_published_rule,
 )
-from validation.published import DESCENT_MODELS, MEASURED, SECOND_MATRIX
+from validation.published.numbers import DESCENT_MODELS, MEASURED, SECOND_MATRIX
 
 DOCS = Path(__file__).parent.parent
 PAGE, FIGURE = DOCS / "reproduction.md", DOCS / "_static" / "reproduction.png"

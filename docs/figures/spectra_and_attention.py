@@ -20,9 +20,9 @@ from page_text import fill, table, with_error
 from replica import AttentionModel, Spectrum, derive, linear_attention, softmax_attention
 from saddle import PhaseDiagram, solve_phase_diagram
 from validation import TheoryComparison, compare_with_theory
-from validation.coordinates import sampled_model
-from validation.plotting import START_MARKERS, draw_points, start_colour
-from validation.theory_points import start_overlaps
+from validation.comparison.figures import START_MARKERS, draw_points, start_colour
+from validation.comparison.theory_points import start_overlaps
+from validation.simulation.coordinates import sampled_model
 
 DOCS = Path(__file__).parent.parent
 DIMENSIONS = (500, 1000)

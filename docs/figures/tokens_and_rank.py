@@ -23,19 +23,19 @@ from page_text import fill, table, with_error
 
 from replica import AttentionModel, derive
 from replica.reports.blocks import Equation
-from replica.reports.equation_content import sector_equations
-from replica.reports.markdown import markdown_document
-from replica.reports.printing import ReportPrinter
-from replica.reports.widths import typeset_width
+from replica.reports.content.equation_content import sector_equations
+from replica.reports.formats.markdown import markdown_document
+from replica.reports.typesetting.printing import ReportPrinter
+from replica.reports.typesetting.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
-from saddle.drawing import BRANCH_COLOURS, QUANTITIES, draw_branch
+from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, draw_branch
 from validation import compare_with_theory, published_rank_two, train_student
-from validation.compared import compared_names, quantity_label
-from validation.plotting import START_MARKERS, draw_points, start_colour
-from validation.run_statistics import extrapolate, statistics_of_runs
-from validation.teacher import draw_teacher_data
-from validation.theory_comparison import INTO_THE_BASIN, TheoryComparison
-from validation.theory_points import start_overlaps
+from validation.comparison.contents import INTO_THE_BASIN, TheoryComparison
+from validation.comparison.figures import START_MARKERS, draw_points, start_colour
+from validation.comparison.run_statistics import extrapolate, statistics_of_runs
+from validation.comparison.theory_points import start_overlaps
+from validation.simulation.compared import compared_names, quantity_label
+from validation.simulation.teacher import draw_teacher_data
 
 DOCS = Path(__file__).parent.parent
 STATIC, PAGES = DOCS / "_static", DOCS / "examples"

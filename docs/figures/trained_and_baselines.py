@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 
 from baselines import BASELINES, BayesOptimal, PopulationOptimum
 from replica import AttentionModel
-from replica.names import ORDER_PARAMETERS
-from replica.sectors import Sector
+from replica.quantities.names import ORDER_PARAMETERS
+from replica.symmetry.sectors import Sector
 from saddle import StateEvolution, find_point, solve_phase_diagram, solve_point
-from saddle.plotting import BRANCH_COLOURS
+from saddle.output.diagram_figure import BRANCH_COLOURS
 
 MODEL = AttentionModel.paper()
 FIGURE = Path(__file__).parent.parent / "_static" / "baselines.png"

@@ -1,1 +1,1 @@
-"""Independent checks of the derivation's steps; ``replica.verification`` runs them."""
+"""Independent checks of the derivation's steps; ``replica.checks.verification`` runs them."""

@@ -10,13 +10,13 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.gaussian_average import GaussianAverage, integrate_by_parts
 from replica.checks.check import DIGITS, Check, function_of, relative
 from replica.checks.minimiser import ChannelPoint, channel_point
-from replica.free_energy import FreeEntropy
-from replica.gaussian_average import GaussianAverage, integrate_by_parts
+from replica.equations.free_entropy import FreeEntropy
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation
+    from replica.theory import Derivation
 
 __all__ = [
     "differentiate_numerically",

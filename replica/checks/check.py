@@ -10,9 +10,9 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from replica.attention import with_exponentials
-from replica.layout import Layout
-from replica.order_parameter_matrices import OrderParameterMatrices
+from replica.model.attention import with_exponentials
+from replica.quantities.layout import Layout
+from replica.quantities.matrices import OrderParameterMatrices
 
 __all__ = ["DIGITS", "Check", "function_of", "random_matrix", "random_state", "random_values", "relative"]
 

@@ -9,19 +9,19 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.gaussian_average import GaussianAverage
+from replica.algebra.spectrum_average import SpectrumAverage
 from replica.checks.channel_checks import differentiate_numerically
 from replica.checks.check import DIGITS, Check, function_of, random_values, relative
 from replica.checks.minimiser import channel_point
-from replica.free_energy import FreeEntropy, trace_term
-from replica.gaussian_average import GaussianAverage
-from replica.invariant_subspaces import vanishing_is_consistent
-from replica.order_parameter_matrices import OrderParameterMatrices
-from replica.spectrum_average import SpectrumAverage
-from replica.token_law import atom_law, encoding_symbols
-from replica.weight_term import weight_term
+from replica.equations.free_entropy import FreeEntropy, trace_term
+from replica.equations.prior_term import weight_term
+from replica.model.token_law import atom_law, encoding_symbols
+from replica.quantities.matrices import OrderParameterMatrices
+from replica.symmetry.reduced_system import vanishing_is_consistent
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation
+    from replica.theory import Derivation
 
 __all__ = ["families", "shared_order_parameters", "stationarity_of_the_weights", "theory_notes"]
 

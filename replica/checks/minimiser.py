@@ -12,12 +12,12 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.inverse_matrices import upper_triangle
 from replica.checks.check import function_of, random_state, random_values
-from replica.free_energy import FreeEntropy
-from replica.inverse_matrices import upper_triangle
+from replica.equations.free_entropy import FreeEntropy
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation
+    from replica.theory import Derivation
 
 __all__ = ["ChannelPoint", "channel_point"]
 

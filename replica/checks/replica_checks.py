@@ -9,12 +9,11 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from replica import symbols
+from replica.algebra.inverse_matrices import symmetric_symbols, upper_triangle
 from replica.checks.check import DIGITS, Check, function_of, random_matrix, random_values, relative
-from replica.free_energy import token_trace_action, trace_limit
-from replica.inverse_matrices import symmetric_symbols, upper_triangle
-from replica.order_parameter_matrices import OrderParameterMatrices
-from replica.replica_trick import (
+from replica.equations.free_entropy import token_trace_action, trace_limit
+from replica.equations.prior_term import weight_limit
+from replica.equations.replica_trick import (
     BETA,
     REPLICAS,
     SAME_REPLICA,
@@ -23,11 +22,12 @@ from replica.replica_trick import (
     replica_symmetric_overlap,
     weight_action,
 )
+from replica.quantities import symbols
+from replica.quantities.matrices import OrderParameterMatrices
 from replica.steps.replicas import replicated_trace
-from replica.weight_term import weight_limit
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation
+    from replica.theory import Derivation
 
 __all__ = ["continuation_to_no_replicas", "determinants_and_inverses", "replica_sums", "zero_temperature"]
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replica.reports.assembly import equation_report
-from replica.reports.bibliography import cited
-from replica.reports.documents import DEFAULT_FORMATS, checked_choices, documents
-from replica.reports.files import prepare_folder, write_files
-from replica.reports.line_breaking import LINE_WIDTH
+from replica.common.files import prepare_folder, write_files
+from replica.reports.content.equation_report import equation_report
+from replica.reports.formats.bibliography import cited
+from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, documents
+from replica.reports.typesetting.line_breaking import LINE_WIDTH
 
 if TYPE_CHECKING:
-    from replica.derivation import Derivation
+    from replica.theory import Derivation
 
 __all__ = ["write_theory_report"]
 

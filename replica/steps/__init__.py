@@ -1,1 +1,1 @@
-"""The steps of the derivation, as text and equations; ``replica.derivation`` puts them in order."""
+"""The steps of the derivation, as text and equations; ``replica.theory`` puts them in order."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.free_energy import FreeEntropy, trace_term
-from replica.multi_index import LossModel
-from replica.order_parameter_matrices import OrderParameterMatrices
-from replica.spectrum_average import spectrum_average
+from replica.algebra.spectrum_average import spectrum_average
+from replica.equations.free_entropy import FreeEntropy, trace_term
+from replica.equations.prior_term import weight_term
+from replica.model.multi_index_model import LossModel
+from replica.model.token_law import atom_law, encoding_symbols
+from replica.quantities.matrices import OrderParameterMatrices
 from replica.steps.step import DerivationStep, DisplayedEquation
-from replica.token_law import atom_law, encoding_symbols
-from replica.weight_term import weight_term
 
 __all__ = ["moreau_envelope", "per_token_free_entropy", "shared_order_parameters"]
 

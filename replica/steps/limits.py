@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.free_energy import token_trace_action, trace_limit
-from replica.gaussian_average import GaussianLaw
-from replica.multi_index import LossModel
-from replica.replica_trick import REPLICAS, channel_action, replica_limit
+from replica.algebra.gaussian_average import GaussianLaw
+from replica.equations.free_entropy import token_trace_action, trace_limit
+from replica.equations.replica_trick import REPLICAS, channel_action, replica_limit
+from replica.model.multi_index_model import LossModel
 from replica.steps.rank_matrices import RankMatrices
 from replica.steps.step import DerivationStep, DisplayedEquation
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.inverse_matrices import symmetric_symbols
-from replica.replica_trick import BETA, replica_limit, weight_action
-from replica.weight_term import weight_limit
+from replica.algebra.inverse_matrices import symmetric_symbols
+from replica.equations.prior_term import weight_limit
+from replica.equations.replica_trick import BETA, replica_limit, weight_action
 
 __all__ = ["RankMatrices"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.free_energy import token_trace_action
-from replica.layout import Layout
-from replica.multi_index import LossModel
-from replica.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
+from replica.equations.free_entropy import token_trace_action
+from replica.equations.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
+from replica.model.multi_index_model import LossModel
+from replica.quantities.layout import Layout
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_symbol
 
 __all__ = ["indexed", "overlaps", "replica_symmetric_ansatz", "replicated_action", "replicated_trace"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from replica.free_energy import FreeEntropy
-from replica.gaussian_average import GaussianAverage, integrate_by_parts, use_envelope_theorem
-from replica.invariant_subspaces import InvariantSubspace, reduced_system
-from replica.saddle_equations import SaddleSystem
+from replica.algebra.gaussian_average import GaussianAverage, integrate_by_parts, use_envelope_theorem
+from replica.equations.free_entropy import FreeEntropy
+from replica.equations.saddle_system import SaddleSystem
 from replica.steps.step import DerivationStep, DisplayedEquation
-from replica.symmetry_group import SymmetryGroup
+from replica.symmetry.reduced_system import InvariantSubspace, reduced_system
+from replica.symmetry.symmetries import SymmetryGroup
 
 __all__ = ["saddle_point", "sectors", "stationarity"]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from saddle.continuation.branching import NewBranch, runs_through, switch
-from saddle.continuation.curves import CurvePoint, between, correct
-from saddle.continuation.events import Event, EventFunction, EventKind, find_events
+from saddle.continuation.curve.curves import CurvePoint, between, correct
+from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
+from saddle.continuation.outcomes import SolverError
 from saddle.continuation.problem import Problem
-from saddle.continuation.sections import Block, Section, group_elements, isotropy, symmetry_blocks
-from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
-from saddle.outcomes import SolverError
+from saddle.continuation.special_points.finding import Event, EventFunction, EventKind, find_events
+from saddle.continuation.subspaces import Block, Section, group_elements, isotropy, symmetry_blocks
 
 __all__ = ["Exploration", "TracedBranch", "explore"]
 

@@ -8,8 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from replica.errors import AttentionPhaseError
-from saddle.outcomes import Outcome
+from replica.common.errors import AttentionPhaseError
+from saddle.continuation.outcomes import Outcome
 
 __all__ = ["Linearization", "NewtonResult", "OutsideDomain", "newton"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from replica.free_energy import FreeEntropy
+from replica.equations.free_entropy import FreeEntropy
 
 __all__ = ["breaks_of"]
 

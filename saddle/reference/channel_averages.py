@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from replica.errors import InvalidArgument
-from replica.free_energy import FreeEntropy
-from replica.gaussian_average import GaussianLaw
+from replica.algebra.gaussian_average import GaussianLaw
+from replica.common.errors import InvalidArgument
+from replica.equations.free_entropy import FreeEntropy
 from saddle.reference.minimiser import Objective, minimise_from, spread_starts
 from saddle.reference.normal_rules import (
     GaussHermite,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replica.errors import InvalidArgument
+from replica.common.errors import InvalidArgument
 from saddle.reference.normal_rules import DegenerateLaw
 
 __all__ = ["FixedPoint", "accelerated_fixed_point"]

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from replica.errors import InvalidArgument
+from replica.common.errors import InvalidArgument
 
 __all__ = [
     "MOST_HERMITE_NODES",

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from replica.attention import with_exponentials
-from replica.computable import ARRAY_MODULES
-from replica.errors import InvalidArgument
-from replica.spectrum_average import SpectrumAverage
+from replica.algebra.computable import ARRAY_MODULES
+from replica.algebra.spectrum_average import SpectrumAverage
+from replica.common.errors import InvalidArgument
+from replica.model.attention import with_exponentials
 
 __all__ = ["ONE_ATOM", "SpectrumAtoms", "WeightSide", "array_function"]
 

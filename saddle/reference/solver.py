@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from replica.checked_arguments import checked_integer, positive_number
-from replica.derivation import derive
-from replica.errors import InvalidArgument
-from replica.free_energy import FreeEntropy
-from replica.model import AttentionModel
-from replica.multi_index import MultiIndexModel, model_atoms
-from replica.numeric_errors import numpy_defaults
-from replica.saddle_equations import SaddleSystem
+from replica.common.checked_arguments import checked_integer, positive_number
+from replica.common.errors import InvalidArgument
+from replica.common.numeric_errors import numpy_defaults
+from replica.equations.free_entropy import FreeEntropy
+from replica.equations.saddle_system import SaddleSystem
+from replica.model.attention_model import AttentionModel
+from replica.model.multi_index_model import MultiIndexModel, model_atoms
+from replica.theory import derive
 from saddle.reference.breaks import breaks_of
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels, node_count

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from replica import symbols
-from replica.errors import InvalidArgument
-from replica.gaussian_average import GaussianAverage
-from replica.saddle_equations import SaddleSystem
+from replica.algebra.gaussian_average import GaussianAverage
+from replica.common.errors import InvalidArgument
+from replica.equations.saddle_system import SaddleSystem
+from replica.quantities import symbols
 from saddle.reference.channel_averages import ChannelSums, ReferenceRule
 from saddle.reference.normal_rules import DegenerateLaw, NormalRule
 from saddle.reference.numeric_functions import SpectrumAtoms, WeightSide

@@ -17,7 +17,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.weights import parameter_vector
+from saddle.state_evolution.prior import parameter_vector
 
 PAPER = AttentionModel.paper()
 STATES = {
@@ -128,11 +128,11 @@ def test_proximal_point_on_one_core(benchmark, problems, compiled_c, code, start
 LOAD = """
 import time, numba, numpy
 start = time.perf_counter()
-from saddle.kernel import load_kernel
+from saddle.kernel.kernel import load_kernel
 kernel = load_kernel()
-from replica.model import AttentionModel
-from saddle.quadrature import LineRule
-from saddle.state_evolution import StateEvolution
+from replica.model.attention_model import AttentionModel
+from saddle.averages.quadrature import LineRule
+from saddle.state_evolution.state_evolution import StateEvolution
 evolution = StateEvolution(AttentionModel.paper(), LineRule.for_tolerance(0.1), 1)
 evolution.evaluate(numpy.array([0.08, 0.1, 20.0, 0.05]), 1.0)
 print(time.perf_counter() - start)

@@ -10,11 +10,11 @@ import pytest
 
 STRUCTURES = {"paper": "", "three tokens": "3", "rank two": "2, 2"}
 PROGRAM = """
-from replica.code_generation import generate_source
-from replica.free_energy import build_free_entropy
-from replica.saddle_equations import derive_saddle_system
-from replica.structure import ModelStructure
-from saddle.kernel_text import kernel_source
+from replica.code.source import generate_source
+from replica.equations.free_entropy import build_free_entropy
+from replica.equations.saddle_system import derive_saddle_system
+from replica.quantities.structure import ModelStructure
+from saddle.kernel.text import kernel_source
 system = derive_saddle_system(build_free_entropy(ModelStructure({arguments})))
 print(len(generate_source(system).text.splitlines()), len(kernel_source(system).splitlines()))
 """

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model import ModelStructure
+from replica.model.attention_model import ModelStructure
 from saddle import LineRule, StateEvolution
-from saddle.minimiser_starts import minimiser_starts
-from saddle.quadrature import SobolRule
+from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.quadrature import SobolRule
 from tests.minimiser_kernels import minimiser_module
 
 PAPER = AttentionModel.paper()

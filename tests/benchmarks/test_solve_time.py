@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from saddle.cache_folder import CACHE_VARIABLE
+from saddle.kernel.cache_folder import CACHE_VARIABLE
 
 COMMAND = [sys.executable, "-c", "from saddle.cli import main; main()", "solve", "--quiet"]
 

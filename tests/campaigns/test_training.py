@@ -10,8 +10,8 @@ from tests.campaigns.random_models import random_model
 from tests.campaigns.training_oracle import DATA_SETS, alphas_of, judge, limit_of, problem_of
 from tests.campaigns.two_token_training import draw_training_set, lowest_loss, mean_loss_at_zero, starts
 from validation import TrainingLoss
-from validation.coordinates import model_coordinates
-from validation.teacher import TeacherData
+from validation.simulation.coordinates import model_coordinates
+from validation.simulation.teacher import TeacherData
 
 WIDE = random_model(1, 5)[1]
 

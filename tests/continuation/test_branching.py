@@ -9,12 +9,12 @@ import pytest
 from scipy.optimize import fsolve
 
 from saddle.continuation.branching import deflated_solutions, equivalent, runs_through, switch
-from saddle.continuation.curves import between
-from saddle.continuation.events import Criticality, EventKind
+from saddle.continuation.curve.curves import between
+from saddle.continuation.curve.tracing import StepControl
 from saddle.continuation.exploration import explore
+from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
-from saddle.continuation.tracing import StepControl
-from saddle.outcomes import Outcome
+from saddle.continuation.special_points.finding import Criticality, EventKind
 from tests.continuation.textbook import (
     SHARP,
     Counted,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from saddle.continuation.curves import start_point
-from saddle.continuation.events import EventFunction, EventKind, find_events
+from saddle.continuation.curve.curves import start_point
+from saddle.continuation.curve.tracing import Curve, StepControl
+from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
-from saddle.continuation.sections import Section, symmetry_blocks
-from saddle.continuation.tracing import Curve, StepControl
-from saddle.outcomes import Outcome
+from saddle.continuation.special_points.finding import EventFunction, EventKind, find_events
+from saddle.continuation.subspaces import Section, symmetry_blocks
 from tests.continuation.test_branching import scalar
 from tests.continuation.textbook import SHARP, Counted, branch, cusp, located
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from saddle.continuation.defining_systems import EqualPotentials, FoldPoints, SymmetryBreakingPoints
-from saddle.continuation.events import EventKind, solve_square
-from saddle.continuation.first_order_lines import end_of_line, first_order_line
-from saddle.continuation.sections import symmetry_blocks
-from saddle.continuation.tracing import Bounds, Stop, trace_both_ways
-from saddle.outcomes import Outcome
+from saddle.continuation.curve.tracing import Bounds, Stop, trace_both_ways
+from saddle.continuation.outcomes import Outcome
+from saddle.continuation.special_points.defining_systems import EqualPotentials, FoldPoints, SymmetryBreakingPoints
+from saddle.continuation.special_points.finding import EventKind, solve_square
+from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
+from saddle.continuation.subspaces import symmetry_blocks
 from tests.continuation.textbook import SHARP, Counted, Transformed, blume_capel, branch, cusp, located
 
 TRICRITICAL = np.array([1 / 3, 2 / 3 * np.log(2)])

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from saddle.continuation.branching import deflated_solutions
-from saddle.continuation.curves import CurveEvaluation
-from saddle.continuation.defining_systems import EqualPotentials
-from saddle.continuation.events import EventKind, find_events, solve_square
+from saddle.continuation.curve.curves import CurveEvaluation
+from saddle.continuation.curve.tracing import Bounds, StepControl, trace_both_ways
 from saddle.continuation.exploration import explore
-from saddle.continuation.first_order_lines import end_of_line, first_order_line
 from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.problem import Evaluation, FunctionProblem, Symmetry
-from saddle.continuation.sections import Section, symmetry_blocks
-from saddle.continuation.tracing import Bounds, StepControl, trace_both_ways
-from saddle.outcomes import Outcome, SolverError
+from saddle.continuation.special_points.defining_systems import EqualPotentials
+from saddle.continuation.special_points.finding import EventKind, find_events, solve_square
+from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
+from saddle.continuation.subspaces import Section, symmetry_blocks
 from tests.continuation.test_branching import SEED, scalar
 from tests.continuation.test_events import curve_through
 from tests.continuation.textbook import SHARP, Counted, blume_capel, branch, cusp, enzyme, kernels, located, rate

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from saddle.continuation.events import EventKind
+from saddle.continuation.curve.tracing import Stop
 from saddle.continuation.problem import FunctionProblem
-from saddle.continuation.tracing import Stop
+from saddle.continuation.special_points.finding import EventKind
 from tests.continuation.textbook import (
     Counted,
     Transformed,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from saddle.continuation.curves import CurveEvaluation
-from saddle.continuation.events import EventKind
-from saddle.continuation.tracing import Bounds, StepControl, Stop, trace, trace_both_ways
-from saddle.outcomes import Outcome
+from saddle.continuation.curve.curves import CurveEvaluation
+from saddle.continuation.curve.tracing import Bounds, StepControl, Stop, trace, trace_both_ways
+from saddle.continuation.outcomes import Outcome
+from saddle.continuation.special_points.finding import EventKind
 from tests.continuation.test_branching import scalar
 from tests.continuation.textbook import SHARP, branch, cusp, enzyme, located, rate
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from saddle.continuation.events import Event, EventFunction, EventKind, find_events
+from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
 from saddle.continuation.problem import Evaluation, FunctionProblem, Problem, Symmetry
-from saddle.continuation.sections import Section, symmetry_blocks
-from saddle.continuation.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.special_points.finding import Event, EventFunction, EventKind, find_events
+from saddle.continuation.subspaces import Section, symmetry_blocks
 
 SHARP = StepControl(tolerance=1e-12)
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replica import AttentionModel
-from replica.code_generation import generate_source
-from replica.derivation import derive
-from replica.order_parameter_matrices import OrderParameterMatrices
-from replica.structure import ModelStructure
-from replica.symmetries import equal_expressions
+from replica.code.source import generate_source
+from replica.quantities.matrices import OrderParameterMatrices
+from replica.quantities.structure import ModelStructure
+from replica.symmetry.sign_symmetries import equal_expressions
+from replica.theory import derive
 from tests.properties.strategies import general_models
 
 CHEAP = ["replica symmetry", "no replicas", "shared order parameters", "saddle point", "sectors"]

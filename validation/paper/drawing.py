@@ -11,9 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from numpy.typing import NDArray
 
 from baselines import uniform_attention
-from replica.sectors import Sector
+from replica.symmetry.sectors import Sector
 from saddle import PhaseDiagram
-from saddle.drawing import BRANCH_COLOURS
+from saddle.output.styles import BRANCH_COLOURS
 
 __all__ = [
     "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "Families", "centred_norm", "grid_of_alpha", "losses_apart_of_runs",

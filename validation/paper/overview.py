@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from replica.sectors import Sector
+from replica.symmetry.sectors import Sector
 from saddle import PhaseDiagram
-from saddle.drawing import (
+from saddle.output.diagram_figure import parameter_title
+from saddle.output.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
     baseline_style,
@@ -18,12 +19,11 @@ from saddle.drawing import (
     draw_branch,
     stability_handles,
 )
-from saddle.plotting import parameter_title
+from validation.comparison.contents import TheoryComparison
+from validation.comparison.figures import draw_points
 from validation.paper.drawing import Families, grid_of_alpha, losses_apart_of_runs, mean_and_error
 from validation.paper.settings import paper_model
 from validation.paper.workshop import Workshop
-from validation.plotting import draw_points
-from validation.theory_comparison import TheoryComparison
 
 __all__ = ["draw_losses_apart", "overview"]
 

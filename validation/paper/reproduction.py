@@ -13,18 +13,18 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from replica import AttentionModel
-from replica.errors import InvalidArgument
-from replica.reports.files import prepare_folder, write_atomically
+from replica.common.errors import InvalidArgument
+from replica.common.files import prepare_folder, write_atomically
 from saddle import PhaseDiagram
-from saddle.reporting import transition_table
+from saddle.output.tables import transition_table
+from validation.comparison.contents import TheoryComparison
 from validation.paper.maps import MapResult, phase_map
 from validation.paper.overview import overview
 from validation.paper.scaling import scaling
 from validation.paper.settings import FULL, PaperSettings, paper_model, second_model
 from validation.paper.slices import slice_models, slices
 from validation.paper.workshop import Workshop
-from validation.published import published_transitions
-from validation.theory_comparison import TheoryComparison
+from validation.published.numbers import published_transitions
 
 __all__ = ["FIGURES", "Drawn", "Recipe", "reproduce_paper"]
 

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from saddle.plotting import parameter_title
+from saddle.output.diagram_figure import parameter_title
+from validation.comparison.contents import TheoryComparison
+from validation.comparison.figures import START_MARKERS, quantity_labels, start_colour
+from validation.comparison.theory_points import start_overlaps
 from validation.paper.settings import paper_model
 from validation.paper.workshop import Workshop
-from validation.plotting import START_MARKERS, quantity_labels, start_colour
-from validation.theory_comparison import TheoryComparison
-from validation.theory_points import start_overlaps
 
 __all__ = ["SCALING_ALPHA", "scaling"]
 

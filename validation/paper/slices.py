@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from replica import AttentionModel
-from saddle.drawing import BRANCH_COLOURS
+from saddle.output.styles import BRANCH_COLOURS
+from validation.comparison.contents import TheoryComparison
 from validation.paper.drawing import (
     LOSS_STARTS,
     Families,
@@ -22,7 +23,6 @@ from validation.paper.drawing import (
 )
 from validation.paper.settings import PaperSettings, paper_model
 from validation.paper.workshop import Workshop
-from validation.theory_comparison import TheoryComparison
 
 __all__ = ["slice_models", "slices"]
 

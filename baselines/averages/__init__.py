@@ -1,0 +1,1 @@
+"""Averages over the Gaussian fields of a target, for the baselines."""

@@ -1,0 +1,1 @@
+"""Generated code: from a saddle system to the text of scalar functions."""

@@ -1,0 +1,1 @@
+"""From a loss model to its free entropy and saddle system."""

@@ -1,0 +1,1 @@
+"""Models: numbers and functions, checked; their loss as the derivation reads it."""

@@ -1,0 +1,1 @@
+"""Names, symbols and layout of the order parameters and all other quantities."""

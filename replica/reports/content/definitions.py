@@ -1,0 +1,300 @@
+"""The symbols of a report with their meanings, and which of them a report uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import sympy as sp
+
+from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
+from replica.model.multi_index_model import LossModel, loss_model
+from replica.quantities import names, symbols
+from replica.quantities.structure import ModelStructure
+from replica.reports.blocks import Block, Equation, Figure, Paragraph, Table
+from replica.reports.typesetting.latex_names import STEMS, latex_table
+from replica.reports.typesetting.tokens import canonical, group_end, tokenise
+
+__all__ = ["Definition", "Glossary"]
+
+_MATHEMATICS = re.compile(r"\$([^$]*)\$")
+_WORDS = {r"\mathrm", r"\operatorname", r"\operatorname*", r"\text"}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A symbol or a family of them, told apart by indices.
+
+    Attributes
+    ----------
+    shown
+        LaTeX in the table of definitions.
+    meaning
+        Text with inline mathematics.
+    stem
+        LaTeX by which it is recognised in text: of a family, without the index.
+    symbols
+        The SymPy symbols that belong to it.
+    """
+
+    shown: str
+    meaning: str
+    stem: str
+    symbols: tuple[sp.Symbol, ...] = ()
+
+
+def _family(latex: Sequence[str]) -> str:
+    """Return all members of a small family, or the first and the last of a large one."""
+    if len(latex) <= 4:
+        return ", ".join(latex)
+    return rf"{latex[0]}, \dots, {latex[-1]}"
+
+
+def _by_kind(quantities: Iterable[symbols.Quantity]) -> list[list[symbols.Quantity]]:
+    """Group entries of the same matrix."""
+    kinds: dict[str, list[symbols.Quantity]] = {}
+    for x in quantities:
+        kinds.setdefault(x.kind, []).append(x)
+    return list(kinds.values())
+
+
+def _stem(entry: symbols.Quantity) -> str:
+    """Return the LaTeX of an entry's matrix, without group and indices."""
+    found = {x.name: x.latex for x in (*names.ORDER_PARAMETERS, *names.CONJUGATES)}
+    return found[entry.kind]
+
+
+def _table_entries(model: LossModel) -> list[Definition]:
+    """Return what the table of names knows: parameters, order parameters and conjugates."""
+    entries = []
+    for quantity in (symbols.ALPHA, *(x for x in model.parameters if not x.name.startswith(_FAMILIES))):
+        entries.append(Definition(quantity.latex, quantity.meaning, quantity.latex, (quantity.symbol,)))
+    layout = model.layout
+    # Steps of the derivation are written for one token, or with a set for every token.
+    layouts = (layout, layout.per_token, layout.single_token)
+    whole = zip(*(_by_kind((*symbols.order_parameters(x), *symbols.conjugates(x))) for x in layouts), strict=True)
+    count = len(_by_kind(symbols.order_parameters(layout)))
+    families = [(own, tuple(x.symbol for kind in (own, *others) for x in kind)) for own, *others in whole]
+    for (order, own), (conjugate, hats) in zip(families[:count], families[count:], strict=True):
+        meaning = order[0].meaning.replace("Q_*", r"Q_{\star}").replace("q_{ab})$", "q_{ab})$ for two replicas $a, b$")
+        if layout.directions > 1:
+            meaning = meaning.replace(r" = c_l\, m$", r" = \sum_j c_{lj} m_j$")
+        shown = _family([x.latex for x in order])
+        entries.append(Definition(shown, f"order parameter: {meaning}", _stem(order[0]), own))
+        shown = _family([x.latex for x in conjugate])
+        entries.append(Definition(shown, f"conjugate, {conjugate[0].meaning}", _stem(conjugate[0]), hats))
+    return entries
+
+
+def _field_entries(model: LossModel, latex: dict[sp.Symbol, str]) -> list[Definition]:
+    families = [
+        (
+            "w",
+            model.fields,
+            "local field of a token: the pre-activation of a student that was not trained on the sample",
+        ),
+        (
+            r"h^{\star}",
+            model.teacher_fields,
+            r"pre-activation of the teacher, $x_l \cdot Q_{\star}/\sqrt{d}$",
+        ),
+        (r"z^{\star}", model.points, r"proximal point: the global minimiser in $\mathcal{M}$"),
+    ]
+    if model.structure is not None:
+        entries = (*model.target_symbols, sp.Symbol("T_ij"))
+        families.append(("T", entries, r"entries of the target's matrix $T(h^{\star})$"))
+    else:
+        families.append(("y", model.target_symbols, "outputs of the teacher"))
+    if model.noise_fields:
+        families.append((r"\xi", model.noise_fields, "noise in the outputs, standard normal"))
+    return [Definition(_family([latex[x] for x in family if x in latex]), meaning, stem, tuple(family))
+            for stem, family, meaning in families]  # fmt: skip
+
+
+_FAMILIES = ("positional_matrix_", "positional_encoding_", "token_trace", "teacher_variance")
+
+
+def _parameter_families(model: LossModel) -> list[Definition]:
+    """Return families of parameters: matrices, encodings, what the fields know of the spectrum."""
+    whole = (
+        ("positional_matrix_", "A", "entries of the target's positional matrix", (sp.Symbol("A_ij"),)),
+        ("positional_encoding_", "c", "components of the encodings along their directions", (sp.Symbol("c_l"),)),
+        ("token_trace", "R", r"mean eigenvalue $\mathrm{Tr}\,\Sigma/d$ of a token's covariance", ()),
+        (
+            "teacher_variance",
+            r"\rho",
+            r"$Q_{\star}^\top \Sigma Q_{\star}/d$, variance of a teacher's pre-activation",
+            (),
+        ),
+    )
+    entries = []
+    for start, stem, meaning, more in whole:
+        family = [x for x in model.parameters if x.name.startswith(start)]
+        if family:
+            owned = (*(x.symbol for x in family), *more)
+            entries.append(Definition(_family([x.latex for x in family]), meaning, stem, owned))
+    return entries
+
+
+def _derivation_entries(model: LossModel) -> list[Definition]:
+    """Return letters of the derivation and of abbreviations; those of SymPy symbols own them by their stem."""
+    return [
+        Definition(r"\gamma", "eigenvalue of a token's covariance", r"\gamma"),
+        Definition("P", r"moments $\mathbb{E}\tau\tau^\top$ of the encodings' projections at given eigenvalues", "P"),
+        Definition("F", r"moments $\mathbb{E}\tau\pi^\top$ at given eigenvalues", "F"),
+        Definition("G", r"moments $\mathbb{E}\pi\pi^\top$ at given eigenvalues", "G"),
+        Definition(r"\tau", r"projection of the encodings on an eigenvector, times $\sqrt{d}$", r"\tau"),
+        Definition(r"\pi", r"row of $Q_{\star}$ along an eigenvector", r"\pi"),
+        Definition(r"\mathbb{E}_{\nu}", "average over the eigenvectors of the covariances", r"\mathbb{E}_{\nu}"),
+        Definition("X, Y", "the two parts of a replica-symmetric matrix", "X", (sp.Symbol("X"), sp.Symbol("Y"))),
+        Definition("B", r"precision of the weights along an eigenvector", "B"),
+        Definition(r"\mathcal{B}^{ab}", "precision of the replicated weights", r"\mathcal{B}"),
+        Definition(r"\eta", "tilt of the weights along an eigenvector, by encodings and teacher", r"\eta"),
+        Definition("v", "row of the weights along an eigenvector", "v"),
+        Definition("K", r"entries of $B^{-1}$", "K"),
+        Definition("N", r"$\sum_l \gamma_l \hat{q}_l$", "N"),
+        Definition("M", r"second moments $\mathbb{E}\, \eta\eta^\top$ of the tilt", "M"),
+        Definition("U", r"entries of $N + M$", "U"),
+        Definition("J", r"entries of $V^{-1}$", "J"),
+        Definition(r"\Lambda", r"inverse covariance of $(w, h^{\star})$ of a token", r"\Lambda"),
+        Definition("g", r"$V^{-1}(z^{\star} - w)$, minus the slope of $\mathcal{M}$ in $w$", "g"),
+        Definition("s", "number of replicas, taken to zero", "s", (REPLICAS,)),
+        Definition(r"\delta", r"Kronecker's delta of replicas $a, b$", r"\delta", (SAME_REPLICA,)),
+        Definition(r"\mathcal{A}_{s}", "exponent of the replicated partition function, per dimension", r"\mathcal{A}"),
+        Definition("Z", "partition function of the weights", "Z"),
+        Definition(r"\zeta", "partition function of one sample's pre-activations", r"\zeta"),
+        Definition(r"\mathcal{N}", "normal density", r"\mathcal{N}"),
+        Definition(r"\Psi_{w}", "term of the weights in the free entropy", r"\Psi"),
+    ]
+
+
+def _notation(model: LossModel) -> list[Definition]:
+    structure, layout = model.structure, model.layout
+    plain = structure is None or structure.isotropic
+    covariance = r"covariance of a token, $\sigma^2$ times the identity" if plain else "covariance of a token"
+    encodings = "positional encodings"
+    if layout.directions == 1:
+        encodings += r", with rows $p_l = c_l\, 1_d/\sqrt{d}$ along the vector of ones"
+    student, teacher = (
+        "of length $d$" if rank == 1 else rf"$d \times {rank}$" for rank in (layout.rank, layout.teacher_rank)
+    )
+    attention = r"attention: $S_{ij}(z)$, softmax over $j$ of $z_i z_j$"
+    if structure is not None and (structure.attention or layout.rank > 1):
+        attention = "attention, a matrix that is a function of pre-activations"
+    listed = (
+        ("L", "number of tokens"),
+        ("d", "dimension of a token"),
+        ("n", "number of samples"),
+        ("x", r"a sequence, $L \times d$, tokens $x_l$ in its rows; $\mu$ numbers samples"),
+        ("p", encodings),
+        ("y", "output of the target"),
+        (r"f_{Q}", "output of the student"),
+        ("Q", rf"weights of the student, {student}"),
+        (r"Q_{\star}", rf"weights of the teacher, {teacher}, standard normal"),
+        (r"\Sigma", covariance),
+        ("z", "pre-activation of the student; in $\\mathcal{M}$ what is minimised over"),
+        ("S", attention),
+        (r"\ell", r"loss of one sample, in terms of pre-activations"),
+        (r"\Phi", "free entropy per dimension, replica-symmetric, at zero temperature"),
+        (r"\mathcal{M}", r"Moreau envelope of $\ell$"),
+        (r"\mathbb{E}", r"average over $w$ and $h^{\star}$"),
+        (r"\epsilon_{t}", "training loss per dimension"),
+        (r"\epsilon_{g}", "test error per token"),
+        (r"\epsilon_{\mathrm{lin}}", "test error per token of the best linear positional layer"),
+        ("W", r"matrix of the best linear positional layer"),
+        (r"\alpha_{c}", r"where the best positional and the best semantic solution have equal $\Phi$"),
+        (r"\alpha_{l}", r"where $\epsilon_{g}$ of the global minimum falls below $\epsilon_{\mathrm{lin}}$"),
+    )
+    return [Definition(latex, meaning, latex) for latex, meaning in listed]
+
+
+class Glossary:
+    """Every symbol that a report of a structure's models may use, in the order of its table.
+
+    Parameters
+    ----------
+    model
+        The models.
+    extra
+        Symbols that are not in the library's table, with their meanings.
+    """
+
+    def __init__(self, model: ModelStructure | LossModel = symbols.PAPER, extra: Sequence[Definition] = ()) -> None:
+        known_model = loss_model(model)
+        latex, notation = latex_table(known_model), _notation(known_model)
+        listed = [*notation[:10], *_table_entries(known_model), *_parameter_families(known_model),
+                  *_field_entries(known_model, latex), *notation[10:],
+                  Definition(r"\beta", "inverse temperature, taken to infinity", r"\beta", (BETA,)),
+                  *_derivation_entries(known_model)]  # fmt: skip
+        known = {x for entry in listed for x in entry.symbols}
+        self.entries = (*listed, *(x for x in extra if not known.intersection(x.symbols) or not x.symbols))
+
+    @cached_property
+    def _stems(self) -> list[tuple[tuple[str, ...], int]]:
+        stems = [(tuple(canonical(tokenise(entry.stem))), k) for k, entry in enumerate(self.entries)]
+        return sorted(stems, key=lambda stem: -len(stem[0]))
+
+    def in_latex(self, latex: str) -> set[int]:
+        """Return the numbers of the entries whose letters occur in mathematics."""
+        tokens = canonical(tokenise(latex))
+        found: set[int] = set()
+        k = 0
+        while k < len(tokens):
+            if tokens[k] in _WORDS:
+                k = group_end(tokens, k + 1)
+                continue
+            for stem, number in self._stems:
+                if tuple(tokens[k : k + len(stem)]) == stem:
+                    found.add(number)
+                    k += len(stem)
+                    break
+            else:
+                # A letter on its own is one that a sentence binds itself, like an index.
+                k += 1
+        return found
+
+    def in_text(self, *texts: str) -> set[int]:
+        """Return the numbers of the entries that occur in the mathematics of texts."""
+        return {number for text in texts for latex in _MATHEMATICS.findall(text) for number in self.in_latex(latex)}
+
+    def of_symbols(self, used: Iterable[sp.Symbol]) -> set[int]:
+        """Return the numbers of the entries that symbols belong to.
+
+        Raises
+        ------
+        ValueError
+            If a symbol has no definition.
+        """
+        owners = {x.name: number for number, entry in enumerate(self.entries) for x in entry.symbols}
+        stems = {entry.stem: number for number, entry in enumerate(self.entries)}
+        # Abbreviations and moments have as many entries as there are tokens and columns.
+        for x in (listed := tuple(used)):
+            stem = STEMS.get(x.name.split("_")[0], x.name)
+            if x.name not in owners and stem in stems:
+                owners[x.name] = stems[stem]
+        unknown = sorted(x.name for x in listed if x.name not in owners)
+        if unknown:
+            raise ValueError(f"no definition for the symbols {unknown}: add them to replica.reports.content.definitions")
+        return {owners[x.name] for x in listed}
+
+    def used(self, blocks: Iterable[Block]) -> tuple[Definition, ...]:
+        """Return the definitions of every symbol that blocks use, and of those that these are defined with."""
+        numbers: set[int] = set()
+        for block in blocks:
+            match block:
+                case Paragraph(text):
+                    numbers |= self.in_text(text)
+                case Equation():
+                    numbers |= self.of_symbols(block.symbols)
+                    numbers |= self.in_latex(" ".join([block.left, *(line.text for line in block.lines)]))
+                case Table():
+                    numbers |= self.in_text(*block.header, *(cell for row in block.rows for cell in row), block.caption)
+                case Figure():
+                    numbers |= self.in_text(block.caption)
+        while True:
+            further = {k for number in numbers for k in self.in_text(self.entries[number].meaning)} - numbers
+            if not further:
+                return tuple(entry for k, entry in enumerate(self.entries) if k in numbers)
+            numbers |= further

@@ -1,0 +1,1 @@
+"""How a report is written: LaTeX, Markdown, HTML, PDF."""

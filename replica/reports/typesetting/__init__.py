@@ -1,0 +1,1 @@
+"""Mathematics of a report: letters, widths, lines."""

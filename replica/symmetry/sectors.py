@@ -1,0 +1,180 @@
+"""The invariant subspaces of a model's sign symmetries, in which branches of solutions live.
+
+Reversing columns of the student's weights, reversing the teacher's, or renaming tokens acts on the order parameters by
+signs. A solution fixed by part of the group lies in the subspace where what the part reverses vanishes (theory notes,
+section 6). For the paper's model the group is Z2 x Z2, which acts on (m, theta) by independent signs, and the sectors
+are the four constants of :class:`Sector`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from replica.quantities.layout import Layout
+from replica.quantities.names import Quantity, order_parameters
+
+__all__ = [
+    "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "SignSymmetries", "Signs",
+    "closed_under_unions", "family_of", "find_sectors", "sign_group",
+]  # fmt: skip
+
+POSITIONAL_INDEX = 1
+SEMANTIC_INDEX = 3
+FAMILIES = ("agnostic", "positional", "semantic", "mixed")
+"""Families of solutions, by which of the overlaps with encodings and teacher may differ from zero."""
+
+Item = TypeVar("Item")
+
+Signs = tuple[int, ...]
+"""How a transformation acts on the order parameters: 1 or -1 for each."""
+
+
+@dataclass(frozen=True)
+class Sector:
+    """An invariant subspace: a family of solutions, by which order parameters may differ from zero.
+
+    Attributes
+    ----------
+    value
+        Its family, with a number from the second subspace of a family on.
+    free
+        Indices in the vector u of order parameters of the unknowns solved for.
+    broken
+        Indices of the overlaps m and theta among them: what breaks a symmetry.
+    transverse
+        Indices of the overlaps m and theta that vanish.
+    """
+
+    value: str
+    free: tuple[int, ...]
+    broken: tuple[int, ...]
+    transverse: tuple[int, ...]
+
+    AGNOSTIC: ClassVar[Sector]
+    POSITIONAL: ClassVar[Sector]
+    SEMANTIC: ClassVar[Sector]
+    MIXED: ClassVar[Sector]
+
+    @classmethod
+    def paper(cls, family: str) -> Sector:
+        """Return the sector of a family of the paper's model; raises KeyError if there is no such family."""
+        return {sector.value: sector for sector in PAPER_SECTORS}[family]
+
+    @property
+    def family(self) -> str:
+        """One of ``FAMILIES``."""
+        return self.value.split()[0]
+
+
+def _paper_sector(family: str, broken: tuple[int, ...]) -> Sector:
+    odd = (POSITIONAL_INDEX, SEMANTIC_INDEX)
+    return Sector(family, tuple(sorted((0, 2, *broken))), broken, tuple(i for i in odd if i not in broken))
+
+
+Sector.AGNOSTIC = _paper_sector("agnostic", ())
+Sector.POSITIONAL = _paper_sector("positional", (POSITIONAL_INDEX,))
+Sector.SEMANTIC = _paper_sector("semantic", (SEMANTIC_INDEX,))
+Sector.MIXED = _paper_sector("mixed", (POSITIONAL_INDEX, SEMANTIC_INDEX))
+
+PAPER_SECTORS = (Sector.AGNOSTIC, Sector.POSITIONAL, Sector.SEMANTIC, Sector.MIXED)
+"""Sectors of the paper's model, u = (q, m, V, theta)."""
+
+
+@dataclass(frozen=True)
+class SignSymmetries:
+    """Which reversals leave the channel's average invariant, as found by ``replica.symmetry.sign_symmetries``.
+
+    Attributes
+    ----------
+    student
+        The objective is even under (z, w) -> (-z, -w).
+    teacher
+        The target is even under h* -> -h*.
+    exchange
+        Objective and target are unchanged when the tokens are renamed everywhere: in fields, target entries,
+        positional matrix and encodings. A symmetry of a model whose matrix and encodings are unchanged too.
+    """
+
+    student: bool
+    teacher: bool
+    exchange: bool
+
+
+def sign_group(generators: Sequence[Signs]) -> tuple[Signs, ...]:
+    """Return all products of generators but the identity."""
+    elements: dict[Signs, None] = {}
+    for count in range(1, len(generators) + 1):
+        for chosen in itertools.combinations(generators, count):
+            product = tuple(map(_product, zip(*chosen, strict=True)))
+            if min(product) < 0:
+                elements[product] = None
+    return tuple(elements)
+
+
+def _product(signs: tuple[int, ...]) -> int:
+    return -1 if sum(sign < 0 for sign in signs) % 2 else 1
+
+
+def closed_under_unions(sets: Iterable[frozenset[Item]]) -> set[frozenset[Item]]:
+    """Return some sets, all their unions and the empty set."""
+    given = set(sets)
+    closed: set[frozenset[Item]] = {frozenset(), *given}
+    while True:
+        larger = closed | {a | b for a in closed for b in given}
+        if larger == closed:
+            return closed
+        closed = larger
+
+
+def family_of(kinds: set[str]) -> str:
+    """Return the family in which the order parameters of these kinds may differ from zero."""
+    position, meaning = "positional_overlap" in kinds, "semantic_overlap" in kinds
+    return FAMILIES[2 * meaning + position]
+
+
+def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: bool = False) -> tuple[Sector, ...]:
+    """Return the invariant subspaces of a group of signs, the smallest of every family first, family by family.
+
+    Parameters
+    ----------
+    layout
+        Which order parameters there are.
+    generators
+        How the generators of the group act on them.
+    columns_alike
+        Whether the student's columns may be exchanged: of subspaces that differ by an exchange, one is returned.
+    """
+    quantities = order_parameters(layout)
+    # A subspace fixed by several elements is the intersection of theirs.
+    spaces = closed_under_unions(
+        frozenset(i for i, sign in enumerate(signs) if sign < 0) for signs in sign_group(generators)
+    )
+    if columns_alike:
+        spaces = {max(_renamed(quantities, layout.rank, space), key=sorted) for space in spaces}
+    found: dict[str, list[Sector]] = {family: [] for family in FAMILIES}
+    every = range(len(quantities))
+    odd = [i for i in every if quantities[i].kind in ("positional_overlap", "semantic_overlap")]
+    for space in sorted(spaces, key=lambda space: (-len(space), sorted(space))):
+        free = tuple(i for i in every if i not in space)
+        family = family_of({quantities[i].kind for i in free})
+        value = f"{family} {len(found[family]) + 1}" if found[family] else family
+        broken, transverse = (tuple(i for i in odd if (i in space) == vanishes) for vanishes in (False, True))
+        found[family].append(Sector(value, free, broken, transverse))
+    return tuple(sector for family in FAMILIES for sector in found[family])
+
+
+def _renamed(quantities: Sequence[Quantity], rank: int, space: frozenset[int]) -> list[frozenset[int]]:
+    """Return what becomes of a set of order parameters under permutations of the student's columns."""
+    images = []
+    for order in itertools.permutations(range(rank)):
+        places = {}
+        for i, x in enumerate(quantities):
+            row, column = x.indices
+            symmetric = x.kind in ("self_overlap", "susceptibility")
+            moved = (order[row], order[column]) if symmetric else (order[row], column)
+            places[x.kind, x.group, tuple(sorted(moved)) if symmetric else moved] = i
+        images.append(frozenset(places[quantities[i].kind, quantities[i].group, quantities[i].indices] for i in space))
+    return images

@@ -1,0 +1,164 @@
+"""The derivation of the saddle-point equations, from the model up, as named steps that can be printed and checked.
+
+Each step holds the SymPy objects that the next one starts from; the last ones are those that the compiled code and the
+reports are generated from (``saddle_system``), so that nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sympy as sp
+
+from replica.equations.free_entropy import FreeEntropy, build_free_entropy
+from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
+from replica.model.attention_model import AttentionModel
+from replica.model.multi_index_model import LossModel, MultiIndexModel, loss_model, model_atoms
+from replica.model.parameter_values import moment_name
+from replica.quantities.structure import ModelStructure
+from replica.reports.typesetting.latex_names import latex_table
+from replica.steps import free_entropy, limits, replicas, saddle_point
+from replica.steps.step import DerivationStep
+from replica.symmetry.reduced_system import InvariantSubspace, find_subspaces
+from replica.symmetry.symmetries import SymmetryGroup, find_symmetries
+
+if TYPE_CHECKING:
+    from replica.checks.verification import Verification
+
+__all__ = ["Derivation", "derive"]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """From a model to its saddle-point equations.
+
+    Attributes
+    ----------
+    model
+        What was asked for: a model with numbers, or a structure or loss model without.
+    loss_model
+        Fields, loss, outputs and law of the tokens.
+    """
+
+    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel
+    loss_model: LossModel
+
+    @cached_property
+    def free_entropy(self) -> FreeEntropy:
+        """Phi at zero temperature."""
+        return build_free_entropy(self.loss_model)
+
+    @cached_property
+    def saddle_system(self) -> SaddleSystem:
+        """The saddle-point equations."""
+        return derive_saddle_system(self.free_entropy)
+
+    @property
+    def parameter_values(self) -> dict[str, float]:
+        """Values of the model's parameters by name; empty if it was given without numbers."""
+        return self.model.parameter_values() if isinstance(self.model, AttentionModel | MultiIndexModel) else {}
+
+    @cached_property
+    def symmetries(self) -> SymmetryGroup:
+        """The model's symmetries; renamings of tokens only where numbers are known, on which they depend."""
+        if not isinstance(self.model, AttentionModel | MultiIndexModel):
+            return find_symmetries(self.free_entropy)
+        numbers = self.parameter_values
+        values = {x.symbol: numbers[x.name] for x in self.loss_model.parameters}
+        return find_symmetries(self.free_entropy, self.model.encoding_matrix, values, self._moments(self.model))
+
+    def _moments(self, model: AttentionModel | MultiIndexModel) -> np.ndarray | None:
+        """Return the joint moments of encodings and teacher on every atom, (n, k + t, k + t)."""
+        if not self.loss_model.token_law.atom_symbols:
+            return None
+        layout = self.loss_model.layout
+        size, k = layout.directions + layout.teacher_rank, layout.directions
+        return np.array(
+            [
+                [[values[moment_name(min(i, j), max(i, j), k)] for j in range(size)] for i in range(size)]
+                for _, values in model_atoms(model)
+            ]
+        )
+
+    @cached_property
+    def sectors(self) -> tuple[InvariantSubspace, ...]:
+        """The families of solutions that the symmetries define."""
+        return find_subspaces(self.saddle_system, self.symmetries)
+
+    @cached_property
+    def steps(self) -> tuple[DerivationStep, ...]:
+        """The steps, in order."""
+        model, phi, system = self.loss_model, self.free_entropy, self.saddle_system
+        return (
+            replicas.replicated_action(model),
+            replicas.overlaps(model),
+            replicas.replica_symmetric_ansatz(model),
+            limits.determinants(model),
+            limits.no_replicas(model),
+            limits.zero_temperature_limit(model),
+            free_entropy.moreau_envelope(phi),
+            free_entropy.per_token_free_entropy(model),
+            free_entropy.shared_order_parameters(phi),
+            saddle_point.stationarity(phi),
+            saddle_point.saddle_point(system),
+            saddle_point.sectors(system, self.symmetries, self.sectors),
+        )
+
+    def step(self, name: str) -> DerivationStep:
+        """Return a step by its name.
+
+        Raises
+        ------
+        KeyError
+            If there is none of that name; the message lists the names.
+        """
+        for x in self.steps:
+            if x.name == name:
+                return x
+        raise KeyError(f"no step is called {name!r}; there are {', '.join(x.name for x in self.steps)}")
+
+    @cached_property
+    def latex_names(self) -> Mapping[sp.Symbol, str]:
+        """LaTeX of order parameters, parameters and fields."""
+        return latex_table(self.loss_model)
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str = "attention",
+        line_width: float = 31.0,
+    ) -> list[Path]:
+        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
+        from replica.reports.theory_report import write_theory_report
+
+        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
+
+    def verify(self, **options: Any) -> Verification:
+        """Check every step by an independent route; see ``replica.checks.verification.verify``."""
+        from replica.checks.verification import verify
+
+        return verify(self, **options)
+
+
+def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> Derivation:
+    """Derive the saddle-point equations of a model.
+
+    Parameters
+    ----------
+    model
+        An attention model, any multi-index model, or (without numbers) a structure or loss model.
+
+    Returns
+    -------
+    Derivation
+        Its steps are derived when first asked for.
+    """
+    return Derivation(model, loss_model(model))

@@ -1,0 +1,1 @@
+"""Gaussian averages over the channel: rules, nodes, and the functions on them."""

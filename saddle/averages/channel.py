@@ -1,0 +1,372 @@
+"""The Gaussian averages of the channel, and their derivatives, on a kernel and a rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from replica.model.attention_model import AttentionModel
+from saddle.averages.in_threads import spread, workers_of
+from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.quadrature import (
+    EXCHANGE,
+    EXCHANGE_WITH_REVERSAL,
+    JOINT_REVERSAL,
+    TEACHER_REVERSAL,
+    LineOrders,
+    OuterNodes,
+    OuterRule,
+    SignedPermutation,
+    legendre_tables,
+)
+from saddle.averages.state_space import StateSpace
+from saddle.averages.symmetries import state_space
+from saddle.kernel.kernel import Kernel
+from saddle.state_evolution.prior import parameter_vector, teacher_variances
+
+__all__ = ["Channel", "ChannelAverages", "Columns", "ParameterSlopes"]
+
+N_COUNTS = 3
+# Fewer lines than this are not worth a thread's start; more are shared out in a few blocks per thread.
+LEAST_LINES, BLOCKS_PER_THREAD = 64, 4
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where a line's averages stand in its row: conjugates per alpha first, n of them.
+
+    Attributes
+    ----------
+    size
+        Number n of order parameters.
+    odd
+        Number of overlaps m and theta.
+    """
+
+    size: int
+    odd: int
+
+    @property
+    def envelope(self) -> int:
+        """Of E[M]."""
+        return self.size
+
+    @property
+    def loss(self) -> int:
+        """Of E[loss(z*, h*)]."""
+        return self.size + 1
+
+    @property
+    def test_error(self) -> int:
+        """Of the test error per token."""
+        return self.size + 2
+
+    @property
+    def odd_blocks(self) -> int:
+        """First one of the odd blocks."""
+        return self.size + 3
+
+    @property
+    def jacobian(self) -> int:
+        """First one of the conjugates' derivatives; also the number of averages whose errors are known."""
+        return self.odd_blocks + self.odd
+
+    @property
+    def test_error_slopes(self) -> int:
+        """First one of the test error's derivatives."""
+        return self.jacobian + self.size**2
+
+    @property
+    def count(self) -> int:
+        """Number of columns."""
+        return self.test_error_slopes + self.size
+
+
+@dataclass(frozen=True)
+class ChannelAverages:
+    """Averages at one state u, each with its error; n is the number of order parameters, 4 for the paper's model.
+
+    Attributes
+    ----------
+    columns
+        What stands where in ``differences``.
+    conjugates
+        The conjugates divided by alpha, (n,).
+    envelope, loss, test_error
+        E[M], E[loss(z*, h*)] and the test error per token.
+    derivatives
+        Derivatives of ``conjugates`` in the state, (n, n).
+    test_error_derivatives
+        Derivatives of the test error in the state, (n,).
+    odd_blocks
+        Derivatives of m_hat/alpha in m and of theta_hat/alpha in theta, each in its own, by the route without jumps,
+        in the state's order: what locates pitchforks where m or theta vanishes.
+    jumps, failures, points
+        Number of jumps of the proximal point met, of minimisations that did not converge, and of proximal points
+        integrated over, over all lines.
+    differences
+        What embedded rules give minus what the rule gives, one row per embedded rule: conjugates, envelope, loss,
+        test error, odd blocks. First-order propagation of errors acts on these, so that errors of averages that move
+        together stay correlated.
+    outer
+        The rule's outer nodes, which know how differences combine to an error.
+    """
+
+    columns: Columns
+    conjugates: np.ndarray
+    envelope: float
+    loss: float
+    test_error: float
+    derivatives: np.ndarray
+    test_error_derivatives: np.ndarray
+    odd_blocks: np.ndarray
+    jumps: int
+    failures: int
+    points: int
+    differences: np.ndarray
+    outer: OuterNodes
+
+    @property
+    def conjugate_errors(self) -> np.ndarray:
+        """Errors of ``conjugates``, (n,)."""
+        return self.outer.error(self.differences[:, : self.columns.size])
+
+    @property
+    def envelope_error(self) -> float:
+        """Error of ``envelope``."""
+        return float(self.outer.error(self.differences[:, self.columns.envelope]))
+
+    @property
+    def loss_error(self) -> float:
+        """Error of ``loss``."""
+        return float(self.outer.error(self.differences[:, self.columns.loss]))
+
+    @property
+    def test_error_error(self) -> float:
+        """Error of ``test_error``."""
+        return float(self.outer.error(self.differences[:, self.columns.test_error]))
+
+    @property
+    def odd_block_errors(self) -> np.ndarray:
+        """Errors of ``odd_blocks``."""
+        return self.outer.error(self.differences[:, self.columns.odd_blocks : self.columns.jacobian])
+
+    @property
+    def relative_errors(self) -> np.ndarray:
+        """Relative errors of ``conjugates``, (n,); zero of those that vanish by symmetry."""
+        used = self.conjugates != 0.0
+        return np.divide(self.conjugate_errors, np.abs(self.conjugates), out=np.zeros(len(used)), where=used)
+
+    @property
+    def relative_error(self) -> float:
+        """Largest relative error of a conjugate that does not vanish by symmetry."""
+        # None differs from zero where the weights vanish.
+        return float(np.max(self.relative_errors))
+
+
+@dataclass(frozen=True)
+class ParameterSlopes:
+    """Derivatives of averages in the model's parameters, in the order of ``parameter_vector``.
+
+    Attributes
+    ----------
+    conjugates
+        Of the conjugates divided by alpha, (number of order parameters, n).
+    test_error, envelope
+        Of the test error per token and of E[M], (n,).
+    """
+
+    conjugates: np.ndarray
+    test_error: np.ndarray
+    envelope: np.ndarray
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Evaluates channel averages of one model on one rule.
+
+    Lines are shared out over threads in blocks, and their rows summed in a fixed order, so that results do not depend
+    on the number of threads.
+    """
+
+    kernel: Kernel
+    model: AttentionModel
+    rule: OuterRule
+    threads: int = 0
+
+    @cached_property
+    def space(self) -> StateSpace:
+        """The order parameters and their symmetries."""
+        return state_space(self.kernel, self.model)
+
+    @cached_property
+    def variances(self) -> np.ndarray:
+        """The teacher's variances rho of every group of tokens, (groups, t, t)."""
+        return teacher_variances(self.model)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What stands where in a line's row."""
+        return Columns(self.space.size, len(self.space.odd))
+
+    @property
+    def _planar(self) -> bool:
+        """Whether there are two tokens with one student and one teacher field each, as in the paper's model."""
+        layout = self.space.layout
+        return (layout.sequence_length, layout.rank, layout.teacher_rank) == (2, 1, 1)
+
+    def _token_exchange(self) -> tuple[SignedPermutation, ...]:
+        """Return the exchange of two tokens as a map of nodes, if it is a symmetry of this model's numbers."""
+        symmetries, matrix = self.kernel.symmetries, self.model.positional_matrix
+        reversed_matrix = tuple(tuple(reversed(row)) for row in reversed(matrix))
+        encoding = self.model.encoding_matrix
+        if not symmetries.exchange or matrix != reversed_matrix or encoding.shape[1] > 1:
+            return ()
+        if not encoding.size or encoding[0, 0] == encoding[1, 0]:
+            return (EXCHANGE,)
+        # Opposite encodings: exchange the tokens and reverse all pre-activations.
+        if encoding[0, 0] == -encoding[1, 0] and symmetries.student and symmetries.teacher:
+            return (EXCHANGE_WITH_REVERSAL,)
+        return ()
+
+    def symmetries(self, state: np.ndarray, *, exchange: bool = True) -> tuple[SignedPermutation, ...]:
+        """Return maps of outer nodes (h*_1, h*_2, a) that leave every integrand at a state as it is.
+
+        Only for two tokens with one student and one teacher field each. ``exchange`` says whether the exchange of two
+        tokens may be one of them.
+        """
+        if not self._planar:
+            return ()
+        space, known = self.space, self.kernel.symmetries
+        without_teacher = known.teacher and not np.any(state[list(space.of_kind("semantic_overlap"))])
+        without_position = (
+            known.teacher and known.student and not np.any(state[list(space.of_kind("positional_overlap"))])
+        )
+        return (
+            *((TEACHER_REVERSAL,) if without_teacher else ()),
+            *((JOINT_REVERSAL,) if without_position else ()),
+            *(self._token_exchange() if exchange else ()),
+        )
+
+    def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
+        """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""
+        layout = self.space.layout
+        length = layout.sequence_length
+        return self.rule.outer(
+            length * layout.teacher_rank, length * layout.rank - 1, self.symmetries(state, exchange=exchange)
+        )
+
+    def _coordinates(self, nodes: np.ndarray) -> np.ndarray:
+        """Return outer nodes (n, k) as the kernel wants them: common modes, then teacher fields of their variances."""
+        layout = self.space.layout
+        t, count = layout.teacher_rank, layout.sequence_length * layout.teacher_rank
+        standard = nodes[:, :count].reshape(len(nodes), -1, t)
+        factors = np.linalg.cholesky(self.variances)[list(layout.groups)]
+        fields = np.einsum("nlt,lst->nls", standard, factors).reshape(len(nodes), count)
+        return np.concatenate([nodes[:, count:], fields], axis=1)
+
+    def line_rows(
+        self, state: np.ndarray, outer_nodes: np.ndarray, columns: int, mode: int, line: LineOrders | None = None
+    ) -> np.ndarray:
+        """Average along the lines of outer nodes (n, k) what a mode of the kernel asks for.
+
+        Returns a row per line, (n, columns), three counts at its end: jumps, failures, proximal points. ``line``
+        replaces the rule's own orders.
+        """
+        largest = float(np.max(self.space.matrices(state, "self_overlap")))
+        line = (line or self.rule.line).for_field_scale(np.sqrt(largest))
+        nodes, weights = legendre_tables()
+        rows = np.zeros((len(outer_nodes), columns))
+        coordinates = self._coordinates(outer_nodes)
+        parameters = parameter_vector(self.model)
+        starts = minimiser_starts(self.model.sequence_length, self.model.rank)
+
+        workers = workers_of(self.threads)
+        block = len(rows)
+        if workers > 1 and len(rows) > LEAST_LINES:
+            block = max(LEAST_LINES // 2, -(-len(rows) // (BLOCKS_PER_THREAD * workers)))
+
+        def task(first: int) -> None:
+            self.kernel.module.average_lines(
+                first,
+                min(first + block, len(rows)),
+                coordinates,
+                state,
+                parameters,
+                line.scan,
+                starts,
+                line.piece_orders,
+                nodes,
+                weights,
+                mode,
+                rows,
+            )
+
+        spread(task, range(0, len(rows), max(block, 1)), workers)
+        return rows
+
+    def averages(self, state: np.ndarray) -> ChannelAverages:
+        """Average every integrand at a state (n,) inside the domain.
+
+        What is odd under a symmetry that leaves the state as it is averages to zero, and is set to it.
+        """
+        state = np.ascontiguousarray(state, dtype=float)
+        outer, at = self.outer(state), self.columns
+        rows = self.line_rows(state, outer.nodes, at.count + N_COUNTS, self.kernel.module.STATE_AVERAGES)
+        # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
+        sums = np.einsum("k,kj->j", outer.weights, rows[:, : at.count])
+        embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, : at.jacobian])
+        jacobian = sums[at.jacobian : at.test_error_slopes].reshape(at.size, at.size)
+        slopes = sums[at.test_error_slopes :]
+        for signs in self.space.fixing(state):
+            odd = np.flatnonzero(signs < 0)
+            sums[odd] = 0.0
+            embedded[:, odd] = 0.0
+            slopes[odd] = 0.0
+            jacobian[signs[:, None] != signs[None, :]] = 0.0
+        for moved in self.space.exchanges_fixing(state):
+            # Averages of a state whose columns are alike are alike, which the points are not.
+            sums[: at.size] = 0.5 * (sums[: at.size] + sums[moved])
+            embedded[:, : at.size] = 0.5 * (embedded[:, : at.size] + embedded[:, moved])
+            slopes = 0.5 * (slopes + slopes[moved])
+            jacobian = 0.5 * (jacobian + jacobian[np.ix_(moved, moved)])
+            odd = [self.space.odd.index(moved[i]) for i in self.space.odd]
+            blocks = slice(at.odd_blocks, at.jacobian)
+            sums[blocks] = 0.5 * (sums[blocks] + sums[blocks][odd])
+            embedded[:, blocks] = 0.5 * (embedded[:, blocks] + embedded[:, blocks][:, odd])
+        jumps, failures, points = rows[:, at.count :].sum(axis=0)
+        return ChannelAverages(
+            columns=at,
+            conjugates=sums[: at.size],
+            envelope=float(sums[at.envelope]),
+            loss=float(sums[at.loss]),
+            test_error=float(sums[at.test_error]),
+            derivatives=jacobian,
+            test_error_derivatives=slopes,
+            odd_blocks=sums[at.odd_blocks : at.jacobian],
+            jumps=int(jumps),
+            failures=int(failures),
+            points=int(points),
+            differences=embedded - sums[: at.jacobian],
+            outer=outer,
+        )
+
+    def parameter_slopes(self, state: np.ndarray) -> ParameterSlopes:
+        """Differentiate the averages at a state (n,) in every parameter of the model."""
+        state = np.ascontiguousarray(state, dtype=float)
+        # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
+        # A_11 alone breaks it. The sign symmetries hold whatever the parameters.
+        outer = self.outer(state, exchange=False)
+        n_parameters, size = len(parameter_vector(self.model)), self.space.size
+        columns = (size + 2) * n_parameters
+        rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, self.kernel.module.PARAMETER_SLOPES)
+        sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)
+        for signs in self.reversals_fixing(state):
+            sums[:size][signs < 0] = 0.0
+        return ParameterSlopes(sums[:size], sums[size], sums[size + 1])
+
+    def reversals_fixing(self, state: np.ndarray) -> list[np.ndarray]:
+        """Return the reversals of student and teacher, without renamings of tokens, that leave a state as it is."""
+        return StateSpace(self.space.layout, self.kernel.reversals).fixing(state)

@@ -1,0 +1,1 @@
+"""Families of solutions, followed as curves, cut into pieces and read off as branches."""

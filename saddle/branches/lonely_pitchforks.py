@@ -1,0 +1,130 @@
+"""Look for the branches of pitchforks at which none is known.
+
+A branch that is nearly vertical where it is born is not entered beside its pitchfork: on a rough rule averages step by
+more than alpha changes along it. Further on it is a branch like any other, and is looked for there: on the side on
+which the known branch is unstable, from that branch displaced along the kernel, and from informed states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from replica.symmetry.sectors import Sector
+from saddle.branches.families import Families, follow
+from saddle.branches.problem import sector_of
+from saddle.branches.search.sector_solver import Result, evaluation_of, informed_solution, solve_state, vanished
+from saddle.continuation.exploration import TracedBranch
+from saddle.continuation.outcomes import Outcome
+from saddle.continuation.special_points.finding import Event, EventKind
+
+__all__ = ["follow_from_lonely_pitchforks", "lonely_pitchforks"]
+
+# Relative distances in alpha at which a branch is looked for, and how far from the known one, in natural units.
+AWAY = (0.02, 0.06, 0.15)
+AMPLITUDES = (0.5, 0.3)
+# Relative distance in alpha from a pitchfork within which a branch of its sector is taken for its own.
+ITS_OWN = 0.05
+
+
+def lonely_pitchforks(families: Families) -> list[tuple[Event, Sector]]:
+    """Return the pitchforks at which no branch is known, and the sector of the branch that is missing.
+
+    Parameters
+    ----------
+    families
+        All curves that were found.
+
+    Returns
+    -------
+    list of (Event, Sector)
+        In the order of the curves; without those that a symmetry maps to others, and those at the interval's ends.
+    """
+    space = families.problem.space
+    met = {id(e) for branch in families.branches for e in branch.meets if e is not None and not _is_stub(branch, e)}
+    found = []
+    for branch in families.branches:
+        for event in branch.events:
+            if event.kind is not EventKind.PITCHFORK or not event.resolved or event.block is None or id(event) in met:
+                continue
+            free = set(sector_of(branch.section.block, space).free)
+            sector = space.sector_of(free | set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))))
+            if sector in space.sectors and space.is_aligned(sector) and not _has_its_own(families, sector, event):
+                found.append((event, sector))
+    return found
+
+
+def _has_its_own(families: Families, sector: Sector, event: Event) -> bool:
+    """Whether a curve of a sector passes next to a pitchfork, in alpha."""
+    room = ITS_OWN * event.parameter
+    reaches = [_reach(branch) for branch in families.of(sector) if not _is_stub(branch, event)]
+    return any(low - room <= event.parameter <= high + room for low, high in reaches)
+
+
+def _reach(branch: TracedBranch) -> tuple[float, float]:
+    alphas = [float(point.y[-1]) for point in branch.curve.points]
+    return min(alphas), max(alphas)
+
+
+def _is_stub(branch: TracedBranch, event: Event) -> bool:
+    """Whether a curve was lost at once beside a pitchfork."""
+    ends = zip(branch.meets, branch.curve.endings, strict=True)
+    if not any(met is None and outcome is Outcome.STEP_TOO_SHORT for met, outcome in ends):
+        return False
+    return max(abs(alpha - event.parameter) for alpha in _reach(branch)) < ITS_OWN * event.parameter
+
+
+def follow_from_lonely_pitchforks(families: Families, report: Callable[[str], object] = lambda what: None) -> Families:
+    """Look for the branch of every lonely pitchfork at which none was looked for yet, and follow what is found.
+
+    Parameters
+    ----------
+    families
+        All curves that were found.
+    report
+        Called with what is being done.
+
+    Returns
+    -------
+    Families
+        With the new curves; after Ctrl-C marked incomplete. That nothing is found proves no absence.
+    """
+    while families.complete:
+        tried = families.tried
+        lonely = [(e, sector) for e, sector in lonely_pitchforks(families) if not any(e is one for one in tried)]
+        if not lonely:
+            break
+        event, sector = lonely[0]
+        families = replace(families, tried=(*tried, event))
+        report(f"looking for what is born at alpha = {event.parameter:.3f}")
+        try:
+            found = next(_solutions(families, event, sector), None)
+        except KeyboardInterrupt:
+            return replace(families, complete=False)
+        if found is not None:
+            families = follow(families, *found, report)
+    return families
+
+
+def _solutions(families: Families, event: Event, sector: Sector) -> Iterator[tuple[np.ndarray, float]]:
+    """Yield solutions (n,) that break the symmetry of a pitchfork, each with its alpha."""
+    low, high = families.bounds
+    sides = (event.unstable_side,) if event.unstable_side else (1, -1)
+    for alpha in (event.parameter * (1.0 + side * away) for away in AWAY for side in sides):
+        for result in _attempts(families, event, sector, alpha) if low <= alpha <= high else ():
+            if result is None or result.outcome is not Outcome.CONVERGED:
+                continue
+            here = evaluation_of(result)
+            if not vanished(here, sector):
+                yield here.state, alpha
+
+
+def _attempts(families: Families, event: Event, sector: Sector, alpha: float) -> Iterator[Result | None]:
+    """Yield what Newton's method makes of the displaced branch, and of an informed state, at one alpha."""
+    problem = families.problem
+    kernel = event.kernel[:, 0] / np.linalg.norm(event.kernel[:, 0] / problem.units(event.x))
+    for size in AMPLITUDES:
+        yield solve_state(problem.evolution, sector, event.x + size * kernel, alpha)
+    yield informed_solution(problem.evolution, sector, alpha, most=1)

@@ -1,0 +1,245 @@
+"""Mend what a rough rule makes of a curve's parts: join what it broke, and drop what it only seems to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.branches.curve_parts import Part
+from saddle.branches.problem import AttentionProblem, state_evaluation
+from saddle.branches.search.solution_identity import ERRORS_APART, distance
+from saddle.continuation.special_points.finding import Event, EventKind
+
+__all__ = ["FRAGMENT", "mended"]
+
+# A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
+FRAGMENT = 0.1
+# The same, and the gap to that other one, for what is joined to it.
+SHORT = 0.02
+# How close to a pitchfork, relatively, a branch is lost that ends there, and what is left of its overlaps, at most.
+BESIDE, FADED = 0.05, 0.5
+# So close to it a branch that is nearly vertical is lost with whatever overlap.
+AT_IT = 5e-3
+# Places at which two parts are compared, and the distance in natural units of solutions that are one.
+PLACES, IDENTICAL = 5, 5e-3
+# Relative difference of states on both sides of a gap in one branch.
+JOINED = 0.3
+
+
+def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
+    """Return parts without doubles and noise, with short ones joined to or absorbed by what they belong to.
+
+    Parameters
+    ----------
+    parts
+        Of all curves.
+    problem
+        The equations that they solve.
+    """
+    return _told_apart(_attached(_absorbed(_joined(_distinct(parts, problem)))))
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """Return parts, short ones that a rough rule lost beside the end of a longer one joined to it."""
+    for short in sorted(parts, key=lambda part: part.data.reach[1] - part.data.reach[0]):
+        for other in parts:
+            if other is short or other.sector != short.sector or other.family != short.family:
+                continue
+            if other.attracting != short.attracting:
+                continue
+            for end in (0, 1):
+                whole = _with_short(other, short, end)
+                if whole is not None:
+                    rest = [part for part in parts if part is not short and part is not other]
+                    return _joined([*rest, whole])
+    return parts
+
+
+def _attached(parts: Sequence[Part]) -> list[Part]:
+    """Return parts, lost ends next to a pitchfork that nobody claims attached to it, if their overlaps vanish there.
+
+    On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished; at
+    the pitchfork itself, where the branch is nearly vertical, it may be lost with any overlap.
+    """
+    claimed = [event for part in parts for event in part.meets if event is not None]
+    found = []
+    for part in parts:
+        ends, meets = list(part.data.ends), list(part.meets)
+        for end in (0, 1):
+            event = _pitchfork_beside(part, end, parts) if ends[end].kind == "lost" else None
+            if event is not None and not any(event is other for other in claimed):
+                claimed.append(event)
+                ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), event
+        data = replace(part.data, ends=(ends[0], ends[1]))
+        found.append(replace(part, data=data, meets=(meets[0], meets[1])))
+    return found
+
+
+def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | None:
+    """Return the pitchfork, on a branch of higher symmetry, that breaks it to a part's sector next to its lost end."""
+    edge, free = part.data.reach[end], set(part.sector.free)
+    broken = list(part.sector.broken)
+    sizes = np.linalg.norm(part.data.states[:, broken], axis=1)
+    if not broken:
+        return None
+    room = BESIDE if sizes[-end] <= FADED * np.max(sizes) else AT_IT
+    near = []
+    for parent in parts:
+        for event in parent.events:
+            if event.kind is not EventKind.PITCHFORK or not event.resolved or event.block is None:
+                continue
+            directions = set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))))
+            away = abs(event.parameter - edge)
+            if set(parent.sector.free) | directions == free and away < room * edge:
+                near.append((away, event))
+    return min(near, key=lambda item: item[0])[1] if near else None
+
+
+def _distinct(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
+    """Return parts without those that lie on another one: on a rough rule one branch may be followed twice.
+
+    Of two, the one stays whose ends are better known, or that was found first.
+    """
+    found: list[Part] = []
+    for part in sorted(parts, key=lambda part: sum(end.kind in ("lost", "fold") for end in part.data.ends)):
+        if not any(_lies_on(part, other, problem) for other in found):
+            found.append(part)
+    return [part for part in parts if any(part is one for one in found)]
+
+
+def _told_apart(parts: list[Part]) -> list[Part]:
+    """Return parts without those that no pitchfork or fold connects to anything, and no free entropy tells from others.
+
+    Where a solution is nearly marginal, as at large V, the error of a rule alone breaks its symmetry: by less than it
+    errs itself.
+    """
+    return [part for part in parts if not (_is_alone(part) and _is_within_error(part, parts))]
+
+
+def _is_alone(part: Part) -> bool:
+    return all(event is None for event in part.meets) and all(end.kind == "lost" for end in part.data.ends)
+
+
+def _is_within_error(part: Part, parts: Sequence[Part]) -> bool:
+    """Whether a part's free entropy is, wherever it was solved, that of another part to within its error."""
+    low, high = part.data.reach
+    for other in parts:
+        if other is part or _is_alone(other):
+            continue
+        here = [state_evaluation(p.evaluation.detail) for p in part.traced.curve.points if low <= p.y[-1] <= high]
+        phi = other.data.free_entropies(np.array([one.alpha for one in here]))
+        if all(
+            abs(one.free_entropy - value) <= ERRORS_APART * one.free_entropy_error
+            for one, value in zip(here, phi, strict=True)
+        ):
+            return True
+    return False
+
+
+def _lies_on(part: Part, other: Part, problem: AttentionProblem) -> bool:
+    """Whether a part has the same solutions as another one, over most of its reach."""
+    if (part.sector, part.family) != (other.sector, other.family):
+        return False
+    places = np.geomspace(*part.data.reach, PLACES + 2)[1:-1]
+    space, variances = problem.space, problem.evolution.channel.variances
+    same = [
+        other.data.reaches(float(alpha))
+        and distance(space, variances, part.data.state(float(alpha))[0], other.data.state(float(alpha))[0]) < IDENTICAL
+        for alpha in places
+    ]
+    return sum(same) > PLACES // 2
+
+
+def _absorbed(parts: list[Part]) -> list[Part]:
+    """Return parts without fragments that lie between the end of a long part and the pitchfork it is born at.
+
+    So close to a pitchfork a rough rule's own noise bends the branch to and fro, with folds that are not there: what it
+    is there is the pitchfork, or, where no fragment reaches one, not known.
+    """
+    for other in parts:
+        for end in (0, 1):
+            near = _fragments_at(other, end, parts)
+            if not near:
+                continue
+            edge = other.data.reach[end]
+            births = [
+                event
+                for part in near
+                for event in part.meets
+                if event is not None and event.kind is EventKind.PITCHFORK
+            ]
+            # Its other end is none of theirs.
+            noise = [other.meets[end], *(met for part in near for met in part.meets)]
+            noise = [event for event in noise if _is_fold(event) and event is not other.meets[1 - end]]
+            ends, meets = list(other.data.ends), list(other.meets)
+            ends[end] = CurveEnd("pitchfork" if births else "lost", edge)
+            meets[end] = min(births, key=lambda event: abs(event.parameter - edge), default=None)
+            data = replace(other.data, ends=(ends[0], ends[1]))
+            events = tuple(event for event in other.events if all(event is not fold for fold in noise))
+            whole = replace(other, data=data, meets=(meets[0], meets[1]), events=events)
+            rest = [part for part in parts if part is not other and all(part is not one for one in near)]
+            return _absorbed([*rest, whole])
+    return parts
+
+
+def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
+    """Return the fragments of a part's branch beside one of its ends: short, and lost, or joined to such by folds."""
+    kind, edge = other.data.ends[end].kind, other.data.reach[end]
+    room = FRAGMENT * (other.data.reach[1] - other.data.reach[0])
+    near = [
+        part
+        for part in parts
+        if part is not other
+        and (part.sector, part.family) == (other.sector, other.family)
+        and part.data.reach[1] - part.data.reach[0] < room
+        and min(abs(alpha - edge) for alpha in part.data.reach) < room
+        # What lies well within the longer part's own reach is another arm.
+        and (part.data.reach[1] < edge * (1.0 + BESIDE) if end == 0 else part.data.reach[0] > edge * (1.0 - BESIDE))
+    ]
+    lost = [part for part in near if any(own.kind == "lost" for own in part.data.ends)]
+    folds = [event for part in lost for event in part.meets if _is_fold(event)]
+    joined = [part for part in near if any(event is met for event in folds for met in part.meets)]
+    found = [part for part in near if any(part is one for one in (*lost, *joined))]
+    if kind == "lost":
+        return found
+    if kind == "fold" and any(other.meets[end] is met for part in found for met in part.meets):
+        return found
+    # A fold joins two parts: one alone is the rule's noise, too.
+    alone = all(other.meets[end] is not met for part in parts if part is not other for met in part.meets)
+    return found if kind == "fold" and alone else []
+
+
+def _is_fold(event: Event | None) -> bool:
+    return event is not None and event.kind is EventKind.FOLD
+
+
+def _with_short(other: Part, short: Part, end: int) -> Part | None:
+    """Return a part continued beyond one of its ends by a short one; None where they are not one branch."""
+    a, b = other.data, short.data
+    if a.ends[end].kind != "lost" or b.ends[1 - end].kind != "lost":
+        return None
+    beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
+    gap = (a.alpha[0] - b.alpha[-1]) if end == 0 else (b.alpha[0] - a.alpha[-1])
+    room = SHORT * (a.alpha[-1] - a.alpha[0])
+    if not beyond.any() or gap > room or b.alpha[-1] - b.alpha[0] > room:
+        return None
+    here, there = a.states[-end], b.states[beyond][end - 1]
+    if np.max(np.abs(here - there)) > JOINED * np.max(np.abs(here)):
+        return None
+
+    def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.concatenate([first, second[beyond]] if end else [second[beyond], first])
+
+    arrays = ("alpha", "states", "tangents", "free_entropy", "average_envelope", "test_error", "test_error_slope")
+    ends, vanishing, meets = list(a.ends), list(a.vanishing), list(other.meets)
+    ends[end], vanishing[end], meets[end] = b.ends[end], b.vanishing[end], short.meets[end]
+    curve = BranchCurve(
+        **{name: both(getattr(a, name), getattr(b, name)) for name in arrays},
+        ends=(ends[0], ends[1]),
+        vanishing=(vanishing[0], vanishing[1]),
+    )
+    events = (*other.events, *short.events)
+    return replace(other, data=curve, meets=(meets[0], meets[1]), events=events)

@@ -1,0 +1,160 @@
+"""Name the parts of curves by what they are: pieces, with one solution per alpha.
+
+A piece is named by what its solutions attend by. The short name, such as "positional", goes to the first piece of a
+family, by increasing alpha, that attracts state evolution within its sector (or to the first one, if none does); the
+others say where they are born: "positional from agnostic", "semantic from fold". So a name does not depend on the
+range that was asked for, but on the solutions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from replica.symmetry.sectors import FAMILIES, Sector
+from saddle.averages.state_space import StateSpace
+from saddle.branches.branch_curve import BranchCurve
+from saddle.branches.curve_parts import Part, parts_of
+from saddle.branches.families import Families
+from saddle.branches.part_mending import FRAGMENT, mended
+from saddle.branches.search.sector_solver import canonical_signs
+from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+
+__all__ = ["Piece", "piece_with", "pieces_of"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a curve on which alpha is monotone: one branch.
+
+    Attributes
+    ----------
+    name
+        As the module says.
+    sector
+        Which order parameters are non-zero.
+    evolution
+        The equations it solves.
+    curve
+        Its nodes, by increasing alpha, and how it ends.
+    attracting
+        Whether state evolution within the sector is attracted to it.
+    events
+        Special points of the curve that it is a part of.
+    meets
+        Events at its lower and its higher end: a fold, or a pitchfork on another branch; or None.
+    """
+
+    name: str
+    sector: Sector
+    evolution: StateEvolution
+    curve: BranchCurve
+    attracting: bool
+    events: tuple[Event, ...] = ()
+    meets: tuple[Event | None, Event | None] = (None, None)
+
+    @property
+    def family(self) -> str:
+        """What it attends by."""
+        return self.name.split()[0]
+
+    @property
+    def fragment(self) -> bool:
+        """Whether it is what a rough rule left of a piece beside it."""
+        return "fragment" in self.name.split()
+
+
+def pieces_of(families: Families) -> tuple[Piece, ...]:
+    """Return the pieces of all curves, named, family by family and by increasing alpha in each."""
+    problem = families.problem
+    there: dict[int, StateEvaluation | None] = {}
+    cut = [part for traced in families.branches for part in parts_of(problem, traced, there)]
+    parts = mended(cut, problem)
+    found = []
+    for family in FAMILIES:
+        own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
+        for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
+            found.append(
+                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.events, part.meets)
+            )
+    pieces = tuple(found)
+    return tuple(replace(piece, curve=_with_partners(piece, pieces)) for piece in pieces)
+
+
+def _names(family: str, own: Sequence[Part], parts: Sequence[Part], space: StateSpace) -> list[str]:
+    """Return the names of a family's pieces, given by increasing alpha."""
+    whole = [part for part in own if not _is_fragment(part, own)]
+    main = next((part for part in whole if part.attracting), whole[0] if whole else None)
+    names, counts = [], {}
+    for part in own:
+        if part is main:
+            stem = family
+        elif all(part is not other for other in whole):
+            stem = f"{family} fragment"
+        else:
+            stem = f"{family} from {_origin(part, parts, space)}"
+        counts[stem] = counts.get(stem, 0) + 1
+        names.append(stem if counts[stem] == 1 else f"{stem} ({counts[stem]})")
+    return names
+
+
+def _origin(part: Part, parts: Sequence[Part], space: StateSpace) -> str:
+    """Say in a word where a piece is born: at its end of lower alpha."""
+    event, end = part.meets[0], part.data.ends[0]
+    if event is None:
+        return {"onset": "null", "bound": "below"}.get(end.kind, "nowhere known")
+    if event.kind is EventKind.FOLD:
+        return "fold"
+    parents = [other.family for other in parts if any(event is one for one in other.events)]
+    return parents[0] if parents else "pitchfork"
+
+
+def _is_fragment(part: Part, own: Sequence[Part]) -> bool:
+    """Whether a piece was lost in or beside the reach of a much longer one of its sector."""
+    low, high = part.data.reach
+    if all(end.kind != "lost" for end in part.data.ends):
+        return False
+    for other in own:
+        first, last = other.data.reach
+        room = FRAGMENT * (last - first)
+        beside = first - room < high and low < last + room
+        if other is not part and other.sector == part.sector and high - low < room and beside:
+            return True
+    return False
+
+
+def piece_with(event: Event, pieces: Sequence[Piece], evolution: StateEvolution) -> Piece | None:
+    """Return the piece that an event lies on; None where no piece reaches it.
+
+    A curve with a fold passes the same alpha on several pieces: the event is on the one whose solution there is its
+    own. A fold itself belongs to the first of the two pieces that it ends.
+    """
+    own = [piece for piece in pieces if any(event is one for one in piece.events)]
+    ended = [piece for piece in own if any(event is met for met in piece.meets)]
+    if event.kind is EventKind.FOLD:
+        return ended[0] if ended else None
+    reaching = [piece for piece in own if piece.curve.reaches(event.parameter)] or ended
+    if len(reaching) < 2:
+        return reaching[0] if reaching else None
+    units = evolution.scales(evolution.space.floored(event.x))
+    there = canonical_signs(event.x, evolution.space)
+    return min(reaching, key=lambda piece: float(np.max(np.abs(piece.curve.state(event.parameter)[0] - there) / units)))
+
+
+def _with_partners(piece: Piece, pieces: Sequence[Piece]) -> BranchCurve:
+    """Return a piece's curve with the names of the branches on which it ends."""
+    ends = []
+    for event, end in zip(piece.meets, piece.curve.ends, strict=True):
+        partner = ""
+        if event is not None and event.kind is EventKind.FOLD:
+            partner = next((p.name for p in pieces if p is not piece and any(event is met for met in p.meets)), "")
+        elif event is not None:
+            parents = [p for p in pieces if any(event is one for one in p.events) and p.curve.reaches(event.parameter)]
+            partner = parents[0].name if parents else ""
+        elif end.kind == "onset":
+            partner = "null"
+        ends.append(replace(end, partner=partner))
+    return replace(piece.curve, ends=(ends[0], ends[1]))

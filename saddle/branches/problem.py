@@ -1,0 +1,210 @@
+"""The saddle-point equations as the continuation engine sees them: order parameters and some parameters."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from replica.common.errors import InvalidModel
+from replica.quantities.names import ALPHA, model_parameters
+from replica.symmetry.sectors import Sector
+from saddle.averages.channel import ChannelAverages
+from saddle.averages.state_space import StateSpace
+from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.problem import Evaluation, Symmetry
+from saddle.continuation.subspaces import Block
+from saddle.state_evolution.state_evolution import ResidualParameterSlopes, StateEvaluation, StateEvolution
+
+__all__ = [
+    "LINE_PARAMETERS", "AttentionEvaluation", "AttentionProblem", "overlap_block", "sector_block", "sector_of",
+    "state_evaluation",
+]  # fmt: skip
+
+LINE_PARAMETERS = ("omega", "sigma", "regularization")
+"""The model's parameters that transitions are continued in."""
+
+OMEGA_UNIT = 0.3
+# Averages kept, in case the next evaluation differs by alpha alone.
+REMEMBERED = 12
+
+
+def sector_block(sector: Sector, space: StateSpace) -> Block:
+    """Return the invariant subspace of a sector, with its unknowns as coordinates."""
+    return _axes(sector.free, space)
+
+
+def overlap_block(sector: Sector, index: int, space: StateSpace) -> Block:
+    """Return the block of dF/du at solutions of a sector that holds one of the unknowns that vanish there."""
+    return _axes(space.block_of(sector, index), space)
+
+
+def _axes(indices: tuple[int, ...], space: StateSpace) -> Block:
+    basis = np.eye(space.size)[:, list(indices)]
+    return Block(basis, basis.T, basis.T, ())
+
+
+def sector_of(block: Block, space: StateSpace) -> Sector:
+    """Return the sector whose unknowns a block's coordinates are."""
+    return space.sector_of(set(map(int, np.flatnonzero(np.any(block.basis != 0.0, axis=1)))))
+
+
+def state_evaluation(evaluation: object) -> StateEvaluation:
+    """Return what an evaluation of an :class:`AttentionProblem` was computed from."""
+    detail = evaluation.detail if isinstance(evaluation, Evaluation) else evaluation
+    if not isinstance(detail, StateEvaluation):
+        raise TypeError(f"not an evaluation of the saddle-point equations: {type(detail).__name__}")
+    return detail
+
+
+class AttentionEvaluation(Evaluation):
+    """An evaluation whose derivatives in the model's parameters, which cost three times as much, wait to be asked."""
+
+    _evolution: StateEvolution
+    _over: tuple[str, ...]
+
+    def __init__(self, here: StateEvaluation, evolution: StateEvolution, over: tuple[str, ...]) -> None:
+        values = {
+            "residual": here.full_residual,
+            "jacobian": here.full_jacobian,
+            "scales": here.full_scales,
+            "potential": here.free_entropy,
+            "detail": here,
+            "_evolution": evolution,
+            "_over": over,
+        }
+        # A frozen dataclass is filled in like this; two of its fields are computed below.
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def _slopes(self) -> ResidualParameterSlopes | None:
+        here = state_evaluation(self)
+        if len(self._over) == 1:
+            return None
+        return self._evolution.parameter_slopes(here.state, here.alpha, here.averages)
+
+    @cached_property
+    def _columns(self) -> list[int]:
+        names = [quantity.name for quantity in model_parameters(self._evolution.model.structure)]
+        return [names.index(name) for name in self._over[1:]]
+
+    @cached_property
+    def parameter_derivatives(self) -> np.ndarray:
+        """DF/dp in alpha and the parameters of the line, (n, k)."""
+        own = state_evaluation(self).alpha_derivative[:, None]
+        return own if self._slopes is None else np.hstack([own, self._slopes.residual[:, self._columns]])
+
+    @cached_property
+    def potential_derivatives(self) -> np.ndarray:
+        """Explicit derivatives of Phi, (k,)."""
+        own = [-state_evaluation(self).averages.envelope]
+        return np.array(own if self._slopes is None else [*own, *self._slopes.free_entropy[self._columns]])
+
+    @cached_property
+    def test_error_derivatives(self) -> np.ndarray:
+        """Explicit derivatives of the test error per token, (k,); it does not depend on alpha."""
+        return np.array([0.0] if self._slopes is None else [0.0, *self._slopes.test_error[self._columns]])
+
+
+@dataclass(frozen=True)
+class AttentionProblem:
+    """F(u; alpha, ...) = 0 with F = u - G(alpha f(u)), see :mod:`saddle.state_evolution.state_evolution`.
+
+    Attributes
+    ----------
+    evolution
+        The equations on their rule, at the model's own parameters.
+    over
+        Names of the parameters of the problem: "alpha", then perhaps one of ``LINE_PARAMETERS``.
+    """
+
+    evolution: StateEvolution
+    over: tuple[str, ...] = (ALPHA.name,)
+    # Much of the Jacobian is a sum over a finite number of lines, whose jumps come and go.
+    difference_step: float = 1e-2
+    # F = u - G(u): positive eigenvalues are stable under damped state evolution.
+    stability_sign: float = 1.0
+    _remembered: OrderedDict[bytes, ChannelAverages] = field(default_factory=OrderedDict, repr=False, compare=False)
+
+    @property
+    def space(self) -> StateSpace:
+        """What the unknowns are."""
+        return self.evolution.space
+
+    @property
+    def size(self) -> int:
+        """Number n of unknowns."""
+        return self.space.size
+
+    @property
+    def noise(self) -> float:
+        """Of the rule."""
+        return self.evolution.rule.noise
+
+    @property
+    def symmetries(self) -> tuple[Symmetry, ...]:
+        """Generators of the model's symmetries that act by signs."""
+        return tuple(Symmetry(np.diag(np.array(signs, dtype=float))) for signs in self.space.generators)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The model's own values of the parameters, (k,); 1 for alpha."""
+        named = self.evolution.model.parameter_values()
+        return np.array([named.get(name, 1.0) for name in self.over])
+
+    def at(self, parameters: np.ndarray) -> StateEvolution:
+        """Return the equations at values of the parameters.
+
+        Raises
+        ------
+        OutsideDomain
+            If there is no such model.
+        """
+        changes = dict(zip(self.over[1:], map(float, parameters[1:]), strict=True))
+        model = self.evolution.model
+        if all(getattr(model, name) == value for name, value in changes.items()):
+            return self.evolution
+        try:
+            return replace(self.evolution, model=replace(model, **changes))
+        except InvalidModel as error:
+            raise OutsideDomain(str(error)) from None
+
+    def _averages(self, evolution: StateEvolution, state: np.ndarray, parameters: np.ndarray) -> ChannelAverages:
+        key = state.tobytes() + parameters[1:].tobytes()
+        if key not in self._remembered:
+            self._remembered[key] = evolution.channel.averages(state)
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
+        return self._remembered[key]
+
+    def evaluate(self, x: np.ndarray, parameters: np.ndarray) -> Evaluation:
+        """Evaluate F, its derivatives, and Phi as the potential.
+
+        Raises
+        ------
+        OutsideDomain
+            Outside the domain of the equations or of the model's parameters.
+        """
+        alpha = float(parameters[0])
+        if not alpha > 0.0:
+            raise OutsideDomain(f"alpha must be positive, got {alpha!r}")
+        state = np.array(x, dtype=float)
+        evolution = self.at(parameters)
+        evolution.check_domain(state)
+        averages = self._averages(evolution, state, parameters)
+        return AttentionEvaluation(evolution.evaluate(state, alpha, averages), evolution, self.over)
+
+    def units(self, x: np.ndarray) -> np.ndarray:
+        """Return natural sizes of the order parameters at a state."""
+        return self.evolution.scales(self.space.floored(x))
+
+    def parameter_units(self, parameters: np.ndarray) -> np.ndarray:
+        """Return natural sizes: alpha, sigma and lambda are changed by factors, omega by parts of its range."""
+        units = np.abs(np.asarray(parameters, dtype=float))
+        for k, name in enumerate(self.over):
+            if name == "omega":
+                units[k] = OMEGA_UNIT
+        return units

@@ -1,0 +1,1 @@
+"""Solutions at one alpha: sectors, starts, and which solutions are one."""

@@ -1,0 +1,1 @@
+"""One curve of solutions, traced with step control."""

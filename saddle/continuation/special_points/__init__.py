@@ -1,0 +1,1 @@
+"""Folds, branch points, pitchforks and zeros on a curve, and lines of them."""

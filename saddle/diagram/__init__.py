@@ -1,0 +1,1 @@
+"""From a model to what its phase diagram contains."""

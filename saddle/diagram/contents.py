@@ -1,0 +1,292 @@
+"""A solved phase diagram: branches, transitions, baseline, and what can be asked of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from baselines import BASELINES, Baseline, LinearPositional
+from replica.common.errors import InvalidArgument
+from replica.model.attention_model import AttentionModel
+from saddle.averages.quadrature import OuterRule
+from saddle.branches.branch import Branch
+from saddle.branches.branch_curve import OnCurve
+from saddle.diagram.audit import Audit
+from saddle.diagram.minimum_continuity import without_jumps
+from saddle.diagram.solve_arguments import checked_baselines
+from saddle.transitions.baseline_crossing import Crossing, find_crossing
+from saddle.transitions.bifurcations import Transition
+from saddle.transitions.global_minimum import Phase, find_phases
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["LINEAR", "Phase", "PhaseDiagram", "known_phases"]
+
+LINEAR = "linear positional"
+# Those that take every model.
+GENERAL_BASELINES = (LINEAR, "uniform attention")
+
+
+def known_phases(
+    branches: Sequence[OnCurve], transitions: Sequence[Transition], searched: tuple[float, float], audit: Audit
+) -> tuple[Phase, ...]:
+    """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
+    if not audit.complete:
+        return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
+    phases = without_jumps(find_phases(branches, transitions, *searched), branches, transitions, audit.alphas)
+    missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
+    return tuple(
+        replace(phase, branch=None, reason=reason) if reason else phase
+        for phase, reason in zip(phases, missing, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class PhaseDiagram:
+    """Branches, transitions and baseline of one model over a range of sample complexities.
+
+    Attributes
+    ----------
+    model
+        The model solved.
+    alpha
+        Grid of sample complexities n/d, increasing, (n,).
+    branches
+        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branches.branch.Branch`; further
+        pieces of a family, which folds or separate pitchforks give it, by where they are born, such as "positional
+        from agnostic"; "null" where Q = 0 is a solution.
+    alpha_c
+        The first of all first-order transitions between positional and semantic branches that attract: where both
+        have the same training loss, whether or not a third branch has a lower one. None if there is none in the range
+        (see ``reasons``).
+    alpha_l
+        The first alpha at which the global minimum's test error falls below the linear baseline's, or None if there is
+        none in the range (see ``reasons``).
+    bifurcations
+        Pitchforks and folds, by increasing alpha.
+    linear_baseline
+        The linear positional baseline.
+    reasons
+        In words, why a transition is None.
+    rule
+        Quadrature rule of the stored points; transitions are reported on ``rule.refined()``.
+    complete
+        False if the computation was interrupted: what is there is valid, but not all.
+    first_order
+        First-order transitions of the global minimum, between any branches, by increasing alpha; ``alpha_c`` is among
+        them if it is one.
+    audit
+        Where solutions were looked for that no branch leads to, from how many starts, and with what result.
+    searched
+        Interval of alpha in which families were looked for and followed; the model determines it, and the highest
+        alpha asked for may extend it.
+    everywhere
+        First-order transitions of the global minimum and bifurcations over all of this interval.
+    """
+
+    model: AttentionModel
+    alpha: np.ndarray
+    branches: Mapping[str, Branch]
+    alpha_c: Transition | None
+    alpha_l: Transition | None
+    bifurcations: tuple[Transition, ...]
+    linear_baseline: LinearPositional
+    reasons: Mapping[str, str]
+    rule: OuterRule
+    complete: bool = True
+    first_order: tuple[Transition, ...] = ()
+    audit: Audit = Audit()
+    searched: tuple[float, float] = (0.0, float("inf"))
+    everywhere: tuple[Transition, ...] = ()
+
+    @property
+    def transitions(self) -> dict[str, Transition]:
+        """Every located transition under a name: alpha_c, alpha_l, and others by their branches.
+
+        Further jumps of the global minimum are named as "agnostic / semantic", bifurcations as "agnostic -> semantic".
+        Several of one name are numbered by increasing alpha, whatever the range asked for.
+        """
+        named = {"alpha_c": self.alpha_c, "alpha_l": self.alpha_l}
+        counts: dict[str, int] = {}
+        inside = (*(jump for jump in self.first_order if jump != self.alpha_c), *self.bifurcations)
+        for transition in sorted((*self.everywhere,), key=lambda one: (one.kind != "first-order", one.alpha)):
+            stem = (" / " if transition.kind == "first-order" else " -> ").join(transition.between)
+            counts[stem] = counts.get(stem, 0) + 1
+            if transition in inside:
+                named[stem if counts[stem] == 1 else f"{stem} ({counts[stem]})"] = transition
+        return {name: transition for name, transition in named.items() if transition is not None}
+
+    @property
+    def global_minimum(self) -> tuple[str | None, ...]:
+        """Name of the branch of lowest training loss at each grid point; None where it is not known."""
+        phases = self.phases
+        found = []
+        for alpha in self.alpha:
+            found.append(next((phase.branch for phase in phases if phase.low <= alpha <= phase.high), None))
+        return tuple(found)
+
+    @cached_property
+    def all_phases(self) -> tuple[Phase, ...]:
+        """As :attr:`phases`, over all of the interval in which branches were followed."""
+        branches = list(self.branches.values())
+        return known_phases(branches, self.everywhere, self.searched, self.audit)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Ranges of alpha in which one branch is the global minimum, by increasing alpha.
+
+        They end at the transition that explains the change. Where the minimum is not known, ``reason`` says why.
+        """
+        low, high = float(self.alpha[0]), float(self.alpha[-1])
+        inside = [phase for phase in self.all_phases if phase.low < high and phase.high > low]
+        return tuple(replace(phase, low=max(phase.low, low), high=min(phase.high, high)) for phase in inside)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
+        from saddle.output.files.diagram_file import to_dataset
+
+        return to_dataset(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the diagram to a netCDF file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        from saddle.output.files.diagram_file import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> PhaseDiagram:
+        """Read back what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file, or it is not a saved diagram.
+        """
+        from saddle.output.files.diagram_file import load
+
+        return load(path)
+
+    def crossing(self, baseline: str | Baseline) -> Crossing:
+        """Return the first alpha at which the global minimum beats a baseline in test error.
+
+        ``alpha_l`` is this for the linear positional layer.
+
+        Parameters
+        ----------
+        baseline
+            A name in :data:`baselines.BASELINES`, or a baseline made for this model.
+
+        Returns
+        -------
+        Crossing
+            With a transition, or the reason in words why there is none in this range.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of this name.
+        """
+        jumps = [transition for transition in self.everywhere if transition.kind == "first-order"]
+        asked = float(self.alpha[0]), float(self.alpha[-1])
+        return find_crossing(list(self.branches.values()), baseline, self.all_phases, jumps, asked)
+
+    def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
+        """Draw overlaps, training loss and test error against alpha.
+
+        Parameters
+        ----------
+        baselines
+            Drawn in the panel of test errors: names in :data:`baselines.BASELINES`, or baselines made for this model.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of some name.
+        """
+        from saddle.output.diagram_figure import plot_phase_diagram
+
+        return plot_phase_diagram(self, self.made_baselines(baselines))
+
+    @property
+    def applicable_baselines(self) -> tuple[str, ...]:
+        """Names of the baselines that take this model."""
+        return tuple(BASELINES) if self.model.structure.is_plain else GENERAL_BASELINES
+
+    def made_baselines(self, baselines: Sequence[str | Baseline]) -> tuple[Baseline, ...]:
+        """Return baselines of this model, those given by name computed.
+
+        Raises
+        ------
+        ValueError
+            If there is no baseline of some name.
+        """
+        if isinstance(baselines, str):
+            raise InvalidArgument(f"baselines must be a sequence, got the string {baselines!r}")
+        baselines = checked_baselines(baselines)
+        unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
+        if unknown:
+            raise InvalidArgument(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")
+        own = {self.linear_baseline.name: self.linear_baseline}
+        return tuple(
+            (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines
+        )
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str = "attention",
+        line_width: float = 31.0,
+        baselines: Sequence[str | Baseline] | None = None,
+    ) -> list[Path]:
+        r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
+
+        Parameters
+        ----------
+        folder
+            Where to; made if it does not exist.
+        formats
+            Any of "latex" (a document ``report.tex``, and ``equations.tex`` to be read by ``\input`` in a paper),
+            "markdown", "html" (one file that needs nothing else) and "pdf" (needs pdflatex).
+        latex_names
+            LaTeX for symbols that are to look otherwise, by name or letter, such as
+            ``{"semantic_overlap": r"\vartheta"}``.
+        prefix
+            Labels of equations begin with ``eq:`` and this.
+        line_width
+            What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
+            for a paper of two columns.
+        baselines
+            Listed with their test errors, and drawn: names in :data:`baselines.BASELINES`, or baselines made for this
+            model. By default, all that take the model.
+
+        Returns
+        -------
+        list of Path
+            The files written. The same diagram gives the same bytes.
+
+        Raises
+        ------
+        ValueError
+            If a format, a name, the prefix, the width or a baseline is refused, pdflatex is missing, or the folder
+            cannot be written.
+        """
+        from saddle.output.report import write_report
+
+        chosen = self.applicable_baselines if baselines is None else baselines
+        return write_report(self, folder, formats, latex_names, prefix, line_width, chosen)

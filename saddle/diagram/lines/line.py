@@ -1,0 +1,111 @@
+"""A line of transitions: what :func:`saddle.solve_transition_line` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.common.checked_arguments import checked_number
+from replica.common.errors import InvalidArgument
+from replica.model.attention_model import AttentionModel
+from replica.quantities.names import order_parameters
+from saddle.averages.quadrature import OuterRule
+from saddle.diagram.lines.ends import LineEnd
+
+__all__ = ["TransitionLine", "empty_line"]
+
+
+@dataclass(frozen=True)
+class TransitionLine:
+    """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
+
+    Attributes
+    ----------
+    name, kind, between
+        As in the phase diagram from which the line was started.
+    model
+        The model; along the line ``over`` replaces one of its parameters.
+    over
+        Name of that parameter.
+    parameter, alpha, error
+        Where the transition is, on a rule ten times finer than the line was continued on, and the error of alpha,
+        (n,).
+    tangent
+        d alpha/d parameter, (n,).
+    order_parameters
+        (q, m, V, theta) of the solution at the transition, or of both, (n, s, 4).
+    free_entropy, test_error
+        Phi and the test error per token, (n, s).
+    metastable
+        For a baseline crossing, whether the other of the positional and the semantic solution has the larger Phi
+        there, (n,): then the global minimum does not cross the baseline here, but at the first-order transition.
+        None for other kinds.
+    endings
+        How the line ended on both sides, in words.
+    ends
+        Special points at which it ends, or None.
+    rule
+        Quadrature rule on which the line was continued.
+    reason
+        In words, why there is no line; "" if there is one.
+    complete
+        False after an interruption: what is there is valid.
+    """
+
+    name: str
+    kind: str
+    between: tuple[str, str]
+    model: AttentionModel
+    over: str
+    parameter: np.ndarray
+    alpha: np.ndarray
+    error: np.ndarray
+    tangent: np.ndarray
+    order_parameters: np.ndarray
+    free_entropy: np.ndarray
+    test_error: np.ndarray
+    endings: tuple[str, str]
+    rule: OuterRule | None
+    reason: str = ""
+    complete: bool = True
+    ends: tuple[LineEnd | None, LineEnd | None] = (None, None)
+    metastable: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Make every array read-only."""
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return len(self.alpha)
+
+    def at(self, value: float) -> float:
+        """Return alpha at a value of the parameter, by cubic interpolation between points and their tangents.
+
+        Raises
+        ------
+        ValueError
+            If the line does not pass this value, or it is no number.
+        """
+        value = checked_number("value", value)
+        for k in range(len(self) - 1):
+            low, high = sorted((self.parameter[k], self.parameter[k + 1]))
+            if low <= value <= high and high > low:
+                width = self.parameter[k + 1] - self.parameter[k]
+                x = (value - self.parameter[k]) / width
+                a, b = self.alpha[k], self.alpha[k + 1]
+                u, v = self.tangent[k] * width, self.tangent[k + 1] * width
+                return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
+        raise InvalidArgument(f"value: the line {self.name} does not pass {self.over} = {value!r}")
+
+
+def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
+    """Return a line without points, and why it has none."""
+    none, unknowns = np.zeros(0), len(order_parameters(model.structure.layout))
+    return TransitionLine(
+        name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, unknowns)), np.zeros((0, 1)),
+        np.zeros((0, 1)), ("", ""), None, reason, complete,
+    )  # fmt: skip

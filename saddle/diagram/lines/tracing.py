@@ -1,0 +1,308 @@
+"""Continue a transition in a second parameter of the model: the lines of the phase diagram in two parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from tqdm import tqdm
+
+from replica.common.numeric_errors import numpy_defaults
+from replica.model.attention_model import AttentionModel
+from replica.quantities.names import ALPHA
+from replica.symmetry.sectors import Sector
+from saddle.averages.quadrature import OuterRule
+from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state, vanished
+from saddle.continuation.curve.curves import CurvePoint, CurveSystem
+from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.outcomes import Outcome, SolverError
+from saddle.diagram.contents import PhaseDiagram
+from saddle.diagram.lines.ends import LineEnd, classify_end
+from saddle.diagram.lines.line import TransitionLine, empty_line
+from saddle.diagram.lines.start import (
+    canonical_name,
+    canonical_parameter,
+    check_diagram,
+    check_range,
+    checked_highest,
+    equations_of,
+    find_start,
+)
+from saddle.diagram.solve_arguments import checked_points, checked_solve
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.transitions.bifurcations import Transition
+from saddle.transitions.equations import (
+    BaselineCrossing,
+    TransitionEquations,
+)
+from saddle.transitions.sharpening import LocatedTransition, sharpen
+
+__all__ = ["TransitionLine", "solve_transition_line"]
+
+CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
+# Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
+SMALL = 0.08
+VANISHES = "an overlap vanishes"
+# The same, where the line could not be followed any further: near its end the equations say little.
+FADED = 0.4
+# Distance of two points that are one.
+SAME = 1e-9
+# By how much alpha may change, relatively, from one stored point of a line to the next.
+STEEP = 0.15
+
+
+def _overlap_vanishes(equations: TransitionEquations) -> Stop:
+    """Stop where an overlap of a solution on the line shrinks to zero: its family ends there, and the line."""
+
+    def reached(before: CurvePoint, after: CurvePoint) -> bool:
+        place = 0
+        for sector in equations.sectors:
+            for i in sector.broken:
+                k = place + sector.free.index(i)
+                first, last, unit = before.y[k], after.y[k], np.sqrt(max(after.y[place], 1e-12))
+                if first * last <= 0.0 or (abs(last) < SMALL * unit and abs(last) < abs(first)):
+                    return True
+            place += len(sector.free)
+        return False
+
+    return Stop(VANISHES, reached)
+
+
+@numpy_defaults
+def solve_transition_line(
+    model: AttentionModel,
+    transition: str,
+    over: str = "omega",
+    between: Sequence[float] = (0.0, 0.5),
+    *,
+    points: int = 40,
+    alpha: Sequence[float] = (0.01, 3.0),
+    highest_alpha: float = 10.0,
+    tolerance: float | None = None,
+    rule: OuterRule | None = None,
+    diagram: PhaseDiagram | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> TransitionLine:
+    """Continue a transition in a parameter of the model, by pseudo-arclength continuation of its own equations.
+
+    Parameters
+    ----------
+    model
+        The model.
+    transition
+        "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation or a jump
+        as in ``PhaseDiagram.transitions``, such as "agnostic -> semantic" or "agnostic / semantic", or that of a
+        baseline in :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
+    over
+        "omega", "sigma" or "regularization" (also called "lambda").
+    between
+        Lowest and highest value of it.
+    points
+        Number of values of the parameter, evenly spaced between the lowest and the highest, at which the line is
+        solved, wherever it passes them; where it is steep in alpha, points are added.
+    alpha
+        Range in which the transition is looked for first, at the model's own value of the parameter (or in the
+        middle of the range, if that lies outside).
+    highest_alpha
+        Where a line that runs off is cut.
+    tolerance, rule, threads
+        As for :func:`saddle.solve_phase_diagram`.
+    diagram
+        A solved diagram to start from, to save solving one: of the same model, the parameter anywhere in its range.
+    progress
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    TransitionLine
+        Without points, and with a reason in words, if the transition was not found. A line ends at the ends of the
+        range, where an overlap vanishes, or where it cannot be followed any further; it may turn back. After
+        Ctrl-C, what was computed so far, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If the transition or the parameter is unknown, another argument is none of its kind or out of range, or the
+        diagram is not one of this model, but for the parameter.
+
+    Notes
+    -----
+    A line of first-order transitions solves both saddle-point equations and equal Phi together; since Phi is
+    stationary its slope is -(d_p Phi_A - d_p Phi_B)/(d_alpha Phi_A - d_alpha Phi_B) with explicit derivatives
+    (theory notes in docs/, section 10).
+    """
+    name = canonical_name(transition)
+    over = canonical_parameter(over)
+    # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
+    points = checked_points(points)
+    checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
+    alpha, tolerance, threads = checked.alpha, checked.tolerance, checked.threads
+    low, high = check_range(model, over, between, points)
+    highest_alpha = checked_highest(highest_alpha, alpha[0])
+    check_diagram(diagram, model, over, (low, high), rule)
+    with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
+        bar.set_postfix_str("solving one phase diagram")
+        found = find_start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
+        bar.set_postfix_str("")
+        if isinstance(found, str):
+            return empty_line(name, model, over, found, complete=found != "the computation was interrupted")
+        solved, located = found
+        evolution = StateEvolution(solved.model, solved.rule, threads)
+        equations = equations_of(name, located, solved)
+        return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
+
+
+def _follow(
+    name: str,
+    model: AttentionModel,
+    over: str,
+    between: tuple[float, float],
+    points: int,
+    highest_alpha: float,
+    evolution: StateEvolution,
+    equations: TransitionEquations,
+    transition: Transition,
+    bar: tqdm,
+) -> TransitionLine:
+    """Trace the line, solve it at the wanted values of the parameter, and sharpen every point."""
+    names = (ALPHA.name, over)
+    system = equations.system(evolution, names)
+    states = [
+        np.array(point.order_parameters)[list(sector.free)]
+        for point, sector in zip(transition.points, equations.sectors, strict=True)
+    ]
+    own = float(getattr(evolution.model, over))
+    start = np.concatenate([*states, [transition.alpha, own]])
+    toward = np.zeros(len(start))
+    toward[-1] = 1.0
+    place = len(start) - 2
+    try:
+        curve = trace_both_ways(
+            system,
+            start,
+            toward=toward,
+            bounds=[Bounds(place + 1, *between), Bounds(place, 1e-4, highest_alpha)],
+            stops=[_overlap_vanishes(equations)],
+            control=CONTROL,
+            report=lambda point: bar.set_postfix_str(f"following, {over} = {point.y[-1]:.4f}"),
+        )
+    except SolverError as failure:
+        return empty_line(name, model, over, f"{name} found at {over} = {own:g} but not continued: {failure}")
+    landed, complete = curve.complete and _landed(system, curve, place + 1, between, points), curve.complete
+    solved: list[tuple[CurvePoint, LocatedTransition]] = []
+    try:
+        for point in landed or curve.points:
+            bar.set_postfix_str(f"sharpening, {over} = {point.y[-1]:.4f}")
+            try:
+                located = sharpen(equations, evolution, point.y, point.evaluation.jacobian, names)
+            except SolverError:
+                continue
+            solved.append((point, located))
+            bar.update()
+    except KeyboardInterrupt:
+        complete = False
+    line = _line(name, model, over, evolution, equations, transition, curve, solved, complete)
+    if isinstance(equations, BaselineCrossing) and line.complete and len(line):
+        line = dataclasses.replace(line, metastable=overtaken(line, evolution, equations.sector))
+    return line
+
+
+def _landed(
+    system: CurveSystem, curve: Curve, index: int, between: tuple[float, float], points: int
+) -> list[CurvePoint]:
+    """Return the line's points at the wanted values, its ends, and others where it is steep, in order."""
+    values = list(np.linspace(*between, points))
+    found = [curve.points[0]]
+
+    def add(point: CurvePoint | None) -> None:
+        if point is not None and np.max(np.abs(point.y[-2:] - found[-1].y[-2:])) > SAME:
+            found.append(point)
+
+    for segment in pairwise(curve.points):
+        for point in Curve(segment, curve.endings).landings(system, index, values, CONTROL.tolerance):
+            add(point)
+        if abs(np.log(segment[1].y[index - 1] / found[-1].y[index - 1])) > STEEP or segment[1] is curve.points[-1]:
+            add(segment[1])
+    return found
+
+
+def _faded(equations: TransitionEquations, y: np.ndarray) -> bool:
+    """Whether an overlap of a solution on the line is so small that the line may be said to end because of it."""
+    place = 0
+    for sector in equations.sectors:
+        unit = np.sqrt(max(y[place], 1e-12))
+        if any(abs(y[place + sector.free.index(i)]) < FADED * unit for i in sector.broken):
+            return True
+        place += len(sector.free)
+    return False
+
+
+def overtaken(line: TransitionLine, evolution: StateEvolution, sector: Sector) -> np.ndarray:
+    """Return where on a line of one solution the other pure family has the larger Phi, (n,)."""
+    other = evolution.space.sector_named("semantic" if sector.family == "positional" else "positional")
+    behind = np.zeros(len(line), dtype=bool)
+    own = float(getattr(evolution.model, line.over))
+    first = int(np.argmin(np.abs(line.parameter - own)))
+    for indices in (range(first, len(line)), range(first - 1, -1, -1)):
+        state: np.ndarray | None = None
+        for k in indices:
+            model = dataclasses.replace(line.model, **{line.over: float(line.parameter[k])})
+            there, alpha = dataclasses.replace(evolution, model=model), float(line.alpha[k])
+            result = None if state is None else solve_state(there, other, state, alpha)
+            if result is None or not result.converged or vanished(evaluation_of(result), other):
+                result = informed_solution(there, other, alpha)
+            if result is None:  # there is none, as far as we know
+                state = None
+                continue
+            state = evaluation_of(result).state
+            behind[k] = evaluation_of(result).free_entropy > line.free_entropy[k, 0]
+    return behind
+
+
+def _line(
+    name: str,
+    model: AttentionModel,
+    over: str,
+    evolution: StateEvolution,
+    equations: TransitionEquations,
+    transition: Transition,
+    curve: Curve,
+    solved: Sequence[tuple[CurvePoint, LocatedTransition]],
+    complete: bool,
+) -> TransitionLine:
+    said = {Outcome.STOPPED: VANISHES}
+    endings = [
+        stop if stop else said.get(ending, ending.value)
+        for ending, stop in zip(curve.endings, curve.stops, strict=True)
+    ]
+    s = len(equations.sectors)
+    ends: list[LineEnd | None] = [None, None]
+    if complete:
+        for k, point in enumerate((curve.points[0], curve.points[-1])):
+            lost = curve.endings[k] is Outcome.STEP_TOO_SHORT and _faded(equations, point.y)
+            if lost or endings[k] == VANISHES:
+                endings[k] = VANISHES
+                ends[k] = classify_end(equations, evolution, point.y, over)
+    return TransitionLine(
+        name=name,
+        kind=equations.kind,
+        between=transition.between,
+        model=model,
+        over=over,
+        parameter=np.array([point.y[-1] for point, _ in solved]),
+        alpha=np.array([located.alpha for _, located in solved]),
+        error=np.array([located.error for _, located in solved]),
+        tangent=np.array([point.tangent[-2] / point.tangent[-1] for point, _ in solved]),
+        order_parameters=np.array([[e.state for e in located.evaluations] for _, located in solved]).reshape(
+            -1, s, evolution.space.size
+        ),
+        free_entropy=np.array([[e.free_entropy for e in located.evaluations] for _, located in solved]).reshape(-1, s),
+        test_error=np.array([[e.test_error for e in located.evaluations] for _, located in solved]).reshape(-1, s),
+        endings=(endings[0], endings[1]),
+        rule=evolution.rule,
+        complete=complete,
+        ends=(ends[0], ends[1]),
+    )

@@ -1,0 +1,179 @@
+"""Find the kernel of a model's structure in the cache, or derive, write and import it.
+
+A kernel is one Python module: the functions that SymPy wrote, the texts of ``saddle/line_*.py``, and the sign
+symmetries of what it evaluates. It is kept as ``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it.
+The key (``saddle.kernel.key``) is known without deriving anything, so a cached kernel starts without SymPy. The
+text ends with its own checksum; one that fails it is derived again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from replica.common.files import write_atomically
+from replica.model.attention_model import ModelStructure
+from replica.symmetry.sectors import Signs, SignSymmetries
+from saddle.kernel.cache_folder import cache_folder, preferred_folder, warn_unwritable
+from saddle.kernel.key import structure_key, text_key
+
+if TYPE_CHECKING:
+    from replica.equations.saddle_system import SaddleSystem
+
+__all__ = ["Kernel", "kernel_of_system", "load_kernel"]
+
+PAPER_STRUCTURE = ModelStructure()
+SYMMETRIES, REVERSALS, ROTATIONS, RENAMINGS = "SIGN_SYMMETRIES", "REVERSALS", "ROTATIONS", "RENAMINGS"
+
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's module, its key and file, and the symmetries of what it evaluates.
+
+    Functions of the module are compiled, or read from disk, on their first call.
+
+    Attributes
+    ----------
+    symmetries
+        Of the loss and the target, by which outer nodes are equivalent.
+    reversals
+        How reversals of the student's and the teacher's columns act on the order parameters, generators only.
+    rotations
+        Whether the student's columns may be rotated into each other.
+    renamings
+        Pairs of tokens that may be exchanged if encodings and positional matrix are exchanged with them.
+    """
+
+    digest: str
+    path: Path
+    module: ModuleType
+    symmetries: SignSymmetries
+    reversals: tuple[Signs, ...]
+    rotations: bool
+    renamings: tuple[tuple[int, int], ...]
+
+
+def _derived_text(structure: ModelStructure) -> str:
+    """Derive the equations of a structure and return its kernel's text: the one step that takes SymPy."""
+    from replica.equations.free_entropy import build_free_entropy
+    from replica.equations.saddle_system import derive_saddle_system
+
+    return _text_of(derive_saddle_system(build_free_entropy(structure)))
+
+
+def _text_of(system: SaddleSystem) -> str:
+    from replica.symmetry.sign_symmetries import find_sign_symmetries, find_token_renamings
+    from replica.symmetry.symmetries import find_symmetries, moments_that_may_differ_from_zero
+    from saddle.kernel.text import kernel_source
+
+    phi = system.free_entropy
+    group = find_symmetries(phi, teacher_moments=moments_that_may_differ_from_zero(phi))
+    found = {
+        SYMMETRIES: dataclasses.asdict(find_sign_symmetries(phi)),
+        REVERSALS: tuple(tuple(x.signs.values()) for x in group.sign_generators),
+        ROTATIONS: group.rotations,
+        RENAMINGS: find_token_renamings(phi),
+    }
+    lines = [f"{name} = {value!r}\n" for name, value in found.items()]
+    return f"{kernel_source(system).rstrip()}\n\n\n{''.join(lines)}"
+
+
+def _seal(key: str, text: str) -> str:
+    """Return the comment that ends an intact kernel."""
+    # The key is part of it, so that a kernel copied to another's place does not pass for it.
+    digest = hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
+    return f"# sha256 {digest}\n"
+
+
+def _read_intact(path: Path, key: str) -> str | None:
+    """Return a kernel's text, or nothing if the file is absent or not exactly as it was written."""
+    try:
+        lines = path.read_bytes().decode().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError):
+        return None
+    text = "".join(lines[:-1])
+    return text if lines and lines[-1] == _seal(key, text) else None
+
+
+def _import_text(text: str, path: Path) -> ModuleType:
+    # NOTE: not by an import of the file: that would read it a second time, and would trust Python's own cache of it.
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    # Numba looks the module up by name when it loads a compiled function.
+    sys.modules[path.stem] = module
+    try:
+        exec(compile(text, str(path), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def _find(path: Path, key: str) -> ModuleType | None:
+    """Return the module of a kernel file if this process has imported it, or else if the file is intact."""
+    module = sys.modules.get(path.stem)
+    if module is not None and module.__file__ == str(path):
+        return module
+    text = _read_intact(path, key)
+    return None if text is None else _import_text(text, path)
+
+
+def _derive(path: Path, key: str, derive: Callable[[], str]) -> ModuleType:
+    text = derive()
+    try:
+        write_atomically(path, text + _seal(key, text))
+    except OSError as error:
+        warn_unwritable(path.parent, error.strerror or str(error))
+    return _import_text(text, path)
+
+
+def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str]) -> Kernel:
+    """Return the kernel of a key: from this process, from the cache, or derived."""
+    name = f"kernel_{key}.py"
+    with _loading:
+        # A folder that cannot be written is as good as any other as long as it holds the kernel.
+        path = preferred_folder(cache) / key / name
+        module = _find(path, key)
+        if module is None:
+            path = cache_folder(cache, key) / name
+            module = _find(path, key) or _derive(path, key, derive)
+    reversals, rotations, renamings = (getattr(module, name) for name in (REVERSALS, ROTATIONS, RENAMINGS))
+    return Kernel(key, path, module, SignSymmetries(**getattr(module, SYMMETRIES)), reversals, rotations, renamings)
+
+
+def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:
+    """Return the kernel of all models of one structure, derived and written if it is not in the cache.
+
+    Functions are compiled by Numba on first call, and loaded from the cache afterwards.
+
+    Parameters
+    ----------
+    structure
+        What the equations depend on; a model's own is ``model.structure``. Its numeric parameters are arguments
+        of the kernel.
+    cache
+        Folder for kernels; see :func:`saddle.kernel.cache_folder.cache_folder`.
+
+    Raises
+    ------
+    ValueError
+        If ``cache`` is given, holds no such kernel and cannot be written, or the structure's equations cannot
+        be derived.
+    """
+    return _kernel(structure_key(structure), cache, lambda: _derived_text(structure))
+
+
+def kernel_of_system(system: SaddleSystem, cache: str | os.PathLike[str] | None = None) -> Kernel:
+    """Return the kernel of a saddle-point system that was derived by hand; for parameters see :func:`load_kernel`."""
+    text = _text_of(system)
+    return _kernel(text_key(text), cache, lambda: text)

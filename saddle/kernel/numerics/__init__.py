@@ -1,0 +1,1 @@
+"""The line rule's numerics: text that becomes part of every kernel."""

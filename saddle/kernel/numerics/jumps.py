@@ -1,0 +1,451 @@
+"""Find where a line's minimiser jumps: third part of the line rule's numerics (see ``line_minima.py``).
+
+Between scan points that continuation does not connect, or whose rivals may cross unseen in between, both minima
+are followed and their energies' tie is found (Newton safeguarded by bisection). A line without jumps is broken
+where its minimiser moves fastest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from saddle.kernel.numerics._generated import (
+        GROUPS,
+        LANES,
+        N_FIELDS,
+        N_ODD,
+        N_PARAMETERS,
+        N_SELF_OVERLAPS,
+        N_STATE,
+        RANK,
+        ROW_OUT,
+        ROW_S,
+        ROW_VALUE,
+        along_line,
+        compiled,
+        inlined,
+        jump_parameter_terms,
+        jump_replicon_terms,
+        jump_terms,
+    )
+    from saddle.kernel.numerics.minima import (
+        SAME_POINT,
+        WIDTH,
+        apart,
+        copy_point,
+        copy_row,
+        put,
+        rows_apart,
+        search,
+        solve,
+        take,
+    )
+
+# What is averaged along a line: the integrands of the residual with their derivatives in the state, derivatives in
+# the model's parameters, or what the replicon eigenvalue needs.
+STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
+# Conjugates per alpha, envelope, loss at z*, test error, odd blocks.
+N_AVERAGES = N_STATE + 3 + N_ODD
+# The replicon's form on the entries of q on and above the diagonal: its own entries on and above the diagonal.
+N_REPLICON = N_SELF_OVERLAPS * (N_SELF_OVERLAPS + 1) // 2
+# Integral of (f (1 - f))^2 over x, where f = 1/(1 + exp(x)) is the Gibbs weight of one of two tied minima.
+SMOOTHED_JUMP = 1.0 / 6.0
+MAX_JUMPS = 16
+SMOOTH = 1.2
+SOFT_ROUNDS = 3
+# The replicon's integrand has a peak of height 1/width there, which must be found to less than its width.
+SHARPEST_ROUNDS = 12
+# A break farther out than this, where next to no weight lies, must not draw all nodes to itself.
+CORE = 4.0
+# A line with jumps is broken once more where the minimiser may move this many times faster than where it is slowest.
+SHARP = 4.0
+# A warm start is a linear prediction, which is not trusted farther than this.
+LARGEST_PREDICTION = 0.2
+INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
+# Relative difference of the energies' slopes that is rounding: then the line lies in the surface of the jump.
+PARALLEL = 1e-9
+
+# Where a line is broken, with the minimum on either side and its derivative along the line.
+Breaks = namedtuple("Breaks", "s left right left_tangent right_tangent")
+
+
+@compiled
+def excess(distance, step, speed_x, speed_y):
+    """How many times farther a minimiser has moved than the lower of its largest possible speeds at either end.
+
+    Up to SMOOTH the minimiser may have moved without a jump. Beyond, the interval must be halved, until it is
+    smooth or a jump is pinned down.
+    """
+    return max(0.0, distance - SAME_POINT) / (step * min(speed_x, speed_y))
+
+
+@compiled
+def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
+    """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
+
+    Writes the two minima there to u and v. Returns s, their energy, and whether the minimiser really jumps in
+    between (it may only have moved fast).
+    """
+    work = problem.work
+    s = guess if low < guess < high else 0.5 * (low + high)
+    value = 0.0
+    x, y = x.copy(), y.copy()
+    u[:] = x
+    v[:] = y
+    for _ in range(200):
+        # Each minimum is followed from where it was last, or from its end of the bracket.
+        put(work, np.int64(0), s, u)
+        put(work, np.int64(1), s, v)
+        total = solve(work, np.int64(2), problem)
+        along_line(total, work, problem.line, problem.state, problem.parameters)
+        take(work, np.int64(0), u)
+        take(work, np.int64(1), v)
+        e_u, e_v = work[ROW_VALUE], work[ROW_VALUE + 1]
+        speed = ROW_OUT + (N_FIELDS + 1) * LANES
+        value = min(e_u, e_v)
+        if apart(u, v) < SAME_POINT:
+            # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
+            left = excess(apart(u, x), s - low, speed_x, work[speed])
+            right = excess(apart(v, y), high - s, work[speed + 1], speed_y)
+            if max(left, right) <= SMOOTH or high - low < 1e-13:
+                return s, value, False
+            if left > right:
+                high, speed_y = s, work[speed + 1]
+                y[:] = v
+            else:
+                low, speed_x = s, work[speed]
+                x[:] = u
+            s = 0.5 * (low + high)
+            u[:] = x
+            v[:] = y
+            continue
+        difference = e_u - e_v
+        slope = work[ROW_OUT + N_FIELDS * LANES] - work[ROW_OUT + N_FIELDS * LANES + 1]
+        if difference < 0.0:
+            low, speed_x = s, work[speed]
+            x[:] = u
+        else:
+            high, speed_y = s, work[speed + 1]
+            y[:] = v
+        step = -difference / slope if slope > 0.0 else math.inf
+        if abs(step) < 1e-13 or high - low < 1e-13:
+            return s, value, True
+        proposal = s + step
+        if low < proposal < high:
+            if abs(step) < 1e-6:
+                # Newton's last step: what it leaves is of second order. The minima move along.
+                for j in range(N_FIELDS):
+                    u[j] += step * work[ROW_OUT + j * LANES]
+                    v[j] += step * work[ROW_OUT + j * LANES + 1]
+                return proposal, value, True
+            s = proposal
+        else:
+            s = 0.5 * (low + high)
+    return s, value, True
+
+
+@compiled
+def add_break(problem, s, u, v, breaks, n_breaks):
+    """Record a break in order, with the derivatives on either side; leave both in lanes 0 and 1; return its index."""
+    work = problem.work
+    put(work, np.int64(0), s, u)
+    put(work, np.int64(1), s, v)
+    total = solve(work, np.int64(2), problem)
+    along_line(total, work, problem.line, problem.state, problem.parameters)
+    k = n_breaks
+    while k > 0 and breaks.s[k - 1] > s:
+        breaks.s[k] = breaks.s[k - 1]
+        copy_row(breaks.left, k, breaks.left, k - 1)
+        copy_row(breaks.right, k, breaks.right, k - 1)
+        copy_row(breaks.left_tangent, k, breaks.left_tangent, k - 1)
+        copy_row(breaks.right_tangent, k, breaks.right_tangent, k - 1)
+        k -= 1
+    breaks.s[k] = s
+    copy_point(breaks.left, k, u)
+    copy_point(breaks.right, k, v)
+    for j in range(N_FIELDS):
+        breaks.left_tangent[k, j] = work[ROW_OUT + j * LANES]
+        breaks.right_tangent[k, j] = work[ROW_OUT + j * LANES + 1]
+    return k
+
+
+@compiled
+def add_jump_terms(problem, s, mode, row):
+    """Add to the derivatives what a moving jump contributes: the integrand's drop times velocity times density.
+
+    The minima on either side stand in lanes 0 and 1.
+    """
+    work = problem.work
+    count = np.int64(WIDTH)
+    if mode == PARAMETER_SLOPES:
+        n_variables, first = N_PARAMETERS, 0
+        jump_parameter_terms(count, work, problem.line, problem.state, problem.parameters)
+    else:
+        n_variables, first = N_STATE, N_AVERAGES
+        jump_terms(count, work, problem.line, problem.state, problem.parameters)
+    # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
+    slope = ROW_OUT + N_STATE * LANES
+    crossing = work[slope] - work[slope + 1]
+    if abs(crossing) <= PARALLEL * (abs(work[slope]) + abs(work[slope + 1])):
+        return
+    density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+    for k in range(n_variables):
+        at = slope + (1 + k) * LANES
+        velocity = -(work[at] - work[at + 1]) / crossing
+        for j in range(N_STATE):
+            drop = work[ROW_OUT + j * LANES] - work[ROW_OUT + j * LANES + 1]
+            row[first + n_variables * j + k] += density * velocity * drop
+
+
+@compiled
+def add_jump_strength(problem, s, row):
+    """Add what a jump, smoothed by a temperature T, contributes to the replicon's form, times T.
+
+    The second derivatives of the envelope are then those of a step of its slopes, so that the form is the square of
+    a linear one. The minima on either side stand in lanes 0 and 1.
+    """
+    work = problem.work
+    jump_replicon_terms(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
+    crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
+    if crossing <= PARALLEL * (abs(work[ROW_OUT]) + abs(work[ROW_OUT + 1])):
+        return
+    step, linear = np.empty(N_FIELDS), np.zeros(N_SELF_OVERLAPS)
+    for j in range(N_FIELDS):
+        step[j] = work[ROW_OUT + (j + 1) * LANES] - work[ROW_OUT + (j + 1) * LANES + 1]
+    for token in range(N_FIELDS // RANK):
+        at = GROUPS[token] * RANK * (RANK + 1) // 2
+        for i in range(RANK):
+            for j in range(i, RANK):
+                linear[at] += (1.0 if i == j else 2.0) * step[token * RANK + i] * step[token * RANK + j]
+                at += 1
+    density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
+    at = N_REPLICON
+    for a in range(N_SELF_OVERLAPS):
+        for b in range(a, N_SELF_OVERLAPS):
+            row[at] += SMOOTHED_JUMP * density * linear[a] * linear[b] / crossing
+            at += 1
+
+
+@compiled
+def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, mode, row):
+    """Find the jumps between ``low`` and ``high``; return the number of breaks so far and success."""
+    # Brackets still to be searched: s, speed and z at either end.
+    size = 2 + N_FIELDS
+    stack = np.empty((2 * MAX_JUMPS, 2 * size))
+    u, v, third = np.empty(N_FIELDS), np.empty(N_FIELDS), np.empty(N_FIELDS)
+    stack[0, 0], stack[0, 1], stack[0, size], stack[0, size + 1] = low, speed_x, high, speed_y
+    stack[0, 2:size] = x
+    stack[0, size + 2 :] = y
+    depth, complete = 1, True
+    for _ in range(4 * MAX_JUMPS):
+        if depth == 0:
+            break
+        depth -= 1
+        left, right = stack[depth, :size].copy(), stack[depth, size:].copy()
+        s, value, real = tie(
+            problem, left[0], left[2:], left[1], right[0], right[2:], right[1], guess, u, v
+        )  # fmt: skip
+        guess = math.nan
+        if not real:
+            continue
+        third[:] = u
+        best, found = search(problem, s, third)
+        if (
+            found
+            and best < value - 1e-11 * (1e-3 + abs(value))
+            and apart(third, u) > SAME_POINT
+            and apart(third, v) > SAME_POINT
+            and depth + 2 <= stack.shape[0]
+        ):
+            # A third minimum lies below the tie: two jumps, one on either side.
+            put(problem.spare, np.int64(0), s, third)
+            solve(problem.spare, np.int64(1), problem)
+            along_line(np.int64(1), problem.spare, problem.line, problem.state, problem.parameters)
+            speed = problem.spare[ROW_OUT + (N_FIELDS + 1) * LANES]
+            stack[depth, :size] = left
+            stack[depth, size], stack[depth, size + 1] = s, speed
+            stack[depth, size + 2 :] = third
+            depth += 1
+            stack[depth, 0], stack[depth, 1] = s, speed
+            stack[depth, 2:size] = third
+            stack[depth, size:] = right
+            depth += 1
+        elif n_breaks < MAX_JUMPS:
+            add_break(problem, s, u, v, breaks, n_breaks)
+            n_breaks += 1
+            if mode == REPLICON:
+                add_jump_strength(problem, s, row)
+            else:
+                add_jump_terms(problem, s, mode, row)
+        else:
+            complete = False
+    return n_breaks, complete and depth == 0
+
+
+@compiled
+def where_rivals_may_cross(scan, k):
+    """Where a rival may undercut the minimiser between scan points k - 1 and k, though at neither; or nan.
+
+    The gap between rival and minimiser is followed along its tangent from either end. Where the gap is convex, as
+    next to a crossing and back, it lies above both.
+    """
+    if scan.rival_energy[k - 1] == math.inf or scan.rival_energy[k] == math.inf:
+        return math.nan
+    gap_low = scan.rival_energy[k - 1] - scan.energy[k - 1]
+    gap_high = scan.rival_energy[k] - scan.energy[k]
+    down = scan.rival_slope[k - 1] - scan.slope[k - 1]
+    up = scan.rival_slope[k] - scan.slope[k]
+    length = scan.s[k] - scan.s[k - 1]
+    if down >= 0.0 or up <= 0.0:
+        return math.nan
+    # Intersection of the two tangents.
+    t = (gap_high - gap_low - up * length) / (down - up)
+    if not 0.0 < t < length or gap_low + down * t > 0.0:
+        return math.nan
+    return scan.s[k - 1] + t
+
+
+@compiled
+def guess_of_tie(scan, k):
+    """Where minimiser and rival would change places between scan points k - 1 and k if their gap were linear."""
+    gap_low = scan.rival_energy[k - 1] - scan.energy[k - 1]
+    gap_high = scan.rival_energy[k] - scan.energy[k]
+    if not gap_low + gap_high < math.inf:
+        return math.nan
+    return scan.s[k - 1] + (scan.s[k] - scan.s[k - 1]) * gap_low / (gap_low + gap_high + 1e-300)
+
+
+@inlined
+def break_line(problem, scan, breaks, mode, row):
+    """Find all jumps of a line; return their number and the number of intervals where the search failed."""
+    n_breaks, failures = np.int64(0), 0
+    point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
+    for k in range(1, scan.s.size):
+        low, high = scan.s[k - 1], scan.s[k]
+        moved = rows_apart(scan.z, k, scan.z, k - 1)
+        connected = (
+            rows_apart(scan.from_left, k, scan.z, k) < SAME_POINT
+            and rows_apart(scan.from_right, k - 1, scan.z, k - 1) < SAME_POINT
+            # NOTE: a continued minimiser that ends at the global one may have fallen off its own branch.
+            and excess(moved, high - low, scan.speed[k - 1], scan.speed[k]) <= SMOOTH
+        )
+        if connected:
+            s = where_rivals_may_cross(scan, k)
+            if math.isnan(s):
+                continue
+            # Is the minimiser continued from the left still the global one there?
+            put(problem.work, np.int64(0), s, scan.z[k - 1])
+            solve(problem.work, np.int64(1), problem)
+            take(problem.work, np.int64(0), point)
+            probe[:] = point
+            _, found = search(problem, s, probe)
+            if not found or apart(point, probe) < SAME_POINT:
+                continue
+            put(problem.work, np.int64(0), s, probe)
+            total = solve(problem.work, np.int64(1), problem)
+            along_line(total, problem.work, problem.line, problem.state, problem.parameters)
+            speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
+            n_breaks, complete = find_jumps(
+                problem, low, scan.z[k - 1], scan.speed[k - 1], s, probe, speed, math.nan,
+                breaks, n_breaks, mode, row,
+            )  # fmt: skip
+            failures += 0 if complete else 1
+            low, point[:], speed_low, guess = s, probe, speed, math.nan
+        else:
+            point[:] = scan.z[k - 1]
+            speed_low = scan.speed[k - 1]
+            guess = guess_of_tie(scan, k)
+        n_breaks, complete = find_jumps(
+            problem, low, point, speed_low, high, scan.z[k], scan.speed[k], guess,
+            breaks, n_breaks, mode, row,
+        )  # fmt: skip
+        failures += 0 if complete else 1
+    return n_breaks, failures
+
+
+@compiled
+def predict(s, at, z, tangent, k, point):
+    """Continue row k of a table of minima linearly, not farther than a prediction is worth."""
+    length = 0.0
+    for j in range(N_FIELDS):
+        length += tangent[k, j] ** 2
+    length = math.sqrt(length) * abs(s - at)
+    factor = (s - at) * (1.0 if length <= LARGEST_PREDICTION else LARGEST_PREDICTION / length)
+    for j in range(N_FIELDS):
+        point[j] = z[k, j] + factor * tangent[k, j]
+
+
+@compiled
+def softest_scan_point(scan, breaks, n_breaks):
+    """Return the scan point near a line's centre, with no jump next to it, where the minimiser may move fastest.
+
+    Returns -1 if there is none, or if there are jumps near the centre and the minimiser moves smoothly elsewhere.
+    """
+    centre, central, slowest = -1, False, math.inf
+    for i in range(n_breaks):
+        central = central or abs(breaks.s[i]) < CORE
+    for k in range(1, scan.s.size - 1):
+        slowest = min(slowest, scan.speed[k])
+        clear = abs(scan.s[k]) < CORE
+        for i in range(n_breaks):
+            clear = clear and abs(breaks.s[i] - scan.s[k]) > scan.s[1] - scan.s[0]
+        if clear and (centre < 0 or scan.speed[k] > scan.speed[centre]):
+            centre = k
+    if central and centre >= 0 and scan.speed[centre] < SHARP * slowest:
+        return -1
+    return centre
+
+
+@inlined
+def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
+    """Break a line where its minimiser may move fastest, next to scan point ``centre``."""
+    work = problem.work
+    low, high = scan.s[centre - 1], scan.s[centre + 1]
+    point = np.empty(N_FIELDS)
+    speed = ROW_OUT + (N_FIELDS + 1) * LANES
+    best = 0
+    for _ in range(rounds):
+        spacing = (high - low) / (WIDTH + 1)
+        for lane in range(WIDTH):
+            s = low + (lane + 1) * spacing
+            nearest = centre - 1 if s < 0.5 * (scan.s[centre - 1] + scan.s[centre]) else centre
+            nearest = centre + 1 if s > 0.5 * (scan.s[centre] + scan.s[centre + 1]) else nearest
+            predict(s, scan.s[nearest], scan.z, scan.tangent, nearest, point)
+            put(work, lane, s, point)
+        solve(work, np.int64(WIDTH), problem)
+        along_line(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
+        best = 0
+        for lane in range(1, WIDTH):
+            if work[speed + lane] > work[speed + best]:
+                best = lane
+        low, high = work[ROW_S + best] - spacing, work[ROW_S + best] + spacing
+    s = 0.5 * (low + high)
+    if 0 < best < WIDTH - 1:
+        # Vertex of the parabola through the three highest points, so that the break moves smoothly.
+        left, middle, right = work[speed + best - 1], work[speed + best], work[speed + best + 1]
+        bend = left - 2.0 * middle + right
+        if bend < 0.0:
+            s += 0.25 * (high - low) * (left - right) / bend
+    take(work, best, point)
+    k = add_break(problem, s, point, point, breaks, n_breaks)
+    # The minimum moved from the best lane's s to the vertex.
+    take(work, np.int64(0), point)
+    copy_point(breaks.left, k, point)
+    copy_point(breaks.right, k, point)
+
+
+@inlined
+def new_breaks():
+    """Tables of a line's breaks."""
+    return Breaks(
+        np.empty(MAX_JUMPS),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+        np.empty((MAX_JUMPS, N_FIELDS)),
+    )

@@ -1,0 +1,260 @@
+"""Minima of the Moreau objective, several lanes at a time: first part of the line rule's numerics.
+
+The files ``line_minima.py``, ``line_scan.py``, ``line_jumps.py`` and ``line_average.py`` are compiled as part of a
+generated kernel (see ``saddle.kernel.text``): their texts follow, in this order, the functions that SymPy derived
+and the loops over lanes, which ``saddle/kernel/numerics/_generated.pyi`` documents. They contain numerics only: no equation of the
+model, and nothing that depends on the number of fields.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from saddle.kernel.numerics._generated import (
+        LANES,
+        N_FIELDS,
+        N_TARGETS,
+        ROW_DESCENT,
+        ROW_DONE,
+        ROW_GUESS,
+        ROW_S,
+        ROW_SCALE,
+        ROW_STEP,
+        ROW_T,
+        ROW_VALUE,
+        ROW_W,
+        ROW_WEIGHT,
+        ROW_Z,
+        WORK_SIZE,
+        compiled,
+        entry_point,
+        local_fields,
+        newton_sweep,
+    )
+
+WIDTH = 8  # lanes that one instruction may take
+CHUNK = 40  # lanes that are minimised until all are done
+NEWTON_SWEEPS = 100
+# A minimiser moved by less than this between two routes is the same minimiser.
+SAME_POINT = 1e-6
+# Squared local fields beyond which the field itself is one more start, and beyond which attention is so
+# saturated that minima lie where one token's attention changes sides (measured: docs/performance.md).
+LARGE_FIELD = 0.5
+SATURATED_FIELD = 2.0
+# Positions on a line beyond which next to no weight lies.
+FAR_OUT = 4.0
+
+# NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
+# function called with it would be compiled once more.
+
+# What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use.
+Problem = namedtuple("Problem", "work spare line state parameters starts")
+
+
+@compiled
+def apart(x, y):
+    """Distance of two points."""
+    total = 0.0
+    for j in range(N_FIELDS):
+        total += (x[j] - y[j]) ** 2
+    return math.sqrt(total)
+
+
+@compiled
+def copy_point(table, k, z):
+    """Copy a point to a row of a table."""
+    for j in range(N_FIELDS):
+        table[k, j] = z[j]
+
+
+@compiled
+def put(work, lane, s, z):
+    """Let a lane start at the point z, at s on the line."""
+    work[ROW_S + lane] = s
+    for j in range(N_FIELDS):
+        work[ROW_Z + j * LANES + lane] = z[j]
+        work[ROW_GUESS + j * LANES + lane] = z[j]
+
+
+@compiled
+def put_row(work, lane, s, table, k):
+    """Let a lane start at row k of a table of points; a view of it would cost more than the copy."""
+    work[ROW_S + lane] = s
+    for j in range(N_FIELDS):
+        work[ROW_Z + j * LANES + lane] = table[k, j]
+        work[ROW_GUESS + j * LANES + lane] = table[k, j]
+
+
+@compiled
+def rows_apart(table, k, other, i):
+    """Distance of row k of a table from row i of another."""
+    total = 0.0
+    for j in range(N_FIELDS):
+        total += (table[k, j] - other[i, j]) ** 2
+    return math.sqrt(total)
+
+
+@compiled
+def copy_row(target, i, table, k):
+    """Copy row k of one table to row i of another."""
+    for j in range(N_FIELDS):
+        target[i, j] = table[k, j]
+
+
+@compiled
+def take(work, lane, z):
+    """Copy a lane's point to z."""
+    for j in range(N_FIELDS):
+        z[j] = work[ROW_Z + j * LANES + lane]
+
+
+@compiled
+def padded(work, count):
+    """Fill up with copies of the last lane to whole vectors; return the number of lanes."""
+    total = (count + WIDTH - 1) // WIDTH * WIDTH
+    for lane in range(count, total):
+        work[ROW_WEIGHT + lane] = 0.0
+        work[ROW_S + lane] = work[ROW_S + count - 1]
+        for j in range(N_FIELDS):
+            work[ROW_Z + j * LANES + lane] = work[ROW_Z + j * LANES + count - 1]
+            work[ROW_W + j * LANES + lane] = work[ROW_W + j * LANES + count - 1]
+        for j in range(N_TARGETS):
+            work[ROW_T + j * LANES + lane] = work[ROW_T + j * LANES + count - 1]
+    return total
+
+
+@compiled
+def minimise(work, count, state, parameters):
+    """Minimise the Moreau objective in the first ``count`` lanes (whole vectors) from where they stand."""
+    for lane in range(count):
+        work[ROW_SCALE + lane] = 0.0
+        work[ROW_DESCENT + lane] = 0.0
+        work[ROW_DONE + lane] = 0.0
+        work[ROW_VALUE + lane] = math.inf
+        for j in range(N_FIELDS):
+            work[ROW_STEP + j * LANES + lane] = 0.0
+    for first in range(0, count, CHUNK):
+        lanes, chunk = min(CHUNK, count - first), work[first:]
+        for _ in range(NEWTON_SWEEPS):
+            if newton_sweep(lanes, chunk, state, parameters) == 0:
+                break
+
+
+@compiled
+def solve(work, count, problem):
+    """Place lanes on the line and minimise; return the number of lanes, padded to whole vectors."""
+    total = padded(work, count)
+    local_fields(total, work, problem.line, problem.state, problem.parameters)
+    minimise(work, total, problem.state, problem.parameters)
+    return total
+
+
+@compiled
+def number_of_starts(work, lane, starts):
+    """How many starts a global search from a lane's field needs.
+
+    Far out on a line, where next to no weight lies, the field itself is enough besides the given starts.
+    """
+    squared = 0.0
+    for j in range(N_FIELDS):
+        squared += work[ROW_W + j * LANES + lane] ** 2
+    if squared > SATURATED_FIELD and abs(work[ROW_S + lane]) < FAR_OUT:
+        return starts.shape[0] + 2 * N_FIELDS + 1
+    return starts.shape[0] + (1 if squared > LARGE_FIELD else 0)
+
+
+@compiled
+def fill_start(k, starts, fields, i, z):
+    """Write the k-th start of a global search at the field in row i of a table.
+
+    After the given starts, for large fields, where attention is saturated: minima may lie next to the field, or
+    where one token's attention changes sides.
+    """
+    given = starts.shape[0]
+    for j in range(N_FIELDS):
+        z[j] = starts[k, j] if k < given else fields[i, j]
+    if given < k <= given + N_FIELDS:
+        z[k - given - 1] = 0.0
+    elif k > given + N_FIELDS:
+        z[k - given - N_FIELDS - 1] *= -0.3
+
+
+@compiled
+def search(problem, s, z):
+    """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success."""
+    work = problem.spare
+    put(work, np.int64(0), s, z)
+    local_fields(np.int64(1), work, problem.line, problem.state, problem.parameters)
+    field, start = np.empty((1, N_FIELDS)), np.empty(N_FIELDS)
+    for j in range(N_FIELDS):
+        field[0, j] = work[ROW_W + j * LANES]
+    count = np.int64(1)
+    for k in range(number_of_starts(work, 0, problem.starts)):
+        fill_start(k, problem.starts, field, 0, start)
+        put(work, count, s, start)
+        count += 1
+    solve(work, count, problem)
+    best, value = -1, math.inf
+    for lane in range(count):
+        candidate = work[ROW_VALUE + lane]
+        if work[ROW_DONE + lane] == 1.0 and candidate < value - 1e-14 * abs(candidate):
+            best, value = lane, candidate
+    if best >= 0:
+        take(work, best, z)
+    return value, best >= 0
+
+
+@entry_point
+def proximal_points(first, last, fields, targets, guesses, state, parameters, out):
+    """Minima from a start each: fields, guesses (n, N_FIELDS), targets (n, N_TARGETS); z, value, success in ``out``.
+
+    Only the susceptibility of ``state`` matters.
+    """
+    work = np.zeros(WORK_SIZE)
+    for begin in range(first, last, LANES):
+        count = min(LANES, last - begin)
+        for lane in range(count):
+            for j in range(N_FIELDS):
+                work[ROW_W + j * LANES + lane] = fields[begin + lane, j]
+                work[ROW_Z + j * LANES + lane] = guesses[begin + lane, j]
+            for j in range(N_TARGETS):
+                work[ROW_T + j * LANES + lane] = targets[begin + lane, j]
+        minimise(work, padded(work, count), state, parameters)
+        for lane in range(count):
+            for j in range(N_FIELDS):
+                out[begin + lane, j] = work[ROW_Z + j * LANES + lane]
+            out[begin + lane, N_FIELDS] = work[ROW_VALUE + lane]
+            out[begin + lane, N_FIELDS + 1] = work[ROW_DONE + lane]
+
+
+@entry_point
+def global_minima(first, last, fields, targets, starts, state, parameters, out):
+    """Find the lowest minimum by multi-start: fields (n, N_FIELDS), targets (n, N_TARGETS).
+
+    Row i of ``out``: z, value, success.
+    """
+    work, point = np.zeros(WORK_SIZE), np.empty(N_FIELDS)
+    for i in range(first, last):
+        for j in range(N_FIELDS):
+            work[ROW_W + j * LANES] = fields[i, j]
+        count = number_of_starts(work, 0, starts)
+        for lane in range(count):
+            fill_start(lane, starts, fields, i, point)
+            put(work, lane, 0.0, point)
+            for j in range(N_FIELDS):
+                work[ROW_W + j * LANES + lane] = fields[i, j]
+            for j in range(N_TARGETS):
+                work[ROW_T + j * LANES + lane] = targets[i, j]
+        minimise(work, padded(work, count), state, parameters)
+        out[i, N_FIELDS], out[i, N_FIELDS + 1] = math.inf, 0.0
+        for lane in range(count):
+            value = work[ROW_VALUE + lane]
+            if work[ROW_DONE + lane] == 1.0 and value < out[i, N_FIELDS] - 1e-14 * abs(value):
+                for j in range(N_FIELDS):
+                    out[i, j] = work[ROW_Z + j * LANES + lane]
+                out[i, N_FIELDS], out[i, N_FIELDS + 1] = value, 1.0

@@ -1,0 +1,1 @@
+"""Results files: sealed, checked when read, written whole or not at all."""

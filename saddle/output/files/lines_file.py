@@ -1,0 +1,200 @@
+"""Lines of transitions as an xarray.Dataset, and as a results file that reads back to the same lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from replica.common.errors import UnreadableFile
+from replica.model.attention_model import AttentionModel
+from replica.quantities.names import order_parameters
+from saddle.diagram.lines.columns import PhaseColumn
+from saddle.diagram.lines.contents import TransitionLines
+from saddle.diagram.lines.ends import LineEnd
+from saddle.diagram.lines.line import TransitionLine, empty_line
+from saddle.output.files.file_schema import Column, Contents, variable_of
+from saddle.output.files.json_values import to_plain
+from saddle.output.files.results_file import FileKind, read_contents, write_contents
+from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
+
+__all__ = ["LINES_FILE", "load", "save", "to_dataset"]
+
+LINES_FILE = FileKind("attention-phase lines", "saved lines of transitions", version=2, oldest=1, sealed_since=2)
+# Of coexisting solutions, side by side in the file.
+SOLUTIONS = 2
+
+POINT_COLUMNS = (
+    Column("parameter", ("point",), "value of the parameter that the line is continued in", values="finite"),
+    Column("alpha", ("point",), "sample complexity of the transition", "number of samples n over dimension d",
+           r"\alpha", values="finite"),
+    Column("error", ("point",), "error of alpha", "number of samples n over dimension d"),
+    Column("tangent", ("point",), "derivative of alpha in the parameter, along the line"),
+)  # fmt: skip
+"""Fields of a line that hold one number per point."""
+
+SOLUTION_COLUMNS = (
+    Column("free_entropy", ("point", "solution"), "free entropy Phi of the solutions there", "per dimension d"),
+    Column("test_error", ("point", "solution"), "test error of the solutions there",
+           "per token and dimension, (1/(dL)) E|y - yhat|^2"),
+    Column("order_parameters", ("point", "solution", "order_parameter"), "order parameters of the solutions there",
+           "as the order parameter's meaning says, for weights Q of order one"),
+)  # fmt: skip
+"""Fields of a line that hold numbers of one or two solutions per point."""
+
+LABELS = (
+    Column("line", ("point",), "name of the line that the point is on", kind="text"),
+    Column("order_parameter", ("order_parameter",), "order parameter", kind="text"),
+)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is kept of a line besides its points."""
+
+    kind: str
+    between: tuple[str, str]
+    endings: tuple[str, str]
+    ends: tuple[LineEnd | None, LineEnd | None]
+    solutions: int
+    rule: Mapping[str, Any] | None
+    complete: bool
+    metastable: tuple[bool, ...] | None
+    # Lines without points have one, and are not listed in the first version of the format.
+    reason: str = ""
+    # A line may have been asked for by another name than its own.
+    name: str = ""
+
+
+def _facts(line: TransitionLine) -> _Facts:
+    return _Facts(
+        kind=line.kind,
+        between=line.between,
+        endings=line.endings,
+        ends=line.ends,
+        solutions=line.free_entropy.shape[1],
+        rule=None if line.rule is None else rule_to_dict(line.rule),
+        complete=line.complete,
+        metastable=None if line.metastable is None else tuple(line.metastable.tolist()),
+        reason=line.reason,
+        name=line.name,
+    )
+
+
+def to_dataset(lines: TransitionLines) -> xr.Dataset:
+    """Return all points as a Dataset with dimensions (point, solution, order_parameter)."""
+    listed = list(lines.lines.values())
+    names = [quantity.name for quantity in order_parameters(lines.model.structure.layout)]
+
+    def padded(name: str) -> np.ndarray:
+        tail = (len(names),) if name == "order_parameters" else ()
+        rows = [np.full((0, SOLUTIONS, *tail), np.nan)]
+        for line in listed:
+            values = getattr(line, name)
+            wide = np.full((len(line), SOLUTIONS, *tail), np.nan)
+            wide[:, : values.shape[1]] = values
+            rows.append(wide)
+        return np.concatenate(rows)
+
+    variables: dict[str, Any] = {
+        column.name: variable_of(column, [x for line in listed for x in getattr(line, column.name)])
+        for column in POINT_COLUMNS
+    }
+    variables |= {column.name: variable_of(column, padded(column.name)) for column in SOLUTION_COLUMNS}
+    labels = {"line": [key for key, line in lines.lines.items() for _ in range(len(line))], "order_parameter": names}
+    attributes = {
+        "format": LINES_FILE.format,
+        "model": json.dumps(lines.model.to_dict()),
+        "over": lines.over,
+        "between": json.dumps(list(lines.between)),
+        "lines": json.dumps({key: to_plain(_facts(line)) for key, line in lines.lines.items()}),
+        "columns": json.dumps(to_plain(lines.columns)),
+        "complete": int(lines.complete),
+    }
+    coordinates = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def save(lines: TransitionLines, path: str | os.PathLike[str]) -> None:
+    """Write lines to a sealed netCDF file, whole or not at all; raises ValueError if the file cannot be written."""
+    write_contents(to_dataset(lines), LINES_FILE, path, _lines)
+
+
+def load(path: str | os.PathLike[str]) -> TransitionLines:
+    """Read lines back.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, holds no saved lines, or was changed after it was written.
+    """
+    return read_contents(path, LINES_FILE, _lines)
+
+
+def _lines(contents: Contents) -> TransitionLines:
+    model = model_from_dict(contents.json("model", Mapping[str, Any]))
+    over = contents.data.attrs.get("over")
+    if not isinstance(over, str) or over not in model.parameter_values():
+        raise UnreadableFile(f"over must be a parameter of the model, got {over!r:.40}")
+    contents.check((*LABELS, *POINT_COLUMNS, *SOLUTION_COLUMNS))
+    if contents.data.sizes["solution"] != SOLUTIONS or np.any(contents.values("alpha") <= 0.0):
+        raise UnreadableFile(f"alpha must be positive, and of {SOLUTIONS} solutions at most")
+    names = [quantity.name for quantity in order_parameters(model.structure.layout)]
+    if contents.texts("order_parameter") != names:
+        raise UnreadableFile(f"order parameters must be the model's, got {contents.texts('order_parameter')!r:.80}")
+    lines = {}
+    if contents.version < 2:
+        for name, reason in contents.json("reasons", Mapping[str, str]).items():
+            lines[name] = empty_line(name, model, over, reason)
+    facts = contents.json("lines", Mapping[str, _Facts])
+    points = contents.texts("line")
+    if not set(points) <= set(facts):
+        raise UnreadableFile("it has points on lines that are not listed")
+    for name, own in facts.items():
+        place = np.flatnonzero(np.array(points, dtype=str) == name)
+        lines[name] = _line(name, own, model, over, Contents(contents.data.isel(point=place), contents.version))
+    columns = contents.json("columns", tuple[PhaseColumn, ...]) if contents.version > 1 else ()
+    return TransitionLines(model, over, _between(contents), lines, bool(contents.number("complete")), columns)
+
+
+def _between(contents: Contents) -> tuple[float, float]:
+    if contents.version < 2:
+        found = tuple(np.atleast_1d(contents.data.attrs.get("between", ())).tolist())
+    else:
+        found = contents.json("between", tuple[float, float])
+    if len(found) != 2 or not np.all(np.isfinite(found)):
+        raise UnreadableFile(f"between must be the ends of a range, got {found!r:.60}")
+    return float(found[0]), float(found[1])
+
+
+def _line(name: str, facts: _Facts, model: AttentionModel, over: str, points: Contents) -> TransitionLine:
+    count = points.data.sizes["point"]
+    if not 1 <= facts.solutions <= SOLUTIONS:
+        raise UnreadableFile(f"the line {name!r:.40} must have 1 or {SOLUTIONS} solutions, got {facts.solutions}")
+    if facts.metastable is not None and len(facts.metastable) != count:
+        raise UnreadableFile(f"the line {name!r:.40} must say of {count} points whether they are metastable")
+    own = {column.name: points.values(column.name) for column in (*POINT_COLUMNS, *SOLUTION_COLUMNS)}
+    for column in SOLUTION_COLUMNS:
+        solved, rest = np.split(own[column.name], [facts.solutions], axis=1)
+        if not (np.all(np.isfinite(solved)) and np.all(np.isnan(rest))):
+            raise UnreadableFile(f"{column.name} must be finite for the {facts.solutions} solutions of {name!r:.40}")
+        own[column.name] = solved
+    return TransitionLine(
+        name=facts.name or name,
+        kind=facts.kind,
+        between=facts.between,
+        model=model,
+        over=over,
+        endings=facts.endings,
+        rule=None if facts.rule is None else rule_from_dict(facts.rule),
+        reason=facts.reason,
+        complete=facts.complete,
+        ends=facts.ends,
+        metastable=None if facts.metastable is None else np.array(facts.metastable, dtype=bool),
+        **own,
+    )

@@ -1,0 +1,50 @@
+"""A model and a quadrature rule as plain values for a results file, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from replica.common.errors import UnreadableFile, UnwritableFile
+from replica.model.attention_model import AttentionModel
+from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.output.files.json_values import from_plain
+
+__all__ = ["model_from_dict", "rule_from_dict", "rule_to_dict"]
+
+RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
+# More would not fit into memory.
+MOST_POINTS = 2**26
+
+
+def model_from_dict(values: Mapping[str, Any]) -> AttentionModel:
+    """Return the model that ``AttentionModel.to_dict`` wrote; raises ValueError if it is none."""
+    known = {field.name for field in dataclasses.fields(AttentionModel)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UnreadableFile(f"model has the unknown entry {unknown[0]!r:.40}")
+    if "omega" not in values:
+        raise UnreadableFile("model has no entry 'omega'")
+    try:
+        return AttentionModel(**values)
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise UnreadableFile(f"model: {error}") from None
+
+
+def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
+    """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
+    if not isinstance(rule, tuple(RULES.values())):
+        raise UnwritableFile(f"only results on a LineRule or a SobolRule can be stored, got {rule!r}")
+    return {"kind": type(rule).__name__, **dataclasses.asdict(rule)}
+
+
+def rule_from_dict(values: Mapping[str, Any]) -> OuterRule:
+    """Return the rule that :func:`rule_to_dict` wrote; raises ValueError if it is none."""
+    kind = values.get("kind")
+    if not isinstance(kind, str) or kind not in RULES:
+        raise UnreadableFile(f"the rule's kind must be {' or '.join(RULES)}, got {kind!r:.40}")
+    rule = from_plain(RULES[kind], {name: value for name, value in values.items() if name != "kind"}, "rule")
+    if isinstance(rule, SobolRule) and rule.points * rule.scrambles > MOST_POINTS:
+        raise UnreadableFile(f"the rule must have {MOST_POINTS} points at most, got {rule.points * rule.scrambles}")
+    return rule

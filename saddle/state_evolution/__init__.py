@@ -1,0 +1,1 @@
+"""The saddle-point equations as a residual."""

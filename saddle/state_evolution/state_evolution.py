@@ -1,0 +1,385 @@
+"""The saddle-point equations as a residual: F(u; alpha) = u - G(alpha f(u)), with its Jacobian and observables.
+
+u are the order parameters, (q, m, V, theta) for the paper's model, f(u) the channel's averages (conjugates per alpha),
+G the map from conjugates to order parameters. Iterating u -> G(alpha f(u)) is the state evolution of the corresponding
+message passing. All formulas are generated from SymPy. Where the student's columns can be rotated into each other,
+dF/du leaves rotations out (:meth:`saddle.averages.state_space.StateSpace.across_orbits`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from replica.common.checked_arguments import checked_number
+from replica.common.numeric_errors import numpy_defaults
+from replica.model.attention_model import AttentionModel
+from replica.symmetry.sectors import Sector
+from saddle.averages.channel import Channel, ChannelAverages
+from saddle.averages.quadrature import OuterRule
+from saddle.averages.replicon import Replicon, replicon
+from saddle.averages.replicon_map import weights_map
+from saddle.averages.state_space import StateSpace
+from saddle.continuation.newton import OutsideDomain
+from saddle.diagram.solve_arguments import checked_state, checked_threads, fitting_rule
+from saddle.kernel.kernel import load_kernel
+from saddle.state_evolution.prior import Weights
+
+__all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation", "StateEvolution"]
+
+# "By default", typed as whatever is there after validation.
+BY_MODEL: Any = None
+
+
+@dataclass(frozen=True)
+class ResidualParameterSlopes:
+    """Derivatives at fixed order parameters and alpha in the model's parameters, in ``parameter_vector``'s order.
+
+    Attributes
+    ----------
+    residual
+        Of F, (number of order parameters, n).
+    free_entropy
+        Of Phi, conjugates fixed too, (n,). At a solution it is also the total derivative along a branch, since Phi
+        is stationary.
+    test_error
+        Of the test error per token, (n,).
+    """
+
+    residual: np.ndarray
+    free_entropy: np.ndarray
+    test_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class StateEvaluation:
+    """The residual at one state and alpha, and everything computed on the way; n is the number of order parameters.
+
+    Attributes
+    ----------
+    state
+        u, (n,); (q, m, V, theta) for the paper's model.
+    alpha
+        Sample complexity.
+    conjugates
+        (n,), in the order of what they belong to: (q_hat, m_hat, V_hat, theta_hat).
+    full_residual, full_jacobian
+        F (n,) and dF/du (n, n) in the full space.
+    alpha_derivative
+        dF/dalpha, (n,).
+    overlap_slopes
+        Derivatives of the order parameters G in the conjugates, (n, n).
+    full_scales
+        Natural unit of each unknown: (q, sqrt(q), V, sqrt(q rho)).
+    free_entropy, train_loss, test_error
+        Phi; the training loss per dimension by its independent route; the test error per token.
+    averages
+        The channel's averages.
+    space
+        What the unknowns are.
+    """
+
+    state: np.ndarray
+    alpha: float
+    conjugates: np.ndarray
+    full_residual: np.ndarray
+    full_jacobian: np.ndarray
+    alpha_derivative: np.ndarray
+    overlap_slopes: np.ndarray
+    full_scales: np.ndarray
+    free_entropy: float
+    train_loss: float
+    test_error: float
+    averages: ChannelAverages
+    space: StateSpace
+
+    @property
+    def free_entropy_error(self) -> float:
+        """Error of Phi at a solution: that of alpha E[M] alone, since Phi is stationary in everything else."""
+        return self.alpha * self.averages.envelope_error
+
+    @property
+    def residual_differences(self) -> np.ndarray:
+        """What embedded rules give for F minus what the rule gives, to first order, (k, n)."""
+        return -self.alpha * self.averages.differences[:, : len(self.state)] @ self.overlap_slopes.T
+
+    def solution_shifts(self, free: tuple[int, ...]) -> np.ndarray:
+        """Return by how much embedded rules move a solution in a sector's unknowns, (k, n), to first order."""
+        shifts = np.zeros((len(self.averages.differences), len(self.state)))
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        shifts[:, unknowns] = -np.linalg.solve(jacobian, self.residual_differences[:, unknowns].T).T
+        return shifts
+
+    def order_parameter_errors(self, free: tuple[int, ...]) -> np.ndarray:
+        """Return errors of the order parameters at a solution of a sector, (n,), by first-order propagation."""
+        return self.averages.outer.error(self.solution_shifts(free))
+
+    def solution_test_error_error(self, free: tuple[int, ...]) -> float:
+        """Return the test error's error at a solution: its own, and the order parameters' through its slopes."""
+        through_state = self.solution_shifts(free) @ self.averages.test_error_derivatives
+        own = self.averages.differences[:, self.averages.columns.test_error]
+        return float(self.averages.outer.error(own + through_state))
+
+    def newton_corrected(self, free: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        """Return state (n,) and test error after one Newton step in a sector's unknowns.
+
+        For a solution of a coarser rule evaluated on this one, both are correct to second order in its error.
+        """
+        step = np.zeros(len(self.state))
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        step[unknowns] = -np.linalg.solve(jacobian, self.full_residual[unknowns])
+        return self.state + step, float(self.test_error + self.averages.test_error_derivatives @ step)
+
+    def test_error_slope(self, free: tuple[int, ...]) -> float:
+        """Return the test error's derivative in alpha along a branch of a sector."""
+        unknowns = list(free)
+        jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
+        velocity = -np.linalg.solve(jacobian, self.alpha_derivative[unknowns])
+        return float(self.averages.test_error_derivatives[unknowns] @ velocity)
+
+    @property
+    def stability_eigenvalues(self) -> np.ndarray:
+        """Eigenvalues of dF/du in the full space; damped state evolution is stable if all real parts are positive."""
+        return np.linalg.eigvals(self.full_jacobian)
+
+    @property
+    def stable(self) -> bool:
+        """Whether sufficiently damped state evolution returns to this point after any small perturbation."""
+        return bool(np.all(np.real(self.stability_eigenvalues) > 0.0))
+
+
+@dataclass(frozen=True)
+class SectorLinearization:
+    """A state evaluation seen in a sector's unknowns, as Newton's method wants it."""
+
+    evaluation: StateEvaluation
+    free: tuple[int, ...]
+
+    @property
+    def residual(self) -> np.ndarray:
+        """F of the free unknowns."""
+        return self.evaluation.full_residual[list(self.free)]
+
+    @property
+    def jacobian(self) -> np.ndarray:
+        """The block of dF/du of the free unknowns."""
+        return self.evaluation.full_jacobian[np.ix_(self.free, self.free)]
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Units of the free unknowns."""
+        return self.evaluation.full_scales[list(self.free)]
+
+
+@dataclass(frozen=True)
+class StateEvolution:
+    """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters.
+
+    Parameters
+    ----------
+    model
+        The model.
+    rule
+        Quadrature rule; by default the lattice for two tokens and rank one, and Sobol points for any other model.
+    threads
+        Threads of the channel average; 0 for one per core. Results do not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If the model is none, the rule is none or does not fit it, or the number of threads is none.
+    """
+
+    model: AttentionModel
+    rule: OuterRule = BY_MODEL
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no model, and find the rule that fits it."""
+        AttentionModel.require_any(self.model, "the compiled solver")
+        object.__setattr__(self, "rule", fitting_rule(self.model, self.rule))
+        object.__setattr__(self, "threads", checked_threads(self.threads))
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The channel on this rule; loads (first time: compiles) the kernel."""
+        return Channel(load_kernel(self.model.structure), self.model, self.rule, self.threads)
+
+    @property
+    def space(self) -> StateSpace:
+        """The order parameters and their symmetries."""
+        return self.channel.space
+
+    @property
+    def sectors(self) -> tuple[Sector, ...]:
+        """The model's invariant subspaces, family by family."""
+        return self.space.sectors
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The equations' other half: order parameters from the conjugates."""
+        return Weights(self.channel.kernel.module, self.model)
+
+    def with_rule(self, rule: OuterRule) -> StateEvolution:
+        """Return the same equations on another rule."""
+        return replace(self, rule=rule)
+
+    def scales(self, state: np.ndarray) -> np.ndarray:
+        """Return the natural unit of each unknown at a state, (n,)."""
+        return self.space.units(state, self.channel.variances)
+
+    def shares(self, state: np.ndarray) -> tuple[float, float]:
+        """Return which parts of a pre-activation's mean square position and meaning make up at a state (n,).
+
+        The mean over tokens and columns of (m p)^2 / (q + (m p)^2), and of theta rho^{-1} theta^T / q.
+        """
+        space, groups = self.space, list(self.space.layout.groups)
+        q = np.diagonal(space.matrices(state, "self_overlap"), axis1=1, axis2=2)[groups]
+        m, theta = (space.matrices(state, kind) for kind in ("positional_overlap", "semantic_overlap"))
+        mean = np.einsum("rk,lk->lr", m[0], self.model.encoding_matrix) ** 2
+        explained = np.einsum("grs,gst,grt->gr", theta, np.linalg.inv(self.channel.variances), theta)[groups]
+        return float(np.mean(mean / (q + mean))), float(np.mean(explained / q))
+
+    def check_domain(self, state: np.ndarray) -> None:
+        """Raise OutsideDomain unless q, V and rho - theta^T q^{-1} theta are positive definite at a state (n,)."""
+        if not self.space.inside(state, self.channel.variances):
+            raise OutsideDomain(f"order parameters outside their domain: {state}")
+
+    @staticmethod
+    def _checked_alpha(alpha: float) -> float:
+        """Return alpha; Newton's method may step to any, so one out of range is outside the domain."""
+        alpha = alpha if isinstance(alpha, float) else checked_number("alpha", alpha)
+        if not (np.isfinite(alpha) and alpha > 0.0):
+            raise OutsideDomain(f"alpha must be positive and finite, got {alpha!r}")
+        return alpha
+
+    @numpy_defaults
+    def evaluate(self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None) -> StateEvaluation:
+        """Evaluate residual, Jacobian and observables at a state (n,).
+
+        ``averages`` are the channel's at this state, if they are known: they do not depend on alpha.
+
+        Raises
+        ------
+        OutsideDomain
+            If q, V, rho - theta^T q^{-1} theta or the weights' precision is not positive definite, or alpha not
+            positive and finite.
+        ValueError
+            If the state is none, or alpha is no number.
+        """
+        state, alpha = checked_state(state, self.space), self._checked_alpha(alpha)
+        self.check_domain(state)
+        if averages is None:
+            averages = self.channel.averages(state)
+        weights, conjugates = self.weights, alpha * averages.conjugates
+        if not weights.exist(conjugates):
+            raise OutsideDomain(f"the weights' precision is not positive at {state}")
+        channel_slopes = averages.derivatives.copy()
+        for index, block in zip(self.space.odd, averages.odd_blocks, strict=True):
+            # NOTE: where an odd order parameter vanishes it is not solved for, so the Jacobian need not be
+            # consistent with the rule's own residual there, and the more accurate route decides stability.
+            if state[index] == 0.0 and averages.conjugates[index] == 0.0:
+                channel_slopes[index, index] = block
+        slopes = weights.overlap_slopes(conjugates)
+        scales = self.scales(state)
+        jacobian = np.eye(len(state)) - alpha * slopes @ channel_slopes
+        return StateEvaluation(
+            state=state,
+            alpha=alpha,
+            conjugates=conjugates,
+            full_residual=state - weights.overlaps(conjugates),
+            full_jacobian=self.space.across_orbits(state, jacobian, scales),
+            alpha_derivative=-slopes @ averages.conjugates,
+            overlap_slopes=slopes,
+            full_scales=scales,
+            free_entropy=weights.free_entropy(state, conjugates, averages.envelope, alpha),
+            train_loss=weights.training_loss(conjugates, averages.loss, alpha),
+            test_error=averages.test_error,
+            averages=averages,
+            space=self.space,
+        )
+
+    @numpy_defaults
+    def parameter_slopes(
+        self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None
+    ) -> ResidualParameterSlopes:
+        """Differentiate F, Phi and the test error at a state (n,) in every parameter of the model.
+
+        Includes the moving jumps and the response of the proximal point. Arguments and errors as for
+        :meth:`evaluate`.
+        """
+        here = self.evaluate(state, alpha, averages)
+        channel = self.channel.parameter_slopes(here.state)
+        explicit = self.weights.overlap_parameter_slopes(here.conjugates)
+        outside = self.weights.free_entropy_parameter_slopes(here.state, here.conjugates)
+        return ResidualParameterSlopes(
+            residual=-(alpha * here.overlap_slopes @ channel.conjugates + explicit),
+            free_entropy=outside - alpha * channel.envelope,
+            test_error=channel.test_error,
+        )
+
+    @numpy_defaults
+    def replicon(
+        self, state: np.ndarray, alpha: float, *, quick: bool = False, averages: ChannelAverages | None = None
+    ) -> Replicon:
+        """Return whether a solution (n,) is stable against replica-symmetry breaking, and by how much.
+
+        The state is taken as it is: it should be a solution at ``alpha``. Costs thirty to sixty residuals; if
+        ``quick``, one, with a jump strength about as good as the rule, but a regular part that is rough where there are
+        jumps (its error says so; it does not decide anything there). Theory notes, section 9.
+
+        Where the spectrum has several atoms, the weights' precision enters, from ``averages``: the channel's at this
+        state, if they are known, otherwise at the cost of one more residual.
+
+        Raises
+        ------
+        OutsideDomain
+            If q, V, rho - theta^T q^{-1} theta or, if it enters, the weights' precision is not positive definite.
+        ValueError
+            If the state is none, or alpha is no number.
+        """
+        state, alpha = checked_state(state, self.space), self._checked_alpha(alpha)
+        self.check_domain(state)
+        weights = weights_map(*self._weights_responses(state, alpha, averages))
+        return replicon(self.channel, state, alpha, weights, quick=quick)
+
+    def _weights_responses(
+        self, state: np.ndarray, alpha: float, averages: ChannelAverages | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return gamma_g B^{-1} on every atom, (atoms, groups, r, r), and the weights of the atoms."""
+        if len(self.weights.atoms) == 1:
+            return self.space.matrices(state, "susceptibility")[None], np.ones(1)
+        conjugates = alpha * (averages or self.channel.averages(state)).conjugates
+        if not self.weights.exist(conjugates):
+            raise OutsideDomain(f"the weights' precision is not positive at {state}")
+        return self.weights.responses(self.space.matrices(conjugates, "susceptibility"))
+
+    def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
+        """Return the full state (n,) of a sector's unknowns, with zeros for what vanishes there."""
+        state = np.zeros(self.space.size)
+        state[list(sector.free)] = free_values
+        return state
+
+    @numpy_defaults
+    def iterate(self, state: np.ndarray, alpha: float, sector: Sector, steps: int, damping: float) -> np.ndarray:
+        """Return the state after damped state evolution within a sector: u <- (1 - damping) u + damping G(alpha f(u)).
+
+        Raises
+        ------
+        OutsideDomain
+            If an iterate leaves the domain.
+        """
+        state = np.array(state, dtype=float)
+        for _ in range(steps):
+            evaluation = self.evaluate(state, alpha)
+            target = state - evaluation.full_residual
+            change = self.embed((target - state)[list(sector.free)], sector)
+            state = state + damping * change
+            if np.max(np.abs(change / evaluation.full_scales)) < 1e-4:
+                break
+        return state

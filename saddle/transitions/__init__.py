@@ -1,0 +1,1 @@
+"""Transitions: what they are, where they lie, and how well that is known."""

@@ -1,0 +1,224 @@
+"""Transitions of a phase diagram: what they are, and the pitchforks and folds of its branches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.symmetry.sectors import Sector
+from saddle.averages.state_space import StateSpace
+from saddle.branches.pieces import Piece, piece_with
+from saddle.continuation.outcomes import SolverError
+from saddle.continuation.special_points.finding import Criticality, Event, EventKind
+from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.transitions.equations import Fold, Pitchfork, TransitionEquations
+from saddle.transitions.sharpening import LocatedTransition, locate
+
+__all__ = ["Transition", "TransitionPoint", "find_bifurcations", "point_of", "told_from_births", "transition_points"]
+
+# Relative distance from a pitchfork at which a branch that was lost may be the one that is born there.
+BESIDE = 0.1
+
+CRITICALITY = {
+    Criticality.SUPERCRITICAL: "supercritical",
+    Criticality.SUBCRITICAL: "subcritical",
+    Criticality.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True)
+class TransitionPoint:
+    """One of the solutions at a transition.
+
+    Attributes
+    ----------
+    order_parameters
+        In the order of ``replica.quantities.names.order_parameters``: (q, m, V, theta) for the paper's model.
+    free_entropy, test_error
+        Phi and the test error per token.
+    """
+
+    order_parameters: tuple[float, ...]
+    free_entropy: float
+    test_error: float
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A located transition.
+
+    Attributes
+    ----------
+    alpha
+        Sample complexity, on a rule ten times finer than the branches'.
+    error
+        From embedded rules, propagated to alpha to first order; at least a tenth of the difference from the
+        location on the branches' own rule (for pitchforks and folds, all of it), and at least 1e-6. For a pitchfork at
+        which a nearly vertical branch was lost, at least the gap between both.
+    kind
+        "first-order", "baseline-crossing", "pitchfork", "fold", "onset" (a branch leaves Q = 0 continuously) or "branch
+        point" (curves cross, and no symmetry says how).
+    between
+        The two branches, or the branch and the baseline.
+    unstable_to
+        For a pitchfork, the order parameter whose fluctuations become critical.
+    criticality
+        For a pitchfork, "supercritical" (the new branch is where the old one has lost stability to the overlap
+        that breaks the symmetry), "subcritical" or "unknown".
+    resolved
+        False if a transition was bracketed but its equations were not solved, or if it may be noise of a rough rule:
+        alpha is then a guess, and is not drawn.
+    bracket
+        Values of alpha on both sides, where it was found.
+    points
+        The solutions there: two at a first-order transition, otherwise one; none if it is not resolved.
+    """
+
+    alpha: float
+    error: float
+    kind: str
+    between: tuple[str, str]
+    unstable_to: str = ""
+    criticality: str = ""
+    resolved: bool = True
+    bracket: tuple[float, float] | None = None
+    points: tuple[TransitionPoint, ...] = ()
+
+    def within(self, low: float, high: float) -> bool:
+        """Whether it was found between two values of alpha; on the finer rule it may lie a little outside."""
+        found = (self.alpha, self.alpha) if self.bracket is None else self.bracket
+        return found[0] < high and found[1] > low
+
+    def __str__(self) -> str:
+        names = " / ".join(self.between)
+        what = f"{self.criticality} {self.kind}" if self.criticality not in ("", "unknown") else self.kind
+        doubt = "" if self.resolved else ", not resolved"
+        return f"{what} ({names}) at alpha = {self.alpha:.5f} +- {self.error:.1e}{doubt}"
+
+
+def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:
+    """Return the solutions at a located transition."""
+    return tuple(point_of(here) for here in located.evaluations)
+
+
+def point_of(here: StateEvaluation) -> TransitionPoint:
+    """Return a solution as a point of a transition."""
+    return TransitionPoint(tuple(map(float, here.state)), here.free_entropy, here.test_error)
+
+
+def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
+    """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
+    found, seen = [], []
+    for event in (event for piece in pieces for event in piece.events):
+        if any(event is other for other in seen):
+            continue
+        seen.append(event)
+        piece = piece_with(event, pieces, evolution)
+        transition = None if piece is None else _bifurcation(evolution, piece, event, pieces)
+        if transition is not None and not any(_is_one(transition, other) for other in found):
+            found.append(transition)
+    return sorted(found, key=lambda transition: transition.alpha)
+
+
+def _is_one(first: Transition, second: Transition) -> bool:
+    """Whether two bifurcations, found on neighbouring segments of a curve, are one."""
+    names = [(one.kind, one.between, one.unstable_to, one.resolved) for one in (first, second)]
+    return names[0] == names[1] and abs(first.alpha - second.alpha) < 0.1 * min(first.error, second.error)
+
+
+def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: Sequence[Piece]) -> Transition | None:
+    equations: TransitionEquations
+    unstable_to, criticality = "", ""
+    partners = [other.name for other in pieces if other is not piece and any(event is met for met in other.meets)]
+    if event.kind is EventKind.PITCHFORK and event.block is not None:
+        space = evolution.space
+        index = _breaking(event, space)
+        equations = Pitchfork(piece.sector, index, space.quantities[index].name)
+        broken = set(piece.sector.free) | set(np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))
+        broken_sector = space.sector_of({int(i) for i in broken})
+        if space.rotations and broken_sector not in space.sectors:
+            return None  # an image of the same pitchfork in another column
+        partner = partners[0] if partners else _lost_beside(event, broken_sector, pieces)
+        unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
+    elif event.kind is EventKind.FOLD:
+        equations = Fold(piece.sector)
+        partner = partners[0] if partners else piece.name
+        if not partners:
+            # A fold joins two pieces: where a rough rule shows one alone, it may be noise.
+            error = max(event.error, abs(event.bracket[1] - event.bracket[0]))
+            bracket = (min(event.bracket), max(event.bracket))
+            return Transition(event.parameter, error, "fold", (piece.name, partner), resolved=False, bracket=bracket)
+    else:
+        # A sign change of the determinant that no fold and no symmetry explains.
+        return Transition(
+            event.parameter, event.error, event.kind.value, (piece.name, piece.name),
+            resolved=event.resolved, bracket=event.bracket,
+        )  # fmt: skip
+    between = (piece.name, partner)
+    if event.kind is EventKind.FOLD and not piece.attracting:
+        # First the piece that attracts, as what is born there.
+        between = (partner, piece.name)
+    bracket = (min(event.bracket), max(event.bracket))
+    start = np.append(event.x[list(piece.sector.free)], event.parameter)
+    try:
+        located = locate(equations, evolution, start)
+    except SolverError:
+        error = max(event.error, bracket[1] - bracket[0])
+        return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
+    return Transition(
+        located.alpha,
+        max(located.error, _gap_at(event, pieces)),
+        equations.kind,
+        between,
+        unstable_to,
+        criticality,
+        True,
+        bracket,
+        transition_points(located),
+    )
+
+
+def _gap_at(event: Event, pieces: Sequence[Piece]) -> float:
+    """Return how far from an event the branches end that were attached to it: within that their birth is not known."""
+    ends = [
+        end.alpha
+        for piece in pieces
+        for end, met in zip(piece.curve.ends, piece.meets, strict=True)
+        if met is event and end.kind == "pitchfork"
+    ]
+    return max((abs(alpha - event.parameter) for alpha in ends), default=0.0)
+
+
+def told_from_births(jumps: Sequence[Transition], bifurcations: Sequence[Transition]) -> tuple[Transition, ...]:
+    """Return first-order transitions without those that are a pitchfork between the same branches, to its error.
+
+    Where a rule does not show how a nearly vertical branch begins, it does not show either by how little its minimum
+    jumps, if at all: the pitchfork, with its error, is what is known.
+    """
+    births = [t for t in bifurcations if t.kind == "pitchfork"]
+    return tuple(
+        jump
+        for jump in jumps
+        if not any(set(t.between) == set(jump.between) and abs(t.alpha - jump.alpha) <= t.error for t in births)
+    )
+
+
+def _lost_beside(event: Event, sector: Sector, pieces: Sequence[Piece]) -> str:
+    """Return the branch of a sector that was lost nearest to a pitchfork, or the family's name if none was."""
+    lost = [
+        (abs(end.alpha - event.parameter), piece.name)
+        for piece in pieces
+        if piece.sector == sector
+        for end in piece.curve.ends
+        if end.kind == "lost" and abs(end.alpha - event.parameter) < BESIDE * event.parameter
+    ]
+    return min(lost, default=(0.0, sector.family))[1]
+
+
+def _breaking(event: Event, space: StateSpace) -> int:
+    """Return the unknown that breaks the symmetry at a pitchfork: an overlap m or theta, if one does."""
+    assert event.block is not None
+    among = np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))
+    return int(next((i for i in among if i in space.odd), among[0]))

@@ -1,0 +1,1 @@
+"""Message passing on one data set, and its state evolution."""

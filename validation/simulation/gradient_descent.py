@@ -1,0 +1,305 @@
+r"""Full-batch training on one data set, from a chosen start, and the overlaps it ends with.
+
+The training loss has several minima; which one descent finds is decided by its start. The published experiments
+(arXiv:2402.03902) compare a start at the teacher with one along the encodings, both by gradient descent with
+learning rate 0.15 and 5000 steps; others there are by Adam. They average overlaps over the last five iterates;
+here they are those of the last.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replica import AttentionModel
+from replica.common.checked_arguments import (
+    checked_choice,
+    checked_flag,
+    checked_function,
+    checked_instance,
+    checked_integer,
+    checked_number,
+    positive_number,
+    quoted,
+)
+from replica.common.errors import InvalidArgument
+from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.names import order_parameters
+from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants
+from validation.simulation.divergence import Diverged
+from validation.simulation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
+from validation.simulation.starts import given_student, has_random_entries, initial_student
+from validation.simulation.teacher import TeacherData, checked_data, columns_of, fresh_batches, positive_integer
+from validation.simulation.training_loss import TrainingLoss
+
+__all__ = [
+    "TrainingRun",
+    "check_setting_names",
+    "measured_overlaps",
+    "train_student",
+    "training_settings",
+]
+
+Array = NDArray[np.floating[Any]]
+
+POLISHING_ITERATIONS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRun:
+    r"""Where training ended.
+
+    The training loss has the symmetries of the overlaps' signs (theory notes, section 6), and of rotations of the
+    student's columns if it has several: compare ``invariants`` between runs, or with theory.
+
+    Attributes
+    ----------
+    model, dimension, samples
+        What was trained on.
+    start
+        Name of the start, or ``"given"`` for an array.
+    method
+        One of ``validation.simulation.optimisers.METHODS``.
+    dtype
+        Precision of the passes over the data: ``"float64"`` or ``"float32"``.
+    learning_rate, steps
+        Step length (None for L-BFGS) and the number of steps taken.
+    polished
+        Whether L-BFGS finished what the steps left undone.
+    gradient_norm
+        Root mean square of the entries of :math:`\partial\mathcal{L}/\partial Q` at the end; of order one far from
+        a minimum.
+    converged
+        Whether ``gradient_norm`` is within the tolerance asked for.
+    student
+        The final Q, shape (d,), or (d, r) for several columns, read-only.
+    overlaps
+        :math:`q_g = Q^\top\Sigma_g Q/d`, :math:`m = Q^\top u/d` (so that :math:`Q^\top p_l/\sqrt d = m\,C_l`) and
+        :math:`\theta_g = Q^\top\Sigma_g Q_\star/d` by the names of ``replica.quantities.names.order_parameters``, entry by entry.
+    train_loss
+        Training loss divided by d, which tends to -Phi.
+    test_error, test_error_standard_error
+        :math:`\frac1{dL}\mathbb{E}|y - f_Q(x)|^2` per token on fresh samples of the same teacher, and the
+        standard error of that mean.
+    """
+
+    model: AttentionModel
+    dimension: int
+    samples: int
+    start: str
+    method: str
+    dtype: str
+    learning_rate: float | None
+    steps: int
+    polished: bool
+    gradient_norm: float
+    converged: bool
+    student: Array
+    overlaps: Mapping[str, float]
+    train_loss: float
+    test_error: float
+    test_error_standard_error: float
+
+    @property
+    def self_overlap(self) -> float:
+        r""":math:`q = \sigma^2 |Q|^2/d` of a model with one such order parameter."""
+        return self._single("self_overlap")
+
+    @property
+    def positional_overlap(self) -> float:
+        r""":math:`m = Q \cdot u/d` of a model with one such order parameter; by default u = 1_d."""
+        return self._single("positional_overlap")
+
+    @property
+    def semantic_overlap(self) -> float:
+        r""":math:`\theta = \sigma^2 Q \cdot Q_\star/d` of a model with one such order parameter."""
+        return self._single("semantic_overlap")
+
+    @property
+    def invariants(self) -> dict[str, float]:
+        """What of the overlaps does not change under rotations of the student's columns; see ``replica``."""
+        return overlap_invariants(self.model.structure.layout, self.overlaps)
+
+    def _single(self, name: str) -> float:
+        if name not in self.overlaps:
+            raise AttributeError(f"this model has several {name}s: overlaps hold {', '.join(self.overlaps)}")
+        return self.overlaps[name]
+
+
+def measured_overlaps(data: TeacherData, student: Array) -> dict[str, float]:
+    """Return a student's overlaps q, m and theta by the names of ``replica.quantities.names.order_parameters``."""
+    layout = data.model.structure.layout
+    coordinates = data.coordinates
+    columns, teacher = columns_of(student).T, columns_of(data.teacher).T
+    found = {}
+    for entry in order_parameters(layout):
+        if entry.kind not in OVERLAP_KINDS:
+            continue
+        row, column = entry.indices
+        if entry.kind == "positional_overlap":
+            # One direction of ones: the student's sum, as it was published.
+            found[entry.name] = float(np.sum(columns[row] * coordinates.directions[:, column]) / data.dimension)
+        else:
+            others = columns if entry.kind == "self_overlap" else teacher
+            token = layout.members(entry.group or 0)[0]
+            found[entry.name] = coordinates.covariance_product(token, columns[row], others[column])
+    return found
+
+
+@numpy_defaults
+def train_student(
+    data: TeacherData,
+    start: str | Array = "semantic",
+    *,
+    generator: np.random.Generator,
+    method: str = "gradient-descent",
+    learning_rate: float | None = None,
+    steps: int | None = None,
+    gradient_tolerance: float = 0.0,
+    polish: bool = False,
+    test_samples: int = 20_000,
+    progress: Callable[[int], None] | None = None,
+) -> TrainingRun:
+    r"""Minimise the training loss on the full batch and measure the result.
+
+    Parameters
+    ----------
+    data
+        Training samples and teacher; its dtype is that of every pass over the data. Sums over samples and the
+        student itself are kept in float64.
+    start
+        Name of a start (see :func:`initial_student`), or an array of shape (d,), or (d, r) for several columns.
+    generator
+        Source of the fresh samples of the test error. Random entries of a start come from a stream spawned from
+        it, so that the fresh samples do not depend on the start.
+    method
+        ``"gradient-descent"``, ``"adam"`` (both with a constant learning rate) or ``"l-bfgs"``.
+    learning_rate
+        Factor of the gradient of the training loss, defined as in :mod:`validation.simulation.training_loss` (of order
+        d), or Adam's step length per entry. By default as published: 0.15 and 0.01. L-BFGS has none.
+    steps
+        Most steps taken; zero measures the start itself. By default as published, 5000 and 2500, and 10,000
+        iterations of L-BFGS, which ends long before.
+    gradient_tolerance
+        Stop once :math:`|\partial\mathcal{L}/\partial Q|/\sqrt d` is at most this; zero takes every step (of
+        L-BFGS: all that the rounding of the loss allows).
+    polish
+        Continue with L-BFGS to the bottom of the basin that descent ended in. Theory describes minima, while
+        the published number of steps leaves soft directions behind: on the positional branch q comes out some
+        per cent too small.
+    test_samples
+        Number of fresh samples of the test error (50,000 in the published experiments).
+    progress
+        Called with the number of steps taken, after every step.
+
+    Returns
+    -------
+    TrainingRun
+        Final student, overlaps, losses and how far descent came.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range or of the wrong shape; the message quotes it.
+    Diverged
+        If the iterates overflow, gradient descent ends above where it began, or ``learning_rate * lambda`` is at
+        least 2.
+
+    Notes
+    -----
+    Results are the same bit for bit whenever the same calls are repeated on one machine with the same
+    libraries and the same number of BLAS threads. Another number of threads adds up in another order, and
+    moves results by rounding, which descent does not amplify as it converges.
+    """
+    ridge = checked_data(data).model.regularization
+    learning_rate, steps = training_settings(method, learning_rate, steps, gradient_tolerance, ridge)
+    test_samples = positive_integer("test_samples", test_samples)
+    checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
+    polish, progress = checked_flag("polish", polish), checked_function("progress", progress)
+    if isinstance(start, str):
+        student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
+    else:
+        student = given_student(data, start)
+    loss = TrainingLoss.of(data)
+    if learning_rate is not None:
+        student, taken = descend(loss, student, method, learning_rate, steps, gradient_tolerance, progress)
+    elif steps > 0:
+        student, taken = lowest_by_lbfgs(loss, student, steps, gradient_tolerance, progress)
+    else:
+        taken = 0
+    if polish:
+        student, _ = lowest_by_lbfgs(loss, student, POLISHING_ITERATIONS)
+    norm = norm_per_entry(loss.gradient(student))
+    test_error, spread = _test_error(data, student, test_samples, generator)
+    student.setflags(write=False)
+    return TrainingRun(
+        model=data.model,
+        dimension=data.dimension,
+        samples=data.samples,
+        start=start if isinstance(start, str) else "given",
+        method=method,
+        dtype=data.tokens.dtype.name,
+        learning_rate=learning_rate,
+        steps=taken,
+        polished=polish,
+        gradient_norm=norm,
+        converged=norm <= gradient_tolerance,
+        student=student,
+        overlaps=measured_overlaps(data, student),
+        train_loss=loss.per_dimension(student),
+        test_error=test_error,
+        test_error_standard_error=spread,
+    )
+
+
+def check_setting_names(settings: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that :func:`train_student` does not have, before any work is done for them."""
+    known = [name for name in inspect.signature(train_student).parameters if name not in ("data", "start", "generator")]
+    for name in settings:
+        if name not in known:
+            raise InvalidArgument(f"{name} must be one of the settings of training, {', '.join(known)}")
+
+
+def training_settings(
+    method: str, learning_rate: float | None, steps: int | None, gradient_tolerance: float, ridge: float
+) -> tuple[float | None, int]:
+    """Return learning rate and steps, those of the method where none are given.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range.
+    Diverged
+        If gradient descent with this learning rate must diverge by the ridge penalty alone.
+    """
+    checked_choice("method", method, METHODS)
+    default = PUBLISHED[method]
+    if learning_rate is None:
+        learning_rate = default.learning_rate
+    elif default.learning_rate is None:
+        raise InvalidArgument(f"{method} has no learning_rate, got {quoted(learning_rate)}; leave it out")
+    else:
+        learning_rate = positive_number("learning_rate", learning_rate)
+    if method == "gradient-descent" and learning_rate is not None and learning_rate * ridge >= 2.0:
+        raise Diverged(
+            f"descent would have diverged: learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on the "
+            f"ridge penalty alone makes it diverge, got {learning_rate!r}"
+        )
+    steps = default.steps if steps is None else checked_integer("steps", steps, 0)
+    checked_number("gradient_tolerance", gradient_tolerance, 0.0)
+    return learning_rate, steps
+
+
+def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:
+    """Return the mean and standard error, per token, of the squared error on fresh samples of the teacher."""
+    batches = fresh_batches(data, samples, generator)
+    errors = np.concatenate([TrainingLoss.of(batch).squared_errors(student) for batch in batches])
+    errors /= data.dimension * len(data.encodings)
+    spread = float(errors.std(ddof=1)) / math.sqrt(samples) if samples > 1 else math.inf
+    return float(errors.mean()), spread
