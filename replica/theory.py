@@ -18,9 +18,11 @@ import sympy as sp
 
 from replica.equations.free_entropy import FreeEntropy, build_free_entropy
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
+from replica.model.any_model import loss_model, model_atoms
 from replica.model.attention_model import AttentionModel
-from replica.model.multi_index_model import LossModel, MultiIndexModel, loss_model, model_atoms
-from replica.model.parameter_values import moment_name
+from replica.model.loss_model import LossModel
+from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.names import moment_name
 from replica.quantities.structure import ModelStructure
 from replica.reports.typesetting.latex_names import latex_table
 from replica.steps import free_entropy, limits, replicas, saddle_point

@@ -11,10 +11,10 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.softmax_weight import with_exponentials
 from replica.checks.check import random_state
 from replica.checks.minimiser import ChannelFunctions, ChannelPoint
 from replica.code.source import FunctionSpecification, function_specifications, print_function
-from replica.model.attention import with_exponentials
 from replica.quantities.structure import ModelStructure
 from replica.theory import derive
 

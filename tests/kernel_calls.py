@@ -7,9 +7,9 @@ import numpy as np
 from replica import AttentionModel
 from saddle.averages.channel import N_COUNTS, Columns
 from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.parameters import parameter_vector
 from saddle.averages.quadrature import LineOrders, legendre_tables
 from saddle.kernel.kernel import Kernel
-from saddle.state_evolution.prior import parameter_vector
 
 __all__ = [
     "EXACT_LINE",

@@ -9,10 +9,11 @@ import sympy as sp
 
 from replica import derive_saddle_system
 from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
+from replica.algebra.softmax_weight import SoftmaxWeight, with_exponentials
 from replica.equations.free_entropy import build_free_entropy
 from replica.equations.prior_term import weight_limit
 from replica.equations.replica_trick import BETA, REPLICAS, replica_limit, weight_action
-from replica.model.attention import SoftmaxWeight, attention_matrix, with_exponentials
+from replica.model.attention import attention_matrix
 from replica.quantities import symbols
 from replica.steps.rank_matrices import RankMatrices
 from replica.symmetry.sign_symmetries import find_sign_symmetries

@@ -11,13 +11,13 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, derive_saddle_system
+from replica.algebra.softmax_weight import with_exponentials
 from replica.code.source import FunctionSpecification, function_specifications, generate_source
 from replica.equations.free_entropy import build_free_entropy
-from replica.model.attention import with_exponentials
 from replica.quantities import symbols
+from saddle.averages.parameters import parameter_vector
 from saddle.kernel.kernel import kernel_of_system
 from saddle.kernel.text import kernel_source
-from saddle.state_evolution.prior import parameter_vector
 
 SYSTEM = derive_saddle_system()
 SPECIFICATIONS = function_specifications(SYSTEM)

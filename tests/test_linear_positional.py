@@ -13,7 +13,8 @@ from scipy.special import expit
 from baselines import linear_positional
 from baselines.averages.target_function import target_values
 from replica import AttentionModel
-from replica.model.attention import target_matrix, with_exponentials
+from replica.algebra.softmax_weight import with_exponentials
+from replica.model.attention import target_matrix
 from replica.quantities import symbols
 
 STANDARD = ((0.6, 0.4), (0.4, 0.6))

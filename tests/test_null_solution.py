@@ -11,7 +11,7 @@ import sympy as sp
 from replica import AttentionModel, linear_attention
 from replica.common.errors import InvalidArgument
 from replica.equations.origin_expansion import expand_at_origin
-from replica.model.multi_index_model import loss_model
+from replica.model.any_model import loss_model
 from saddle import LineRule, StateEvolution
 from saddle.branches.null import channel as null_channel
 from saddle.branches.null.channel import NullChannel

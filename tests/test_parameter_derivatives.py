@@ -9,7 +9,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.state_evolution.prior import parameter_vector
+from saddle.averages.parameters import parameter_vector
 from tests.kernel_calls import EXACT_LINE
 
 # Few outer nodes, which the laws do not see, and many along each line, so that line integrals are exact.

@@ -10,6 +10,7 @@ import pytest
 from replica import AttentionModel
 from saddle import LineRule
 from saddle.averages.channel import Channel
+from saddle.averages.parameters import parameter_vector
 from saddle.averages.quadrature import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
@@ -20,7 +21,6 @@ from saddle.averages.quadrature import (
     SobolRule,
 )
 from saddle.kernel.kernel import load_kernel
-from saddle.state_evolution.prior import parameter_vector
 from tests.random_models import paper_state, random_model, random_state
 
 PAPER = AttentionModel.paper()

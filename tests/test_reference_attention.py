@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel, derive
-from replica.model.multi_index_model import model_atoms
+from replica.model.any_model import model_atoms
 from saddle import StateEvolution
 from saddle.averages.quadrature import SobolRule
 from saddle.reference import GaussHermite, ReferenceRule, ReferenceSystem, solve_model

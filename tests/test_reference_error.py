@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 from replica import MultiIndexModel, derive
-from replica.model.multi_index_model import model_atoms
+from replica.model.any_model import model_atoms
 from saddle.reference import (
     GaussHermite,
     LegendrePanels,

@@ -9,9 +9,9 @@ from scipy.stats import norm
 
 from replica import AttentionModel
 from saddle import LineRule, Sector, StateEvolution, find_point
+from saddle.averages.parameters import parameter_vector
 from saddle.averages.quadrature import SobolRule
 from saddle.continuation.newton import OutsideDomain
-from saddle.state_evolution.prior import parameter_vector
 from tests.kernel_calls import global_minima, line_fields, replicon_line
 from tests.linear_mixture import linear_mixture
 from tests.oracles import envelope_on_line, jumps_by_search, sample_loss, target

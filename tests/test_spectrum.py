@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
-from replica.model.parameter_values import moment_name
 from replica.model.spectrum import gram_factor
-from replica.quantities.names import model_parameters
+from replica.quantities.names import model_parameters, moment_name
 from tests.properties.strategies import general_models, spectra
 
 

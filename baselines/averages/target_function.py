@@ -165,7 +165,7 @@ class _TextFunction:
 def _text_function(text: str, length: int, columns: int) -> _TextFunction:
     import sympy as sp
 
-    from replica.model.attention import SoftmaxWeight
+    from replica.algebra.softmax_weight import SoftmaxWeight
     from replica.model.user_functions import matrix_from_text
     from replica.quantities.symbols import teacher_fields
 

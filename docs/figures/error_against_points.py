@@ -18,7 +18,7 @@ from scipy.stats import qmc
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
-from saddle.state_evolution.prior import parameter_vector
+from saddle.averages.parameters import parameter_vector
 
 MODEL = AttentionModel.paper()
 STATES = {

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from replica import MultiIndexModel, derive
-from replica.model.multi_index_model import model_atoms
+from replica.model.any_model import model_atoms
 from saddle.reference import GaussHermite, LegendrePanels, ReferenceRule, ReferenceSystem, solve_reference
 
 FIGURE = Path(__file__).parent.parent / "_static" / "known_results.png"

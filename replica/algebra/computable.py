@@ -10,8 +10,8 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.softmax_weight import with_exponentials
 from replica.common.errors import InvalidModel
-from replica.model.attention import with_exponentials
 
 __all__ = ["ARRAY_MODULES", "check_computable"]
 

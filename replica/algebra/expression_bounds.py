@@ -16,8 +16,8 @@ import sympy as sp
 from sympy.functions.elementary.piecewise import ExprCondPair
 from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
+from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.common.errors import InvalidModel
-from replica.model.attention import SoftmaxWeight
 
 __all__ = ["CONSTANTS", "DEEPEST", "KINDS", "MOST_NODES", "ExpressionBounds"]
 

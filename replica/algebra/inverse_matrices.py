@@ -14,9 +14,8 @@ from functools import cached_property
 import sympy as sp
 
 from replica.algebra.differentiation import partial_derivative, symbols_of
-from replica.code.function_specification import Stage
 
-__all__ = ["InverseMatrix", "differentiate", "sweep_stages", "symmetric_symbols", "upper_triangle"]
+__all__ = ["InverseMatrix", "Stage", "differentiate", "sweep_stages", "symmetric_symbols", "upper_triangle"]
 
 
 def upper_triangle(size: int) -> list[tuple[int, int]]:
@@ -126,3 +125,7 @@ def sweep_stages(matrix: sp.Matrix, inverse: sp.Matrix) -> tuple[Stage, ...]:
         stages.append(tuple((names[place], value) for place, value in swept.items()))
         current = sp.Matrix(size, size, lambda i, j, names=names: names[min(i, j), max(i, j)])
     return tuple(stages)
+
+
+Stage = tuple[tuple[sp.Symbol, sp.Expr], ...]
+"""Intermediate quantities that later stages and the outputs may use: (symbol, value) pairs."""

@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from replica.model.attention import with_exponentials
+from replica.algebra.softmax_weight import with_exponentials
 from replica.quantities.layout import Layout
 from replica.quantities.matrices import OrderParameterMatrices
 

@@ -14,8 +14,7 @@ import sympy as sp
 
 from replica.algebra.differentiation import partial_derivative
 from replica.algebra.gaussian_average import GaussianAverage
-from replica.algebra.inverse_matrices import InverseMatrix, differentiate, sweep_stages, upper_triangle
-from replica.code.function_specification import Stage
+from replica.algebra.inverse_matrices import InverseMatrix, Stage, differentiate, sweep_stages, upper_triangle
 from replica.code.line_coordinates import LineCoordinates, cholesky
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-__all__ = ["FunctionSpecification", "Stage"]
+from replica.algebra.inverse_matrices import Stage
 
-Stage = tuple[tuple[sp.Symbol, sp.Expr], ...]
-"""Intermediate quantities that later stages and the outputs may use: (symbol, value) pairs."""
+__all__ = ["FunctionSpecification", ]
+
 
 
 @dataclass(frozen=True)

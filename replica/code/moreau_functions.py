@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from replica.algebra.inverse_matrices import upper_triangle
-from replica.code.function_specification import FunctionSpecification, Stage
+from replica.algebra.inverse_matrices import Stage, upper_triangle
+from replica.algebra.softmax_weight import SoftmaxWeight
+from replica.code.function_specification import FunctionSpecification
 from replica.equations.moreau import MoreauProblem
-from replica.model.attention import SoftmaxWeight
 
 __all__ = ["objective_function"]
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import sympy as sp
 
 from replica.algebra.gaussian_average import GaussianAverage
-from replica.algebra.inverse_matrices import differentiate
+from replica.algebra.inverse_matrices import Stage, differentiate
 from replica.algebra.spectrum_average import SpectrumAverage
-from replica.code.function_specification import FunctionSpecification, Stage
+from replica.code.function_specification import FunctionSpecification
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 

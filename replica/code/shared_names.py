@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
-from replica.model.attention import SoftmaxWeight
+from replica.algebra.softmax_weight import SoftmaxWeight
 
 __all__ = ["named"]
 

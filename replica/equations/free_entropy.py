@@ -28,7 +28,8 @@ from replica.equations.replica_trick import (
     trace_action,
     zero_temperature,
 )
-from replica.model.multi_index_model import LossModel, loss_model
+from replica.model.any_model import loss_model
+from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
 from replica.quantities.matrices import OrderParameterMatrices, group_symbols

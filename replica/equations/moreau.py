@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica.algebra.inverse_matrices import InverseMatrix, differentiate
-from replica.model.multi_index_model import LossModel, loss_model
+from replica.model.any_model import loss_model
+from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
 from replica.quantities.matrices import group_symbols, kind_matrix

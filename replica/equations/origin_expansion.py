@@ -18,8 +18,8 @@ from typing import Any
 
 import sympy as sp
 
-from replica.model.attention import SoftmaxWeight, with_exponentials
-from replica.model.multi_index_model import LossModel
+from replica.algebra.softmax_weight import SoftmaxWeight, with_exponentials
+from replica.model.loss_model import LossModel
 
 __all__ = ["OriginExpansion", "expand_at_origin"]
 

@@ -13,11 +13,11 @@ import numpy as np
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidModel
 from replica.model.checked_fields import checked_fields
-from replica.model.parameter_values import atom_values, parameter_values, zero_moments
+from replica.model.parameter_values import atom_values, statistics_values, zero_moments
 from replica.model.spectrum import Spectrum, gram_factor
 from replica.quantities.structure import ModelStructure
 
-__all__ = ["AttentionModel", "ModelStructure"]
+__all__ = ["AttentionModel", "ModelStructure", "parameter_values"]
 
 # "By default", typed as whatever is there after validation.
 DEFAULT: Any = None
@@ -91,7 +91,7 @@ class AttentionModel:
 
     def __post_init__(self) -> None:
         """Convert to plain immutable values and validate."""
-        for name, value in checked_fields(self).items():
+        for name, value in checked_fields(vars(self)).items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -223,3 +223,21 @@ class AttentionModel:
         if self.parameters:
             values["parameters"] = dict(self.parameters)
         return values
+
+
+def parameter_values(model: AttentionModel) -> dict[str, float]:
+    """Return every numeric parameter of a model by name, in the order of ``replica.quantities.names.model_parameters``."""
+    values = {"omega": model.omega}
+    if model.spectrum is None:
+        values["sigma"] = model.sigma
+    values["regularization"] = model.regularization
+    for i, row in enumerate(model.positional_matrix, start=1):
+        for j, entry in enumerate(row, start=1):
+            values[f"positional_matrix_{i}{j}"] = entry
+    encoding = model.encoding_matrix
+    for i, row in enumerate(encoding.tolist(), start=1):
+        for j, entry in enumerate(row, start=1):
+            values[f"positional_encoding_{i}" if len(row) == 1 else f"positional_encoding_{i}{j}"] = entry
+    if isinstance(model.spectrum, Spectrum):
+        values |= statistics_values(model.spectrum, model.gram, model.teacher_rank)
+    return values | dict(model.parameters)

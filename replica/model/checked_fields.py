@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -14,19 +15,20 @@ from replica.model.spectrum import Spectrum, SpectrumAtom, gram_factor
 from replica.quantities.names import is_parameter_name, model_parameters
 from replica.quantities.structure import LARGEST, PAPER_LENGTH, ModelStructure
 
-if TYPE_CHECKING:
-    from replica.model.attention_model import AttentionModel
-    from replica.model.multi_index_model import MultiIndexModel
-
-__all__ = ["checked_fields", "checked_multi_index"]
+__all__ = ["checked_fields", "checked_parameters", "checked_spectrum", "settled"]
 
 PAPER_SIGMA = 0.5
 PAPER_MATRIX = ((0.6, 0.4), (0.4, 0.6))
 PAPER_ENCODING = (1.0, -1.0)
 
 
-def checked_fields(model: AttentionModel) -> dict[str, Any]:
+def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return every field of a model as a plain immutable value.
+
+    Parameters
+    ----------
+    given
+        What the user gave, by the names of the fields.
 
     Raises
     ------
@@ -34,13 +36,14 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
         If a value is out of range, of the wrong shape or not finite, or a function is not as it must be; the message
         quotes the offending piece.
     """
+    model = SimpleNamespace(**given)
     for name in ("positional_matrix", "positional_encoding", "positional_gram", "spectrum", "parameters"):
-        object.__setattr__(model, name, _settled(name, getattr(model, name)))
+        setattr(model, name, settled(name, getattr(model, name)))
     omega = finite_number("omega", model.omega)
     if not 0.0 <= omega <= 1.0:
         raise InvalidModel(f"omega must lie in [0, 1], got {omega!r}")
     regularization = positive("regularization", model.regularization)
-    spectrum = _spectrum(model.spectrum)
+    spectrum = checked_spectrum(model.spectrum)
     length = _sequence_length(model, spectrum)
     encodings = _encodings(model, length)
     teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
@@ -48,7 +51,7 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
         own, gram = encodings["positional_encoding"], encodings["positional_gram"]
         spectrum.moments(np.outer(own, own) if gram is None else np.array(gram), teacher_rank)
     rank = count("rank", model.rank, 1, LARGEST)
-    parameters = _parameters(model.parameters)
+    parameters = checked_parameters(model.parameters)
     functions = _functions(model, length, {"attention": rank, "target": teacher_rank})
     if parameters:
         from replica.model.given_functions import check_parameters_used, symbols_in_text
@@ -70,36 +73,9 @@ def checked_fields(model: AttentionModel) -> dict[str, Any]:
     }
 
 
-def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
-    """Return the numeric fields of a multi-index model as plain immutable values."""
-    for name in ("positional_gram", "spectrum", "parameters"):
-        object.__setattr__(model, name, _settled(name, getattr(model, name)))
-    regularization = positive("regularization", model.regularization)
-    spectrum = _spectrum(model.spectrum)
-    if spectrum is None:
-        raise InvalidModel("spectrum must be a Spectrum, got None")
-    size, gram = spectrum.sequence_length, model.positional_gram
-    if gram is not None:
-        gram = real_matrix("positional_gram", gram, (size, size))
-        gram_factor(np.array(gram))
-    teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
-    spectrum.moments(np.zeros((size, size)) if gram is None else np.array(gram), teacher_rank)
-    for name, optional in (("loss", False), ("outputs", True)):
-        function = getattr(model, name)
-        if not callable(function) and not (optional and function is None):
-            raise InvalidModel(f"{name} must be a function, got {quoted(function)}")
-    return {
-        "regularization": regularization,
-        "noise": count("noise", model.noise, 0, LARGEST),
-        "rank": count("rank", model.rank, 1, LARGEST),
-        "teacher_rank": teacher_rank,
-        "spectrum": spectrum,
-        "positional_gram": gram,
-        "parameters": _parameters(model.parameters),
-    }
 
 
-def _settled(name: str, value: Any) -> Any:
+def settled(name: str, value: Any) -> Any:
     """Return what is read more than once as something that can be: iterators, also as rows, as lists."""
     if isinstance(value, Iterator):
         value = checked_items(name, value, error=InvalidModel)
@@ -108,7 +84,8 @@ def _settled(name: str, value: Any) -> Any:
     return value
 
 
-def _spectrum(value: Any) -> Spectrum | None:
+def checked_spectrum(value: Any) -> Spectrum | None:
+    """Return a spectrum, given as such or as the fields of its atoms."""
     if value is None or isinstance(value, Spectrum):
         return value
     what = "a Spectrum, or a sequence of the fields of its atoms"
@@ -131,7 +108,7 @@ def _sigma(value: Any, spectrum: Spectrum | None) -> float | None:
     return PAPER_SIGMA if value is None else positive("sigma", value)
 
 
-def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
+def _sequence_length(model: SimpleNamespace, spectrum: Spectrum | None) -> int:
     """Return the number of tokens that all arguments agree on."""
     said: dict[str, int] = {}
     if model.sequence_length is not None:
@@ -154,7 +131,7 @@ def _sequence_length(model: AttentionModel, spectrum: Spectrum | None) -> int:
     return next(iter(said.values()), PAPER_LENGTH)
 
 
-def _positional_matrix(model: AttentionModel, length: int, omega: float) -> tuple[tuple[float, ...], ...]:
+def _positional_matrix(model: SimpleNamespace, length: int, omega: float) -> tuple[tuple[float, ...], ...]:
     if model.positional_matrix is not None:
         return square_matrix("positional_matrix", model.positional_matrix, PAPER_LENGTH, LARGEST)
     if length == PAPER_LENGTH:
@@ -167,7 +144,7 @@ def _positional_matrix(model: AttentionModel, length: int, omega: float) -> tupl
     )
 
 
-def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:
+def _encodings(model: SimpleNamespace, length: int) -> dict[str, Any]:
     """Return the encodings as coefficients where they lie along one direction, and as a Gram matrix elsewhere."""
     if model.positional_gram is None:
         if model.positional_encoding is None and length != PAPER_LENGTH:
@@ -191,7 +168,8 @@ def _encodings(model: AttentionModel, length: int) -> dict[str, Any]:
     return {"positional_encoding": None, "positional_gram": gram}
 
 
-def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
+def checked_parameters(values: Any) -> tuple[tuple[str, float], ...]:
+    """Return values of further symbols as pairs, sorted by name."""
     try:
         listed = [*values.items()] if isinstance(values, Mapping) else checked_items("parameters", values)
         pairs = [(name, value) for name, value in listed]
@@ -210,7 +188,7 @@ def _parameters(values: Any) -> tuple[tuple[str, float], ...]:
     return tuple((name, finite_number(f"parameters[{name!r}]", value)) for name, value in pairs)
 
 
-def _functions(model: AttentionModel, length: int, columns: Mapping[str, int]) -> dict[str, str]:
+def _functions(model: SimpleNamespace, length: int, columns: Mapping[str, int]) -> dict[str, str]:
     """Return attention and target, of so many columns, as texts; the default's is empty: it needs no SymPy."""
     texts = {}
     for name in columns:
@@ -220,7 +198,7 @@ def _functions(model: AttentionModel, length: int, columns: Mapping[str, int]) -
     return texts
 
 
-def _text(model: AttentionModel, name: str, function: Any, length: int, columns: int) -> str:
+def _text(model: SimpleNamespace, name: str, function: Any, length: int, columns: int) -> str:
     import sympy as sp
 
     from replica.model.given_functions import called_on_symbols, check_text
@@ -229,7 +207,7 @@ def _text(model: AttentionModel, name: str, function: Any, length: int, columns:
 
     if not isinstance(function, str) and not callable(function):
         raise InvalidModel(f"{name} must be a function of the matrix of pre-activations, got {quoted(function)}")
-    names = tuple(dict(_parameters(model.parameters)))
+    names = tuple(dict(checked_parameters(model.parameters)))
     structure = ModelStructure(length, isotropic=model.spectrum is None, parameter_names=names)
     known = [symbols.parameter_symbol(x) for x in model_parameters(structure)]
     fields = sp.Matrix(length, columns, symbols.teacher_fields(length, columns))

@@ -10,9 +10,9 @@ import sympy as sp
 from sympy.printing.codeprinter import PrintMethodNotImplementedError
 from sympy.printing.pycode import PythonCodePrinter
 
+from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.common.checked_arguments import quoted
 from replica.common.errors import AttentionPhaseError, InvalidModel
-from replica.model.attention import SoftmaxWeight
 from replica.model.user_functions import matrix_from_text
 
 __all__ = ["called_on_symbols", "check_parameters_used", "check_text", "symbols_in_text"]

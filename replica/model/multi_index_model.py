@@ -16,91 +16,24 @@ import sympy as sp
 
 from replica.algebra.computable import check_computable
 from replica.common.checked_arguments import checked_items, quoted
+from replica.common.checked_values import count, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
-from replica.model.attention import attention_matrix, sample_loss, target_matrix
-from replica.model.attention_model import AttentionModel
+from replica.model.checked_fields import checked_parameters, checked_spectrum, settled
 from replica.model.given_functions import called_on_symbols, check_parameters_used
+from replica.model.loss_model import LossModel, ridge_symbol
 from replica.model.parameter_values import atom_values, statistics_values, zero_moments
 from replica.model.spectrum import Spectrum, gram_factor
-from replica.model.token_law import TokenLaw, atom_law, encoding_symbols, law_of_structure
-from replica.model.user_functions import check_expression, check_smooth, matrix_from_text
+from replica.model.token_law import atom_law, encoding_symbols
+from replica.model.user_functions import check_expression, check_smooth
 from replica.quantities import names, symbols
 from replica.quantities.layout import Layout
-from replica.quantities.structure import ModelStructure
-from replica.quantities.symbols import Quantity
+from replica.quantities.structure import LARGEST
 
-__all__ = ["LossModel", "MultiIndexModel", "loss_model", "model_atoms"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossModel:
-    r"""What the derivation starts from: fields, loss and outputs, and the law of the tokens, all symbolic.
-
-    Attributes
-    ----------
-    layout
-        Index ranges of fields and order parameters.
-    points
-        Symbols of the student's pre-activations z as arguments of the loss, token by token.
-    fields, teacher_fields, noise_fields
-        Symbols of the Gaussian fields w, h* and of independent standard normal noise.
-    loss
-        One sample's loss in (z, output symbols).
-    target_symbols, target
-        Symbols that stand for the outputs in ``loss``, and the outputs in terms of (h*, noise).
-    token_law
-        Covariances of the tokens, moments of encodings and teacher.
-    ridge
-        The ridge penalty lambda.
-    parameters
-        Numeric parameters, in the order of the kernel's parameter vector.
-    structure
-        The attention models it stands for, or nothing.
-    """
-
-    layout: Layout
-    points: tuple[sp.Symbol, ...]
-    fields: tuple[sp.Symbol, ...]
-    teacher_fields: tuple[sp.Symbol, ...]
-    noise_fields: tuple[sp.Symbol, ...] = ()
-    loss: sp.Expr
-    target_symbols: tuple[sp.Symbol, ...]
-    target: sp.ImmutableMatrix
-    token_law: TokenLaw
-    ridge: sp.Expr
-    parameters: tuple[Quantity, ...]
-    structure: ModelStructure | None = None
+__all__ = ["MultiIndexModel", "checked_multi_index"]
 
 
-def attention_loss_model(structure: ModelStructure) -> LossModel:
-    """Return the loss model of an attention model's structure (section 2 of arXiv:2402.03902)."""
-    layout = structure.layout
-    length, rank, teacher_rank = structure.sequence_length, structure.rank, structure.teacher_rank
-    z, h = symbols.proximal_points(length, rank), symbols.teacher_fields(length, teacher_rank)
-    law = law_of_structure(structure)
-    at_z = sp.Matrix(length, rank, z)
-    # Texts are written in the teacher fields' symbols, whatever the function is for.
-    renaming = dict(zip(symbols.teacher_fields(length, rank), z, strict=True))
-    attention = (
-        matrix_from_text(structure.attention).xreplace(renaming) if structure.attention else attention_matrix(at_z)
-    )
-    at_h = sp.Matrix(length, teacher_rank, h)
-    target = matrix_from_text(structure.target) if structure.target else target_matrix(at_h)
-    entries = symbols.target_entries(length)
-    traces = [law.traces[group] for group in layout.groups]
-    return LossModel(
-        layout=layout,
-        points=z,
-        fields=symbols.local_fields(length, rank),
-        teacher_fields=h,
-        loss=sample_loss(attention, entries, traces),
-        target_symbols=tuple(entries),
-        target=sp.ImmutableMatrix(target),
-        token_law=law,
-        ridge=symbols.parameter("regularization"),
-        parameters=symbols.model_parameters(structure),
-        structure=structure,
-    )
+
+
 
 
 @dataclass(frozen=True)
@@ -147,8 +80,6 @@ class MultiIndexModel:
 
     def __post_init__(self) -> None:
         """Validate numbers; expressions are checked when the loss model is made, here once."""
-        from replica.model.checked_fields import checked_multi_index
-
         for name, value in checked_multi_index(self).items():
             object.__setattr__(self, name, value)
         model = self.loss_model()
@@ -237,23 +168,30 @@ class MultiIndexModel:
         return values | dict(self.parameters)
 
 
-def ridge_symbol(parameters: Sequence[Quantity]) -> sp.Symbol:
-    """Return the symbol of the ridge penalty among parameters."""
-    (found,) = [x.symbol for x in parameters if x.name == "regularization"]
-    return found
-
-
-def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> LossModel:
-    """Return what the derivation starts from, for any kind of model; raises InvalidArgument for anything else."""
-    if isinstance(model, LossModel):
-        return model
-    if isinstance(model, MultiIndexModel):
-        return model.loss_model()
-    if not isinstance(model, AttentionModel | ModelStructure):
-        raise InvalidArgument(f"model must be an AttentionModel or a MultiIndexModel, got {quoted(model)}")
-    return attention_loss_model(model if isinstance(model, ModelStructure) else model.structure)
-
-
-def model_atoms(model: AttentionModel | MultiIndexModel) -> list[tuple[float, dict[str, float]]]:
-    """Return weight and symbol values of every atom of a model's spectrum; one without values if isotropic."""
-    return model.atoms
+def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
+    """Return the numeric fields of a multi-index model as plain immutable values."""
+    for name in ("positional_gram", "spectrum", "parameters"):
+        object.__setattr__(model, name, settled(name, getattr(model, name)))
+    regularization = positive("regularization", model.regularization)
+    spectrum = checked_spectrum(model.spectrum)
+    if spectrum is None:
+        raise InvalidModel("spectrum must be a Spectrum, got None")
+    size, gram = spectrum.sequence_length, model.positional_gram
+    if gram is not None:
+        gram = real_matrix("positional_gram", gram, (size, size))
+        gram_factor(np.array(gram))
+    teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
+    spectrum.moments(np.zeros((size, size)) if gram is None else np.array(gram), teacher_rank)
+    for name, optional in (("loss", False), ("outputs", True)):
+        function = getattr(model, name)
+        if not callable(function) and not (optional and function is None):
+            raise InvalidModel(f"{name} must be a function, got {quoted(function)}")
+    return {
+        "regularization": regularization,
+        "noise": count("noise", model.noise, 0, LARGEST),
+        "rank": count("rank", model.rank, 1, LARGEST),
+        "teacher_rank": teacher_rank,
+        "spectrum": spectrum,
+        "positional_gram": gram,
+        "parameters": checked_parameters(model.parameters),
+    }

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from replica.model.spectrum import Spectrum
+from replica.quantities.names import eigenvalue_name, moment_name
 
 if TYPE_CHECKING:
-    from replica.model.attention_model import AttentionModel
+    pass
 
 __all__ = [
     "atom_values",
-    "eigenvalue_name",
     "group_statistics",
-    "moment_name",
-    "parameter_values",
     "statistics_values",
     "zero_moments",
 ]
@@ -25,22 +23,6 @@ __all__ = [
 ROUNDING = 1e-12
 
 
-def parameter_values(model: AttentionModel) -> dict[str, float]:
-    """Return every numeric parameter of a model by name, in the order of ``replica.quantities.names.model_parameters``."""
-    values = {"omega": model.omega}
-    if model.spectrum is None:
-        values["sigma"] = model.sigma
-    values["regularization"] = model.regularization
-    for i, row in enumerate(model.positional_matrix, start=1):
-        for j, entry in enumerate(row, start=1):
-            values[f"positional_matrix_{i}{j}"] = entry
-    encoding = model.encoding_matrix
-    for i, row in enumerate(encoding.tolist(), start=1):
-        for j, entry in enumerate(row, start=1):
-            values[f"positional_encoding_{i}" if len(row) == 1 else f"positional_encoding_{i}{j}"] = entry
-    if isinstance(model.spectrum, Spectrum):
-        values |= statistics_values(model.spectrum, model.gram, model.teacher_rank)
-    return values | dict(model.parameters)
 
 
 def statistics_values(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -> dict[str, float]:
@@ -104,15 +86,5 @@ def zero_moments(atoms: list[tuple[float, dict[str, float]]]) -> tuple[str, ...]
     return tuple(name for name in letters if all(abs(values[name]) < ROUNDING for _, values in atoms))
 
 
-def eigenvalue_name(group: int, count: int) -> str:
-    """Return the letter of a group's eigenvalue on an atom."""
-    return f"gamma_{group + 1}" if count > 1 else "gamma"
 
 
-def moment_name(i: int, j: int, directions: int) -> str:
-    """Return the letter of a joint moment of (u, pi), by its place: P for u u, F for u pi, G for pi pi."""
-    if j < directions:
-        return f"P_{i + 1}{j + 1}"
-    if i < directions:
-        return f"F_{i + 1}{j + 1 - directions}"
-    return f"G_{i + 1 - directions}{j + 1 - directions}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from replica.model.parameter_values import eigenvalue_name, moment_name
 from replica.quantities import names, symbols
 from replica.quantities.layout import Layout
+from replica.quantities.names import eigenvalue_name, moment_name
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["TokenLaw", "atom_law", "isotropic_law", "law_of_structure"]

@@ -14,8 +14,8 @@ from sympy.core.function import AppliedUndef
 
 from replica.algebra.expression_bounds import ExpressionBounds
 from replica.algebra.expression_text import LONGEST_TEXT, read_matrix
+from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.common.errors import InvalidModel
-from replica.model.attention import SoftmaxWeight
 
 __all__ = [
     "check_expression",

@@ -18,20 +18,7 @@ from dataclasses import dataclass
 from replica.quantities.layout import Layout
 from replica.quantities.structure import ModelStructure
 
-__all__ = [
-    "ALPHA",
-    "AVERAGE_ENVELOPE",
-    "CONJUGATES",
-    "MODEL_PARAMETERS",
-    "ORDER_PARAMETERS",
-    "Quantity",
-    "conjugates",
-    "is_parameter_name",
-    "model_parameters",
-    "order_parameters",
-    "parameter_latex",
-    "token_statistics",
-]
+__all__ = ["ALPHA", "AVERAGE_ENVELOPE", "CONJUGATES", "MODEL_PARAMETERS", "ORDER_PARAMETERS", "Quantity", "conjugates", "eigenvalue_name", "is_parameter_name", "model_parameters", "moment_name", "order_parameters", "parameter_latex", "token_statistics"]
 
 
 @dataclass(frozen=True)
@@ -217,3 +204,17 @@ def parameter_latex(name: str) -> str:
 
 MODEL_PARAMETERS = model_parameters(ModelStructure())
 """Numeric parameters of models of two tokens, the paper's."""
+
+
+def eigenvalue_name(group: int, count: int) -> str:
+    """Return the letter of a group's eigenvalue on an atom."""
+    return f"gamma_{group + 1}" if count > 1 else "gamma"
+
+
+def moment_name(i: int, j: int, directions: int) -> str:
+    """Return the letter of a joint moment of (u, pi), by its place: P for u u, F for u pi, G for pi pi."""
+    if j < directions:
+        return f"P_{i + 1}{j + 1}"
+    if i < directions:
+        return f"F_{i + 1}{j + 1 - directions}"
+    return f"G_{i + 1 - directions}{j + 1 - directions}"

@@ -7,7 +7,7 @@ import sympy as sp
 from replica.algebra.spectrum_average import spectrum_average
 from replica.equations.free_entropy import FreeEntropy, trace_term
 from replica.equations.prior_term import weight_term
-from replica.model.multi_index_model import LossModel
+from replica.model.loss_model import LossModel
 from replica.model.token_law import atom_law, encoding_symbols
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.steps.step import DerivationStep, DisplayedEquation

@@ -7,7 +7,7 @@ import sympy as sp
 from replica.algebra.gaussian_average import GaussianLaw
 from replica.equations.free_entropy import token_trace_action, trace_limit
 from replica.equations.replica_trick import REPLICAS, channel_action, replica_limit
-from replica.model.multi_index_model import LossModel
+from replica.model.loss_model import LossModel
 from replica.steps.rank_matrices import RankMatrices
 from replica.steps.step import DerivationStep, DisplayedEquation
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from replica.equations.free_entropy import token_trace_action
 from replica.equations.replica_trick import REPLICAS, replica_symmetric_conjugate, replica_symmetric_overlap
-from replica.model.multi_index_model import LossModel
+from replica.model.loss_model import LossModel
 from replica.quantities.layout import Layout
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_symbol
 

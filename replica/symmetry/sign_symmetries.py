@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import sympy as sp
 
+from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.equations.free_entropy import FreeEntropy
-from replica.model.attention import SoftmaxWeight
 from replica.quantities import symbols
 from replica.symmetry.sectors import SignSymmetries
 

@@ -15,8 +15,8 @@ import mpmath
 import numpy as np
 import sympy as sp
 
+from replica.algebra.softmax_weight import with_exponentials
 from replica.equations.free_entropy import FreeEntropy
-from replica.model.attention import with_exponentials
 from replica.symmetry.sign_symmetries import equal_expressions
 
 __all__ = [

@@ -10,6 +10,7 @@ import numpy as np
 from replica.model.attention_model import AttentionModel
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.parameters import parameter_vector, teacher_variances
 from saddle.averages.quadrature import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
@@ -24,7 +25,6 @@ from saddle.averages.quadrature import (
 from saddle.averages.state_space import StateSpace
 from saddle.averages.symmetries import state_space
 from saddle.kernel.kernel import Kernel
-from saddle.state_evolution.prior import parameter_vector, teacher_variances
 
 __all__ = ["Channel", "ChannelAverages", "Columns", "ParameterSlopes"]
 

@@ -17,15 +17,15 @@ import numpy as np
 import sympy as sp
 
 from replica.algebra.gaussian_average import GaussianAverage
+from replica.algebra.softmax_weight import with_exponentials
 from replica.equations.saddle_system import SaddleSystem
-from replica.model.attention import with_exponentials
 from replica.quantities import symbols
 from replica.reports.content.equation_content import sector_equations
 from replica.reports.typesetting.latex_names import latex_table
 from saddle.averages.channel import Channel
 from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.parameters import parameter_vector
 from saddle.averages.quadrature import SobolRule
-from saddle.state_evolution.prior import parameter_vector
 
 if TYPE_CHECKING:
     from saddle.branches.branch import SolvedPoint

@@ -11,9 +11,9 @@ import numpy as np
 import sympy as sp
 
 from replica.algebra.computable import ARRAY_MODULES
+from replica.algebra.softmax_weight import with_exponentials
 from replica.algebra.spectrum_average import SpectrumAverage
 from replica.common.errors import InvalidArgument
-from replica.model.attention import with_exponentials
 
 __all__ = ["ONE_ATOM", "SpectrumAtoms", "WeightSide", "array_function"]
 

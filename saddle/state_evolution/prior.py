@@ -14,26 +14,14 @@ import numpy as np
 
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from replica.model.parameter_values import group_statistics
 from replica.model.spectrum import Spectrum
-from replica.quantities.names import model_parameters
+from saddle.averages.parameters import parameter_vector
 
-__all__ = ["Weights", "parameter_vector", "teacher_variances"]
-
-
-def parameter_vector(model: AttentionModel) -> np.ndarray:
-    """Return the model's parameters in the kernel's order, (n_parameters,)."""
-    values = model.parameter_values()
-    return np.array([values[quantity.name] for quantity in model_parameters(model.structure)])
+__all__ = ["Weights", ]
 
 
-def teacher_variances(model: AttentionModel) -> np.ndarray:
-    r"""Return the variances :math:`\rho_g = Q_\star^\top \Sigma_g Q_\star/d` of every group, (groups, t, t)."""
-    layout = model.structure.layout
-    count, t = layout.group_count, layout.teacher_rank
-    if not isinstance(model.spectrum, Spectrum):
-        return np.broadcast_to(model.sigma**2 * np.eye(t), (count, t, t))
-    return group_statistics(model.spectrum, model.gram, t)[1]
+
+
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, StateEvolution
-from saddle.state_evolution.prior import parameter_vector
+from saddle.averages.parameters import parameter_vector
 
 PAPER = AttentionModel.paper()
 STATES = {

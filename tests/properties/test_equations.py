@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from saddle import LineRule, StateEvolution
+from saddle.averages.parameters import parameter_vector
 from saddle.continuation.newton import OutsideDomain
-from saddle.state_evolution.prior import parameter_vector
 from saddle.state_evolution.state_evolution import StateEvaluation
 from tests.kernel_calls import EXACT_LINE
 from tests.properties.strategies import models, states

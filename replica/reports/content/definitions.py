@@ -10,7 +10,8 @@ from functools import cached_property
 import sympy as sp
 
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
-from replica.model.multi_index_model import LossModel, loss_model
+from replica.model.any_model import loss_model
+from replica.model.loss_model import LossModel
 from replica.quantities import names, symbols
 from replica.quantities.structure import ModelStructure
 from replica.reports.blocks import Block, Equation, Figure, Paragraph, Table

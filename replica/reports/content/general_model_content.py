@@ -8,7 +8,7 @@ import sympy as sp
 
 from replica.equations.free_entropy import FreeEntropy
 from replica.model.attention import attention_matrix, sample_loss
-from replica.model.multi_index_model import LossModel
+from replica.model.loss_model import LossModel
 from replica.model.user_functions import matrix_from_text
 from replica.quantities.structure import ModelStructure
 from replica.quantities.symbols import teacher_fields

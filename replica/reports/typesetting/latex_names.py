@@ -7,7 +7,7 @@ import re
 import sympy as sp
 
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
-from replica.model.multi_index_model import LossModel
+from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 
 __all__ = ["STEMS", "latex_of_symbol", "latex_table"]

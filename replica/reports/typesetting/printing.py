@@ -16,7 +16,8 @@ from sympy.printing.latex import LatexPrinter
 from replica.algebra.gaussian_average import GaussianAverage
 from replica.algebra.spectrum_average import SpectrumAverage
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
-from replica.model.multi_index_model import LossModel, loss_model
+from replica.model.any_model import loss_model
+from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.structure import ModelStructure
 from replica.reports.blocks import Equation

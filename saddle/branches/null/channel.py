@@ -24,13 +24,13 @@ from scipy.special import chdtri
 
 from replica.model.attention_model import AttentionModel
 from saddle.averages.channel import ChannelAverages, Columns
+from saddle.averages.parameters import parameter_vector, teacher_variances
 from saddle.averages.quadrature import OuterNodes, SobolRule
 from saddle.averages.state_space import StateSpace
-from saddle.state_evolution.prior import parameter_vector, teacher_variances
 
 if TYPE_CHECKING:
     from replica.equations.origin_expansion import OriginExpansion
-    from replica.model.multi_index_model import LossModel
+    from replica.model.loss_model import LossModel
 
 __all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel"]
 
@@ -135,7 +135,7 @@ class NullChannel:
     @cached_property
     def _loss(self) -> LossModel:
         # It meets SymPy, which takes longer to import than most models take to see that they have no need of it.
-        from replica.model.multi_index_model import loss_model
+        from replica.model.any_model import loss_model
 
         return loss_model(self.model)
 
