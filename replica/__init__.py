@@ -9,10 +9,10 @@ from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum, SpectrumAtom
 
 if TYPE_CHECKING:
+    from replica.derive import Derivation, derive
     from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
     from replica.model.multi_index_model import MultiIndexModel
     from replica.model.user_functions import linear_attention, softmax, softmax_attention
-    from replica.theory import Derivation, derive
 
 __all__ = [
     "AttentionModel",
@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Derivation": "derivation",
-    "derive": "derivation",
-    "MultiIndexModel": "multi_index",
-    "SaddleSystem": "saddle_equations",
-    "derive_saddle_system": "saddle_equations",
-    "linear_attention": "matrix_functions",
-    "softmax": "matrix_functions",
-    "softmax_attention": "matrix_functions",
+    "Derivation": "derive",
+    "derive": "derive",
+    "MultiIndexModel": "model.multi_index_model",
+    "SaddleSystem": "equations.saddle_system",
+    "derive_saddle_system": "equations.saddle_system",
+    "linear_attention": "model.user_functions",
+    "softmax": "model.user_functions",
+    "softmax_attention": "model.user_functions",
 }
 
 

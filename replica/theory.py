@@ -6,38 +6,33 @@ reports are generated from (``saddle_system``), so that nothing is written twice
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sympy as sp
 
 from replica.equations.free_entropy import FreeEntropy, build_free_entropy
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
-from replica.model.any_model import loss_model, model_atoms
+from replica.model.any_model import model_atoms
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.names import moment_name
 from replica.quantities.structure import ModelStructure
-from replica.reports.typesetting.latex_names import latex_table
 from replica.steps import free_entropy, limits, replicas, saddle_point
 from replica.steps.step import DerivationStep
 from replica.symmetry.reduced_system import InvariantSubspace, find_subspaces
 from replica.symmetry.symmetries import SymmetryGroup, find_symmetries
 
 if TYPE_CHECKING:
-    from replica.checks.verification import Verification
+    pass
 
-__all__ = ["Derivation", "derive"]
+__all__ = ["Theory"]
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Theory:
     """From a model to its saddle-point equations.
 
     Attributes
@@ -124,43 +119,3 @@ class Derivation:
             if x.name == name:
                 return x
         raise KeyError(f"no step is called {name!r}; there are {', '.join(x.name for x in self.steps)}")
-
-    @cached_property
-    def latex_names(self) -> Mapping[sp.Symbol, str]:
-        """LaTeX of order parameters, parameters and fields."""
-        return latex_table(self.loss_model)
-
-    def report(
-        self,
-        folder: str | os.PathLike[str],
-        formats: Sequence[str] = ("latex", "markdown", "html"),
-        latex_names: Mapping[str, str] | None = None,
-        prefix: str = "attention",
-        line_width: float = 31.0,
-    ) -> list[Path]:
-        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
-        from replica.reports.theory_report import write_theory_report
-
-        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
-
-    def verify(self, **options: Any) -> Verification:
-        """Check every step by an independent route; see ``replica.checks.verification.verify``."""
-        from replica.checks.verification import verify
-
-        return verify(self, **options)
-
-
-def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> Derivation:
-    """Derive the saddle-point equations of a model.
-
-    Parameters
-    ----------
-    model
-        An attention model, any multi-index model, or (without numbers) a structure or loss model.
-
-    Returns
-    -------
-    Derivation
-        Its steps are derived when first asked for.
-    """
-    return Derivation(model, loss_model(model))

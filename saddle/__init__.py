@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from saddle.averages.replicon import Replicon
     from saddle.branches.branch import Branch, SolvedPoint, find_point, solve_point
     from saddle.continuation.outcomes import Outcome, SolverError
-    from saddle.diagram.contents import Phase, PhaseDiagram
-    from saddle.diagram.lines.contents import TransitionLines, solve_transition_lines
     from saddle.diagram.lines.line import TransitionLine
     from saddle.diagram.lines.tracing import solve_transition_line
-    from saddle.diagram.solving import solve_phase_diagram
+    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
     from saddle.state_evolution.state_evolution import StateEvolution
+    from saddle.transition_lines import TransitionLines, solve_transition_lines
     from saddle.transitions.bifurcations import Transition
+    from saddle.transitions.global_minimum import Phase
 
 __all__ = [
     "Branch",
@@ -49,8 +49,8 @@ _HOMES = {
     "LineRule": "saddle.averages.quadrature",
     "SobolRule": "saddle.averages.quadrature",
     "Outcome": "saddle.continuation.outcomes",
-    "Phase": "saddle.diagram.contents",
-    "PhaseDiagram": "saddle.diagram.contents",
+    "Phase": "saddle.transitions.global_minimum",
+    "PhaseDiagram": "saddle.phase_diagram",
     "Replicon": "saddle.averages.replicon",
     "Sector": "replica.symmetry.sectors",
     "SolvedPoint": "saddle.branches.branch",
@@ -58,12 +58,12 @@ _HOMES = {
     "StateEvolution": "saddle.state_evolution.state_evolution",
     "Transition": "saddle.transitions.bifurcations",
     "TransitionLine": "saddle.diagram.lines.line",
-    "TransitionLines": "saddle.diagram.lines.contents",
+    "TransitionLines": "saddle.transition_lines",
     "find_point": "saddle.branches.branch",
-    "solve_phase_diagram": "saddle.diagram.solving",
+    "solve_phase_diagram": "saddle.phase_diagram",
     "solve_point": "saddle.branches.branch",
     "solve_transition_line": "saddle.diagram.lines.tracing",
-    "solve_transition_lines": "saddle.diagram.lines.contents",
+    "solve_transition_lines": "saddle.transition_lines",
 }
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from replica.model.attention_model import AttentionModel
-    from saddle.diagram.contents import PhaseDiagram
-    from saddle.diagram.lines.contents import TransitionLines
+    from saddle.phase_diagram import PhaseDiagram
+    from saddle.transition_lines import TransitionLines
 
 __all__ = ["main"]
 
@@ -116,8 +116,8 @@ def solve(
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from replica.common.files import prepare_folder
-    from saddle.diagram.solving import solve_phase_diagram
     from saddle.output.tables import transition_table
+    from saddle.phase_diagram import solve_phase_diagram
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -172,8 +172,8 @@ def lines(
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
     from replica.common.files import prepare_folder
-    from saddle.diagram.lines.contents import solve_transition_lines
     from saddle.output.tables import line_table
+    from saddle.transition_lines import solve_transition_lines
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
@@ -218,9 +218,8 @@ def report(
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
     from replica.reports.formats.documents import checked_choices
-    from saddle.diagram.contents import PhaseDiagram
-    from saddle.diagram.solving import solve_phase_diagram
     from saddle.output.tables import transition_table
+    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 
     names = _latex_names(latex_names)
     checked_choices(formats, names, prefix, line_width)

@@ -15,8 +15,8 @@ from replica.algebra.softmax_weight import with_exponentials
 from replica.checks.check import random_state
 from replica.checks.minimiser import ChannelFunctions, ChannelPoint
 from replica.code.source import FunctionSpecification, function_specifications, print_function
+from replica.derive import derive
 from replica.quantities.structure import ModelStructure
-from replica.theory import derive
 
 __all__ = ["DIGITS", "Generated", "Node", "generated", "node"]
 

@@ -14,11 +14,11 @@ from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw
 from replica.algebra.spectrum_average import SpectrumAverage
 from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.verification import CHECKS
+from replica.derive import Derivation, derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
 from replica.symmetry.symmetries import SymmetryGroup
-from replica.theory import Derivation, derive
 from tests.test_verification import both_columns, retrieval
 
 MODELS: dict[str, MultiIndexModel] = {"one": retrieval(), "two": retrieval(rank=2, loss=both_columns)}

@@ -279,7 +279,9 @@ def test_the_key_changes_with_structure_and_sources(monkeypatch):
     assert key(ModelStructure(sequence_length=3)) != now
     assert key(ModelStructure(rank=2)) != now
     names = [name for name, _ in files]
-    assert {"replica/equations/free_entropy.py", "saddle/kernel/numerics/average.py", "saddle/kernel/text.py"} <= set(names)
+    assert {"replica/equations/free_entropy.py", "saddle/kernel/numerics/average.py", "saddle/kernel/text.py"} <= set(
+        names
+    )
     for k, (name, content) in enumerate(files):
         changed = [*files[:k], (name, content + b"\n"), *files[k + 1 :]]
         monkeypatch.setattr(kernel_key, "source_files", lambda changed=changed: changed)

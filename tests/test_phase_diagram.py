@@ -11,8 +11,8 @@ from replica import AttentionModel
 from saddle import LineRule, Outcome, Sector, SolverError, StateEvolution, find_point, solve_phase_diagram, solve_point
 from saddle.averages.channel import Channel
 from saddle.diagram import solving as diagram_solving
-from saddle.diagram.contents import PhaseDiagram
 from saddle.output.tables import transition_table
+from saddle.phase_diagram import PhaseDiagram
 
 # Theory notes, section 7 (omega = 0.3): value and last stated digit of q, m, V, theta, Phi, L eps_g.
 REFERENCE = [

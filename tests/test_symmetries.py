@@ -8,8 +8,8 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax
+from replica.derive import Derivation, derive
 from replica.quantities.structure import ModelStructure
-from replica.theory import Derivation, derive
 
 STUDENT, TEACHER = "reversal of the student", "reversal of the teacher"
 EXCHANGE = "renaming of tokens 1 -> 2, 2 -> 1"

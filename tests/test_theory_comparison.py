@@ -14,7 +14,7 @@ from replica import AttentionModel
 from replica.quantities.names import order_parameters
 from saddle import PhaseDiagram, Sector
 from validation import compare_with_theory, simulate
-from validation.comparison.contents import INTO_THE_BASIN
+from validation.comparison.compare import INTO_THE_BASIN
 from validation.comparison.figures import plot_sizes
 from validation.comparison.run_statistics import extrapolate, significance, statistics_of_runs
 from validation.comparison.theory_points import TheoryPoint, theory_point

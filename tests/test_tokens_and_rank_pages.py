@@ -13,7 +13,7 @@ from replica import AttentionModel
 from saddle import solve_phase_diagram
 from saddle.averages.quadrature import SobolRule
 from validation import compare_at, compare_with_theory
-from validation.comparison.contents import INTO_THE_BASIN
+from validation.comparison.compare import INTO_THE_BASIN
 from validation.comparison.run_statistics import significance
 from validation.comparison.theory_points import theory_point
 

@@ -11,8 +11,8 @@ import sympy as sp
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention
 from replica.checks.check import Check
 from replica.checks.verification import CHECKS, Verification
+from replica.derive import derive
 from replica.quantities.structure import ModelStructure
-from replica.theory import derive
 
 DELTA = sp.Symbol("Delta")
 MIXED = Spectrum(

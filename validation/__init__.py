@@ -1,7 +1,7 @@
 """Checks of the theory by experiment: data sets, training, message passing, overlaps, comparison."""
 
-from validation.comparison.at_one_point import ComparedQuantity, Comparison, compare_at, comparison_table, simulate
-from validation.comparison.contents import TheoryComparison, compare_with_theory
+from validation.comparison.at_one_point import ComparedQuantity, Comparison, compare_at, comparison_table
+from validation.comparison.compare import TheoryComparison, compare_with_theory
 from validation.message_passing.approximate import MessagePassingRun, approximate_message_passing
 from validation.message_passing.bayes import BayesMessagePassingRun, fields_up_to_sign, pass_bayes_messages
 from validation.message_passing.state_trajectory import StateTrajectory, state_evolution_trajectory
@@ -23,6 +23,7 @@ from validation.published.numbers import (
 from validation.simulation.divergence import Diverged
 from validation.simulation.gradient_descent import TrainingRun, train_student
 from validation.simulation.run_grid import simulate_runs
+from validation.simulation.simulate import simulate
 from validation.simulation.starts import initial_student, student_with_overlaps
 from validation.simulation.teacher import TeacherData, draw_teacher_data
 from validation.simulation.training_loss import TrainingLoss

@@ -30,7 +30,7 @@ from replica.reports.typesetting.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
 from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, draw_branch
 from validation import compare_with_theory, published_rank_two, train_student
-from validation.comparison.contents import INTO_THE_BASIN, TheoryComparison
+from validation.comparison.compare import INTO_THE_BASIN, TheoryComparison
 from validation.comparison.figures import START_MARKERS, draw_points, start_colour
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import start_overlaps

@@ -10,6 +10,7 @@ from replica.common.errors import InvalidModel
 
 __all__ = ["SoftmaxWeight", "with_exponentials"]
 
+
 class SoftmaxWeight(sp.Function):
     r"""One softmax weight, ``SoftmaxWeight(j, x_0, ..., x_{L-1})`` :math:`= e^{x_j} / \sum_k e^{x_k}`.
 

@@ -16,7 +16,7 @@ from replica.checks.minimiser import ChannelPoint, channel_point
 from replica.equations.free_entropy import FreeEntropy
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = [
     "differentiate_numerically",
@@ -30,7 +30,7 @@ LAPLACE_NODES = 4
 QUADRATURE_POINTS = 6
 
 
-def laplace(derivation: Derivation, seed: int) -> Iterator[Check]:
+def laplace(derivation: Theory, seed: int) -> Iterator[Check]:
     r"""Compare :math:`-\frac1\beta\log\zeta` at a large beta with the envelope and its first correction.
 
     :math:`-\frac1\beta\log\zeta = \mathcal{M} + \frac1{2\beta}\log\det(V H) + O(\beta^{-2})` with H the Hessian of what
@@ -90,7 +90,7 @@ def differentiate_numerically(function: Any, x: Any) -> Any:
     return (4 * difference(h / 2) - difference(h)) / 3
 
 
-def envelope_theorem(derivation: Derivation, seed: int) -> Iterator[Check]:
+def envelope_theorem(derivation: Theory, seed: int) -> Iterator[Check]:
     """Differentiate the minimum numerically, the minimiser following, and compare with the partial derivatives."""
     phi = derivation.free_entropy
     worst = 0.0
@@ -133,7 +133,7 @@ class NumericLaw:
         return fields
 
 
-def price_and_stein(derivation: Derivation, seed: int) -> Iterator[Check]:
+def price_and_stein(derivation: Theory, seed: int) -> Iterator[Check]:
     """Differentiate the average of a cubic polynomial numerically, and by Price's theorem and Stein's lemma.
 
     The polynomial stands in for the envelope: its Gaussian averages are exact on two nodes per field.
@@ -180,7 +180,7 @@ def price_and_stein(derivation: Derivation, seed: int) -> Iterator[Check]:
     yield Check("stationarity", "Price's theorem and Stein's lemma on a cubic stand-in for the envelope", worst, 1e-18)
 
 
-def stationarity_on_a_quadrature(derivation: Derivation, seed: int) -> Iterator[Check]:
+def stationarity_on_a_quadrature(derivation: Theory, seed: int) -> Iterator[Check]:
     """Differentiate Phi on a few nodes numerically, against the trace term's slope and the envelope theorem.
 
     The nodes move with the order parameters, as those of any quadrature of the fields do; the identity holds for any

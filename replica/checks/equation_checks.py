@@ -21,7 +21,7 @@ from replica.quantities.matrices import OrderParameterMatrices
 from replica.symmetry.reduced_system import vanishing_is_consistent
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["families", "shared_order_parameters", "stationarity_of_the_weights", "theory_notes"]
 
@@ -39,7 +39,7 @@ def _moments(phi: FreeEntropy, values: Values, generator: np.random.Generator) -
             values[x.symbol] += 2
 
 
-def shared_order_parameters(derivation: Derivation, seed: int) -> Iterator[Check]:
+def shared_order_parameters(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare Phi with one set of order parameters per token, at shared values, with the reduced one, exactly."""
     phi = derivation.free_entropy
     layout, law = phi.layout, phi.model.token_law
@@ -94,7 +94,7 @@ def _on_atom(expression: sp.Expr) -> sp.Expr:
     return expression.integrand if isinstance(expression, SpectrumAverage) else expression
 
 
-def stationarity_of_the_weights(derivation: Derivation, seed: int) -> Iterator[Check]:
+def stationarity_of_the_weights(derivation: Theory, seed: int) -> Iterator[Check]:
     """Differentiate trace and prior term numerically in every conjugate where the overlap equations hold."""
     phi, system = derivation.free_entropy, derivation.saddle_system
     generator = np.random.default_rng(seed + 21)
@@ -127,7 +127,7 @@ def _matrix(matrix: sp.Matrix, values: Values) -> Any:
     return out
 
 
-def theory_notes(derivation: Derivation, seed: int) -> Iterator[Check]:
+def theory_notes(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare right-hand sides with the matrix form of section 4 of the theory notes, written out independently."""
     phi, system = derivation.free_entropy, derivation.saddle_system
     layout, law = phi.layout, phi.model.token_law
@@ -172,7 +172,7 @@ def theory_notes(derivation: Derivation, seed: int) -> Iterator[Check]:
                 _conjugates_against_notes(derivation, seed), 1e-24)  # fmt: skip
 
 
-def _conjugates_against_notes(derivation: Derivation, seed: int) -> float:
+def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
     """Compare the conjugates' integrands at a random point of the fields with the theory notes' matrices."""
     phi, system = derivation.free_entropy, derivation.saddle_system
     layout, law = phi.layout, phi.model.token_law
@@ -225,7 +225,7 @@ def _conjugates_against_notes(derivation: Derivation, seed: int) -> float:
     return worst
 
 
-def families(derivation: Derivation, seed: int) -> Iterator[Check]:
+def families(derivation: Theory, seed: int) -> Iterator[Check]:
     """Show that the equations of what vanishes in a family hold identically there."""
     system, generators = derivation.saddle_system, derivation.symmetries.generators
     numbers = derivation.parameter_values

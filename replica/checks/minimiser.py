@@ -17,7 +17,7 @@ from replica.checks.check import function_of, random_state, random_values
 from replica.equations.free_entropy import FreeEntropy
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["ChannelPoint", "channel_point"]
 
@@ -164,7 +164,7 @@ class ChannelPoint:
         return moved
 
 
-def channel_point(derivation: Derivation, generator: np.random.Generator) -> ChannelPoint:
+def channel_point(derivation: Theory, generator: np.random.Generator) -> ChannelPoint:
     """Return the envelope at random fields and susceptibilities, with the model's parameters where they are known."""
     phi = derivation.free_entropy
     known = derivation.parameter_values

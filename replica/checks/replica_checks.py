@@ -27,14 +27,14 @@ from replica.quantities.matrices import OrderParameterMatrices
 from replica.steps.replicas import replicated_trace
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["continuation_to_no_replicas", "determinants_and_inverses", "replica_sums", "zero_temperature"]
 
 COUNTS = (2, 3, 4, 5, 6)
 
 
-def replica_sums(derivation: Derivation, seed: int) -> Iterator[Check]:
+def replica_sums(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare the trace term at finite s with its sums over explicit replicas."""
     layout = derivation.loss_model.layout
     token = layout.single_token
@@ -113,7 +113,7 @@ def _weight_function(rank: int, expression: sp.Expr):
     return at
 
 
-def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Check]:
+def determinants_and_inverses(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare the weights' term with determinants and inverses of explicit s r x s r matrices."""
     rank = derivation.loss_model.layout.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
@@ -129,7 +129,7 @@ def determinants_and_inverses(derivation: Derivation, seed: int) -> Iterator[Che
     yield Check("determinant and inverse", statement, worst, 1e-25)
 
 
-def continuation_to_no_replicas(derivation: Derivation, seed: int) -> Iterator[Check]:
+def continuation_to_no_replicas(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare the limits s -> 0 with the polynomial through explicit values at s = 1 ... 6, continued to s = 0.
 
     The logarithm of a determinant is no polynomial in s; with a weak noise N what is left out is tiny.
@@ -167,7 +167,7 @@ def _at_zero(points):
     return total
 
 
-def zero_temperature(derivation: Derivation, seed: int) -> Iterator[Check]:
+def zero_temperature(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare the limits beta -> infinity with values at beta = 10^20."""
     token = derivation.loss_model.layout.single_token
     quantities = (*symbols.order_parameters(token), *symbols.conjugates(token))

@@ -13,11 +13,11 @@ from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["Check", "Verification", "verify"]
 
-CHECKS: dict[Callable[[Derivation, int], Iterator[Check]], str] = {
+CHECKS: dict[Callable[[Theory, int], Iterator[Check]], str] = {
     replica_checks.replica_sums: "replica symmetry",
     replica_checks.determinants_and_inverses: "determinant and inverse",
     replica_checks.continuation_to_no_replicas: "no replicas",
@@ -61,7 +61,7 @@ class Verification:
 
 
 @numpy_defaults
-def verify(derivation: Derivation, seed: int = 0, steps: Sequence[str] | None = None) -> Verification:
+def verify(derivation: Theory, seed: int = 0, steps: Sequence[str] | None = None) -> Verification:
     """Check a derivation's steps against numbers that do not use them.
 
     Parameters

@@ -8,8 +8,9 @@ import sympy as sp
 
 from replica.algebra.inverse_matrices import Stage
 
-__all__ = ["FunctionSpecification", ]
-
+__all__ = [
+    "FunctionSpecification",
+]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from replica.quantities.structure import ModelStructure
 
 __all__ = ["loss_model", "model_atoms"]
 
+
 def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> LossModel:
     """Return what the derivation starts from, for any kind of model; raises InvalidArgument for anything else."""
     if isinstance(model, LossModel):

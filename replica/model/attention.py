@@ -10,11 +10,11 @@ from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.model.layer import attention_entries, target_entries
 from replica.quantities import symbols
 
-__all__ = [  "attention_matrix", "sample_loss", "target_matrix", ]
-
-
-
-
+__all__ = [
+    "attention_matrix",
+    "sample_loss",
+    "target_matrix",
+]
 
 
 def _softmax(logits: Sequence[sp.Expr]) -> list[sp.Expr]:

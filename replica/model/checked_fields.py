@@ -73,8 +73,6 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-
-
 def settled(name: str, value: Any) -> Any:
     """Return what is read more than once as something that can be: iterators, also as rows, as lists."""
     if isinstance(value, Iterator):

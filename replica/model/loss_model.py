@@ -17,6 +17,7 @@ from replica.quantities.symbols import Quantity
 
 __all__ = ["LossModel"]
 
+
 @dataclass(frozen=True, kw_only=True)
 class LossModel:
     r"""What the derivation starts from: fields, loss and outputs, and the law of the tokens, all symbolic.

@@ -32,10 +32,6 @@ from replica.quantities.structure import LARGEST
 __all__ = ["MultiIndexModel", "checked_multi_index"]
 
 
-
-
-
-
 @dataclass(frozen=True)
 class MultiIndexModel:
     r"""A model of any loss, given by functions of the pre-activations.

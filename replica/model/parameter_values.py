@@ -23,8 +23,6 @@ __all__ = [
 ROUNDING = 1e-12
 
 
-
-
 def statistics_values(spectrum: Spectrum, gram: np.ndarray, teacher_rank: int) -> dict[str, float]:
     """Return mean eigenvalues and teacher variances of every group, by name."""
     traces, variances = group_statistics(spectrum, gram, teacher_rank)
@@ -84,7 +82,3 @@ def zero_moments(atoms: list[tuple[float, dict[str, float]]]) -> tuple[str, ...]
     """Return the letters of the moments that vanish on every atom, up to rounding."""
     letters = [name for name in atoms[0][1] if not name.startswith("gamma")]
     return tuple(name for name in letters if all(abs(values[name]) < ROUNDING for _, values in atoms))
-
-
-
-

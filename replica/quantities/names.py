@@ -18,7 +18,22 @@ from dataclasses import dataclass
 from replica.quantities.layout import Layout
 from replica.quantities.structure import ModelStructure
 
-__all__ = ["ALPHA", "AVERAGE_ENVELOPE", "CONJUGATES", "MODEL_PARAMETERS", "ORDER_PARAMETERS", "Quantity", "conjugates", "eigenvalue_name", "is_parameter_name", "model_parameters", "moment_name", "order_parameters", "parameter_latex", "token_statistics"]
+__all__ = [
+    "ALPHA",
+    "AVERAGE_ENVELOPE",
+    "CONJUGATES",
+    "MODEL_PARAMETERS",
+    "ORDER_PARAMETERS",
+    "Quantity",
+    "conjugates",
+    "eigenvalue_name",
+    "is_parameter_name",
+    "model_parameters",
+    "moment_name",
+    "order_parameters",
+    "parameter_latex",
+    "token_statistics",
+]
 
 
 @dataclass(frozen=True)

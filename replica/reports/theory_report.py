@@ -14,13 +14,13 @@ from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, 
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["write_theory_report"]
 
 
 def write_theory_report(
-    derivation: Derivation,
+    derivation: Theory,
     folder: str | os.PathLike[str],
     formats: Sequence[str] = DEFAULT_FORMATS,
     latex_names: Mapping[str, str] | None = None,

@@ -11,6 +11,7 @@ from replica.quantities.names import model_parameters
 
 __all__ = ["parameter_vector", "teacher_variances"]
 
+
 def parameter_vector(model: AttentionModel) -> np.ndarray:
     """Return the model's parameters in the kernel's order, (n_parameters,)."""
     values = model.parameter_values()

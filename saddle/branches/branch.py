@@ -12,8 +12,10 @@ import numpy as np
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
 from saddle.averages.replicon import Replicon
+from saddle.averages.rule_arguments import checked_alpha, checked_state
 from saddle.branches.branch_curve import BranchCurve
 from saddle.branches.curve_solving import solve_on_curve
+from saddle.branches.search.branch_arguments import checked_evolution, checked_sector
 from saddle.branches.search.sector_solver import (
     canonical_signs,
     evaluation_of,
@@ -22,7 +24,6 @@ from saddle.branches.search.sector_solver import (
     vanished,
 )
 from saddle.continuation.outcomes import Outcome, SolverError
-from saddle.diagram.solve_arguments import checked_alpha, checked_evolution, checked_sector, checked_state
 from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]

@@ -1,12 +1,10 @@
-"""A solved phase diagram: branches, transitions, baseline, and what can be asked of them."""
+"""What a solved phase diagram contains: branches, transitions, baseline, and what follows from them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +23,9 @@ from saddle.transitions.bifurcations import Transition
 from saddle.transitions.global_minimum import Phase, find_phases
 
 if TYPE_CHECKING:
-    import xarray as xr
-    from matplotlib.figure import Figure
+    pass
 
-__all__ = ["LINEAR", "Phase", "PhaseDiagram", "known_phases"]
+__all__ = ["LINEAR", "DiagramContents", "Phase", "known_phases"]
 
 LINEAR = "linear positional"
 # Those that take every model.
@@ -50,7 +47,7 @@ def known_phases(
 
 
 @dataclass(frozen=True)
-class PhaseDiagram:
+class DiagramContents:
     """Branches, transitions and baseline of one model over a range of sample complexities.
 
     Attributes
@@ -149,37 +146,6 @@ class PhaseDiagram:
         inside = [phase for phase in self.all_phases if phase.low < high and phase.high > low]
         return tuple(replace(phase, low=max(phase.low, low), high=min(phase.high, high)) for phase in inside)
 
-    def to_dataset(self) -> xr.Dataset:
-        """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
-        from saddle.output.files.diagram_file import to_dataset
-
-        return to_dataset(self)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the diagram to a netCDF file, whole or not at all.
-
-        Raises
-        ------
-        ValueError
-            If the file cannot be written.
-        """
-        from saddle.output.files.diagram_file import save
-
-        save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> PhaseDiagram:
-        """Read back what :meth:`save` wrote.
-
-        Raises
-        ------
-        ValueError
-            If there is no such file, or it is not a saved diagram.
-        """
-        from saddle.output.files.diagram_file import load
-
-        return load(path)
-
     def crossing(self, baseline: str | Baseline) -> Crossing:
         """Return the first alpha at which the global minimum beats a baseline in test error.
 
@@ -204,23 +170,6 @@ class PhaseDiagram:
         asked = float(self.alpha[0]), float(self.alpha[-1])
         return find_crossing(list(self.branches.values()), baseline, self.all_phases, jumps, asked)
 
-    def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
-        """Draw overlaps, training loss and test error against alpha.
-
-        Parameters
-        ----------
-        baselines
-            Drawn in the panel of test errors: names in :data:`baselines.BASELINES`, or baselines made for this model.
-
-        Raises
-        ------
-        ValueError
-            If there is no baseline of some name.
-        """
-        from saddle.output.diagram_figure import plot_phase_diagram
-
-        return plot_phase_diagram(self, self.made_baselines(baselines))
-
     @property
     def applicable_baselines(self) -> tuple[str, ...]:
         """Names of the baselines that take this model."""
@@ -244,49 +193,3 @@ class PhaseDiagram:
         return tuple(
             (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines
         )
-
-    def report(
-        self,
-        folder: str | os.PathLike[str],
-        formats: Sequence[str] = ("latex", "markdown", "html"),
-        latex_names: Mapping[str, str] | None = None,
-        prefix: str = "attention",
-        line_width: float = 31.0,
-        baselines: Sequence[str | Baseline] | None = None,
-    ) -> list[Path]:
-        r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
-
-        Parameters
-        ----------
-        folder
-            Where to; made if it does not exist.
-        formats
-            Any of "latex" (a document ``report.tex``, and ``equations.tex`` to be read by ``\input`` in a paper),
-            "markdown", "html" (one file that needs nothing else) and "pdf" (needs pdflatex).
-        latex_names
-            LaTeX for symbols that are to look otherwise, by name or letter, such as
-            ``{"semantic_overlap": r"\vartheta"}``.
-        prefix
-            Labels of equations begin with ``eq:`` and this.
-        line_width
-            What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
-            for a paper of two columns.
-        baselines
-            Listed with their test errors, and drawn: names in :data:`baselines.BASELINES`, or baselines made for this
-            model. By default, all that take the model.
-
-        Returns
-        -------
-        list of Path
-            The files written. The same diagram gives the same bytes.
-
-        Raises
-        ------
-        ValueError
-            If a format, a name, the prefix, the width or a baseline is refused, pdflatex is missing, or the folder
-            cannot be written.
-        """
-        from saddle.output.report import write_report
-
-        chosen = self.applicable_baselines if baselines is None else baselines
-        return write_report(self, folder, formats, latex_names, prefix, line_width, chosen)

@@ -7,9 +7,9 @@ import numpy as np
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.rule_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
 from saddle.branches.search.sector_solver import informed_states
 from saddle.continuation.newton import OutsideDomain
-from saddle.diagram.solve_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["choose_rule", "rule_for_range"]

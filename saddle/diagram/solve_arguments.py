@@ -17,30 +17,22 @@ from replica.common.checked_arguments import (
     checked_items,
     checked_number,
     checked_pair,
-    positive_number,
     quoted,
 )
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from replica.symmetry.sectors import FAMILIES, Sector
-from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.quadrature import OuterRule
+from saddle.averages.rule_arguments import ALPHA_RANGE, checked_threads, checked_tolerance, fitting_rule
 
 if TYPE_CHECKING:
-    from saddle.averages.state_space import StateSpace
-    from saddle.state_evolution.state_evolution import StateEvolution
+    pass
 
 __all__ = [
-    "SolveArguments", "checked_alpha", "checked_alpha_range", "checked_baselines", "checked_evolution",
-    "checked_grid", "checked_points", "checked_sector", "checked_solve", "checked_state", "checked_threads",
-    "checked_tolerance", "fits_lattice", "fitting_rule",
+    "SolveArguments",  "checked_alpha_range", "checked_baselines",
+    "checked_grid", "checked_points",  "checked_solve",
 ]  # fmt: skip
 
-# Far beyond anything of use on either side, and what squares and logarithms can bear.
-ALPHA_RANGE = (1e-12, 1e12)
 MOST_POINTS = 10**6
-MOST_THREADS = 4096
-FINEST, COARSEST_TOLERANCE = 1e-6, 0.3
-RULE_PARTS = ("line", "noise", "refined", "coarsened", "sibling", "outer")
 
 
 class SolveArguments(NamedTuple):
@@ -92,12 +84,6 @@ def checked_solve(
     )
 
 
-def checked_alpha(value: Any, name: str = "alpha") -> float:
-    """Return a sample complexity as a float: a number, positive and finite, also a fraction or NumPy's."""
-    positive_number(name, value)
-    return checked_number(name, value, *ALPHA_RANGE)
-
-
 def checked_alpha_range(alpha: Any) -> tuple[float, float]:
     """Return the lowest and the highest alpha of a range."""
     pair = checked_items("alpha", alpha, "a pair (lowest, highest)", most=2)
@@ -127,41 +113,6 @@ def checked_grid(points: Any) -> int | tuple[float, ...]:
     return grid
 
 
-def checked_tolerance(tolerance: Any) -> float | None:
-    """Return a relative accuracy of averages, or None for the default one."""
-    return None if tolerance is None else checked_number("tolerance", tolerance, FINEST, COARSEST_TOLERANCE)
-
-
-def checked_threads(threads: Any) -> int:
-    """Return a number of threads; 0 stands for one per core."""
-    return checked_integer("threads", threads, 0, MOST_THREADS)
-
-
-def fits_lattice(model: AttentionModel) -> bool:
-    """Whether a model has the three outer directions of a lattice: two tokens, student and teacher of rank one."""
-    return (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
-
-
-def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
-    """Return a quadrature rule if it fits a model; without one, the default rule of the kind that does.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is no quadrature rule, or a lattice for a model of more directions than it has.
-    """
-    if rule is None:
-        return LineRule() if fits_lattice(model) else SobolRule()
-    if isinstance(rule, type) or not all(hasattr(rule, part) for part in RULE_PARTS):
-        raise InvalidArgument(f"rule must be a LineRule, a SobolRule or None, got {quoted(rule)}")
-    if isinstance(rule, LineRule) and not fits_lattice(model):
-        raise InvalidArgument(
-            f"rule must be a SobolRule for {model.sequence_length} tokens, a student of rank {model.rank} and a "
-            f"teacher of rank {model.teacher_rank}: a LineRule is a lattice for two tokens and rank one, got {rule!r}"
-        )
-    return rule
-
-
 def checked_baselines(baselines: Any) -> list[str | Baseline]:
     """Return names of baselines and baselines as a list; names are not looked up."""
     listed = checked_items("baselines", baselines, "a sequence of names or baselines")
@@ -169,60 +120,3 @@ def checked_baselines(baselines: Any) -> list[str | Baseline]:
         if not isinstance(given, str | Baseline):
             raise InvalidArgument(f"baselines[{k}] must be the name of a baseline, or a baseline, got {quoted(given)}")
     return listed
-
-
-def checked_evolution(evolution: Any) -> StateEvolution:
-    """Return a model's equations if they are any."""
-    from saddle.state_evolution.state_evolution import StateEvolution
-
-    if not isinstance(evolution, StateEvolution):
-        raise InvalidArgument(f"evolution must be a StateEvolution of a model, got {quoted(evolution)}")
-    return evolution
-
-
-def checked_sector(evolution: StateEvolution, sector: Any) -> Sector:
-    """Return a sector of a model, given as such or by the name of a family of solutions.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is no such family, or the sector belongs to another kind of model.
-    """
-    if isinstance(sector, str):
-        if not sector.split() or sector.split()[0] not in FAMILIES:
-            raise InvalidArgument(f"sector must be one of {', '.join(map(repr, FAMILIES))}, got {sector!r}")
-        named = {known.value: known for known in evolution.sectors}
-        if sector not in named:
-            raise InvalidArgument(f"sector must be one of this model's, {', '.join(map(repr, named))}, got {sector!r}")
-        return named[sector]
-    if not isinstance(sector, Sector):
-        raise InvalidArgument(f"sector must be a Sector or the name of a family of solutions, got {quoted(sector)}")
-    own = evolution.space
-    if not all(i in range(own.size) for i in sector.free) or own.sector_of(set(sector.free)).family != sector.family:
-        raise InvalidArgument(f"sector must be one of this model's, {evolution.sectors!r}, got {sector!r}")
-    return sector
-
-
-def checked_state(state: Any, space: StateSpace) -> np.ndarray:
-    """Return order parameters as a new array of floats, (n,); they need not lie in the equations' domain.
-
-    Raises
-    ------
-    InvalidArgument
-        If it is no sequence of as many real numbers as there are order parameters.
-    """
-    if isinstance(state, np.ndarray) and state.dtype == np.float64 and state.shape == (space.size,):
-        return state.copy()
-    names = ", ".join(quantity.name for quantity in space.quantities)
-    what = f"a sequence of {space.size} numbers ({names})"
-    listed = checked_items("state", state, what)
-    if len(listed) != space.size:
-        raise InvalidArgument(f"state must be {what}, got {quoted(state)}")
-    try:
-        # What is not finite is outside the domain, and said to be so.
-        found = np.array(listed)
-        if found.shape != (space.size,) or found.dtype.kind not in "iuf":
-            raise ValueError
-    except ValueError:
-        raise InvalidArgument(f"state must be {what}, got {quoted(state)}") from None
-    return found.astype(float)

@@ -1,4 +1,4 @@
-"""The front door: solve a model's phase diagram."""
+"""Solve a model: search, follow, read off the grid, locate."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from saddle.branches.pieces import Piece, pieces_of
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.search_interval import search_interval
 from saddle.diagram.audit import Audit, audit_places, audited
-from saddle.diagram.contents import LINEAR, PhaseDiagram, known_phases
+from saddle.diagram.contents import LINEAR, DiagramContents, known_phases
 from saddle.diagram.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
 from saddle.diagram.rule_choice import rule_for_range
 from saddle.diagram.solve_arguments import checked_solve
@@ -30,7 +30,7 @@ from saddle.transitions.baseline_crossing import find_crossing
 from saddle.transitions.bifurcations import Transition, find_bifurcations, told_from_births
 from saddle.transitions.first_order import alpha_c_of, find_first_order
 
-__all__ = ["solve_phase_diagram"]
+__all__ = ["solve_contents"]
 
 
 # How often it is looked again for solutions, if the last look found some.
@@ -51,7 +51,7 @@ def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray
 
 
 @numpy_defaults
-def solve_phase_diagram(
+def solve_contents(
     model: AttentionModel,
     alpha: Sequence[float] = (0.01, 3.0),
     *,
@@ -61,49 +61,8 @@ def solve_phase_diagram(
     rule: OuterRule | None = None,
     threads: int = 0,
     progress: bool = False,
-) -> PhaseDiagram:
-    """Solve the saddle-point equations of a model over a range of sample complexities.
-
-    Parameters
-    ----------
-    model
-        The model.
-    alpha
-        Lowest and highest sample complexity n/d, both positive: what is stored. Branches are looked for, and followed,
-        on an interval that the model determines, from small alpha to beyond the highest one asked for.
-    points
-        Number of grid points, spaced evenly in the square root of alpha; or the grid itself, increasing values of
-        alpha, which then sets the range.
-    sweep
-        "down" or "up": from which end of the interval solutions are looked for first.
-    tolerance
-        Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
-        which is cautious, is about this; for two tokens and rank one never more than 1.5e-3, as curves break on rougher
-        rules. Transitions are located to better, on a finer rule. By default 2e-4 for two
-        tokens and rank one; more tokens or columns get 2048 lines, whatever their accuracy, unless a tolerance is
-        given.
-    rule
-        Quadrature rule of the stored points, instead of one chosen for the tolerance.
-    threads
-        Threads of the channel average; 0 for one per core. Results do not depend on it.
-    progress
-        Show a progress bar on standard error.
-
-    Returns
-    -------
-    PhaseDiagram
-        What was found. A branch or transition that was not found is data (a named outcome, a reason), and
-        completeness is never claimed. After Ctrl-C, what was computed so far, marked incomplete.
-
-    Raises
-    ------
-    ValueError
-        If an argument is none of its kind or out of range; the message names it and quotes the value.
-
-    Notes
-    -----
-    The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
-    """
+) -> DiagramContents:
+    """Solve for what a phase diagram contains; see :func:`saddle.solve_phase_diagram`."""
     checked = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
     alpha, points, sweep, tolerance, rule, threads, progress = checked
     grid = _grid(alpha, points)
@@ -129,7 +88,7 @@ def solve_phase_diagram(
             except KeyboardInterrupt:
                 finished = False
         bar.set_description("solved" if finished else "interrupted")
-    return PhaseDiagram(
+    return DiagramContents(
         model=model,
         alpha=grid,
         branches=branches,

@@ -25,7 +25,7 @@ from saddle.output.styles import (
 
 if TYPE_CHECKING:
     from saddle.branches.branch import Branch
-    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.contents import DiagramContents
 
 __all__ = ["parameter_title", "plot_phase_diagram"]
 
@@ -33,7 +33,7 @@ __all__ = ["parameter_title", "plot_phase_diagram"]
 CROWDED = 0.3
 
 
-def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str], *, label: bool) -> None:
+def _mark_transitions(axes: Axes, diagram: DiagramContents, latex: Callable[[str], str], *, label: bool) -> None:
     named = [(diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l")]
     named += [(jump, "-.", "") for jump in diagram.first_order if jump != diagram.alpha_c]
     marks: dict[float, list[str]] = {}
@@ -60,7 +60,7 @@ def _mark_transitions(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], 
 
 
 def plot_phase_diagram(
-    diagram: PhaseDiagram,
+    diagram: DiagramContents,
     baselines: Sequence[Baseline] | None = None,
     *,
     latex: Callable[[str], str] = lambda formula: formula,
@@ -123,7 +123,7 @@ def plot_phase_diagram(
     return figure
 
 
-def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda formula: formula) -> str:
+def parameter_title(diagram: DiagramContents, latex: Callable[[str], str] = lambda formula: formula) -> str:
     """Return the model's parameters as a title."""
     model = diagram.model
     values, own = model.parameter_values(), dict(model.parameters)
@@ -137,7 +137,7 @@ def parameter_title(diagram: PhaseDiagram, latex: Callable[[str], str] = lambda 
     return ", ".join(unlike + shown)
 
 
-def _event_handles(diagram: PhaseDiagram) -> list[Line2D]:
+def _event_handles(diagram: DiagramContents) -> list[Line2D]:
     """Return entries of a legend for the kinds of bifurcations that there are."""
     handles = []
     kinds = {transition.criticality for transition in diagram.bifurcations if transition.points}
@@ -167,7 +167,7 @@ def _baseline_handles(baselines: Sequence[Baseline]) -> list[Line2D]:
     ]
 
 
-def _label_overlaps(axes: Axes, diagram: PhaseDiagram, latex: Callable[[str], str]) -> None:
+def _label_overlaps(axes: Axes, diagram: DiagramContents, latex: Callable[[str], str]) -> None:
     """Write each overlap's symbol at the right end of its curve."""
     rises = {"positional_overlap": 5, "semantic_overlap": -30}
     for branch_name, branch in diagram.branches.items():
@@ -199,7 +199,7 @@ def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> No
     )
 
 
-def _mark_bifurcations(axes: Axes, diagram: PhaseDiagram) -> None:
+def _mark_bifurcations(axes: Axes, diagram: DiagramContents) -> None:
     """Mark pitchforks and folds at their overlaps: filled where supercritical, open where not, squares for folds.
 
     Pitchforks of which this is not known are filled by half.

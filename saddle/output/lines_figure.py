@@ -18,7 +18,7 @@ from saddle.diagram.lines.line import TransitionLine
 from saddle.output.styles import BRANCH_COLOURS
 
 if TYPE_CHECKING:
-    from saddle.diagram.lines.contents import TransitionLines
+    from saddle.diagram.lines.contents import LinesContents
 
 __all__ = ["global_minimum_at", "plot_lines"]
 
@@ -52,7 +52,7 @@ def _crossings(line: TransitionLine | None, value: float) -> list[float]:
     return sorted(found)
 
 
-def global_minimum_at(lines: TransitionLines, value: float, alpha: float) -> str | None:
+def global_minimum_at(lines: LinesContents, value: float, alpha: float) -> str | None:
     """Return which family is the global minimum, as far as columns and lines tell; None where they do not.
 
     The order of the families is that of the solved column on either side; the borders between them are the lines that
@@ -65,7 +65,7 @@ def global_minimum_at(lines: TransitionLines, value: float, alpha: float) -> str
     return families[int(np.searchsorted(edges, alpha, side="right"))]
 
 
-def _borders_at(lines: TransitionLines, value: float) -> tuple[tuple[str | None, ...], list[float]] | None:
+def _borders_at(lines: LinesContents, value: float) -> tuple[tuple[str | None, ...], list[float]] | None:
     """Return the families by increasing alpha at a value of the parameter, and the borders between them."""
     below = [column for column in lines.columns if column.parameter <= value]
     above = [column for column in lines.columns if column.parameter >= value]
@@ -85,7 +85,7 @@ def _borders_at(lines: TransitionLines, value: float) -> tuple[tuple[str | None,
     return next(iter(fitting.items())) if len(fitting) == 1 else None
 
 
-def _edges(lines: TransitionLines, column: PhaseColumn, value: float) -> list[float] | None:
+def _edges(lines: LinesContents, column: PhaseColumn, value: float) -> list[float] | None:
     """Return where lines have the borders of a column, at another value; None if one of them has no line there."""
     edges: list[float] = []
     for pair, near in zip(pairwise(column.families), column.borders, strict=True):
@@ -105,7 +105,7 @@ def _separates(line: TransitionLine, pair: tuple[str | None, str | None]) -> boo
     return {name.split()[0] for name in line.between} == set(pair)
 
 
-def _regions(lines: TransitionLines, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _regions(lines: LinesContents, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return values of the parameter (c,), of alpha (r,), and the region at each (r, c): -1 where it is not known."""
     values = np.linspace(*lines.between, REGION_COLUMNS)
     alphas = np.linspace(0.0, top, REGION_ROWS)
@@ -124,7 +124,7 @@ def _regions(lines: TransitionLines, top: float) -> tuple[np.ndarray, np.ndarray
     return values, alphas, code
 
 
-def _shade(axes: Axes, lines: TransitionLines, top: float) -> None:
+def _shade(axes: Axes, lines: LinesContents, top: float) -> None:
     """Fill the regions by global minimum where it is known, and hatch where the semantic one does not pay yet."""
     values, alphas, code = _regions(lines, top)
     families = list(REGIONS)
@@ -142,7 +142,7 @@ def _shade(axes: Axes, lines: TransitionLines, top: float) -> None:
     _name_regions(axes, lines, values, alphas, code)
 
 
-def _name_regions(axes: Axes, lines: TransitionLines, values: np.ndarray, alphas: np.ndarray, code: np.ndarray) -> None:
+def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: np.ndarray, code: np.ndarray) -> None:
     """Write each region's name as far as possible from lines and edges, or beside it if there is no room."""
     clear = np.ones(code.shape, dtype=bool)
     for line in lines.lines.values():
@@ -201,7 +201,7 @@ def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     axes.fill_between(p, a - error, a + error, color=colour, alpha=0.4, linewidth=0, zorder=2)
 
 
-def plot_lines(lines: TransitionLines) -> Figure:
+def plot_lines(lines: LinesContents) -> Figure:
     """Draw the phase diagram in alpha and the parameter: regions by global minimum, lines with error bands.
 
     Returns

@@ -13,16 +13,16 @@ from replica.common.checked_arguments import checked_path
 from replica.common.errors import InvalidArgument
 from replica.common.files import prepare_folder, write_files
 from replica.common.numeric_errors import numpy_defaults
+from replica.derive import derive
 from replica.reports.content.equation_report import equation_report
 from replica.reports.formats.bibliography import cited
 from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, documents
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.naming import Naming
-from replica.theory import derive
 from saddle.output.report_content import FIGURE_STEM, baseline_blocks, check_blocks, figure_blocks, transition_blocks
 
 if TYPE_CHECKING:
-    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.contents import DiagramContents
 
 __all__ = ["write_report"]
 
@@ -30,7 +30,7 @@ TITLE = "Replica theory of dot-product attention"
 
 
 def _figures(
-    diagram: PhaseDiagram, baselines: Sequence[Baseline], naming: Naming, kinds: Iterable[str]
+    diagram: DiagramContents, baselines: Sequence[Baseline], naming: Naming, kinds: Iterable[str]
 ) -> dict[str, bytes]:
     """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
     import matplotlib
@@ -61,7 +61,7 @@ def _figures(
 
 @numpy_defaults
 def write_report(
-    diagram: PhaseDiagram,
+    diagram: DiagramContents,
     folder: str | os.PathLike[str],
     formats: Sequence[str] = DEFAULT_FORMATS,
     latex_names: Mapping[str, str] | None = None,

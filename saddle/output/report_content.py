@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from baselines import Baseline
     from replica.equations.saddle_system import SaddleSystem
     from saddle.branches.branch import SolvedPoint
-    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.contents import DiagramContents
 
 __all__ = ["FIGURE_STEM", "baseline_blocks", "check_blocks", "figure_blocks", "transition_blocks"]
 
 FIGURE_STEM = "phase_diagram"
 
 
-def baseline_blocks(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> list[Block]:
+def baseline_blocks(diagram: DiagramContents, baselines: Sequence[Baseline]) -> list[Block]:
     """Return what attention is compared with: the linear positional layer and its value, and a table of all."""
     baseline = diagram.linear_baseline
     # Printed, and so to be defined.
@@ -60,7 +60,7 @@ def baseline_blocks(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> lis
     ]
 
 
-def _baseline_table(diagram: PhaseDiagram, baselines: Sequence[Baseline]) -> Table:
+def _baseline_table(diagram: DiagramContents, baselines: Sequence[Baseline]) -> Table:
     """Return test errors of baselines, and from which alpha on the global minimum beats each."""
     rows = []
     for baseline in baselines:
@@ -88,7 +88,7 @@ def _power(number: str) -> str:
     return rf"{factor}10^{{{int(exponent)}}}"
 
 
-def _transition_table(diagram: PhaseDiagram) -> Table:
+def _transition_table(diagram: DiagramContents) -> Table:
     symbols = {"alpha_c": r"$\alpha_{c}$", "alpha_l": r"$\alpha_{l}$"}
     rows = []
     for name, kind, alpha, error, between in transition_rows(diagram):
@@ -98,7 +98,7 @@ def _transition_table(diagram: PhaseDiagram) -> Table:
     return Table(("transition", "kind", r"$\alpha$", "error", "between"), tuple(rows))
 
 
-def transition_blocks(diagram: PhaseDiagram) -> list[Block]:
+def transition_blocks(diagram: DiagramContents) -> list[Block]:
     """Return the transitions with their errors, the reasons for missing ones, and the phases."""
     low, high = diagram.alpha[0], diagram.alpha[-1]
     sampling = " on Sobol points {cite:sobol1967}" if isinstance(diagram.rule, SobolRule) else ""
@@ -125,7 +125,7 @@ def transition_blocks(diagram: PhaseDiagram) -> list[Block]:
     return blocks
 
 
-def _audit_sentence(diagram: PhaseDiagram) -> str:
+def _audit_sentence(diagram: DiagramContents) -> str:
     """Say where solutions were looked for that no branch leads to."""
     audit = diagram.audit
     if not audit.points:
@@ -155,7 +155,7 @@ def _with_symbols(text: str) -> str:
     return re.sub(r"\bPhi\b", r"$\\Phi$", text)
 
 
-def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
+def figure_blocks(diagram: DiagramContents) -> list[Block]:
     """Return the figure of the diagram."""
     from saddle.output.diagram_figure import parameter_title
 
@@ -168,7 +168,7 @@ def figure_blocks(diagram: PhaseDiagram) -> list[Block]:
     ]
 
 
-def _points(diagram: PhaseDiagram) -> list[SolvedPoint]:
+def _points(diagram: DiagramContents) -> list[SolvedPoint]:
     """Return a solution of every sector, at the grid point nearest to alpha_c, or to the middle of the range."""
     middle = 0.5 * float(diagram.alpha[0] + diagram.alpha[-1])
     wanted = middle if diagram.alpha_c is None else diagram.alpha_c.alpha
@@ -181,7 +181,7 @@ def _points(diagram: PhaseDiagram) -> list[SolvedPoint]:
     return points
 
 
-def check_blocks(diagram: PhaseDiagram, system: SaddleSystem) -> list[Block]:
+def check_blocks(diagram: DiagramContents, system: SaddleSystem) -> list[Block]:
     """Return tables that compare the printed equations with what the kernel computes, at a solution per sector.
 
     For models whose order parameters are numbers and whose covariances have no spectrum; nothing for others, whose

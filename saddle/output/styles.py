@@ -16,7 +16,7 @@ from saddle.branches.branch import Branch
 from saddle.transitions.bifurcations import TransitionPoint
 
 if TYPE_CHECKING:
-    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.contents import DiagramContents
 
 __all__ = [
     "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "Quantity", "baseline_style", "branch_handles", "draw_baseline",
@@ -46,7 +46,9 @@ UNKNOWN_BASELINE = ("#666666", (0, (2, 2)))
 BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
 
 
-def _with_ends(diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _with_ends(
+    diagram: DiagramContents, branch: Branch, quantity: Quantity
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return alpha, a quantity and stability along a branch, with the bifurcations at which it begins and ends.
 
     At such a point the branch has the stability of its nearest grid point: which of the two sides of a pitchfork or
@@ -92,7 +94,7 @@ QUANTITIES = {
 """What can be drawn of a branch, by name; order parameters are those of the paper's model."""
 
 
-def draw_branch(axes: Axes, diagram: PhaseDiagram, branch: Branch, quantity: Quantity) -> None:
+def draw_branch(axes: Axes, diagram: DiagramContents, branch: Branch, quantity: Quantity) -> None:
     """Draw one quantity of a branch: solid where stable, dashed where not, nothing where it has no own points."""
     colour, width = BRANCH_COLOURS[branch.family], BRANCH_WIDTHS[branch.family]
     alpha, values, stable = _with_ends(diagram, branch, quantity)
@@ -118,7 +120,7 @@ def draw_baseline(axes: Axes, baseline: Baseline, alpha: np.ndarray) -> None:
     axes.plot(alpha, values, color=colour, linestyle=dashes, linewidth=1.4)  # pyright: ignore[reportArgumentType]
 
 
-def branch_handles(diagram: PhaseDiagram) -> list[Line2D]:
+def branch_handles(diagram: DiagramContents) -> list[Line2D]:
     """Return entries of a legend for the families of solutions that a diagram has."""
     return [
         Line2D([], [], color=BRANCH_COLOURS[family], linewidth=2, label=family)

@@ -9,13 +9,13 @@ import numpy as np
 
 if TYPE_CHECKING:
     from saddle.branches.branch import Branch
-    from saddle.diagram.contents import PhaseDiagram
-    from saddle.diagram.lines.contents import TransitionLines
+    from saddle.diagram.contents import DiagramContents
+    from saddle.diagram.lines.contents import LinesContents
 
 __all__ = ["line_table", "replica_symmetry", "transition_rows", "transition_table"]
 
 
-def transition_rows(diagram: PhaseDiagram) -> tuple[tuple[str, str, str, str, str], ...]:
+def transition_rows(diagram: DiagramContents) -> tuple[tuple[str, str, str, str, str], ...]:
     """Return name, kind, alpha, error and partners of every transition, as text."""
     return tuple(
         (
@@ -37,7 +37,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return lines
 
 
-def transition_table(diagram: PhaseDiagram) -> str:
+def transition_table(diagram: DiagramContents) -> str:
     """Return the transitions, the reasons for missing ones, the baseline and what replica symmetry does, as text."""
     lines = _aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)])
     lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
@@ -82,7 +82,7 @@ def _where_stable(branch: Branch, own: np.ndarray) -> str:
     return f"stable at alpha = {ranges} only"
 
 
-def line_table(lines: TransitionLines) -> str:
+def line_table(lines: LinesContents) -> str:
     """Return lines of transitions with their ends, and the reasons for missing ones, as text."""
     rows = [("line", "points", lines.over, "alpha", "largest error")]
     said = []

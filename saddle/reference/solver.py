@@ -20,12 +20,12 @@ import sympy as sp
 from replica.common.checked_arguments import checked_integer, positive_number
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.derive import derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.model.any_model import model_atoms
 from replica.model.attention_model import AttentionModel
 from replica.model.multi_index_model import MultiIndexModel
-from replica.theory import derive
 from saddle.reference.breaks import breaks_of
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels, node_count

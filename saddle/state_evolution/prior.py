@@ -17,11 +17,9 @@ from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum
 from saddle.averages.parameters import parameter_vector
 
-__all__ = ["Weights", ]
-
-
-
-
+__all__ = [
+    "Weights",
+]
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from saddle.averages.channel import Channel, ChannelAverages
 from saddle.averages.quadrature import OuterRule
 from saddle.averages.replicon import Replicon, replicon
 from saddle.averages.replicon_map import weights_map
+from saddle.averages.rule_arguments import checked_state, checked_threads, fitting_rule
 from saddle.averages.state_space import StateSpace
 from saddle.continuation.newton import OutsideDomain
-from saddle.diagram.solve_arguments import checked_state, checked_threads, fitting_rule
 from saddle.kernel.kernel import load_kernel
 from saddle.state_evolution.prior import Weights
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from replica import AttentionModel
 from replica.code.source import generate_source
+from replica.derive import derive
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.sign_symmetries import equal_expressions
-from replica.theory import derive
 from tests.properties.strategies import general_models
 
 CHEAP = ["replica symmetry", "no replicas", "shared order parameters", "saddle point", "sectors"]

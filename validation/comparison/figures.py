@@ -20,7 +20,7 @@ from validation.comparison.verdict import AGREEMENT
 from validation.simulation.compared import compared_names
 
 if TYPE_CHECKING:
-    from validation.comparison.contents import TheoryComparison
+    from validation.comparison.contents import ComparisonContents
 
 __all__ = ["draw_points", "plot_comparison", "plot_sizes", "quantity_labels"]
 
@@ -70,7 +70,7 @@ def start_colour(start: str) -> str:
     return BRANCH_COLOURS[START_FAMILIES[start]]
 
 
-def draw_points(axes: Axes, comparison: TheoryComparison, name: str, *, own_only: bool = False) -> None:
+def draw_points(axes: Axes, comparison: ComparisonContents, name: str, *, own_only: bool = False) -> None:
     """Draw the means of one quantity with their standard errors: large sizes filled, smaller ones open.
 
     With ``own_only``, only runs that start in a family whose own overlap this is.
@@ -92,7 +92,7 @@ def draw_points(axes: Axes, comparison: TheoryComparison, name: str, *, own_only
             )  # fmt: skip
 
 
-def plot_comparison(comparison: TheoryComparison) -> Figure:
+def plot_comparison(comparison: ComparisonContents) -> Figure:
     """Draw every compared quantity against alpha, points on curves, and the deviations in standard errors.
 
     Returns
@@ -154,7 +154,7 @@ def _fit_height(axes: Axes, reach: tuple[float, float]) -> None:
     axes.set_ylim(-0.03 * highest, 1.08 * highest if highest > 0 else 1.0)
 
 
-def _draw_deviations(axes: Axes, comparison: TheoryComparison) -> None:
+def _draw_deviations(axes: Axes, comparison: ComparisonContents) -> None:
     """Draw the significance of every difference where the start's branch exists, open markers elsewhere."""
     judged = comparison.judged
     width = 0.012 * float(judged["alpha"].values.max())
@@ -178,7 +178,7 @@ def _draw_deviations(axes: Axes, comparison: TheoryComparison) -> None:
     axes.set_title("left to right: " + ", ".join((*letters, "loss", "error")), fontsize=9)
 
 
-def _start_handles(comparison: TheoryComparison) -> list[Line2D]:
+def _start_handles(comparison: ComparisonContents) -> list[Line2D]:
     """Return entries of a legend for starts and sizes."""
     starts = [
         Line2D([], [], color=start_colour(start), marker=START_MARKERS[start], linestyle="", label=f"{start} start")
@@ -195,7 +195,7 @@ def _start_handles(comparison: TheoryComparison) -> list[Line2D]:
     ]
 
 
-def plot_sizes(comparison: TheoryComparison, alpha: float) -> Figure:
+def plot_sizes(comparison: ComparisonContents, alpha: float) -> Figure:
     """Draw every compared quantity against 1/d at one alpha, with the fitted line and theory at 1/d = 0.
 
     Raises

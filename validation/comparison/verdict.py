@@ -12,7 +12,7 @@ from validation.comparison.theory_points import START_FAMILIES, TheoryPoint, sta
 from validation.simulation.compared import VANISHING, compared_names, quantity_label, signless_overlaps
 
 if TYPE_CHECKING:
-    from validation.comparison.contents import TheoryComparison
+    from validation.comparison.contents import ComparisonContents
 
 __all__ = ["AGREEMENT", "Disagreement", "disagreements", "table", "verdict"]
 
@@ -59,12 +59,12 @@ class Disagreement:
         )
 
 
-def disagreements(comparison: TheoryComparison) -> list[Disagreement]:
+def disagreements(comparison: ComparisonContents) -> list[Disagreement]:
     """Return every quantity more than three standard errors from theory where the start's branch exists."""
     return [item for item in _compared(comparison) if abs(item.significance) > AGREEMENT]
 
 
-def _compared(comparison: TheoryComparison, *, existing: bool = True) -> list[Disagreement]:
+def _compared(comparison: ComparisonContents, *, existing: bool = True) -> list[Disagreement]:
     """Return all that is held against theory where the start's branch exists, or where it does not."""
     judged = comparison.judged
     found = []
@@ -83,7 +83,7 @@ def _compared(comparison: TheoryComparison, *, existing: bool = True) -> list[Di
     return found
 
 
-def _reason(comparison: TheoryComparison, point: TheoryPoint) -> str:
+def _reason(comparison: ComparisonContents, point: TheoryPoint) -> str:
     """Say what is known that may keep runs away from a solution of theory."""
     known = []
     if not point.stable:
@@ -95,7 +95,7 @@ def _reason(comparison: TheoryComparison, point: TheoryPoint) -> str:
     return ", ".join(known)
 
 
-def verdict(comparison: TheoryComparison) -> str:
+def verdict(comparison: ComparisonContents) -> str:
     """Say in words where theory and simulation agree, where they do not, and what is known of the reason."""
     runs = comparison.runs
     sizes = ", ".join(str(d) for d in runs["dimension"].values)
@@ -112,7 +112,7 @@ def verdict(comparison: TheoryComparison) -> str:
     return "\n".join(lines)
 
 
-def _on_start(comparison: TheoryComparison, start: str) -> list[str]:
+def _on_start(comparison: ComparisonContents, start: str) -> list[str]:
     """Return what is to be said of one start."""
     points = {alpha: point for (name, alpha), point in comparison.points.items() if name == start}
     compared = [item for item in _compared(comparison) if item.start == start]
@@ -132,7 +132,7 @@ def _on_start(comparison: TheoryComparison, start: str) -> list[str]:
     return lines
 
 
-def _without_branch(comparison: TheoryComparison, start: str, point: TheoryPoint) -> str:
+def _without_branch(comparison: ComparisonContents, start: str, point: TheoryPoint) -> str:
     """Say what runs do where the start's family has no solution of its own."""
     here = comparison.judged.sel(start=start, alpha=point.alpha)
     kept = []
@@ -151,7 +151,7 @@ def _without_branch(comparison: TheoryComparison, start: str, point: TheoryPoint
     )
 
 
-def _on_magnitudes(comparison: TheoryComparison) -> list[str]:
+def _on_magnitudes(comparison: ComparisonContents) -> list[str]:
     """Say what magnitudes of overlaps amount to where theory says that the overlap vanishes."""
     largest = comparison.statistics.isel(dimension=-1)
     exists = np.array(
@@ -181,7 +181,7 @@ def _listed(alphas: list[float]) -> str:
     return ", ".join(f"{alpha:g}" for alpha in alphas)
 
 
-def table(comparison: TheoryComparison) -> str:
+def table(comparison: ComparisonContents) -> str:
     """Return means, standard errors, theory and deviations as text, a line per start, size, alpha and quantity."""
     columns = ("mean", "standard_error", "theory", "deviation", "significance")
     heading = ("start", "d", "alpha", "quantity", "mean", "standard error", "theory", "deviation", "significance")

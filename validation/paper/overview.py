@@ -19,7 +19,7 @@ from saddle.output.styles import (
     draw_branch,
     stability_handles,
 )
-from validation.comparison.contents import TheoryComparison
+from validation.comparison.compare import TheoryComparison
 from validation.comparison.figures import draw_points
 from validation.paper.drawing import Families, grid_of_alpha, losses_apart_of_runs, mean_and_error
 from validation.paper.settings import paper_model

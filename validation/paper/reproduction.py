@@ -17,7 +17,7 @@ from replica.common.errors import InvalidArgument
 from replica.common.files import prepare_folder, write_atomically
 from saddle import PhaseDiagram
 from saddle.output.tables import transition_table
-from validation.comparison.contents import TheoryComparison
+from validation.comparison.compare import TheoryComparison
 from validation.paper.maps import MapResult, phase_map
 from validation.paper.overview import overview
 from validation.paper.scaling import scaling

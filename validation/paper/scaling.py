@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from saddle.output.diagram_figure import parameter_title
-from validation.comparison.contents import TheoryComparison
+from validation.comparison.compare import TheoryComparison
 from validation.comparison.figures import START_MARKERS, quantity_labels, start_colour
 from validation.comparison.theory_points import start_overlaps
 from validation.paper.settings import paper_model

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from replica import AttentionModel
 from saddle.output.styles import BRANCH_COLOURS
-from validation.comparison.contents import TheoryComparison
+from validation.comparison.compare import TheoryComparison
 from validation.paper.drawing import (
     LOSS_STARTS,
     Families,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, TransitionLine, solve_phase_diagram, solve_transition_line
-from validation.comparison.contents import INTO_THE_BASIN, TheoryComparison, compare_with_theory
+from validation.comparison.compare import INTO_THE_BASIN, TheoryComparison, compare_with_theory
 from validation.paper.settings import FIRST_SEED, PaperSettings
 from validation.simulation.run_grid import simulate_runs
 

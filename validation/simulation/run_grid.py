@@ -61,7 +61,7 @@ def simulate_runs(
     alphas, starts, dimensions, seeds, executor, folder, progress
         See :func:`~validation.comparison.contents.compare_with_theory`.
     **settings
-        Other keyword arguments of :func:`~validation.comparison.at_one_point.simulate`.
+        Other keyword arguments of :func:`~validation.simulation.simulate.simulate`.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def simulate_runs(
 
 
 def check_settings(settings: Mapping[str, Any], ridge: float) -> None:
-    """Refuse settings that :func:`~validation.comparison.at_one_point.simulate` would refuse run by run."""
+    """Refuse settings that :func:`~validation.simulation.simulate.simulate` would refuse run by run."""
     training = {name: value for name, value in settings.items() if name not in ("dtype", "spherical_teacher")}
     check_setting_names(training)
     method = training.get("method", "gradient-descent")

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 from replica import AttentionModel
 from replica.common.files import prepare_folder, write_atomically
 from replica.quantities.layout import Layout
-from validation.comparison.at_one_point import simulate
 from validation.simulation.compared import compared_names, compared_values
+from validation.simulation.simulate import simulate
 
 __all__ = ["RunRecord", "RunTask", "collect_runs", "recorded_names", "run_task"]
 
@@ -38,7 +38,7 @@ class RunTask:
     Attributes
     ----------
     model, start, alpha, dimension, seed
-        See :func:`~validation.comparison.at_one_point.simulate`.
+        See :func:`~validation.simulation.simulate.simulate`.
     settings
         Its other keyword arguments, as sorted pairs.
     """

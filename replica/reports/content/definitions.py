@@ -277,7 +277,9 @@ class Glossary:
                 owners[x.name] = stems[stem]
         unknown = sorted(x.name for x in listed if x.name not in owners)
         if unknown:
-            raise ValueError(f"no definition for the symbols {unknown}: add them to replica.reports.content.definitions")
+            raise ValueError(
+                f"no definition for the symbols {unknown}: add them to replica.reports.content.definitions"
+            )
         return {owners[x.name] for x in listed}
 
     def used(self, blocks: Iterable[Block]) -> tuple[Definition, ...]:

@@ -27,7 +27,7 @@ from replica.reports.typesetting.printing import ReportPrinter
 from replica.reports.typesetting.widths import typeset_width
 
 if TYPE_CHECKING:
-    from replica.theory import Derivation
+    from replica.theory import Theory
 
 __all__ = ["EquationReport", "definition_blocks", "equation_report"]
 
@@ -76,9 +76,7 @@ def named_width(naming: Naming) -> Callable[[str], float]:
     return lambda latex: typeset_width(naming.rename(latex))
 
 
-def equation_report(
-    derivation: Derivation, naming: Naming | None = None, line_width: float = LINE_WIDTH
-) -> EquationReport:
+def equation_report(derivation: Theory, naming: Naming | None = None, line_width: float = LINE_WIDTH) -> EquationReport:
     """Return the report of a derivation.
 
     Parameters

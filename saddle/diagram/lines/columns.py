@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
-from saddle.diagram.contents import PhaseDiagram
-from saddle.diagram.solving import solve_phase_diagram
+from saddle.diagram.contents import DiagramContents
+from saddle.diagram.solving import solve_contents
 from saddle.transitions.global_minimum import Phase
 
 __all__ = ["PhaseColumn", "column_of", "column_values", "solve_columns"]
@@ -62,7 +62,7 @@ class PhaseColumn:
         )
 
 
-def column_of(diagram: PhaseDiagram, parameter: float) -> PhaseColumn:
+def column_of(diagram: DiagramContents, parameter: float) -> PhaseColumn:
     """Return the column of a solved diagram."""
     jumps = tuple(name for name, one in diagram.transitions.items() if one in diagram.first_order)
     return PhaseColumn(parameter, diagram.all_phases, jumps)
@@ -78,7 +78,7 @@ def solve_columns(
     over: str,
     between: tuple[float, float],
     alpha: Sequence[float],
-    known: PhaseDiagram | None,
+    known: DiagramContents | None,
     threads: int,
     report: Callable[[str], object] = lambda what: None,
 ) -> tuple[tuple[PhaseColumn, ...], bool]:
@@ -109,7 +109,7 @@ def solve_columns(
             continue
         report(f"phases at {over} = {value:.4f}")
         changed = dataclasses.replace(model, **{over: value})
-        diagram = solve_phase_diagram(changed, alpha, points=2, tolerance=TOLERANCE, threads=threads)
+        diagram = solve_contents(changed, alpha, points=2, tolerance=TOLERANCE, threads=threads)
         if not diagram.complete:
             complete = False
             break

@@ -11,11 +11,12 @@ from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
 from saddle.averages.quadrature import OuterRule
+from saddle.averages.rule_arguments import checked_alpha
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.branches.problem import LINE_PARAMETERS
-from saddle.diagram.contents import PhaseDiagram
-from saddle.diagram.solve_arguments import checked_alpha, checked_points
-from saddle.diagram.solving import solve_phase_diagram
+from saddle.diagram.contents import DiagramContents
+from saddle.diagram.solve_arguments import checked_points
+from saddle.diagram.solving import solve_contents
 from saddle.transitions.baseline_crossing import errors_of_baseline
 from saddle.transitions.bifurcations import Transition
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
@@ -59,7 +60,7 @@ def canonical_parameter(over: str) -> str:
     return name
 
 
-def equations_of(name: str, transition: Transition, diagram: PhaseDiagram) -> TransitionEquations:
+def equations_of(name: str, transition: Transition, diagram: DiagramContents) -> TransitionEquations:
     """Return the equations that define a transition of a solved diagram."""
     branches = [diagram.branches.get(part) for part in transition.between]
     sectors = [None if branch is None else branch.sector for branch in branches]
@@ -83,12 +84,12 @@ def find_start(
     name: str,
     over: str,
     between: tuple[float, float],
-    diagram: PhaseDiagram | None,
+    diagram: DiagramContents | None,
     alpha: Sequence[float],
     rule: OuterRule | None,
     tolerance: float | None,
     threads: int,
-) -> tuple[PhaseDiagram, Transition] | str:
+) -> tuple[DiagramContents, Transition] | str:
     """Find the transition at some value of the parameter: the model's own, or others in the range."""
     own = float(getattr(model, over) if diagram is None else getattr(diagram.model, over))
     middle = 0.5 * (between[0] + between[1])
@@ -99,7 +100,7 @@ def find_start(
         solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
         if solved is None:
             changed = dataclasses.replace(model, **{over: value})
-            solved = solve_phase_diagram(
+            solved = solve_contents(
                 changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
             )
         crossing = solved.crossing(name) if name in BASELINES else None
@@ -131,7 +132,11 @@ def check_range(model: AttentionModel, over: str, between: Sequence[float], poin
 
 
 def check_diagram(
-    diagram: PhaseDiagram | None, model: AttentionModel, over: str, between: tuple[float, float], rule: OuterRule | None
+    diagram: DiagramContents | None,
+    model: AttentionModel,
+    over: str,
+    between: tuple[float, float],
+    rule: OuterRule | None,
 ) -> None:
     """Refuse a diagram that a line of a model could not begin in.
 
@@ -143,7 +148,7 @@ def check_diagram(
     """
     if diagram is None:
         return
-    if not isinstance(diagram, PhaseDiagram):
+    if not isinstance(diagram, DiagramContents):
         raise InvalidArgument(f"diagram must be a PhaseDiagram or None, got {quoted(diagram)}")
     own = diagram.model
     if own != dataclasses.replace(model, **{over: getattr(own, over)}):

@@ -18,7 +18,7 @@ from saddle.branches.search.sector_solver import evaluation_of, informed_solutio
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
 from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
 from saddle.continuation.outcomes import Outcome, SolverError
-from saddle.diagram.contents import PhaseDiagram
+from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.ends import LineEnd, classify_end
 from saddle.diagram.lines.line import TransitionLine, empty_line
 from saddle.diagram.lines.start import (
@@ -82,7 +82,7 @@ def solve_transition_line(
     highest_alpha: float = 10.0,
     tolerance: float | None = None,
     rule: OuterRule | None = None,
-    diagram: PhaseDiagram | None = None,
+    diagram: DiagramContents | None = None,
     threads: int = 0,
     progress: bool = False,
 ) -> TransitionLine:
@@ -94,7 +94,7 @@ def solve_transition_line(
         The model.
     transition
         "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation or a jump
-        as in ``PhaseDiagram.transitions``, such as "agnostic -> semantic" or "agnostic / semantic", or that of a
+        as in ``DiagramContents.transitions``, such as "agnostic -> semantic" or "agnostic / semantic", or that of a
         baseline in :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
     over
         "omega", "sigma" or "regularization" (also called "lambda").

@@ -35,7 +35,7 @@ from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.bifurcations import Transition
 
 if TYPE_CHECKING:
-    from saddle.diagram.contents import PhaseDiagram
+    from saddle.diagram.contents import DiagramContents
 
 __all__ = ["DIAGRAM_FILE", "load", "save", "to_dataset"]
 
@@ -61,7 +61,7 @@ STORED = {Outcome.CONVERGED.name, Outcome.MERGED.name}
 BASELINE_ROUNDING = 1e-6
 
 
-def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
+def to_dataset(diagram: DiagramContents) -> xr.Dataset:
     """Return a diagram as a Dataset with dimensions (branch, alpha[, order_parameter, eigenvalue]).
 
     Variables are named after ``replica.quantities.names``; ``outcome`` holds the outcomes' names. Model, transitions,
@@ -109,7 +109,7 @@ def to_dataset(diagram: PhaseDiagram) -> xr.Dataset:
     return xr.Dataset(variables, coordinates, attributes)
 
 
-def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
+def save(diagram: DiagramContents, path: str | os.PathLike[str]) -> None:
     """Write a diagram to a sealed netCDF file, whole or not at all.
 
     Raises
@@ -120,7 +120,7 @@ def save(diagram: PhaseDiagram, path: str | os.PathLike[str]) -> None:
     write_contents(to_dataset(diagram), DIAGRAM_FILE, path, _check)
 
 
-def load(path: str | os.PathLike[str]) -> PhaseDiagram:
+def load(path: str | os.PathLike[str]) -> DiagramContents:
     """Read a diagram back.
 
     Raises
@@ -191,8 +191,8 @@ def _check_baseline(contents: Contents, baseline: LinearPositional) -> None:
         )
 
 
-def _diagram(contents: Contents) -> PhaseDiagram:
-    from saddle.diagram.contents import PhaseDiagram
+def _diagram(contents: Contents) -> DiagramContents:
+    from saddle.diagram.contents import DiagramContents
 
     arguments = _check(contents)
     alpha = arguments["alpha"]
@@ -224,7 +224,7 @@ def _diagram(contents: Contents) -> PhaseDiagram:
             jacobian_signs=own.values("jacobian_signs"),
             **numbers,
         )
-    return PhaseDiagram(branches=branches, linear_baseline=baseline, **arguments)
+    return DiagramContents(branches=branches, linear_baseline=baseline, **arguments)
 
 
 def _sector(branch: Contents, name: str, space: StateSpace) -> Sector:

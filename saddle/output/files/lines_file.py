@@ -15,7 +15,7 @@ from replica.common.errors import UnreadableFile
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
 from saddle.diagram.lines.columns import PhaseColumn
-from saddle.diagram.lines.contents import TransitionLines
+from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.ends import LineEnd
 from saddle.diagram.lines.line import TransitionLine, empty_line
 from saddle.output.files.file_schema import Column, Contents, variable_of
@@ -86,7 +86,7 @@ def _facts(line: TransitionLine) -> _Facts:
     )
 
 
-def to_dataset(lines: TransitionLines) -> xr.Dataset:
+def to_dataset(lines: LinesContents) -> xr.Dataset:
     """Return all points as a Dataset with dimensions (point, solution, order_parameter)."""
     listed = list(lines.lines.values())
     names = [quantity.name for quantity in order_parameters(lines.model.structure.layout)]
@@ -120,12 +120,12 @@ def to_dataset(lines: TransitionLines) -> xr.Dataset:
     return xr.Dataset(variables, coordinates, attributes)
 
 
-def save(lines: TransitionLines, path: str | os.PathLike[str]) -> None:
+def save(lines: LinesContents, path: str | os.PathLike[str]) -> None:
     """Write lines to a sealed netCDF file, whole or not at all; raises ValueError if the file cannot be written."""
     write_contents(to_dataset(lines), LINES_FILE, path, _lines)
 
 
-def load(path: str | os.PathLike[str]) -> TransitionLines:
+def load(path: str | os.PathLike[str]) -> LinesContents:
     """Read lines back.
 
     Raises
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> TransitionLines:
     return read_contents(path, LINES_FILE, _lines)
 
 
-def _lines(contents: Contents) -> TransitionLines:
+def _lines(contents: Contents) -> LinesContents:
     model = model_from_dict(contents.json("model", Mapping[str, Any]))
     over = contents.data.attrs.get("over")
     if not isinstance(over, str) or over not in model.parameter_values():
@@ -159,7 +159,7 @@ def _lines(contents: Contents) -> TransitionLines:
         place = np.flatnonzero(np.array(points, dtype=str) == name)
         lines[name] = _line(name, own, model, over, Contents(contents.data.isel(point=place), contents.version))
     columns = contents.json("columns", tuple[PhaseColumn, ...]) if contents.version > 1 else ()
-    return TransitionLines(model, over, _between(contents), lines, bool(contents.number("complete")), columns)
+    return LinesContents(model, over, _between(contents), lines, bool(contents.number("complete")), columns)
 
 
 def _between(contents: Contents) -> tuple[float, float]:

@@ -1,0 +1,66 @@
+"""The front door of the derivation: from a model to its equations, to print and to check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sympy as sp
+
+from replica.checks.verification import Verification, verify
+from replica.model.any_model import loss_model
+from replica.model.attention_model import AttentionModel
+from replica.model.loss_model import LossModel
+from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.structure import ModelStructure
+from replica.reports.theory_report import write_theory_report
+from replica.reports.typesetting.latex_names import latex_table
+from replica.theory import Theory
+
+__all__ = ["Derivation", "derive"]
+
+
+class Derivation(Theory):
+    """From a model to its saddle-point equations, to be printed and checked.
+
+    Attributes are those of :class:`replica.theory.Theory`.
+    """
+
+    @cached_property
+    def latex_names(self) -> Mapping[sp.Symbol, str]:
+        """LaTeX of order parameters, parameters and fields."""
+        return latex_table(self.loss_model)
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str = "attention",
+        line_width: float = 31.0,
+    ) -> list[Path]:
+        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
+        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
+
+    def verify(self, **options: Any) -> Verification:
+        """Check every step by an independent route; see ``replica.checks.verification.verify``."""
+        return verify(self, **options)
+
+
+def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> Derivation:
+    """Derive the saddle-point equations of a model.
+
+    Parameters
+    ----------
+    model
+        An attention model, any multi-index model, or (without numbers) a structure or loss model.
+
+    Returns
+    -------
+    Derivation
+        Its steps are derived when first asked for.
+    """
+    return Derivation(model, loss_model(model))

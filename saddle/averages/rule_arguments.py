@@ -1,0 +1,93 @@
+"""Checks of alpha, rules, tolerances, threads and states, before any work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from replica.common.checked_arguments import checked_integer, checked_items, checked_number, positive_number, quoted
+from replica.common.errors import InvalidArgument
+from replica.model.attention_model import AttentionModel
+from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.state_space import StateSpace
+
+__all__ = ["checked_alpha", "checked_state", "checked_threads", "checked_tolerance", "fits_lattice", "fitting_rule"]
+
+# Far beyond anything of use on either side, and what squares and logarithms can bear.
+ALPHA_RANGE = (1e-12, 1e12)
+
+
+MOST_THREADS = 4096
+
+
+FINEST, COARSEST_TOLERANCE = 1e-6, 0.3
+
+
+RULE_PARTS = ("line", "noise", "refined", "coarsened", "sibling", "outer")
+
+
+def checked_alpha(value: Any, name: str = "alpha") -> float:
+    """Return a sample complexity as a float: a number, positive and finite, also a fraction or NumPy's."""
+    positive_number(name, value)
+    return checked_number(name, value, *ALPHA_RANGE)
+
+
+def checked_tolerance(tolerance: Any) -> float | None:
+    """Return a relative accuracy of averages, or None for the default one."""
+    return None if tolerance is None else checked_number("tolerance", tolerance, FINEST, COARSEST_TOLERANCE)
+
+
+def checked_threads(threads: Any) -> int:
+    """Return a number of threads; 0 stands for one per core."""
+    return checked_integer("threads", threads, 0, MOST_THREADS)
+
+
+def fits_lattice(model: AttentionModel) -> bool:
+    """Whether a model has the three outer directions of a lattice: two tokens, student and teacher of rank one."""
+    return (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
+
+
+def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
+    """Return a quadrature rule if it fits a model; without one, the default rule of the kind that does.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is no quadrature rule, or a lattice for a model of more directions than it has.
+    """
+    if rule is None:
+        return LineRule() if fits_lattice(model) else SobolRule()
+    if isinstance(rule, type) or not all(hasattr(rule, part) for part in RULE_PARTS):
+        raise InvalidArgument(f"rule must be a LineRule, a SobolRule or None, got {quoted(rule)}")
+    if isinstance(rule, LineRule) and not fits_lattice(model):
+        raise InvalidArgument(
+            f"rule must be a SobolRule for {model.sequence_length} tokens, a student of rank {model.rank} and a "
+            f"teacher of rank {model.teacher_rank}: a LineRule is a lattice for two tokens and rank one, got {rule!r}"
+        )
+    return rule
+
+
+def checked_state(state: Any, space: StateSpace) -> np.ndarray:
+    """Return order parameters as a new array of floats, (n,); they need not lie in the equations' domain.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is no sequence of as many real numbers as there are order parameters.
+    """
+    if isinstance(state, np.ndarray) and state.dtype == np.float64 and state.shape == (space.size,):
+        return state.copy()
+    names = ", ".join(quantity.name for quantity in space.quantities)
+    what = f"a sequence of {space.size} numbers ({names})"
+    listed = checked_items("state", state, what)
+    if len(listed) != space.size:
+        raise InvalidArgument(f"state must be {what}, got {quoted(state)}")
+    try:
+        # What is not finite is outside the domain, and said to be so.
+        found = np.array(listed)
+        if found.shape != (space.size,) or found.dtype.kind not in "iuf":
+            raise ValueError
+    except ValueError:
+        raise InvalidArgument(f"state must be {what}, got {quoted(state)}") from None
+    return found.astype(float)

@@ -1,0 +1,124 @@
+"""The front door to two parameters: lines of transitions, and what can be done with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from replica.common.numeric_errors import numpy_defaults
+from replica.model.attention_model import AttentionModel
+from saddle.averages.quadrature import OuterRule
+from saddle.diagram.lines.contents import LinesContents
+from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, solve_lines
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["TransitionLines", "solve_transition_lines"]
+
+
+class TransitionLines(LinesContents):
+    """Lines of transitions over one parameter of a model, to be drawn and kept.
+
+    Attributes are those of :class:`saddle.diagram.lines.contents.LinesContents`.
+    """
+
+    @classmethod
+    def of(cls, contents: LinesContents) -> TransitionLines:
+        """Return contents as lines that can be drawn and kept."""
+        return cls(**{field.name: getattr(contents, field.name) for field in fields(LinesContents)})
+
+    def plot(self) -> Figure:
+        """Draw the phase diagram in alpha and the parameter."""
+        from saddle.output.lines_figure import plot_lines
+
+        return plot_lines(self)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return all points as an xarray.Dataset with dimensions (point, solution, order_parameter).
+
+        Lines follow each other along ``point``, with their names in ``line``; lines of one solution leave the
+        second one nan.
+        """
+        from saddle.output.files.lines_file import to_dataset
+
+        return to_dataset(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the dataset to a sealed netCDF file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        from saddle.output.files.lines_file import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TransitionLines:
+        """Read back what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file, it holds no saved lines, or it was changed after it was written.
+        """
+        from saddle.output.files.lines_file import load
+
+        return cls.of(load(path))
+
+
+@numpy_defaults
+def solve_transition_lines(
+    model: AttentionModel,
+    over: str = "omega",
+    between: Sequence[float] = (0.0, 0.5),
+    *,
+    transitions: Sequence[str] = DEFAULT_TRANSITIONS,
+    points: int = 40,
+    alpha: Sequence[float] = (0.01, 3.0),
+    highest_alpha: float = 10.0,
+    tolerance: float | None = None,
+    rule: OuterRule | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> TransitionLines:
+    """Continue several transitions in a parameter of the model; see :func:`saddle.solve_transition_line`.
+
+    Parameters
+    ----------
+    model
+        The model.
+    over, between
+        "omega", "sigma" or "regularization" (also called "lambda"), and its lowest and highest value.
+    transitions
+        Names as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it has them.
+    points, alpha, highest_alpha, tolerance, rule, threads, progress
+        As there.
+
+    Returns
+    -------
+    TransitionLines
+        One line per name; one that was not found has no points and a reason. After Ctrl-C, what was computed so
+        far, marked incomplete.
+
+    Raises
+    ------
+    ValueError
+        If a transition or the parameter is unknown, or another argument is none of its kind or out of range; before
+        any work.
+
+    Notes
+    -----
+    Theory notes in docs/, section 10.
+    """
+    found = solve_lines(
+        model, over, between, transitions=transitions, points=points, alpha=alpha, highest_alpha=highest_alpha,
+        tolerance=tolerance, rule=rule, threads=threads, progress=progress,
+    )  # fmt: skip
+    return TransitionLines.of(found)
