@@ -27,7 +27,7 @@ def minimiser_module(structure: ModelStructure, folder: Path) -> ModuleType:
     state = tuple(x.letter for x in order_parameters(problem.layout))
     diagonals = tuple(str(matrix[a, a]) for matrix in problem.susceptibilities for a in range(matrix.rows))
     layout = LaneLayout(points, fields, targets, targets, 1, state, diagonals)
-    numerics = importlib.resources.files("saddle").joinpath("line_minima.py").read_text(encoding="utf-8")
+    numerics = importlib.resources.files("saddle.kernel.numerics").joinpath("minima.py").read_text(encoding="utf-8")
     numerics = numerics.replace("from __future__ import annotations\n\n", "", 1)
     constants = f"{layout.constants_text()}N_PARAMETERS = {len(problem.parameters)}\n"
     sweep = newton_sweep(print_function(objective_function(problem)), layout)

@@ -5,7 +5,6 @@ It is computed without SymPy, so that a cached kernel is found without deriving 
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 import hashlib
 import importlib.metadata
@@ -13,6 +12,7 @@ import importlib.resources
 import platform
 import sys
 from collections.abc import Iterator
+from importlib.resources.abc import Traversable
 
 import llvmlite
 import numba
@@ -20,10 +20,19 @@ import numpy as np
 
 from replica.model.attention_model import ModelStructure
 
-__all__ = ["TEXT_SOURCES", "structure_key", "text_key"]
+__all__ = ["SOURCES", "structure_key", "text_key"]
 
-TEXT_SOURCES = ("compiled_code.py", "kernel*.py", "*_text.py", "line_*.py")
-"""Patterns of the solver's files that decide what a kernel and its code hold, besides all of ``replica``."""
+SOURCES = (
+    "replica/common",
+    "replica/algebra",
+    "replica/quantities",
+    "replica/model",
+    "replica/equations",
+    "replica/symmetry",
+    "replica/code",
+    "saddle/kernel",
+)
+"""Folders whose files decide what a kernel and its code hold: all that takes part in deriving and printing it."""
 
 KEY_LENGTH = 16
 
@@ -42,11 +51,19 @@ def versions() -> dict[str, str]:
 
 def source_files() -> Iterator[tuple[str, bytes]]:
     """Yield names and bytes of the source files that determine a kernel's text and code."""
-    for package, patterns in (("replica", ("*.py",)), ("saddle", TEXT_SOURCES)):
-        files = {file.name: file for file in importlib.resources.files(package).iterdir()}
-        for name in sorted(files):
-            if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-                yield f"{package}/{name}", files[name].read_bytes()
+    for folder in SOURCES:
+        package, _, place = folder.partition("/")
+        found = dict(_python_files(importlib.resources.files(package).joinpath(place), folder))
+        yield from sorted(found.items())
+
+
+def _python_files(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yield names and bytes of all Python files in a folder and those below it."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _python_files(entry, f"{name}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{name}/{entry.name}", entry.read_bytes()
 
 
 def _digest(*parts: bytes) -> str:

@@ -47,7 +47,7 @@ def exponential(x):
 
 '''
 
-NUMERICS = ("line_minima.py", "line_scan.py", "line_jumps.py", "line_average.py")
+NUMERICS = ("minima.py", "scan.py", "jumps.py", "average.py")
 """The files of hand-written numerics, in order."""
 
 # Called from Python, so they are entry points with a disk cache of their own.
@@ -101,7 +101,7 @@ def kernel_source(system: SaddleSystem) -> str:
             for name, function in printed.items()
         ),
     ]
-    folder = importlib.resources.files("saddle")
+    folder = importlib.resources.files("saddle.kernel.numerics")
     numerics = [folder.joinpath(name).read_text(encoding="utf-8") for name in NUMERICS]
     numerics = [part.replace("from __future__ import annotations\n\n", "", 1) for part in numerics]
     odd = [x for x in system.order_parameters if x.kind in ("positional_overlap", "semantic_overlap")]

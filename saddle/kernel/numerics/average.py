@@ -1,6 +1,6 @@
 """The jump-resolving line rule: Gaussian averages over a proximal point that jumps.
 
-This is the last part of the line rule's numerics (see ``line_minima.py`` for how it is compiled).
+This is the last part of the line rule's numerics (see ``minima.py`` for how it is compiled).
 
 For fixed teacher fields h* and common modes a, the local fields run along the line w(s). The proximal point
 z*(s), the *global* minimiser of the Moreau objective, is smooth in s but for isolated jumps. A line is done in

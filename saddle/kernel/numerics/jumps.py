@@ -1,4 +1,4 @@
-"""Find where a line's minimiser jumps: third part of the line rule's numerics (see ``line_minima.py``).
+"""Find where a line's minimiser jumps: third part of the line rule's numerics (see ``minima.py``).
 
 Between scan points that continuation does not connect, or whose rivals may cross unseen in between, both minima
 are followed and their energies' tie is found (Newton safeguarded by bisection). A line without jumps is broken

@@ -1,6 +1,6 @@
 """Minima of the Moreau objective, several lanes at a time: first part of the line rule's numerics.
 
-The files ``line_minima.py``, ``line_scan.py``, ``line_jumps.py`` and ``line_average.py`` are compiled as part of a
+The files ``minima.py``, ``scan.py``, ``jumps.py`` and ``average.py`` are compiled as part of a
 generated kernel (see ``saddle.kernel.text``): their texts follow, in this order, the functions that SymPy derived
 and the loops over lanes, which ``saddle/kernel/numerics/_generated.pyi`` documents. They contain numerics only: no equation of the
 model, and nothing that depends on the number of fields.

@@ -1,4 +1,4 @@
-"""Scan a line for minima of the Moreau objective: second part of the line rule's numerics (see ``line_minima.py``).
+"""Scan a line for minima of the Moreau objective: second part of the line rule's numerics (see ``minima.py``).
 
 At each scan point the lowest minimum found, by multi-start and by continuation from either neighbour, is the
 minimiser z*, and the next lowest its rival.
