@@ -71,7 +71,9 @@ def test_few_parts_of_the_solver_meet_the_derivation():
 
 
 def test_the_derivation_knows_no_compiler():
-    assert not [module for module in module_graph() if module.startswith("replica.") and "numba" in other_imports(module)]
+    assert not [
+        module for module in module_graph() if module.startswith("replica.") and "numba" in other_imports(module)
+    ]
 
 
 def test_the_contract_sees_deferred_imports_and_annotations():

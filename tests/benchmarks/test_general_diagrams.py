@@ -10,7 +10,7 @@ import sympy as sp
 
 from replica import AttentionModel, Spectrum, softmax_attention
 from saddle import LineRule, SobolRule, solve_phase_diagram
-from tests.linear_mixture import linear_mixture
+from tests.models.linear_mixture import linear_mixture
 
 PAPER = AttentionModel.paper
 ALIKE = [[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.15, 0.15, 0.7]]

@@ -12,7 +12,7 @@ from replica.model.attention_model import ModelStructure
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.quadrature import SobolRule
-from tests.minimiser_kernels import minimiser_module
+from tests.oracles.minimiser_kernels import minimiser_module
 
 PAPER = AttentionModel.paper()
 MIXED = np.array([0.0706, 0.1318, 22.24, 0.0582])

@@ -15,7 +15,7 @@ from replica import AttentionModel
 from saddle import PhaseDiagram, solve_phase_diagram
 from tests.campaigns.agreement import contradictions, phase_changes
 from tests.campaigns.laws import broken_laws, not_survived
-from tests.properties.strategies import paper_like_models, wide_models
+from tests.models.strategies import paper_like_models, wide_models
 
 COARSE = 1e-2
 # Of the phases below and above a change, where they meet.

@@ -13,7 +13,7 @@ from replica.derive import derive
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.sign_symmetries import equal_expressions
-from tests.properties.strategies import general_models
+from tests.models.strategies import general_models
 
 CHEAP = ["replica symmetry", "no replicas", "shared order parameters", "saddle point", "sectors"]
 

@@ -11,9 +11,9 @@ from saddle import LineRule, StateEvolution
 from saddle.averages.parameters import parameter_vector
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvaluation
-from tests.kernel_calls import EXACT_LINE
-from tests.properties.strategies import models, states
-from tests.test_parameter_derivatives import NAMES, with_parameter
+from tests.models.strategies import models, states
+from tests.oracles.kernel_calls import EXACT_LINE
+from tests.saddle.state_evolution.test_parameter_derivatives import NAMES, with_parameter
 
 # Few outer nodes, which the laws do not see, and many along each line, so that line integrals are exact.
 RULE = LineRule(teacher_spacing=1.0, common_spacing=1.2, reach=3.0, line=EXACT_LINE)

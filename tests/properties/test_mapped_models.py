@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from replica import AttentionModel, softmax_attention
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram
 from tests.campaigns.agreement import contradictions
-from tests.properties.strategies import lively_models
+from tests.models.strategies import lively_models
 
 ALPHA, POINTS = (0.2, 2.0), 3
 # One rule for both: so what differs between the two is not what a rule was chosen for.

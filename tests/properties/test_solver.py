@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from replica import AttentionModel
 from saddle import LineRule, Outcome, Transition, solve_phase_diagram
-from tests.properties.strategies import models
+from tests.models.strategies import models
 
 RULE = LineRule.for_tolerance(1e-2)
 

@@ -1,0 +1,151 @@
+"""Every page's Python code is run by some test, at smaller settings where the page's own take long.
+
+Pages whose code is short and quick are run as they are by ``test_docs_examples.py`` and others. Here are the first
+pages that people copy from: quickly, with the page's settings replaced, and slowly as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.pages.page_code import DOCS, disagreement, pages_with_code, run_page
+
+ROUGH = "tolerance=5e-3"
+FEW = "points=3, tolerance=2e-2"
+
+# Pieces of the code of each page, and what is run instead.
+SETTINGS: dict[str, dict[str, str]] = {
+    "README.md": {
+        "alpha=(0.01, 3.0)": f"alpha=(1.0, 1.7), points=6, {ROUGH}",
+        "between=(0.0, 0.5)": f"between=(0.2, 0.3), points=3, {ROUGH}",
+        "alphas=(1.5, 2.4), dimensions=(250, 500), seeds=8": "alphas=(1.5,), dimensions=(40, 60), seeds=2",
+    },
+    "docs/quickstart.md": {
+        "alpha=(0.01, 3.0)": f"alpha=(0.01, 3.0), points=24, {ROUGH}",
+        "tolerance=2e-5": f"alpha=(1.0, 1.5), points=3, {ROUGH}",
+        "between=(0.0, 0.5)": f"between=(0.0, 0.5), points=5, {ROUGH}",
+        "points=11": f"points=5, {ROUGH}",
+        "points=7": f"points=3, {ROUGH}",
+        "points=12": f"points=4, {ROUGH}",
+    },
+    "docs/continuation.md": {},
+    "docs/validation.md": {
+        "dimension=1000": "dimension=50",
+        "solve_phase_diagram(model)": f"solve_phase_diagram(model, alpha=(1.3, 1.7), {FEW})",
+        "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
+        "alphas=(0.5, 1.5, 2.4)": "alphas=(1.5,)",
+        "dimensions=(250, 500, 1000)": "dimensions=(40, 60)",
+        "seeds=range(100, 112)": "seeds=range(100, 102)",
+        "progress=True": "progress=False",
+        "draw_teacher_data(model, 1000,": "draw_teacher_data(model, 200,",
+    },
+    "docs/reproduction.md": {
+        "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
+        'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
+    },
+    "docs/examples/power_law.md": {
+        "solve_phase_diagram(model)": "solve_phase_diagram(model, alpha=(0.1, 0.8), points=6, tolerance=2e-2)",
+        "solve_phase_diagram(sampled_model(model, 500))": (
+            f"solve_phase_diagram(sampled_model(model, 60), alpha=(0.5, 0.7), {FEW})"
+        ),
+        "(1.0, 2.7, 3.0), dimensions=(500, 1000), seeds=range(200, 212)": (
+            "(0.6,), dimensions=(40, 60), seeds=range(200, 202)"
+        ),
+    },
+    "docs/examples/unequal_variances.md": {
+        "solve_phase_diagram(model)": f"solve_phase_diagram(model, alpha=(2.1, 2.4), {FEW})",
+        "(1.0, 2.5, 3.0), dimensions=(500, 1000), seeds=range(200, 212)": (
+            "(2.2,), dimensions=(40, 60), seeds=range(200, 202)"
+        ),
+    },
+}
+# The other pages with code, and the tests that run it.
+ELSEWHERE = {
+    "docs/baselines.md": "test_docs_examples.py",
+    "docs/derivation.md": "test_docs_examples.py",
+    "docs/general_models.md": "test_docs_examples.py",
+    "docs/known_results.md": "test_known_results_page.py",
+    "docs/examples/linear_attention.md": "test_spectra_and_attention_pages.py",
+    "docs/examples/rank_two.md": "test_tokens_and_rank_pages.py",
+    "docs/examples/three_tokens.md": "test_tokens_and_rank_pages.py",
+}
+
+
+def test_every_page_with_code_is_run_by_a_test():
+    assert pages_with_code() == SETTINGS.keys() | ELSEWHERE.keys()
+    assert not SETTINGS.keys() & ELSEWHERE.keys()
+    for page, test in ELSEWHERE.items():
+        assert Path(page).stem in (Path(__file__).parent / test).read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Pages write files where they are run."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_continuation_prints_what_the_page_shows():
+    blocks = run_page("docs/continuation.md")
+    assert [block.shown is None for block in blocks] == [True, False]
+    assert disagreement(blocks[1].printed, blocks[1].shown) is None
+    # The page's closed form: the pitchfork is at T log(2/T - 2), here with T = 1/4.
+    assert "0.447939867307" in blocks[1].printed
+
+
+def test_readme_finds_its_transitions(empty_folder):
+    blocks = run_page("README.md", SETTINGS["README.md"])
+    found = [float(x) for x in re.findall(r"alpha = ([\d.]+)", blocks[0].printed)]
+    table = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    for alpha, name in zip(found, (r"$\alpha_c$", r"$\alpha_l$"), strict=True):
+        (shown,) = re.findall(rf"^\| {re.escape(name)}.*?\| ([\d.]+) \|", table, flags=re.M)
+        assert alpha == pytest.approx(float(shown), rel=2e-3)
+    assert float(blocks[1].printed.split()[0]) == pytest.approx(0.94794, rel=2e-3)
+    assert {"phase_diagram.png", "report", "baselines.png"} <= {path.name for path in empty_folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["docs/validation.md", "docs/reproduction.md", "docs/examples/power_law.md", "docs/examples/unequal_variances.md"],
+)
+def test_code_runs_at_small_settings(page):
+    """What these pages print or draw at their own settings takes minutes to hours; other tests check it."""
+    assert len(run_page(page, SETTINGS[page])) >= 1
+
+
+# Where the grid, the number of jumps or the size of an error is shown: for the slow test only.
+OF_THE_SETTINGS = ("2.01507 False", "0.947944", "bicritical", "{'alpha_c'")
+# On a rough rule a sign may stay undecided.
+CRITICALITY = re.compile(r"(super|sub)critical ")
+
+
+@pytest.mark.slow
+def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_folder):
+    for block in run_page("docs/quickstart.md", SETTINGS["docs/quickstart.md"]):
+        if block.shown is not None and not block.shown.startswith(OF_THE_SETTINGS):
+            printed, shown = (CRITICALITY.sub("", text) for text in (block.printed, block.shown))
+            assert disagreement(printed, shown, share=0.03) is None, block.code
+    assert {"phase_diagram.png", "phase_diagram.nc", "lines.png", "report"} <= {x.name for x in empty_folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_quickstart_prints_what_it_shows():
+    blocks = [block for block in run_page("docs/quickstart.md") if block.shown is not None]
+    apart = {block.code: disagreement(block.printed, block.shown or "") for block in blocks}
+    assert not {code: how for code, how in apart.items() if how}
+
+
+def test_disagreements_are_seen():
+    """The comparison itself: words, digits, errors and counts."""
+    assert disagreement("a at 1.2345678 +- 1.1e-05", "a at 1.23457 +- 1.0e-05\n") is None
+    assert disagreement("1.24 True", "1.23 True") is None
+    assert "1.26" in (disagreement("1.26 True", "1.23 True") or "")
+    assert "False" in (disagreement("1.23 False", "1.23 True") or "")
+    assert "12" in (disagreement("[12]", "[13]") or "")
+    assert "error" in (disagreement("1.0 +- 5e-5", "1.0 +- 1e-5") or "")
+    assert "words" in (disagreement("a b", "a") or "")
+    assert disagreement("q_1 = 1.03", "q_1 = 1.00", share=0.05) is None
+    assert "1.06" in (disagreement("q_1 = 1.06", "q_1 = 1.00", share=0.05) or "")
