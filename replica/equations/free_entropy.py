@@ -4,8 +4,8 @@ r"""The replica-symmetric free entropy Phi at zero temperature, as a SymPy expre
     \Phi = \mathrm{extr}\Big\{\sum_g\tfrac12\mathrm{Tr}(q_g\hat V_g - V_g\hat q_g) - \mathrm{Tr}\,m^\top\hat m
            - \sum_g\mathrm{Tr}\,\theta_g^\top\hat\theta_g + \Psi_w - \alpha\,\mathbb{E}[\mathcal{M}]\Big\}
 
-Its terms are the limits s -> 0 and beta -> infinity of ``replica.equations.replica_trick``. The sum runs over groups of tokens
-with equal covariances, which share their order parameters, and m has a column per direction of the encodings;
+Its terms are the limits s -> 0 and beta -> infinity of ``replica.equations.replica_trick``. The sum runs over groups of
+tokens with equal covariances, which share their order parameters, and m has a column per direction of the encodings;
 ``Derivation.verify`` shows that nothing is lost by that.
 """
 

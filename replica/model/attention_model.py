@@ -226,7 +226,7 @@ class AttentionModel:
 
 
 def parameter_values(model: AttentionModel) -> dict[str, float]:
-    """Return every numeric parameter of a model by name, in the order of ``replica.quantities.names.model_parameters``."""
+    """Return every numeric parameter of a model by name, in the order of ``names.model_parameters``."""
     values = {"omega": model.omega}
     if model.spectrum is None:
         values["sigma"] = model.sigma

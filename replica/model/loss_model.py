@@ -1,4 +1,4 @@
-"""What the derivation starts from: one sample's loss, its outputs and fields, and the law of the tokens, all symbolic."""
+"""What the derivation starts from, all symbolic: a sample's loss, its outputs and fields, the law of the tokens."""
 
 from __future__ import annotations
 

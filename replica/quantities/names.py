@@ -1,10 +1,11 @@
 """The table of names of numbers that go in and come out, with LaTeX: order parameters, conjugates, parameters.
 
-Letters of the other symbols of equations (fields, matrices, averages) are in ``replica.reports.typesetting.latex_names`` and the reports.
+Letters of the other symbols of equations (fields, matrices, averages) are in
+``replica.reports.typesetting.latex_names`` and the reports.
 
 Everything that names a quantity (equations, generated code, result variables, figures, reports) reads it here;
-``replica.quantities.symbols`` gives its entries their SymPy symbols. It does not know SymPy, so that a solve with a cached
-kernel need not import it.
+``replica.quantities.symbols`` gives its entries their SymPy symbols. It does not know SymPy, so that a solve with a
+cached kernel need not import it.
 """
 
 from __future__ import annotations

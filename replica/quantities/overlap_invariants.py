@@ -29,7 +29,8 @@ def overlap_invariants(layout: Layout, values: Mapping[str, float]) -> dict[str,
     layout
         Index ranges of the order parameters.
     values
-        Order parameters by the names of ``replica.quantities.names.order_parameters(layout)``; others are not looked at.
+        Order parameters by the names of ``replica.quantities.names.order_parameters(layout)``; others are not looked
+        at.
 
     Returns
     -------

@@ -1,7 +1,8 @@
 """Quadrature rules: the outer nodes of the Gaussian integral, and the orders of the line rule inside.
 
 The Gaussian average runs over standard normal directions: teacher fields, common modes, and the line, which is
-done last and exactly (panels between jumps; see ``saddle.kernel.numerics.average``). Two rules for the outer directions:
+done last and exactly (panels between jumps; see ``saddle.kernel.numerics.average``). Two rules for the outer
+directions:
 
 - :class:`LineRule`, a lattice, for the three outer directions of two tokens. Averages along lines are smooth in
   the outer variables but for weak singularities where jumps are born, so that a lattice's uniform spacing serves

@@ -1,12 +1,13 @@
 r"""Local stability of a solution against replica-symmetry breaking (theory notes, section 9).
 
-The replicon eigenvalue is one minus the largest eigenvalue of a linear map (``saddle.averages.replicon_map``), whose channel
-part is averaged here; for the paper's model it is :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the squared
-Frobenius norm. The integrand is not one for the rule of ``saddle.averages.quadrature``: where a jump of z* is about to be born,
-at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`, on either side,
-whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer direction is
-integrated like the lines themselves: along the difference of the teacher fields, which the births cross transversally,
-each is located, and nodes are graded towards it, after which the remaining two directions see a smooth function.
+The replicon eigenvalue is one minus the largest eigenvalue of a linear map (``saddle.averages.replicon_map``), whose
+channel part is averaged here; for the paper's model it is :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the
+squared Frobenius norm. The integrand is not one for the rule of ``saddle.averages.quadrature``: where a jump of z* is
+about to be born, at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`, on
+either side, whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer direction
+is integrated like the lines themselves: along the difference of the teacher fields, which the births cross
+transversally, each is located, and nodes are graded towards it, after which the remaining two directions see a smooth
+function.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ class Replicon:
     Attributes
     ----------
     regular, regular_error
-        One minus the largest eigenvalue of the map of ``saddle.averages.replicon_map``, its average leaving out the jumps
-        themselves. For rank one, tokens of equal covariance and a single eigenvalue it is
-        :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`.
+        One minus the largest eigenvalue of the map of ``saddle.averages.replicon_map``, its average leaving out the
+        jumps themselves. For rank one, tokens of equal covariance and a single eigenvalue it is :math:`1 -
+        \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`.
     jump_strength, jump_strength_error
         C, not negative: at a small temperature T the jumps' part of the map is 1/T times a sum of positive maps, one
         per jump, and C is that sum's largest eigenvalue.
@@ -107,8 +108,8 @@ def replicon(
 ) -> Replicon:
     """Average what the replicon eigenvalue needs at a state (n,), and put it together.
 
-    ``weights`` is the weights' map there, see :func:`saddle.averages.replicon_map.weights_map`. If ``quick``, on the outer nodes
-    of the residual, which is rough for the regular part where there are jumps.
+    ``weights`` is the weights' map there, see :func:`saddle.averages.replicon_map.weights_map`. If ``quick``, on the
+    outer nodes of the residual, which is rough for the regular part where there are jumps.
     """
     if isinstance(channel.rule, LineRule) and not quick:
         forms = _averages_between_births(channel, channel.rule, state)

@@ -1,8 +1,8 @@
 """The vector u of a model's order parameters: its matrices, natural units, domain and symmetries.
 
-Order parameters stand in the order of :func:`replica.quantities.names.order_parameters`; for the paper's model u = (q, m, V,
-theta). Positive definiteness of q, V and rho - theta^T q^{-1} theta is a domain that steps must not leave: nothing is
-clipped.
+Order parameters stand in the order of :func:`replica.quantities.names.order_parameters`; for the paper's model u = (q,
+m, V, theta). Positive definiteness of q, V and rho - theta^T q^{-1} theta is a domain that steps must not leave:
+nothing is clipped.
 """
 
 from __future__ import annotations

@@ -134,8 +134,8 @@ def find_families(
     """Find families of solutions and follow each over an interval of alpha.
 
     At the lower end of the interval, and at a few values above, solutions are looked for in every sector and in the
-    full space (:func:`saddle.branches.search.seeking.seek`); what is new is followed over all of the interval, and from its
-    pitchforks, and theirs, all that is connected to it.
+    full space (:func:`saddle.branches.search.seeking.seek`); what is new is followed over all of the interval, and from
+    its pitchforks, and theirs, all that is connected to it.
 
     Parameters
     ----------

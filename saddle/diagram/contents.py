@@ -57,9 +57,9 @@ class DiagramContents:
     alpha
         Grid of sample complexities n/d, increasing, (n,).
     branches
-        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.branches.branch.Branch`; further
-        pieces of a family, which folds or separate pitchforks give it, by where they are born, such as "positional
-        from agnostic"; "null" where Q = 0 is a solution.
+        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.Branch`;
+        further pieces of a family, which folds or separate pitchforks give it, by where they are born, such as
+        "positional from agnostic"; "null" where Q = 0 is a solution.
     alpha_c
         The first of all first-order transitions between positional and semantic branches that attract: where both
         have the same training loss, whether or not a third branch has a lower one. None if there is none in the range

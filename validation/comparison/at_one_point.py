@@ -157,9 +157,9 @@ def compare_at(
     model
         The model.
     theory
-        Prediction for every name in :func:`~validation.simulation.compared.compared_names` of the model's layout, for the
-        paper's kind ``COMPARED``: invariants of the overlaps (:mod:`replica.quantities.overlap_invariants`), normalised as in
-        the theory notes, section 2, training loss per dimension and test error per token.
+        Prediction for every name in :func:`~validation.simulation.compared.compared_names` of the model's layout, for
+        the paper's kind ``COMPARED``: invariants of the overlaps (:mod:`replica.quantities.overlap_invariants`),
+        normalised as in the theory notes, section 2, training loss per dimension and test error per token.
     start
         Name of a start (see :func:`~validation.initial_student`).
     alpha

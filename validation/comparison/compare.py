@@ -75,8 +75,8 @@ def compare_with_theory(
     alphas
         Sample complexities n/d.
     starts
-        Names of starts; see :func:`~validation.simulation.gradient_descent.initial_student`. The published positional one,
-        ``"positional"``, begins at m = 1/sqrt(d), almost uninformed; ``"positional-informed"`` begins at m = 1.
+        Names of starts; see :func:`~validation.simulation.gradient_descent.initial_student`. The published positional
+        one, ``"positional"``, begins at m = 1/sqrt(d), almost uninformed; ``"positional-informed"`` begins at m = 1.
     dimensions
         Token dimensions d. From two or more, results are extrapolated in 1/d.
     seeds

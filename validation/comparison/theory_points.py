@@ -61,8 +61,9 @@ class TheoryPoint:
     stable, replica_stable
         Whether damped state evolution is stable there, and replica symmetry at the diagram's nearest grid point.
     values, errors
-        By :func:`~validation.simulation.compared.compared_names` of the model's layout; empty where no solution is known.
-        Errors of eigenvalues and singular values are bounds (:func:`replica.quantities.overlap_invariants.invariant_errors`).
+        By :func:`~validation.simulation.compared.compared_names` of the model's layout; empty where no solution is
+        known. Errors of eigenvalues and singular values are bounds
+        (:func:`replica.quantities.overlap_invariants.invariant_errors`).
     """
 
     branch: str

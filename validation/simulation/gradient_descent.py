@@ -81,7 +81,8 @@ class TrainingRun:
         The final Q, shape (d,), or (d, r) for several columns, read-only.
     overlaps
         :math:`q_g = Q^\top\Sigma_g Q/d`, :math:`m = Q^\top u/d` (so that :math:`Q^\top p_l/\sqrt d = m\,C_l`) and
-        :math:`\theta_g = Q^\top\Sigma_g Q_\star/d` by the names of ``replica.quantities.names.order_parameters``, entry by entry.
+        :math:`\theta_g = Q^\top\Sigma_g Q_\star/d` by the names of ``replica.quantities.names.order_parameters``, entry
+        by entry.
     train_loss
         Training loss divided by d, which tends to -Phi.
     test_error, test_error_standard_error

@@ -1,4 +1,4 @@
-r"""LaTeX of every symbol of a derivation: that of ``replica.quantities.names`` for quantities, and its own for all others."""
+r"""LaTeX of every symbol of a derivation: ``replica.quantities.names`` has that of quantities, others are here."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ NOTATION: dict[str, str] = {
     "positional_matrix": "A",
     "positional_encoding": "c",
 }
-"""What a report names besides the quantities of ``replica.quantities.names``: name -> LaTeX (of a family: without its index)."""
+"""What a report names besides ``replica.quantities.names``: name -> LaTeX (of a family: without its index)."""
 
 TAKEN: dict[str, str] = {
     r"\mu": "the number of a sample", r"\nu": "the law of the eigenvectors", r"\beta": "the inverse temperature",

@@ -7,8 +7,9 @@ h*, the envelope is, for small fields,
     \mathcal M(w) = \ell(0) + \tfrac12 w^\top K w + \tfrac1{24} M_{abcd} w_a w_b w_c w_d,\qquad
     K = H (1 + V H)^{-1},\quad M = D\,[A, A, A, A],\quad A = (1 + V H)^{-1},
 
-with H and D the loss's second and fourth derivatives in z at zero (``replica.equations.origin_expansion``), both functions of h*.
-Averaged over w at small q, m and theta this gives E[M] to the order that first derivatives of the conjugates need.
+with H and D the loss's second and fourth derivatives in z at zero (``replica.equations.origin_expansion``), both
+functions of h*. Averaged over w at small q, m and theta this gives E[M] to the order that first derivatives of the
+conjugates need.
 """
 
 from __future__ import annotations

@@ -340,7 +340,7 @@ class NullProblem:
 
 
 def null_evaluation(evolution: StateEvolution, alpha: float, guess: np.ndarray | None = None) -> StateEvaluation | None:
-    """Evaluate everything at Q = 0, as :meth:`saddle.state_evolution.state_evolution.StateEvolution.evaluate` does elsewhere.
+    """Evaluate everything at Q = 0, as :meth:`saddle.StateEvolution.evaluate` does elsewhere.
 
     Unlike there, units of q, m and theta are those of a student as large as the teacher, since q has none of its own.
 

@@ -2,8 +2,8 @@
 
 The files ``minima.py``, ``scan.py``, ``jumps.py`` and ``average.py`` are compiled as part of a
 generated kernel (see ``saddle.kernel.text``): their texts follow, in this order, the functions that SymPy derived
-and the loops over lanes, which ``saddle/kernel/numerics/_generated.pyi`` documents. They contain numerics only: no equation of the
-model, and nothing that depends on the number of fields.
+and the loops over lanes, which ``saddle/kernel/numerics/_generated.pyi`` documents. They contain numerics only: no
+equation of the model, and nothing that depends on the number of fields.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class StoredCurve:
     ends, vanishing
         As in :class:`saddle.branches.branch_curve.BranchCurve`.
     attracting
-        As in :class:`saddle.branches.branch.Branch`.
+        As in :class:`saddle.Branch`.
     """
 
     nodes: int

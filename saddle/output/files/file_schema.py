@@ -120,7 +120,7 @@ class Contents:
     version: int
 
     def json(self, name: str, hint: Any) -> Any:
-        """Return an attribute that is kept as JSON, of a type that :func:`saddle.output.files.json_values.from_plain` knows."""
+        """Return an attribute that is kept as JSON, of a type that ``json_values.from_plain`` knows."""
         text = self.data.attrs.get(name)
         if not isinstance(text, str):
             raise UnreadableFile(f"the attribute {name!r} is missing or no text")

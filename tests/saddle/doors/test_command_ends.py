@@ -65,7 +65,7 @@ STAGES = {
 @pytest.mark.parametrize("command", ["solve", "lines", "report", "simulate"])
 def test_an_interrupt_before_anything_is_solved(command, stage, tmp_path, monkeypatch):
     monkeypatch.setattr(STAGES[stage], raising(KeyboardInterrupt()))
-    monkeypatch.setattr("saddle.state_evolution.state_evolution.StateEvolution.evaluate", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("saddle.StateEvolution.evaluate", raising(KeyboardInterrupt()))
     monkeypatch.setattr("saddle.diagram.lines.contents.TransitionLines.plot", lambda _: Figure())
     output = () if command == "simulate" else ("--output", str(tmp_path))
     result = run(command, "--quiet", *output)
