@@ -9,8 +9,9 @@ from replica.common.own_packages import require_own_packages, warn_if_hidden
 
 if TYPE_CHECKING:
     from replica.symmetry.sectors import Sector
-    from saddle.averages.quadrature import LineRule, SobolRule
     from saddle.averages.replicon import Replicon
+    from saddle.averages.rules.lattice import LineRule
+    from saddle.averages.rules.sobol import SobolRule
     from saddle.branches.branch import Branch, SolvedPoint, find_point, solve_point
     from saddle.continuation.outcomes import Outcome, SolverError
     from saddle.diagram.lines.line import TransitionLine
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
     from saddle.state_evolution.state_evolution import StateEvolution
     from saddle.transition_lines import TransitionLines, solve_transition_lines
-    from saddle.transitions.bifurcations import Transition
     from saddle.transitions.global_minimum import Phase
+    from saddle.transitions.transition import Transition
 
 __all__ = [
     "Branch",
@@ -46,8 +47,8 @@ __all__ = [
 # Who needs one module of the solver should not wait for the imports of all.
 _HOMES = {
     "Branch": "saddle.branches.branch",
-    "LineRule": "saddle.averages.quadrature",
-    "SobolRule": "saddle.averages.quadrature",
+    "LineRule": "saddle.averages.rules.lattice",
+    "SobolRule": "saddle.averages.rules.lattice",
     "Outcome": "saddle.continuation.outcomes",
     "Phase": "saddle.transitions.global_minimum",
     "PhaseDiagram": "saddle.phase_diagram",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from baselines import Baseline
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import LINEAR, DiagramContents
 from saddle.diagram.solving import solve_contents
 

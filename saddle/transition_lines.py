@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, solve_lines
 

@@ -2,10 +2,10 @@ r"""Local stability of a solution against replica-symmetry breaking (theory note
 
 The replicon eigenvalue is one minus the largest eigenvalue of a linear map (``saddle.averages.replicon_map``), whose
 channel part is averaged here; for the paper's model it is :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the
-squared Frobenius norm. The integrand is not one for the rule of ``saddle.averages.quadrature``: where a jump of z* is
-about to be born, at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`, on
-either side, whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer direction
-is integrated like the lines themselves: along the difference of the teacher fields, which the births cross
+squared Frobenius norm. The integrand is not one for the rule of ``saddle.averages.rules.lattice``: where a jump of z*
+is about to be born, at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`,
+on either side, whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer
+direction is integrated like the lines themselves: along the difference of the teacher fields, which the births cross
 transversally, each is located, and nodes are graded towards it, after which the remaining two directions see a smooth
 function.
 """
@@ -17,9 +17,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from saddle.averages.channel import N_COUNTS, Channel
-from saddle.averages.quadrature import STRETCH, LineOrders, LineRule, SignedPermutation
+from saddle.averages.channel import Channel
+from saddle.averages.channel_averages import N_COUNTS
 from saddle.averages.replicon_map import form_size, largest_eigenvalue
+from saddle.averages.rules.lattice import STRETCH, LineRule
+from saddle.averages.rules.line_orders import LineOrders
+from saddle.averages.rules.outer import SignedPermutation
 
 __all__ = ["Replicon", "replicon"]
 

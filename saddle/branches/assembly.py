@@ -15,9 +15,10 @@ from saddle.averages.state_space import StateSpace
 from saddle.branches.branch import Branch
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.null.solution import null_replicon, null_sector
-from saddle.branches.pieces import Piece
+from saddle.branches.pieces.pieces import Piece
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["assemble_branches"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
 from saddle.averages.replicon import Replicon
-from saddle.averages.rule_arguments import checked_alpha, checked_state
+from saddle.averages.rules.rule_arguments import checked_alpha, checked_state
 from saddle.branches.branch_curve import BranchCurve
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.search.branch_arguments import checked_evolution, checked_sector
@@ -24,7 +24,8 @@ from saddle.branches.search.sector_solver import (
     vanished,
 )
 from saddle.continuation.outcomes import Outcome, SolverError
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 

@@ -12,7 +12,8 @@ from saddle.branches.null.solution import NULL_FAMILY, null_evaluation
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.newton import NewtonResult, newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import SectorLinearization, StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["solve_on_curve"]
 

@@ -9,12 +9,13 @@ from itertools import pairwise
 import numpy as np
 
 from replica.symmetry.sectors import Sector
-from saddle.averages.quadrature import LineRule
+from saddle.averages.rules.lattice import LineRule
 from saddle.averages.state_space import StateSpace
-from saddle.branches.problem import AttentionProblem, sector_of, state_evaluation
+from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.search_interval import HIGHEST
 from saddle.branches.search.sector_solver import evaluation_of, solve_state, vanished
 from saddle.branches.search.seeking import Found, Sought, seek
+from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import between, crossings
 from saddle.continuation.curve.tracing import StepControl
 from saddle.continuation.exploration import Exploration, TracedBranch, explore

@@ -10,16 +10,15 @@ import numpy as np
 
 from replica.common.errors import InvalidModel
 from replica.quantities.names import ALPHA, model_parameters
-from replica.symmetry.sectors import Sector
-from saddle.averages.channel import ChannelAverages
+from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Evaluation, Symmetry
-from saddle.continuation.subspaces import Block
-from saddle.state_evolution.state_evolution import ResidualParameterSlopes, StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import ResidualParameterSlopes, StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = [
-    "LINE_PARAMETERS", "AttentionEvaluation", "AttentionProblem", "overlap_block", "sector_block", "sector_of",
+    "LINE_PARAMETERS", "AttentionEvaluation", "AttentionProblem",
     "state_evaluation",
 ]  # fmt: skip
 
@@ -29,26 +28,6 @@ LINE_PARAMETERS = ("omega", "sigma", "regularization")
 OMEGA_UNIT = 0.3
 # Averages kept, in case the next evaluation differs by alpha alone.
 REMEMBERED = 12
-
-
-def sector_block(sector: Sector, space: StateSpace) -> Block:
-    """Return the invariant subspace of a sector, with its unknowns as coordinates."""
-    return _axes(sector.free, space)
-
-
-def overlap_block(sector: Sector, index: int, space: StateSpace) -> Block:
-    """Return the block of dF/du at solutions of a sector that holds one of the unknowns that vanish there."""
-    return _axes(space.block_of(sector, index), space)
-
-
-def _axes(indices: tuple[int, ...], space: StateSpace) -> Block:
-    basis = np.eye(space.size)[:, list(indices)]
-    return Block(basis, basis.T, basis.T, ())
-
-
-def sector_of(block: Block, space: StateSpace) -> Sector:
-    """Return the sector whose unknowns a block's coordinates are."""
-    return space.sector_of(set(map(int, np.flatnonzero(np.any(block.basis != 0.0, axis=1)))))
 
 
 def state_evaluation(evaluation: object) -> StateEvaluation:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from saddle.averages.quadrature import LineRule
+from saddle.averages.rules.lattice import LineRule
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.seeking import Sought
 from saddle.branches.search.solution_identity import ERRORS_APART, distance

@@ -12,15 +12,15 @@ import numpy as np
 from baselines import BASELINES, Baseline, LinearPositional
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
 from saddle.diagram.audit import Audit
 from saddle.diagram.minimum_continuity import without_jumps
 from saddle.diagram.solve_arguments import checked_baselines
 from saddle.transitions.baseline_crossing import Crossing, find_crossing
-from saddle.transitions.bifurcations import Transition
 from saddle.transitions.global_minimum import Phase, find_phases
+from saddle.transitions.transition import Transition
 
 if TYPE_CHECKING:
     pass

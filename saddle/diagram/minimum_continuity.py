@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 
 from saddle.branches.branch_curve import OnCurve
-from saddle.transitions.bifurcations import Transition
 from saddle.transitions.global_minimum import Phase, highest
+from saddle.transitions.transition import Transition
 
 __all__ = ["without_jumps"]
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddle.branches.branch_curve import BranchCurve, CurveEnd, OnCurve
-from saddle.branches.faint_ends import without_faint_ends
 from saddle.branches.null.channel import NEVER
 from saddle.branches.null.departing import departing_state
 from saddle.branches.null.departures import NullDeparture, NullInterval, null_departures, null_reach
 from saddle.branches.null.on_rule import null_ratio
 from saddle.branches.null.solution import NULL_FAMILY, NullProblem, evaluation_at, null_evaluation, null_sector
-from saddle.branches.pieces import Piece
+from saddle.branches.pieces.faint_ends import without_faint_ends
+from saddle.branches.pieces.pieces import Piece
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
-from saddle.transitions.bifurcations import Transition, TransitionPoint
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.sharpening import FLOOR
+from saddle.transitions.transition import Transition, TransitionPoint
 
 __all__ = ["NullBranches", "find_null", "onsets", "starts_beside", "with_null"]
 

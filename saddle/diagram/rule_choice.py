@@ -6,9 +6,11 @@ import numpy as np
 
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
-from saddle.averages.rule_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
-from saddle.branches.search.sector_solver import informed_states
+from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.rule_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
+from saddle.averages.rules.sobol import SobolRule
+from saddle.branches.search.informed_starts import informed_states
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
 

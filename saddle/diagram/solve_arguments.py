@@ -21,8 +21,8 @@ from replica.common.checked_arguments import (
 )
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import OuterRule
-from saddle.averages.rule_arguments import ALPHA_RANGE, checked_threads, checked_tolerance, fitting_rule
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.rule_arguments import ALPHA_RANGE, checked_threads, checked_tolerance, fitting_rule
 
 if TYPE_CHECKING:
     pass

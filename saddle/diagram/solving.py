@@ -12,12 +12,12 @@ from baselines import linear_positional
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.branches.assembly import assemble_branches
 from saddle.branches.branch import Branch
 from saddle.branches.families import Families, find_families, follow, look_again
 from saddle.branches.lonely_pitchforks import follow_from_lonely_pitchforks
-from saddle.branches.pieces import Piece, pieces_of
+from saddle.branches.pieces.pieces import Piece, pieces_of
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.search_interval import search_interval
 from saddle.diagram.audit import Audit, audit_places, audited
@@ -27,8 +27,9 @@ from saddle.diagram.rule_choice import rule_for_range
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.baseline_crossing import find_crossing
-from saddle.transitions.bifurcations import Transition, find_bifurcations, told_from_births
+from saddle.transitions.bifurcations import find_bifurcations, told_from_births
 from saddle.transitions.first_order import alpha_c_of, find_first_order
+from saddle.transitions.transition import Transition
 
 __all__ = ["solve_contents"]
 

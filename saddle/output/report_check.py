@@ -25,7 +25,7 @@ from replica.reports.typesetting.latex_names import latex_table
 from saddle.averages.channel import Channel
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 
 if TYPE_CHECKING:
     from saddle.branches.branch import SolvedPoint

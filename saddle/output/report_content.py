@@ -10,7 +10,7 @@ import numpy as np
 from replica.quantities.symbols import parameter
 from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
 from replica.symmetry.sectors import FAMILIES
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.output.report_check import RULE, check_equations
 from saddle.output.tables import replica_symmetry, transition_rows
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from baselines import Baseline
 from replica.quantities.names import ORDER_PARAMETERS
 from saddle.branches.branch import Branch
-from saddle.transitions.bifurcations import TransitionPoint
+from saddle.transitions.transition import TransitionPoint
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents

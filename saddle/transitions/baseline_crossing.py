@@ -16,10 +16,10 @@ from replica.model.attention_model import AttentionModel
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.outcomes import SolverError
-from saddle.transitions.bifurcations import Transition, transition_points
 from saddle.transitions.equations import BaselineCrossing
 from saddle.transitions.global_minimum import Phase, sample_places
 from saddle.transitions.sharpening import locate
+from saddle.transitions.transition import Transition, transition_points
 
 __all__ = ["BaselineErrors", "Crossing", "errors_of_baseline", "find_crossing"]
 

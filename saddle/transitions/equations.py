@@ -12,13 +12,8 @@ import numpy as np
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
-from saddle.branches.problem import (
-    AttentionEvaluation,
-    AttentionProblem,
-    overlap_block,
-    sector_block,
-    state_evaluation,
-)
+from saddle.branches.problem import AttentionEvaluation, AttentionProblem, state_evaluation
+from saddle.branches.sector_blocks import overlap_block, sector_block
 from saddle.continuation.curve.curves import CurveEvaluation
 from saddle.continuation.problem import Evaluation
 from saddle.continuation.special_points.defining_systems import (
@@ -28,7 +23,8 @@ from saddle.continuation.special_points.defining_systems import (
     SymmetryBreakingPoints,
     differences,
 )  # fmt: skip
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["BaselineCrossing", "EqualFreeEntropies", "Fold", "Pitchfork", "TransitionEquations", "TransitionSystem"]
 

@@ -13,18 +13,18 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from saddle.averages.channel import ChannelAverages
+from saddle.averages.channel_averages import ChannelAverages
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.null.on_rule import null_averages, null_ratio
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.branches.search.solution_identity import distance
 from saddle.continuation.outcomes import SolverError
-from saddle.state_evolution.state_evolution import StateEvaluation
-from saddle.transitions.bifurcations import Transition, point_of, transition_points
+from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.equations import EqualFreeEntropies
 from saddle.transitions.global_minimum import APART, first_to_leave, highest, sample_places
 from saddle.transitions.sharpening import FLOOR, LocatedTransition, locate
+from saddle.transitions.transition import Transition, point_of, transition_points
 
 __all__ = ["FirstOrder", "alpha_c_of", "find_first_order", "rough_crossings"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.null.on_rule import null_ratio
 from saddle.branches.null.solution import NULL_FAMILY
-from saddle.transitions.bifurcations import Transition
+from saddle.transitions.transition import Transition
 
 __all__ = ["Phase", "find_phases", "first_to_leave", "highest", "sample_places"]
 

@@ -12,7 +12,8 @@ from replica.quantities.names import ALPHA
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.special_points.finding import solve_square
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import TransitionEquations, TransitionSystem, evaluations_of
 
 __all__ = ["LocatedTransition", "chord_steps", "locate", "sharpen"]

@@ -131,7 +131,7 @@ start = time.perf_counter()
 from saddle.kernel.kernel import load_kernel
 kernel = load_kernel()
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import LineRule
+from saddle.averages.rules.lattice import LineRule
 from saddle.state_evolution.state_evolution import StateEvolution
 evolution = StateEvolution(AttentionModel.paper(), LineRule.for_tolerance(0.1), 1)
 evolution.evaluate(numpy.array([0.08, 0.1, 20.0, 0.05]), 1.0)

@@ -11,7 +11,7 @@ from replica import AttentionModel
 from replica.model.attention_model import ModelStructure
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 from tests.oracles.minimiser_kernels import minimiser_module
 
 PAPER = AttentionModel.paper()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from replica import AttentionModel
-from saddle.averages.channel import N_COUNTS, Columns
+from saddle.averages.channel_averages import N_COUNTS, Columns
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
-from saddle.averages.quadrature import LineOrders, legendre_tables
+from saddle.averages.rules.line_orders import LineOrders, legendre_tables
 from saddle.kernel.kernel import Kernel
 
 __all__ = [

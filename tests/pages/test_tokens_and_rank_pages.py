@@ -11,7 +11,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import solve_phase_diagram
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 from validation import compare_at, compare_with_theory
 from validation.comparison.compare import INTO_THE_BASIN
 from validation.comparison.run_statistics import significance

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from saddle import LineRule, StateEvolution
 from saddle.averages.parameters import parameter_vector
 from saddle.continuation.newton import OutsideDomain
-from saddle.state_evolution.state_evolution import StateEvaluation
+from saddle.state_evolution.evaluation import StateEvaluation
 from tests.models.strategies import models, states
 from tests.oracles.kernel_calls import EXACT_LINE
 from tests.saddle.state_evolution.test_parameter_derivatives import NAMES, with_parameter

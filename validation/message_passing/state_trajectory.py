@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from replica.common.checked_arguments import positive_number
 from replica.common.numeric_errors import numpy_defaults
-from saddle.averages.rule_arguments import checked_state
+from saddle.averages.rules.rule_arguments import checked_state
 from saddle.branches.search.branch_arguments import checked_evolution
 from saddle.state_evolution.state_evolution import StateEvolution
 from validation.simulation.teacher import checked_damping, positive_integer

@@ -24,9 +24,10 @@ import numpy as np
 from scipy.special import chdtri
 
 from replica.model.attention_model import AttentionModel
-from saddle.averages.channel import ChannelAverages, Columns
+from saddle.averages.channel_averages import ChannelAverages, Columns
 from saddle.averages.parameters import parameter_vector, teacher_variances
-from saddle.averages.quadrature import OuterNodes, SobolRule
+from saddle.averages.rules.outer import OuterNodes
+from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 from saddle.branches.null.departures import NullDeparture
 from saddle.branches.null.solution import NullProblem
 from saddle.continuation.newton import OutsideDomain, newton
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["departing_state"]
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from saddle.averages.channel import ChannelAverages
+from saddle.averages.channel_averages import ChannelAverages
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
 

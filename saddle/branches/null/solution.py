@@ -26,15 +26,16 @@ from scipy.special import chdtrc
 
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
-from saddle.averages.channel import ChannelAverages
+from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
 from saddle.averages.replicon import Replicon
 from saddle.averages.state_space import StateSpace
 from saddle.branches.null.channel import NEVER, NullChannel, Response, null_channel
 from saddle.continuation.newton import OutsideDomain, newton
+from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.prior import Weights
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = [
     "NULL_FAMILY",

@@ -17,20 +17,17 @@ from baselines import best_positional_attention, best_semantic_attention
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import Sector
 from saddle.averages.in_threads import in_threads
-from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
-from saddle.branches.search.sector_solver import (
-    WEAK,
-    evaluation_of,
-    informed_solution,
-    informed_states,
-    seeds_of_family,
-    solve_state,
-)
+from saddle.branches.search.informed_starts import WEAK, informed_states, seeds_of_family
+from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state
 from saddle.branches.search.solution_identity import aligned, distance
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.state_evolution import SectorLinearization, StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import SectorLinearization, StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Found", "Sought", "seek", "starts"]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import PAPER_SECTORS
-from saddle.branches.problem import overlap_block
+from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.double_points import DoubleSymmetryBreaking

@@ -10,7 +10,7 @@ from replica.common.checked_arguments import checked_number
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.lines.ends import LineEnd
 
 __all__ = ["TransitionLine", "empty_line"]

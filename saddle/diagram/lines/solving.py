@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from replica.common.checked_arguments import checked_items
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.columns import PhaseColumn, solve_columns
 from saddle.diagram.lines.contents import LinesContents

@@ -10,16 +10,16 @@ from replica.common.checked_arguments import checked_pair, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
-from saddle.averages.quadrature import OuterRule
-from saddle.averages.rule_arguments import checked_alpha
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.rule_arguments import checked_alpha
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.branches.problem import LINE_PARAMETERS
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.solve_arguments import checked_points
 from saddle.diagram.solving import solve_contents
 from saddle.transitions.baseline_crossing import errors_of_baseline
-from saddle.transitions.bifurcations import Transition
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
+from saddle.transitions.transition import Transition
 
 __all__ = [
     "START_POINTS", "canonical_name", "canonical_parameter", "check_diagram", "check_range", "checked_highest",

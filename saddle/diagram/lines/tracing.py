@@ -13,7 +13,7 @@ from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
-from saddle.averages.quadrature import OuterRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
 from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
@@ -32,12 +32,12 @@ from saddle.diagram.lines.start import (
 )
 from saddle.diagram.solve_arguments import checked_points, checked_solve
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.transitions.bifurcations import Transition
 from saddle.transitions.equations import (
     BaselineCrossing,
     TransitionEquations,
 )
 from saddle.transitions.sharpening import LocatedTransition, sharpen
+from saddle.transitions.transition import Transition
 
 __all__ = ["TransitionLine", "solve_transition_line"]
 

@@ -32,7 +32,7 @@ from saddle.output.files.file_schema import Attribute, Contents, attributes_to_j
 from saddle.output.files.results_file import FileKind, read_contents, write_contents
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.transitions.bifurcations import Transition
+from saddle.transitions.transition import Transition
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents

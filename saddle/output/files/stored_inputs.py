@@ -8,7 +8,9 @@ from typing import Any
 
 from replica.common.errors import UnreadableFile, UnwritableFile
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.output.files.json_values import from_plain
 
 __all__ = ["model_from_dict", "rule_from_dict", "rule_to_dict"]

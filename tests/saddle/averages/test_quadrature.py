@@ -11,15 +11,10 @@ from replica import AttentionModel
 from saddle import LineRule
 from saddle.averages.channel import Channel
 from saddle.averages.parameters import parameter_vector
-from saddle.averages.quadrature import (
-    EXCHANGE,
-    EXCHANGE_WITH_REVERSAL,
-    JOINT_REVERSAL,
-    ROUGH_SPACING,
-    TEACHER_REVERSAL,
-    LineOrders,
-    SobolRule,
-)
+from saddle.averages.rules.lattice import ROUGH_SPACING
+from saddle.averages.rules.line_orders import LineOrders
+from saddle.averages.rules.outer import EXCHANGE, EXCHANGE_WITH_REVERSAL, JOINT_REVERSAL, TEACHER_REVERSAL
+from saddle.averages.rules.sobol import SobolRule
 from saddle.kernel.kernel import load_kernel
 from tests.models.random_models import paper_state, random_model, random_state
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 from replica import AttentionModel
 from saddle import LineRule, Sector, StateEvolution, find_point
 from saddle.averages.parameters import parameter_vector
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.continuation.newton import OutsideDomain
 from tests.models.linear_mixture import linear_mixture
 from tests.oracles.kernel_calls import global_minima, line_fields, replicon_line

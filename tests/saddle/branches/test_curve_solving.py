@@ -5,12 +5,13 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-from saddle.averages.quadrature import LineOrders
+from saddle.averages.rules.line_orders import LineOrders
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.curve_solving import TOLERANCE, solve_on_curve
 from saddle.continuation.newton import newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.state_evolution import SectorLinearization, StateEvolution
+from saddle.state_evolution.evaluation import SectorLinearization
+from saddle.state_evolution.state_evolution import StateEvolution
 
 MODEL = AttentionModel(
     omega=0.025618362052306054, sigma=0.6162088847844982, regularization=0.003551879655913368,

@@ -8,8 +8,8 @@ import pytest
 from replica import AttentionModel
 from saddle import LineRule
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
-from saddle.branches.faint_ends import FAINT, without_faint_ends
-from saddle.branches.pieces import Piece
+from saddle.branches.pieces.faint_ends import FAINT, without_faint_ends
+from saddle.branches.pieces.pieces import Piece
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.finding import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution

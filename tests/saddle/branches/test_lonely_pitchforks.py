@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from replica import AttentionModel
-from saddle.averages.quadrature import LineRule
+from saddle.averages.rules.lattice import LineRule
 from saddle.branches.families import find_families
 from saddle.branches.lonely_pitchforks import follow_from_lonely_pitchforks, lonely_pitchforks
 from saddle.continuation.outcomes import Outcome
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.transitions.bifurcations import Transition, told_from_births
+from saddle.transitions.bifurcations import told_from_births
+from saddle.transitions.transition import Transition
 
 
 @pytest.fixture(scope="module")

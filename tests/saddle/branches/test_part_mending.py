@@ -9,10 +9,11 @@ import pytest
 from replica import AttentionModel
 from saddle import LineRule
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
-from saddle.branches.curve_parts import Part
-from saddle.branches.part_mending import mended
-from saddle.branches.problem import AttentionProblem, overlap_block
+from saddle.branches.pieces.curve_parts import Part
+from saddle.branches.pieces.part_mending import mended
+from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
+from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.finding import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution

@@ -5,7 +5,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import solve_phase_diagram
-from saddle.averages.quadrature import LineRule
+from saddle.averages.rules.lattice import LineRule
 from saddle.branches.null.on_rule import null_ratio
 from saddle.diagram.rule_choice import choose_rule, rule_for_range
 from saddle.state_evolution.state_evolution import StateEvolution

@@ -41,7 +41,7 @@ from saddle import (
     solve_transition_lines,
 )
 from saddle.averages.channel import Channel
-from saddle.averages.quadrature import LineOrders
+from saddle.averages.rules.line_orders import LineOrders
 from saddle.diagram.rule_choice import choose_rule
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.kernel.cache_folder import cache_folder

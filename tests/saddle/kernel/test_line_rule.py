@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from saddle.averages.quadrature import LineOrders
+from saddle.averages.rules.line_orders import LineOrders
 from tests.models.random_models import paper_state, random_model, random_state
 from tests.oracles.kernel_calls import EXACT_LINE, average_line, average_lines, global_minima, line_fields, many_starts
 from tests.oracles.oracles import envelope_on_line, jumps_by_search, target

@@ -8,7 +8,7 @@ import pytest
 from replica import AttentionModel, derive
 from replica.model.any_model import model_atoms
 from saddle import StateEvolution
-from saddle.averages.quadrature import SobolRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.reference import GaussHermite, ReferenceRule, ReferenceSystem, solve_model
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.diagram.minimum_continuity import without_jumps
-from saddle.transitions.bifurcations import Transition
 from saddle.transitions.global_minimum import find_phases
+from saddle.transitions.transition import Transition
 
 LOW, HIGH = 0.1, 4.0
 

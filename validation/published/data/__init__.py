@@ -1,1 +1,1 @@
-"""Numbers typed in from the authors' public repository, in published units; read them with ``validation.published.numbers``."""
+"""Numbers typed in from the authors' repository, in published units; see ``validation.published.numbers``."""

@@ -11,15 +11,17 @@ import numpy as np
 from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
-from saddle.branches.problem import AttentionProblem, sector_of, state_evaluation
+from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.search_interval import HIGHEST, LOWEST
 from saddle.branches.search.sector_solver import canonical_signs
+from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import CurvePoint
 from saddle.continuation.exploration import NO_FURTHER, TracedBranch
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.finding import Event, EventKind
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Part", "parts_of"]
 

@@ -9,7 +9,9 @@ import numpy as np
 from replica.common.checked_arguments import checked_integer, checked_items, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from saddle.averages.quadrature import LineRule, OuterRule, SobolRule
+from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.outer import OuterRule
+from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
 
 __all__ = ["checked_alpha", "checked_state", "checked_threads", "checked_tolerance", "fits_lattice", "fitting_rule"]

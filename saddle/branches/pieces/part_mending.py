@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
-from saddle.branches.curve_parts import Part
+from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.special_points.finding import Event, EventKind

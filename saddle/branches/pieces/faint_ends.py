@@ -15,9 +15,9 @@ import numpy as np
 
 from saddle.branches.branch_curve import CurveEnd
 from saddle.branches.curve_solving import solve_on_curve
-from saddle.branches.pieces import Piece
+from saddle.branches.pieces.pieces import Piece
 from saddle.continuation.special_points.finding import Event
-from saddle.state_evolution.state_evolution import StateEvaluation
+from saddle.state_evolution.evaluation import StateEvaluation
 
 __all__ = ["without_faint_ends"]
 

@@ -16,12 +16,13 @@ import numpy as np
 from replica.symmetry.sectors import FAMILIES, Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve
-from saddle.branches.curve_parts import Part, parts_of
 from saddle.branches.families import Families
-from saddle.branches.part_mending import FRAGMENT, mended
+from saddle.branches.pieces.curve_parts import Part, parts_of
+from saddle.branches.pieces.part_mending import FRAGMENT, mended
 from saddle.branches.search.sector_solver import canonical_signs
 from saddle.continuation.special_points.finding import Event, EventKind
-from saddle.state_evolution.state_evolution import StateEvaluation, StateEvolution
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Piece", "piece_with", "pieces_of"]
 

@@ -1,0 +1,203 @@
+"""A lattice for the three outer directions of two tokens.
+
+The Gaussian average runs over standard normal directions: teacher fields, common modes, and the line, which is done
+last and exactly (panels between jumps; see ``saddle.kernel.numerics.average``). Averages along lines are smooth in the
+outer variables but for weak singularities where jumps are born, so that a lattice's uniform spacing serves as well as
+Gaussian nodes, and sublattices of it give error estimates for nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from replica.common.checked_arguments import checked_instance, checked_number, positive_number
+from replica.common.errors import InvalidArgument
+from saddle.averages.rules.line_orders import (
+    PER_DECADE,
+    REFERENCE_TOLERANCE,
+    SPACINGS,
+    TOLERANCES,
+    LineOrders,
+    read_only,
+)
+from saddle.averages.rules.outer import OuterNodes, SignedPermutation
+
+__all__ = ["LineRule"]
+
+
+def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
+    """Return the group that some signed permutations generate."""
+    identity: SignedPermutation = ((0, 1), (1, 1), (2, 1))
+    group: set[SignedPermutation] = {identity}
+    frontier: list[SignedPermutation] = [identity]
+    while frontier:
+        element = frontier.pop()
+        for generator in generators:
+            product: SignedPermutation = tuple((element[k][0], element[k][1] * sign) for k, sign in generator)
+            if product not in group:
+                group.add(product)
+                frontier.append(product)
+    return group
+
+
+# Coordinates are x = t + STRETCH t^3 with t on a lattice: finest where jumps are born, wider in the tails.
+STRETCH = np.array([0.05, 0.05, 0.03])
+STRETCH.setflags(write=False)
+# Embedded rules: every second node in the teacher fields (a checkerboard, sqrt(2) times the spacing) and in the
+# common mode (twice the spacing), and the lattice without its outermost shell. The differences from the lattice
+# overestimate its error; factors measured on the paper's models at random states (docs/trust.md, which says how much
+# less it covers for others), for which the estimate
+# covers the true error in 19 of 20 cases and exceeds it five- to tenfold in the median.
+FACTORS = (0.25, 0.03, 0.15)
+SHELL = 0.4
+# On lattices coarser than this one's the differences no longer follow the law, and cover less: by as much as errors
+# themselves should have grown (measured on 80 random models at 137 solutions, docs/trust.md).
+ROUGH_SPACING = 0.59
+
+
+@functools.lru_cache(maxsize=64)
+def _lattice(
+    teacher_spacing: float, common_spacing: float, reach: float, generators: tuple[SignedPermutation, ...]
+) -> OuterNodes:
+    # Codes: 2 i + 1 in a teacher field, so that no node has h* = 0; 2 k in the common mode. Mirror images of a node
+    # have opposite codes, and belong to the same sublattice.
+    spacing = np.array([teacher_spacing, teacher_spacing, common_spacing])
+    largest = [int(reach / h) + 1 for h in spacing]
+    axes = [np.arange(-2 * n - 1, 2 * n + 2, 2) for n in largest[:2]] + [
+        np.arange(-2 * largest[2], 2 * largest[2] + 1, 2)
+    ]
+    codes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    t = 0.5 * spacing * codes
+    x = t + STRETCH * t**3
+    radius = np.sqrt(np.sum(x**2, axis=1))
+    inside = radius <= reach
+    codes, t, x, radius = codes[inside], t[inside], x[inside], radius[inside]
+
+    size = 4 * max(largest) + 5
+
+    def label(code: np.ndarray) -> np.ndarray:
+        return ((code[:, 0] + size) * 2 * size + code[:, 1] + size) * 2 * size + code[:, 2]
+
+    images = np.array([label(np.stack([sign * codes[:, k] for k, sign in g], axis=-1)) for g in _group(generators)])
+    images.sort(axis=0)
+    multiplicity = 1 + np.sum(np.diff(images, axis=0) > 0, axis=0)
+    chosen = images[0] == label(codes)
+
+    density = np.exp(-0.5 * np.sum(x**2, axis=1)) / (2.0 * np.pi) ** 1.5
+    weights = density * np.prod(spacing) * np.prod(1.0 + 3.0 * STRETCH * t**2, axis=1) * multiplicity
+    embedded = [
+        2.0 * weights * (((codes[:, 0] + codes[:, 1]) // 2) % 2 == 0),
+        2.0 * weights * ((codes[:, 2] // 2) % 2 == 0),
+        weights * (radius <= reach - SHELL),
+    ]
+    return OuterNodes(
+        nodes=read_only(x[chosen]),
+        weights=read_only(weights[chosen]),
+        embedded=read_only(np.array(embedded)[:, chosen]),
+        factors=read_only(np.array(FACTORS) * _roughness(teacher_spacing)),
+    )
+
+
+def _roughness(teacher_spacing: float) -> float:
+    """Return by how much more a rough lattice errs than its embedded rules' differences say."""
+    return 10.0 ** max(0.0, math.log(teacher_spacing / ROUGH_SPACING) / math.log(PER_DECADE))
+
+
+@dataclass(frozen=True)
+class LineRule:
+    """The jump-resolving line rule on a lattice of outer nodes, for two tokens.
+
+    Parameters
+    ----------
+    teacher_spacing, common_spacing
+        Spacing of the lattice at the origin, in standard deviations, in the teacher fields and in the common
+        mode; it widens outwards. The error sits almost entirely in the teacher fields.
+    reach
+        Radius within which nodes are kept, in standard deviations.
+    line
+        Orders along the line.
+    """
+
+    teacher_spacing: float = 0.38
+    common_spacing: float = 0.58
+    reach: float = 5.5
+    line: LineOrders = LineOrders()
+
+    def __post_init__(self) -> None:
+        """Convert to plain numbers and validate."""
+        for name, low, high in (("teacher_spacing", *SPACINGS), ("common_spacing", *SPACINGS), ("reach", 1.0, 9.0)):
+            object.__setattr__(self, name, checked_number(name, getattr(self, name), low, high))
+        checked_instance("line", self.line, LineOrders, "LineOrders")
+
+    @classmethod
+    def for_tolerance(cls, tolerance: float) -> LineRule:
+        """Return the rule expected to give every conjugate to a relative tolerance, by the law that errors follow.
+
+        Measured on the paper's model (docs/performance.md): the errors fall by ten when the teacher fields'
+        spacing falls by 1.6 and the common mode's by 1.25. What an evaluation actually attains is its own error
+        estimate; see ``saddle.diagram.rule_choice``.
+
+        Raises
+        ------
+        ValueError
+            If the tolerance does not lie in [1e-7, 0.3].
+        """
+        tolerance = checked_number("tolerance", tolerance, *TOLERANCES)
+        return cls().refined(REFERENCE_TOLERANCE / tolerance)
+
+    @property
+    def rough(self) -> bool:
+        """Whether it is so coarse that its embedded rules' differences have to be multiplied to cover its error."""
+        return self.teacher_spacing > ROUGH_SPACING
+
+    @property
+    def noise(self) -> float:
+        """Of rounding: steps of 1e-7, where a line's jump is just being born, are rare."""
+        return 1e-10
+
+    def refined(self, factor: float = 10.0) -> LineRule:
+        """Return a rule whose errors are expected to be smaller by a factor (larger, if it is below one).
+
+        No rule is finer or coarser than any may be.
+        """
+        decades = math.log10(positive_number("factor", factor))
+        return LineRule(
+            teacher_spacing=float(np.clip(self.teacher_spacing / PER_DECADE**decades, *SPACINGS)),
+            common_spacing=float(np.clip(self.common_spacing / 1.25**decades, *SPACINGS)),
+            reach=min(9.0, max(3.5, self.reach + 0.5 * decades)),
+            line=self.line.refined(factor),
+        )
+
+    def sibling(self) -> LineRule:
+        """Return a rule of the same accuracy whose lines are scanned at other points."""
+        return replace(self, line=replace(self.line, scan_points=self.line.scan_points + 1))
+
+    def coarsened(self) -> LineRule:
+        """Return a rule ten times less accurate, for warming up."""
+        return self.refined(0.1)
+
+    def outer(self, teacher_fields: int, common_modes: int, generators: tuple[SignedPermutation, ...]) -> OuterNodes:
+        """Return one outer node per orbit of a symmetry group, with the orbit's weight.
+
+        Parameters
+        ----------
+        teacher_fields, common_modes
+            Numbers of directions: two and one.
+        generators
+            Maps of (h*_1, h*_2, a) that leave the integrands invariant, up to signs that average to zero.
+
+        Raises
+        ------
+        ValueError
+            If there are other directions.
+        """
+        if (teacher_fields, common_modes) != (2, 1):
+            raise InvalidArgument(
+                f"the lattice has 2 teacher fields and 1 common mode, got {teacher_fields} and {common_modes}: "
+                "use a SobolRule for more tokens"
+            )
+        return _lattice(self.teacher_spacing, self.common_spacing, self.reach, generators)

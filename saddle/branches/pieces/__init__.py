@@ -1,0 +1,1 @@
+"""Curves cut into pieces on which alpha is monotone, mended and named."""
