@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baselines.averages import hermite
-from baselines.averages.target_moments import MOST_TOKENS, ROUNDING
+from baselines.averages.moments import ROUNDING
+from baselines.averages.target_moments import MOST_TOKENS
 from baselines.baseline import ConstantBaseline, checked_alpha
 from baselines.population_risk import PopulationRisk, attention_slope, attention_values
 from replica import AttentionModel

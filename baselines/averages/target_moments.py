@@ -5,12 +5,12 @@ Layers that do not read the tokens are compared with the target through these tw
 
 from __future__ import annotations
 
-from baselines.averages.moments import ROUNDING, TargetMoments
+from baselines.averages.moments import TargetMoments
 from baselines.averages.target_function import target_function
 from baselines.averages.trapezoidal_average import MOST_VARIABLES, trapezoidal_moments
 from replica import AttentionModel
 
-__all__ = ["MOST_TOKENS", "ROUNDING", "TargetMoments", "target_moments"]
+__all__ = ["MOST_TOKENS", "target_moments"]
 
 MOST_TOKENS = MOST_VARIABLES
 """Of models of the paper's kind, for what has no other rule than grids over their fields."""

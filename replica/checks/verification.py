@@ -15,7 +15,7 @@ from replica.common.numeric_errors import numpy_defaults
 if TYPE_CHECKING:
     from replica.theory import Theory
 
-__all__ = ["Check", "Verification", "verify"]
+__all__ = ["Verification", "verify"]
 
 CHECKS: dict[Callable[[Theory, int], Iterator[Check]], str] = {
     replica_checks.replica_sums: "replica symmetry",

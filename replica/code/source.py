@@ -29,14 +29,7 @@ from replica.code.shared_names import named
 from replica.common.errors import InvalidArgument
 from replica.equations.saddle_system import SaddleSystem
 
-__all__ = [
-    "FunctionSpecification",
-    "GeneratedSource",
-    "PrintedFunction",
-    "function_specifications",
-    "generate_source",
-    "print_function",
-]
+__all__ = ["GeneratedSource", "PrintedFunction", "function_specifications", "generate_source", "print_function"]
 
 
 @dataclass(frozen=True)

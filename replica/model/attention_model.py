@@ -17,7 +17,7 @@ from replica.model.parameter_values import atom_values, statistics_values, zero_
 from replica.model.spectrum import Spectrum, gram_factor
 from replica.quantities.structure import ModelStructure
 
-__all__ = ["AttentionModel", "ModelStructure", "parameter_values"]
+__all__ = ["AttentionModel", "parameter_values"]
 
 # "By default", typed as whatever is there after validation.
 DEFAULT: Any = None

@@ -17,10 +17,10 @@ from saddle.branches.search.sector_solver import evaluation_of, solve_state, van
 from saddle.branches.search.seeking import Found, Sought, seek
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import between, crossings
-from saddle.continuation.curve.tracing import StepControl
+from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.exploration import Exploration, TracedBranch, explore
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import Event
+from saddle.continuation.special_points.special_point import Event
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Families", "find_families", "follow", "look_again", "states_at"]

@@ -18,7 +18,7 @@ from saddle.branches.search.sector_solver import Result, evaluation_of, informed
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.exploration import TracedBranch
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 
 __all__ = ["follow_from_lonely_pitchforks", "lonely_pitchforks"]
 

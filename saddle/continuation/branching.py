@@ -12,7 +12,7 @@ from saddle.continuation.curve.curves import correct, passes
 from saddle.continuation.curve.tracing import Curve
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Problem
-from saddle.continuation.special_points.finding import Criticality, Event, EventKind
+from saddle.continuation.special_points.special_point import Criticality, Event, EventKind
 from saddle.continuation.subspaces import FIXED, Section, group_elements, symmetry_blocks
 
 __all__ = ["NewBranch", "deflated_solutions", "equivalent", "runs_through", "switch"]

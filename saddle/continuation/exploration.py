@@ -8,11 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from saddle.continuation.branching import NewBranch, runs_through, switch
+from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, between, correct
-from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace, trace_both_ways
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Curve, Stop, trace, trace_both_ways
 from saddle.continuation.outcomes import SolverError
 from saddle.continuation.problem import Problem
-from saddle.continuation.special_points.finding import Event, EventFunction, EventKind, find_events
+from saddle.continuation.special_points.finding import find_events
+from saddle.continuation.special_points.special_point import Event, EventFunction, EventKind
 from saddle.continuation.subspaces import Block, Section, group_elements, isotropy, symmetry_blocks
 
 __all__ = ["Exploration", "TracedBranch", "explore"]

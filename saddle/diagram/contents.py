@@ -25,7 +25,7 @@ from saddle.transitions.transition import Transition
 if TYPE_CHECKING:
     pass
 
-__all__ = ["LINEAR", "DiagramContents", "Phase", "known_phases"]
+__all__ = ["LINEAR", "DiagramContents", "known_phases"]
 
 LINEAR = "linear positional"
 # Those that take every model.

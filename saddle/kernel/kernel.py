@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from replica.common.files import write_atomically
-from replica.model.attention_model import ModelStructure
+from replica.quantities.structure import ModelStructure
 from replica.symmetry.sectors import Signs, SignSymmetries
 from saddle.kernel.cache_folder import cache_folder, preferred_folder, warn_unwritable
 from saddle.kernel.key import structure_key, text_key

@@ -18,7 +18,7 @@ import llvmlite
 import numba
 import numpy as np
 
-from replica.model.attention_model import ModelStructure
+from replica.quantities.structure import ModelStructure
 
 __all__ = ["SOURCES", "structure_key", "text_key"]
 

@@ -10,7 +10,7 @@ from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.pieces.pieces import Piece, piece_with
 from saddle.continuation.outcomes import SolverError
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import Fold, Pitchfork, TransitionEquations
 from saddle.transitions.sharpening import locate

@@ -11,7 +11,7 @@ import numpy as np
 from replica.quantities.names import ALPHA
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
-from saddle.continuation.special_points.finding import solve_square
+from saddle.continuation.special_points.locating import solve_square
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import TransitionEquations, TransitionSystem, evaluations_of

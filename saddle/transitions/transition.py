@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from saddle.continuation.special_points.finding import Criticality
+from saddle.continuation.special_points.special_point import Criticality
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.sharpening import LocatedTransition
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model.attention_model import ModelStructure
+from replica.quantities.structure import ModelStructure
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.rules.sobol import SobolRule

@@ -14,7 +14,8 @@ import sympy as sp
 from replica.algebra.softmax_weight import with_exponentials
 from replica.checks.check import random_state
 from replica.checks.minimiser import ChannelFunctions, ChannelPoint
-from replica.code.source import FunctionSpecification, function_specifications, print_function
+from replica.code.function_specification import FunctionSpecification
+from replica.code.source import function_specifications, print_function
 from replica.derive import derive
 from replica.quantities.structure import ModelStructure
 

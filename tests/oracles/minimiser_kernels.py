@@ -11,8 +11,8 @@ from types import ModuleType
 from replica.code.moreau_functions import objective_function
 from replica.code.source import print_function
 from replica.equations.moreau import moreau_problem
-from replica.model.attention_model import ModelStructure
 from replica.quantities.names import order_parameters
+from replica.quantities.structure import ModelStructure
 from saddle.kernel.lanes import LaneLayout, newton_sweep
 from saddle.kernel.text import PREAMBLE
 

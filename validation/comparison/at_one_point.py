@@ -24,27 +24,20 @@ from replica.common.checked_arguments import (
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.quantities.layout import Layout
+from replica.quantities.overlap_invariants import single_overlaps
 from validation.simulation.compared import (
-    COMPARED,
     VANISHING,
     chance_ratio,
     compared_names,
     compared_values,
     signless_overlaps,
-    single_overlaps,
 )
 from validation.simulation.gradient_descent import TrainingRun, training_settings
 from validation.simulation.simulate import simulate
 from validation.simulation.starts import STARTS
 from validation.simulation.teacher import positive_integer, require_model
 
-__all__ = [
-    "COMPARED",
-    "ComparedQuantity",
-    "Comparison",
-    "compare_at",
-    "comparison_table",
-]
+__all__ = ["ComparedQuantity", "Comparison", "compare_at", "comparison_table"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
 from replica.quantities.layout import Layout
+from replica.quantities.overlap_invariants import single_overlaps
 from validation.comparison.theory_points import TheoryPoint
-from validation.simulation.compared import VANISHING, chance_ratio, compared_names, signless_overlaps, single_overlaps
+from validation.simulation.compared import VANISHING, chance_ratio, compared_names, signless_overlaps
 
 __all__ = ["extrapolate", "significance", "statistics_of_runs"]
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from replica.common.checked_arguments import checked_choice, checked_instance, positive_number
 from replica.quantities.layout import Layout
-from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants
+from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants, single_overlaps
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
-from validation.simulation.compared import compared_names, own_overlaps, single_overlaps
+from validation.simulation.compared import compared_names, own_overlaps
 
 __all__ = ["START_FAMILIES", "TheoryPoint", "family_of", "start_overlaps", "theory_point"]
 

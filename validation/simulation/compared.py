@@ -21,7 +21,6 @@ __all__ = [
     "own_overlaps",
     "quantity_label",
     "signless_overlaps",
-    "single_overlaps",
 ]
 
 # Below this an overlap counts as zero by symmetry: solvers leave rounding there, not finite overlaps.

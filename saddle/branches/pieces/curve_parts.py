@@ -19,7 +19,7 @@ from saddle.continuation.curve.curves import CurvePoint
 from saddle.continuation.exploration import NO_FURTHER, TracedBranch
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 

@@ -16,7 +16,7 @@ import numpy as np
 from saddle.branches.branch_curve import CurveEnd
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.pieces.pieces import Piece
-from saddle.continuation.special_points.finding import Event
+from saddle.continuation.special_points.special_point import Event
 from saddle.state_evolution.evaluation import StateEvaluation
 
 __all__ = ["without_faint_ends"]

@@ -11,7 +11,7 @@ from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 
 __all__ = ["FRAGMENT", "mended"]
 

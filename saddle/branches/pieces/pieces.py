@@ -20,7 +20,7 @@ from saddle.branches.families import Families
 from saddle.branches.pieces.curve_parts import Part, parts_of
 from saddle.branches.pieces.part_mending import FRAGMENT, mended
 from saddle.branches.search.sector_solver import canonical_signs
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 

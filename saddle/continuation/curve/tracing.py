@@ -29,7 +29,7 @@ from saddle.continuation.curve.stepping import StepControl, angle, attempt
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 
-__all__ = ["Bounds", "Curve", "StepControl", "Stop", "trace", "trace_both_ways"]
+__all__ = ["Curve", "Stop", "trace", "trace_both_ways"]
 
 # Points that a curve should have before it is stopped.
 FEW = 4

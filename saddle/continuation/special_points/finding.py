@@ -9,12 +9,11 @@ import numpy as np
 
 from saddle.continuation.curve.curves import CurvePoint
 from saddle.continuation.curve.tracing import Curve
-from saddle.continuation.special_points.locating import SquareSolution, solve_square
 from saddle.continuation.special_points.searching import Search
-from saddle.continuation.special_points.special_point import Criticality, Event, EventFunction, EventKind
+from saddle.continuation.special_points.special_point import Event, EventFunction
 from saddle.continuation.subspaces import Section, group_elements, isotropy, symmetry_blocks
 
-__all__ = ["Criticality", "Event", "EventFunction", "EventKind", "SquareSolution", "find_events", "solve_square"]
+__all__ = ["find_events"]
 
 # How often a segment is halved in which something could not be located.
 HALVINGS = 4

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurveEvaluation, CurvePoint
-from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.defining_systems import EqualPotentials
 from saddle.continuation.special_points.locating import solve_square

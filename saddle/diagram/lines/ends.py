@@ -13,7 +13,7 @@ from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.double_points import DoubleSymmetryBreaking
-from saddle.continuation.special_points.finding import solve_square
+from saddle.continuation.special_points.locating import solve_square
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import EqualFreeEntropies, Pitchfork, TransitionEquations
 from saddle.transitions.sharpening import FLOOR, TOLERANCE, chord_steps

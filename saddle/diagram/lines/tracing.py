@@ -15,8 +15,10 @@ from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state, vanished
+from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
-from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.ends import LineEnd, classify_end
@@ -39,7 +41,7 @@ from saddle.transitions.equations import (
 from saddle.transitions.sharpening import LocatedTransition, sharpen
 from saddle.transitions.transition import Transition
 
-__all__ = ["TransitionLine", "solve_transition_line"]
+__all__ = ["solve_transition_line"]
 
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.

@@ -12,7 +12,8 @@ import sympy as sp
 
 from replica import AttentionModel, derive_saddle_system
 from replica.algebra.softmax_weight import with_exponentials
-from replica.code.source import FunctionSpecification, function_specifications, generate_source
+from replica.code.function_specification import FunctionSpecification
+from replica.code.source import function_specifications, generate_source
 from replica.equations.free_entropy import build_free_entropy
 from replica.quantities import symbols
 from saddle.averages.parameters import parameter_vector

@@ -16,8 +16,8 @@ from replica.code.source import function_specifications, print_function
 from replica.equations.free_entropy import build_free_entropy
 from replica.equations.moreau import moreau_problem
 from replica.equations.saddle_system import SaddleSystem
-from replica.model.attention_model import ModelStructure
 from replica.quantities import symbols
+from replica.quantities.structure import ModelStructure
 from replica.symmetry.sign_symmetries import find_sign_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)

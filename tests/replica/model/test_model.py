@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 
 from replica import AttentionModel
-from replica.model.attention_model import ModelStructure
 from replica.quantities.names import model_parameters
+from replica.quantities.structure import ModelStructure
 
 
 @pytest.mark.parametrize(

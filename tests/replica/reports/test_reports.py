@@ -16,8 +16,8 @@ import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, derive, linear_attention
 from replica.algebra.gaussian_average import GaussianAverage
-from replica.model.attention_model import ModelStructure
 from replica.quantities import symbols
+from replica.quantities.structure import ModelStructure
 from replica.reports.blocks import Equation, Heading, Line, Paragraph, Table
 from replica.reports.content.definitions import Glossary
 from replica.reports.content.equation_content import derivation_blocks, sector_equations

@@ -13,7 +13,7 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, derive, softmax_attention
-from replica.model.attention_model import ModelStructure
+from replica.quantities.structure import ModelStructure
 from tests.saddle.output.test_report_files import compiled_log
 
 NEEDS_TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -11,7 +11,7 @@ from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.faint_ends import FAINT, without_faint_ends
 from saddle.branches.pieces.pieces import Piece
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)

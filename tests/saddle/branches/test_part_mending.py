@@ -15,7 +15,7 @@ from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
 from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import Event, EventKind
+from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)

@@ -10,11 +10,11 @@ from scipy.optimize import fsolve
 
 from saddle.continuation.branching import deflated_solutions, equivalent, runs_through, switch
 from saddle.continuation.curve.curves import between
-from saddle.continuation.curve.tracing import StepControl
+from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.exploration import explore
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
-from saddle.continuation.special_points.finding import Criticality, EventKind
+from saddle.continuation.special_points.special_point import Criticality, EventKind
 from tests.saddle.continuation.textbook import (
     SHARP,
     Counted,

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from saddle.continuation.curve.tracing import Bounds, Stop, trace_both_ways
+from saddle.continuation.curve.bounds import Bounds
+from saddle.continuation.curve.tracing import Stop, trace_both_ways
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.defining_systems import EqualPotentials, FoldPoints, SymmetryBreakingPoints
-from saddle.continuation.special_points.finding import EventKind, solve_square
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
+from saddle.continuation.special_points.locating import solve_square
+from saddle.continuation.special_points.special_point import EventKind
 from saddle.continuation.subspaces import symmetry_blocks
 from tests.saddle.continuation.textbook import SHARP, Counted, Transformed, blume_capel, branch, cusp, located
 

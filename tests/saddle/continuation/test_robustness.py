@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from saddle.continuation.branching import deflated_solutions
+from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurveEvaluation
-from saddle.continuation.curve.tracing import Bounds, StepControl, trace_both_ways
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import trace_both_ways
 from saddle.continuation.exploration import explore
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.problem import Evaluation, FunctionProblem, Symmetry
 from saddle.continuation.special_points.defining_systems import EqualPotentials
-from saddle.continuation.special_points.finding import EventKind, find_events, solve_square
+from saddle.continuation.special_points.finding import find_events
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
+from saddle.continuation.special_points.locating import solve_square
+from saddle.continuation.special_points.special_point import EventKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
 from tests.saddle.continuation.test_branching import SEED, scalar
 from tests.saddle.continuation.test_special_points import curve_through

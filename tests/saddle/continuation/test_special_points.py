@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from saddle.continuation.curve.curves import start_point
-from saddle.continuation.curve.tracing import Curve, StepControl
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Curve
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
-from saddle.continuation.special_points.finding import EventFunction, EventKind, find_events
+from saddle.continuation.special_points.finding import find_events
+from saddle.continuation.special_points.special_point import EventFunction, EventKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
 from tests.saddle.continuation.test_branching import scalar
 from tests.saddle.continuation.textbook import SHARP, Counted, branch, cusp, located

@@ -10,7 +10,7 @@ import pytest
 
 from saddle.continuation.curve.tracing import Stop
 from saddle.continuation.problem import FunctionProblem
-from saddle.continuation.special_points.finding import EventKind
+from saddle.continuation.special_points.special_point import EventKind
 from tests.saddle.continuation.textbook import (
     Counted,
     Transformed,

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurveEvaluation
-from saddle.continuation.curve.tracing import Bounds, StepControl, Stop, trace, trace_both_ways
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Stop, trace, trace_both_ways
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.finding import EventKind
+from saddle.continuation.special_points.special_point import EventKind
 from tests.saddle.continuation.test_branching import scalar
 from tests.saddle.continuation.textbook import SHARP, branch, cusp, enzyme, located, rate
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from saddle.continuation.curve.tracing import Bounds, Curve, StepControl, Stop, trace_both_ways
+from saddle.continuation.curve.bounds import Bounds
+from saddle.continuation.curve.stepping import StepControl
+from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
 from saddle.continuation.problem import Evaluation, FunctionProblem, Problem, Symmetry
-from saddle.continuation.special_points.finding import Event, EventFunction, EventKind, find_events
+from saddle.continuation.special_points.finding import find_events
+from saddle.continuation.special_points.special_point import Event, EventFunction, EventKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
 
 SHARP = StepControl(tolerance=1e-12)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model.attention_model import ModelStructure
 from replica.quantities.names import order_parameters
+from replica.quantities.structure import ModelStructure
 from saddle.averages.minimiser_starts import minimiser_starts
 from tests.models.random_models import random_model
 from tests.oracles.kernel_calls import global_minima, many_starts

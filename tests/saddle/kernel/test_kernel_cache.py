@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from replica.model.attention_model import ModelStructure
+from replica.quantities.structure import ModelStructure
 from saddle.averages.parameters import parameter_vector
 from saddle.kernel import cache_folder as cache_folder_module
 from saddle.kernel import kernel as kernel_module

@@ -8,7 +8,7 @@ import pytest
 
 from replica import AttentionModel
 from validation import Comparison, compare_at, comparison_table, simulate
-from validation.comparison.at_one_point import COMPARED
+from validation.simulation.compared import COMPARED
 
 PAPER = AttentionModel.paper(omega=0.3)
 GUESS = {
