@@ -25,7 +25,7 @@ def _hiding(name: str) -> Path | None:
         return None
     if found is None or found.origin is None:
         return None
-    origin, own = Path(found.origin), Path(__file__).parent.parent / name
+    origin, own = Path(found.origin), Path(__file__).parents[2] / name
     return None if origin.parent.resolve() == own.resolve() or not own.is_dir() else origin
 
 

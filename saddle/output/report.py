@@ -13,7 +13,7 @@ from replica.common.checked_arguments import checked_path
 from replica.common.errors import InvalidArgument
 from replica.common.files import prepare_folder, write_files
 from replica.common.numeric_errors import numpy_defaults
-from replica.derive import derive
+from replica.derivation import derive
 from replica.reports.content.equation_report import equation_report
 from replica.reports.formats.bibliography import cited
 from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, documents

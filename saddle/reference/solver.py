@@ -20,7 +20,7 @@ import sympy as sp
 from replica.common.checked_arguments import checked_integer, positive_number
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
-from replica.derive import derive
+from replica.derivation import derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.model.any_model import model_atoms

@@ -8,7 +8,7 @@ from tests.architecture.imports import ROOMS, ROOT, circle, module_graph, other_
 LAYERS = {
     "replica": (
         "common", "quantities", "algebra", "model", "equations", "code", "symmetry", "steps", "theory", "checks",
-        "reports", "derive",
+        "reports", "derivation",
     ),
     "saddle": (
         "kernel", "continuation", "reference", "averages", "state_evolution", "branches", "transitions", "diagram",
@@ -21,7 +21,7 @@ MOST_ENTRIES = 14
 MEETS_DERIVATION = (
     "saddle.kernel.", "saddle.reference.", "saddle.output.", "saddle.branches.null.channel", "saddle.cli",
 )  # fmt: skip
-DERIVATION = ("equations", "code", "algebra", "steps", "theory", "checks", "reports", "derive")
+DERIVATION = ("equations", "code", "algebra", "steps", "theory", "checks", "reports", "derivation")
 
 
 def _folders():

@@ -16,7 +16,7 @@ from replica.checks.check import random_state
 from replica.checks.minimiser import ChannelFunctions, ChannelPoint
 from replica.code.function_specification import FunctionSpecification
 from replica.code.source import function_specifications, print_function
-from replica.derive import derive
+from replica.derivation import derive
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["DIGITS", "Generated", "Node", "generated", "node"]

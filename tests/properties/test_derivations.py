@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from replica import AttentionModel
 from replica.code.source import generate_source
-from replica.derive import derive
+from replica.derivation import derive
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.sign_symmetries import equal_expressions

@@ -14,7 +14,7 @@ from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw
 from replica.algebra.spectrum_average import SpectrumAverage
 from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.verification import CHECKS
-from replica.derive import Derivation, derive
+from replica.derivation import Derivation, derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system

@@ -11,7 +11,7 @@ import sympy as sp
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention
 from replica.checks.check import Check
 from replica.checks.verification import CHECKS, Verification
-from replica.derive import derive
+from replica.derivation import derive
 from replica.quantities.structure import ModelStructure
 
 DELTA = sp.Symbol("Delta")

@@ -12,7 +12,7 @@ import sympy as sp
 from baselines import bayes_optimal
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax_attention
 from replica.code.source import function_specifications
-from replica.derive import derive
+from replica.derivation import derive
 from replica.quantities.names import is_parameter_name
 from validation.message_passing.bayes import fields_up_to_sign
 

@@ -8,7 +8,7 @@ import pytest
 import sympy as sp
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, linear_attention, softmax
-from replica.derive import Derivation, derive
+from replica.derivation import Derivation, derive
 from replica.quantities.structure import ModelStructure
 
 STUDENT, TEACHER = "reversal of the student", "reversal of the teacher"
