@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from baselines import linear_positional
 from replica.common.numeric_errors import numpy_defaults
+from replica.common.stages import stage
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
 from saddle.averages.rules.outer import OuterRule
@@ -69,12 +70,14 @@ def solve_contents(
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])
     if rule is None:
-        rule = rule_for_range(model, asked[1], tolerance, threads)
+        with stage("choose rule"):
+            rule = rule_for_range(model, asked[1], tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
     with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
         searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
-        branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
+        with stage("solve on the grid"):
+            branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
         bar.update(max(0, len(FAMILIES) * grid.size - bar.n))
         located = _Located(None, None, (), (), (), {})
         audit = audited(list(branches.values()), families.searches, families.complete)
@@ -116,8 +119,9 @@ def _search(
         interval = search_interval(evolution, asked)
     except KeyboardInterrupt:
         return asked, Families(AttentionProblem(evolution), (), False, (), asked), (), NullBranches()
-    families = find_families(evolution, interval, upwards=upwards, report=report)
-    families = follow_from_lonely_pitchforks(families, report)
+    with stage("follow"):
+        families = find_families(evolution, interval, upwards=upwards, report=report)
+        families = follow_from_lonely_pitchforks(families, report)
     pieces, null = pieces_of(families), NullBranches()
     try:
         if families.complete:
@@ -129,6 +133,20 @@ def _search(
             pieces = with_null(evolution, null, pieces_of(families))
     except KeyboardInterrupt:
         families = replace(families, complete=False)
+    with stage("audit"):
+        families, pieces = _audited(evolution, families, pieces, null, interval, report)
+    return interval, families, pieces, null
+
+
+def _audited(
+    evolution: StateEvolution,
+    families: Families,
+    pieces: tuple[Piece, ...],
+    null: NullBranches,
+    interval: tuple[float, float],
+    report: Callable[[str], object],
+) -> tuple[Families, tuple[Piece, ...]]:
+    """Look again on both sides of all transitions, as long as that finds anything."""
     for _ in range(MOST_ROUNDS if families.complete else 0):
         special = [event.parameter for piece in pieces for event in piece.events if event.resolved]
         special += [departure.alpha for departure in null.departures]
@@ -139,7 +157,7 @@ def _search(
         if len(families.branches) == known:
             break
         pieces = with_null(evolution, null, pieces_of(families))
-    return interval, families, pieces, null
+    return families, pieces
 
 
 @dataclass(frozen=True)
@@ -166,17 +184,19 @@ def _locate(
     reasons = {}
     listed = list(branches.values())
     report("first-order transitions")
-    first_order = find_first_order(listed, *searched)
+    with stage("locate first-order transitions"):
+        first_order = find_first_order(listed, *searched)
     alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
     report("pitchforks and folds")
-    bifurcations = sorted(
-        [*find_bifurcations(evolution, pieces), *onsets(null, listed)], key=lambda transition: transition.alpha
-    )
+    with stage("sharpen pitchforks and folds"):
+        found = [*find_bifurcations(evolution, pieces), *onsets(null, listed)]
+    bifurcations = sorted(found, key=lambda transition: transition.alpha)
     jumps = told_from_births(first_order.of_the_minimum, bifurcations)
     everywhere = (*jumps, *bifurcations)
     report("alpha_l")
     phases = known_phases(listed, everywhere, searched, audit)
-    alpha_l = find_crossing(listed, LINEAR, phases, jumps, asked)
+    with stage("locate the baseline's crossing"):
+        alpha_l = find_crossing(listed, LINEAR, phases, jumps, asked)
     reasons["alpha_l"] = alpha_l.reason
     return _Located(
         alpha_c,

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from replica.common.files import write_atomically
+from replica.common.stages import stage
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.sectors import Signs, SignSymmetries
 from saddle.kernel.cache_folder import cache_folder, preferred_folder, warn_unwritable
@@ -68,7 +69,9 @@ def _derived_text(structure: ModelStructure) -> str:
     from replica.equations.free_entropy import build_free_entropy
     from replica.equations.saddle_system import derive_saddle_system
 
-    return _text_of(derive_saddle_system(build_free_entropy(structure)))
+    with stage("derive"):
+        system = derive_saddle_system(build_free_entropy(structure))
+    return _text_of(system)
 
 
 def _text_of(system: SaddleSystem) -> str:
@@ -85,7 +88,9 @@ def _text_of(system: SaddleSystem) -> str:
         RENAMINGS: find_token_renamings(phi),
     }
     lines = [f"{name} = {value!r}\n" for name, value in found.items()]
-    return f"{kernel_source(system).rstrip()}\n\n\n{''.join(lines)}"
+    with stage("print"):
+        source = kernel_source(system)
+    return f"{source.rstrip()}\n\n\n{''.join(lines)}"
 
 
 def _seal(key: str, text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
 
 from replica.common.files import write_atomically
+from replica.common.stages import told
 from saddle.kernel.cache_folder import warn_unwritable
 
 __all__ = ["entry_point"]
@@ -36,6 +38,7 @@ class _CompiledCode:
         self._name = f"{function.__module__}.{function.__qualname__}"
         self._module, self._stem = function.__module__, function.__name__
         self._folder = Path(function.__code__.co_filename).parent
+        self._begun = 0.0
 
     @property
     def cache_path(self) -> str:
@@ -48,7 +51,8 @@ class _CompiledCode:
         return self._folder / f"{self._stem}-{hashlib.sha256(identity).hexdigest()[:16]}.nbc", identity
 
     def load_overload(self, signature: Any, target_context: Any) -> CompileResult | None:
-        """Return a compiled signature, or nothing if it is not there or not intact."""
+        """Return a compiled signature, or nothing if it is not there or not intact: then it is compiled."""
+        self._begun = time.perf_counter()
         # Numba would refresh the whole context here, which imports SciPy's linear algebra and takes longer than all
         # the rest of loading a kernel. Machine code needs only the runtime; whatever is compiled refreshes anyway.
         rtsys.initialize(target_context)
@@ -64,6 +68,7 @@ class _CompiledCode:
 
     def save_overload(self, signature: Any, compiled: CompileResult) -> None:
         """Keep a compiled signature, if it can be kept."""
+        told(f"compile {self._stem}", time.perf_counter() - self._begun)
         parts = compiled._asdict()
         # Compiled while its module is not known by name, it would name none, and could not be loaded.
         if parts["library"].has_dynamic_globals or parts["lifted"] or self._module not in sys.modules:
