@@ -76,7 +76,7 @@ def solve_on_curve(
             continue
         here = result.linearization.evaluation
         # Weights that vanish are compared with what they grow to: in their own units all distances are large.
-        units = here.full_scales if fading is None else np.maximum(here.full_scales, equations.scales(fading))
+        units = here.full_scales if fading is None else np.maximum(here.full_scales, equations.units(fading))
         away = float(np.max(np.abs(here.state - start) / units))
         if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
             continue

@@ -178,7 +178,7 @@ class AttentionProblem:
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return natural sizes of the order parameters at a state."""
-        return self.evolution.scales(self.space.floored(x))
+        return self.evolution.units(self.space.floored(x))
 
     def parameter_units(self, parameters: np.ndarray) -> np.ndarray:
         """Return natural sizes: alpha, sigma and lambda are changed by factors, omega by parts of its range."""

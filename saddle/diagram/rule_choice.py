@@ -59,7 +59,7 @@ def _error_at(evolution: StateEvolution, state: np.ndarray) -> float:
 def _shares(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
     """Return which part of each order parameter (n,) its conjugate sets: of small overlaps, and of V the rest."""
     shares = np.ones(len(state))
-    units = evolution.scales(state)
+    units = evolution.units(state)
     odd = list(evolution.space.odd)
     shares[odd] = np.minimum(1.0, np.abs(state[odd]) / (SMALL * units[odd]))
     variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)

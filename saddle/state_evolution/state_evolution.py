@@ -89,7 +89,7 @@ class StateEvolution:
         """Return the same equations on another rule."""
         return replace(self, rule=rule)
 
-    def scales(self, state: np.ndarray) -> np.ndarray:
+    def units(self, state: np.ndarray) -> np.ndarray:
         """Return the natural unit of each unknown at a state, (n,)."""
         return self.space.units(state, self.channel.variances)
 
@@ -146,7 +146,7 @@ class StateEvolution:
             if state[index] == 0.0 and averages.conjugates[index] == 0.0:
                 channel_slopes[index, index] = block
         slopes = weights.overlap_slopes(conjugates)
-        scales = self.scales(state)
+        scales = self.units(state)
         jacobian = np.eye(len(state)) - alpha * slopes @ channel_slopes
         return StateEvaluation(
             state=state,

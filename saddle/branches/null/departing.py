@@ -90,7 +90,7 @@ def _at_length(problem: NullProblem, departure: NullDeparture, length: float) ->
         return None
     moved = np.flatnonzero(departure.direction)
     entries = list(space.of_kind("susceptibility"))
-    scales = problem.scales(start[entries])
+    scales = problem.units(start[entries])
     agnostic = departure.leaves == "agnostic"
     block = space.block_of(problem.sector, int(moved[0]))
     free = sorted({*space.block_of(problem.sector, problem.sector.free[0]), *(() if agnostic else block)})

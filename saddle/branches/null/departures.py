@@ -190,7 +190,7 @@ class _Follower:
         outer = weights.overlap_slopes(conjugates)[np.ix_(space.odd, space.odd)]
         jacobian = np.eye(len(space.odd)) - alpha * outer @ problem.channel.odd_slopes(response, rule)
         at = [space.odd.index(i) for i in block]
-        scales = problem.scales(problem.entries(unknowns))[block]
+        scales = problem.units(problem.entries(unknowns))[block]
         eigenvalues, vectors = map(np.real, np.linalg.eig(jacobian[np.ix_(at, at)] * scales / scales[:, None]))
         order = np.argsort(eigenvalues)
         return eigenvalues[order], vectors[:, order]
@@ -365,7 +365,7 @@ def _odd_departure(
     vector *= np.sign(vector[np.argmax(np.abs(vector))])
     largest = block[int(np.argmax(np.abs(vector)))]
     direction = np.zeros(space.size)
-    direction[block] = vector * problem.scales(problem.entries(unknowns))[block]
+    direction[block] = vector * problem.units(problem.entries(unknowns))[block]
     leaves = family_of({space.quantities[i].kind for i in block})
     return NullDeparture(alpha, error, leaves, space.quantities[largest].name, direction, 1, bool(slope < 0.0))
 

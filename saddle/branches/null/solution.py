@@ -166,7 +166,7 @@ class NullProblem:
         """Return the unknowns among the entries of V."""
         return state.susceptibilities[self._own]
 
-    def scales(self, susceptibilities: np.ndarray) -> np.ndarray:
+    def units(self, susceptibilities: np.ndarray) -> np.ndarray:
         """Return units of all unknowns, (n,): those of a student whose q is the teacher's mean variance."""
         state, variances = self.state(susceptibilities), self.evolution.channel.variances
         for index in self.space.of_kind("self_overlap"):
@@ -399,7 +399,7 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     state, weights = problem.state(here.susceptibilities), evolution.weights
     conjugates = alpha * averages.conjugates
     slopes = weights.overlap_slopes(conjugates)
-    scales = problem.scales(here.susceptibilities)
+    scales = problem.units(here.susceptibilities)
     jacobian = np.eye(space.size) - alpha * slopes @ averages.derivatives
     return StateEvaluation(
         state=state,

@@ -140,7 +140,7 @@ def piece_with(event: Event, pieces: Sequence[Piece], evolution: StateEvolution)
     reaching = [piece for piece in own if piece.curve.reaches(event.parameter)] or ended
     if len(reaching) < 2:
         return reaching[0] if reaching else None
-    units = evolution.scales(evolution.space.floored(event.x))
+    units = evolution.units(evolution.space.floored(event.x))
     there = canonical_signs(event.x, evolution.space)
     return min(reaching, key=lambda piece: float(np.max(np.abs(piece.curve.state(event.parameter)[0] - there) / units)))
 

@@ -97,16 +97,16 @@ def _warmed_up(evolution: StateEvolution, state: np.ndarray, alpha: float, secto
             state = evolution.iterate(state, alpha, sector, WARM_UP_ROUND, WARM_UP_DAMPING)
         except OutsideDomain:
             return None
-        sizes = np.abs(state) / evolution.scales(state)
+        sizes = np.abs(state) / evolution.units(state)
         # What is small and still shrinking will vanish.
         if any(
             np.all(sizes[part] < SHRINKING) and np.all(np.abs(state[part]) < np.abs(before[part])) for part in parts
         ):
             return None
-        if np.max(np.abs(state - before) / evolution.scales(state)) < SETTLED:
+        if np.max(np.abs(state - before) / evolution.units(state)) < SETTLED:
             break
     state = canonical_signs(state, evolution.space)
-    sizes = np.abs(state) / evolution.scales(state)
+    sizes = np.abs(state) / evolution.units(state)
     return None if any(np.all(sizes[part] < VANISHED) for part in parts) else state
 
 

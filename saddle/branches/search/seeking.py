@@ -183,7 +183,7 @@ def starts(evolution: StateEvolution, known: Sequence[np.ndarray], *, thorough: 
 def _smallest_sector(evolution: StateEvolution, state: np.ndarray) -> Sector:
     """Return the smallest sector that holds what does not vanish of a state."""
     space = evolution.space
-    sizes = np.abs(state) / evolution.scales(space.floored(state))
+    sizes = np.abs(state) / evolution.units(space.floored(state))
     alive = {i for i in range(space.size) if sizes[i] > VANISHED}
     fitting = [sector for sector in space.sectors if alive <= set(sector.free)]
     return min(fitting, key=lambda sector: len(sector.free))
@@ -253,7 +253,7 @@ def _solved_aligned(
 ) -> tuple[Sector, StateEvaluation] | None:
     """Solve next to a state whose columns nearly stand in the axes of an aligned sector, in that sector."""
     space = evolution.space
-    sizes = np.abs(turned) / evolution.scales(space.floored(turned))
+    sizes = np.abs(turned) / evolution.units(space.floored(turned))
     alive = {i for i in range(space.size) if sizes[i] > ROTATED}
     fitting = [sector for sector in space.sectors if alive <= set(sector.free) and space.is_aligned(sector)]
     if not fitting:
