@@ -46,13 +46,14 @@ from saddle.diagram.rule_choice import choose_rule
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.kernel.cache_folder import cache_folder
 from saddle.reference import solve_model
+from validation.simulation.compared import COMPARED
 from validation.simulation.run_grid import _checked as checked_axes
 
 PAPER = AttentionModel.paper()
 RULE = LineRule.for_tolerance(2e-2)
 STATE = (0.1, 0.0, 10.0, 0.0)
 DATA = validation.draw_teacher_data(PAPER, 12, 1.0, np.random.default_rng(0))
-THEORY = dict.fromkeys(validation.comparison.COMPARED, 0.1)
+THEORY = dict.fromkeys(COMPARED, 0.1)
 EVOLUTION = StateEvolution(PAPER, RULE, 1)
 DIAGRAM = PhaseDiagram(PAPER, np.array([0.5, 1.0]), {}, None, None, (), linear_positional(PAPER), {}, RULE)
 THREE = {"positional_matrix": np.eye(3), "positional_encoding": (1, 0, -1)}

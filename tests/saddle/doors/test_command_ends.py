@@ -47,7 +47,7 @@ def solved() -> PhaseDiagram:
 @pytest.fixture
 def quick(monkeypatch, solved):
     """Let the command 'solve' what is solved already, and draw nothing."""
-    monkeypatch.setattr("saddle.diagram.solving.solve_phase_diagram", lambda *_, **__: solved)
+    monkeypatch.setattr("saddle.phase_diagram.solve_phase_diagram", lambda *_, **__: solved)
     monkeypatch.setattr(PhaseDiagram, "plot", lambda *_, **__: Figure())
     return monkeypatch
 
@@ -66,7 +66,7 @@ STAGES = {
 def test_an_interrupt_before_anything_is_solved(command, stage, tmp_path, monkeypatch):
     monkeypatch.setattr(STAGES[stage], raising(KeyboardInterrupt()))
     monkeypatch.setattr("saddle.StateEvolution.evaluate", raising(KeyboardInterrupt()))
-    monkeypatch.setattr("saddle.diagram.lines.contents.TransitionLines.plot", lambda _: Figure())
+    monkeypatch.setattr("saddle.transition_lines.TransitionLines.plot", lambda _: Figure())
     output = () if command == "simulate" else ("--output", str(tmp_path))
     result = run(command, "--quiet", *output)
     assert ended_by_interrupt(result), (result.output, result.exception)
@@ -116,7 +116,7 @@ def test_an_interrupt_while_a_report_is_made(tmp_path, quick):
 
 def test_no_report_is_written_of_a_solve_that_was_interrupted(tmp_path, quick, solved):
     partial = dataclasses.replace(solved, complete=False)
-    quick.setattr("saddle.diagram.solving.solve_phase_diagram", lambda *_, **__: partial)
+    quick.setattr("saddle.phase_diagram.solve_phase_diagram", lambda *_, **__: partial)
     quick.setattr(PhaseDiagram, "report", raising(AssertionError("no report was to be written")))
     result = run("report", "--output", str(tmp_path))
     assert ended_by_interrupt(result)
@@ -126,7 +126,7 @@ def test_no_report_is_written_of_a_solve_that_was_interrupted(tmp_path, quick, s
 def test_interrupted_lines_are_a_table_and_partial_results(tmp_path, monkeypatch):
     line = empty_line("alpha_c", PAPER, "omega", "the computation was interrupted", complete=False)
     lines = TransitionLines(PAPER, "omega", (0.1, 0.4), {"alpha_c": line}, complete=False)
-    monkeypatch.setattr("saddle.diagram.lines.contents.solve_transition_lines", lambda *_, **__: lines)
+    monkeypatch.setattr("saddle.transition_lines.solve_transition_lines", lambda *_, **__: lines)
     monkeypatch.setattr(TransitionLines, "plot", lambda _: Figure())
     result = run("lines", "--output", str(tmp_path))
     assert ended_by_interrupt(result)
