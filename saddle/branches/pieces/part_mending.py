@@ -62,20 +62,33 @@ def _attached(parts: Sequence[Part]) -> list[Part]:
     """Return parts, lost ends next to a pitchfork that nobody claims attached to it, if their overlaps vanish there.
 
     On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished; at
-    the pitchfork itself, where the branch is nearly vertical, it may be lost with any overlap.
+    the pitchfork itself, where the branch is nearly vertical, it may be lost with any overlap. A fold there from which
+    no other part leads on is the rule's noise.
     """
     claimed = [event for part in parts for event in part.meets if event is not None]
+    noise: list[Event] = []
     found = []
     for part in parts:
         ends, meets = list(part.data.ends), list(part.meets)
         for end in (0, 1):
-            event = _pitchfork_beside(part, end, parts) if ends[end].kind == "lost" else None
+            alone = _is_fold_alone(part, end, parts)
+            event = _pitchfork_beside(part, end, parts) if alone or ends[end].kind == "lost" else None
             if event is not None and not any(event is other for other in claimed):
                 claimed.append(event)
+                noise += [fold for fold in (meets[end],) if fold is not None]
                 ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), event
         data = replace(part.data, ends=(ends[0], ends[1]))
         found.append(replace(part, data=data, meets=(meets[0], meets[1])))
-    return found
+    return [
+        replace(part, events=tuple(event for event in part.events if all(event is not one for one in noise)))
+        for part in found
+    ]
+
+
+def _is_fold_alone(part: Part, end: int, parts: Sequence[Part]) -> bool:
+    """Whether a part ends at a fold from which no other part leads on."""
+    fold = part.meets[end]
+    return _is_fold(fold) and all(fold is not met for other in parts if other is not part for met in other.meets)
 
 
 def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | None:
@@ -208,8 +221,7 @@ def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
     if kind == "fold" and any(other.meets[end] is met for part in found for met in part.meets):
         return found
     # A fold joins two parts: one alone is the rule's noise, too.
-    alone = all(other.meets[end] is not met for part in parts if part is not other for met in part.meets)
-    return found if kind == "fold" and alone else []
+    return found if _is_fold_alone(other, end, parts) else []
 
 
 def _is_fold(event: Event | None) -> bool:

@@ -65,6 +65,25 @@ def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
     assert (found["semantic"].meets[0] is PITCHFORK) is attached
 
 
+FOLD = replace(PITCHFORK, kind=EventKind.FOLD, block=None)
+
+
+@pytest.mark.parametrize("joins", [False, True])
+def test_a_fold_at_a_pitchfork_from_which_nothing_leads_on_is_noise(joins):
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
+    child = part(SEMANTIC, (1.002, 4.0), ("fold", "bound"), lambda a: -0.9 * a, np.full(12, 0.1), events=[FOLD])
+    parts = [parent, replace(child, meets=(FOLD, None))]
+    if joins:
+        # Another part of the curve turns back there: then it is a fold.
+        other = part(SEMANTIC, (1.002, 3.0), ("fold", "lost"), lambda a: -0.8 * a, np.full(12, 0.05), events=[FOLD])
+        parts.append(replace(other, meets=(FOLD, None)))
+    found = mended(parts, PROBLEM)
+    semantic = next(one for one in found if one.sector.family == "semantic" and one.data.reach[1] == 4.0)
+    assert semantic.data.ends[0].kind == ("fold" if joins else "pitchfork")
+    assert semantic.meets[0] is (FOLD if joins else PITCHFORK)
+    assert any(FOLD is event for one in found for event in one.events) is joins
+
+
 def with_free_entropy(alpha, phi):
     here = EVOLUTION.evaluate(STATE, alpha)
     assert here.free_entropy_error > 0.0
