@@ -96,10 +96,10 @@ def _same(section: Section, event: Event, other: Event) -> bool:
     unit = float(section.problem.parameter_units(parameters)[section.active])
     if abs(event.parameter - other.parameter) > 10.0 * (event.error + other.error) + 1e-8 * unit:
         return False
-    if (
-        np.max(np.abs(event.x - other.x) / section.problem.units(event.x)) > 1e-5
-        or event.kernel.shape != other.kernel.shape
-    ):
+    # Along the branch unknowns change with the parameter, which is known to its error.
+    known = 1e-5 + 20.0 * (event.error + other.error) / unit
+    away = float(np.max(np.abs(event.x - other.x) / section.problem.units(event.x)))
+    if away > known or event.kernel.shape != other.kernel.shape:
         return False
     if event.kernel.shape[1] == 0:
         return True

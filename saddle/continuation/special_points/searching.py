@@ -41,8 +41,9 @@ KERNEL = 1e-6
 NEARLY = 1e-4
 # (dF/dx, dF/dp) has lost a rank if a singular value is this small compared with one: no fold, a branch point.
 DEGENERATE = 1e-5
-# A located point may lie outside its segment by this part of the segment's length.
-OUTSIDE = 0.25
+# A located point may lie outside its segment by this part of the segment's length; by so little if a sign says that it
+# lies in it, and by more only where nothing better is found on a part of the segment.
+OUTSIDE, LITTLE = 0.25, 0.02
 # Distance, in natural units, over which derivatives of an odd block are taken over: most of the cost of a pitchfork.
 REUSE = 0.1
 # Where more digits are asked for than this, they are worth their cost.
@@ -72,9 +73,18 @@ class Search:
     blocks: tuple[Block, ...]
     functions: tuple[EventFunction, ...]
     tolerance: float
+    outside: float = OUTSIDE
 
     def within(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[Event]:
         """Return the events of a segment, in order."""
+        strict = replace(self, outside=LITTLE)
+        found = strict._searched(segment, beside, halvings)
+        if all(event.resolved for event in found):
+            return found
+        # A rule's noise may move what lies at the segment's end out of it.
+        return self._searched(segment, beside, halvings)
+
+    def _searched(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[Event]:
         found = self._own(segment, beside)
         for block in self.blocks:
             if not block.symmetric:
@@ -87,8 +97,8 @@ class Search:
         if middle is None:
             return [event for _, event in sorted(found, key=lambda item: item[0])]
         return [
-            *self.within((segment[0], middle), segment[1], halvings - 1),
-            *self.within((middle, segment[1]), segment[0], halvings - 1),
+            *self._searched((segment[0], middle), segment[1], halvings - 1),
+            *self._searched((middle, segment[1]), segment[0], halvings - 1),
         ]
 
     def _middle(self, segment: Segment) -> CurvePoint | None:
@@ -255,7 +265,9 @@ class Search:
         section = self.section
         units = np.asarray(section.units(segment[1].y), dtype=float)
         y, outcome, here = solution.y, solution.outcome, None
-        if outcome is Outcome.CONVERGED and not self._inside(segment, y):
+        if outcome is Outcome.CONVERGED and not self._inside(
+            segment, y, self.outside if candidate.certain else OUTSIDE
+        ):
             outcome = Outcome.LOST
         if outcome is not Outcome.CONVERGED and not candidate.certain:
             return None
@@ -275,14 +287,14 @@ class Search:
             kind, name, x, float(y[-1]), error, kernel, block, ends, outcome, solution.evaluations, tangent=tangent
         )
 
-    def _inside(self, segment: Segment, y: np.ndarray) -> bool:
+    def _inside(self, segment: Segment, y: np.ndarray, outside: float) -> bool:
         """Whether a located point belongs to the segment."""
         units = np.asarray(self.section.units(segment[1].y), dtype=float)
         chord, rest = (segment[1].y - segment[0].y) / units, (y - segment[0].y) / units
         length = float(np.linalg.norm(chord))
         along = float(chord @ rest) / length**2
         aside = float(np.linalg.norm(rest - along * chord)) / length
-        return -OUTSIDE <= along <= 1.0 + OUTSIDE and aside <= 0.5
+        return -outside <= along <= 1.0 + outside and aside <= 0.5
 
     def _kernel(self, here: Evaluation, x: np.ndarray, block: Block) -> np.ndarray:
         """Return null vectors of a block of dF/dx, in the unknowns, (n, r)."""

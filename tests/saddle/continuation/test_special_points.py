@@ -216,3 +216,25 @@ def test_events_of_a_closed_curve_are_found_once_wherever_it_was_started():
         assert curve.endings == (Outcome.CLOSED, Outcome.CLOSED)
         np.testing.assert_allclose(located(events, EventKind.FOLD), [-1, 1], rtol=1e-9)
         assert len(events) == 2
+
+
+def test_a_point_that_newton_leaves_for_the_next_one_is_still_found():
+    # An eigenvalue along a branch, positive on both sides of a valley: Newton's method led from the first zero to the
+    # second, a little beyond the step that holds the first.
+    alphas = np.array([0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32])
+    values = np.array([0.0173226, 0.006429, 0.0000934, -0.0022263, -0.0009779, 0.003463, 0.0107773])
+    valley = np.polynomial.Polynomial.fit(alphas, values, 6)
+    slope = valley.deriv()
+    problem = scalar(
+        lambda x, p: x * (valley(p) - x * x), lambda x, p: valley(p) - 3 * x * x, lambda x, p: x * slope(p),
+        symmetric=True,
+    )  # fmt: skip
+    for points in ([0.19, 0.2149494, 0.2782327, 0.33], [0.19, 0.205, 0.2782327, 0.33], [0.2, 0.2149494, 0.275, 0.35]):
+        section, curve = curve_through(problem, [(0.0, p) for p in points])
+        events = find_events(section, curve, tolerance=1e-10)
+        roots = sorted(
+            root.real for root in valley.roots() if abs(root.imag) < 1e-9 and points[0] < root.real < points[-1]
+        )
+        assert len(roots) == 2
+        np.testing.assert_allclose(located(events, EventKind.PITCHFORK), roots, atol=1e-7)
+        assert events[0].unstable_side == -events[1].unstable_side != 0
