@@ -26,6 +26,9 @@ from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Piece", "piece_with", "pieces_of"]
 
+# The free entropies of two pieces that a fold joins are compared at this multiple of its alpha.
+BEYOND = 1.1
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -76,13 +79,23 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     parts = mended(cut, problem)
     found = []
     for family in FAMILIES:
-        own = sorted((part for part in parts if part.family == family), key=lambda part: part.data.reach)
+        own = sorted((part for part in parts if part.family == family), key=_order)
         for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
             found.append(
                 Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.events, part.meets)
             )
     pieces = tuple(found)
     return tuple(replace(piece, curve=_with_partners(piece, pieces)) for piece in pieces)
+
+
+def _order(part: Part) -> tuple[float, bool, float]:
+    """Return what a family's pieces are ordered by: where they begin; of two that a fold joins, which one attracts.
+
+    Where neither does, or both, the one with the larger free entropy is the first, beyond the fold.
+    """
+    low, high = part.data.reach
+    beyond = min(low * BEYOND, high)
+    return low, not part.attracting, -float(part.data.free_entropies(np.array([beyond]))[0])
 
 
 def _names(family: str, own: Sequence[Part], parts: Sequence[Part], space: StateSpace) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
+<<<<<<< HEAD:tests/saddle/branches/test_part_mending.py
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.pieces.part_mending import mended
@@ -17,6 +18,17 @@ from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution
+=======
+from saddle.attention_problem import AttentionProblem, overlap_block
+from saddle.branch_curve import BranchCurve, CurveEnd
+from saddle.continuation.events import Event, EventKind
+from saddle.curve_parts import Part
+from saddle.outcomes import Outcome
+from saddle.part_mending import mended
+from saddle.pieces import _order
+from saddle.solution_identity import ERRORS_APART
+from saddle.state_evolution import StateEvolution
+>>>>>>> main:tests/test_part_mending.py
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 PROBLEM = AttentionProblem(EVOLUTION)
@@ -82,6 +94,15 @@ def test_a_fold_at_a_pitchfork_from_which_nothing_leads_on_is_noise(joins):
     assert semantic.data.ends[0].kind == ("fold" if joins else "pitchfork")
     assert semantic.meets[0] is (FOLD if joins else PITCHFORK)
     assert any(FOLD is event for one in found for event in one.events) is joins
+
+
+@pytest.mark.parametrize("attracting", [False, True])
+def test_two_arms_of_a_fold_have_one_order_however_they_were_traced(attracting):
+    upper = replace(part(SEMANTIC, (1.0, 4.0), ("fold", "bound"), lambda a: -0.8 * a), attracting=False)
+    lower = replace(part(SEMANTIC, (1.0, 4.0), ("fold", "bound"), lambda a: -0.9 * a), attracting=attracting)
+    expected = [lower, upper] if attracting else [upper, lower]
+    for listed in ([upper, lower], [lower, upper]):
+        assert all(a is b for a, b in zip(sorted(listed, key=_order), expected, strict=True))
 
 
 def with_free_entropy(alpha, phi):
