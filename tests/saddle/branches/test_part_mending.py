@@ -8,7 +8,6 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule
-<<<<<<< HEAD:tests/saddle/branches/test_part_mending.py
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.pieces.part_mending import mended
@@ -18,17 +17,6 @@ from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.state_evolution import StateEvolution
-=======
-from saddle.attention_problem import AttentionProblem, overlap_block
-from saddle.branch_curve import BranchCurve, CurveEnd
-from saddle.continuation.events import Event, EventKind
-from saddle.curve_parts import Part
-from saddle.outcomes import Outcome
-from saddle.part_mending import mended
-from saddle.pieces import _order
-from saddle.solution_identity import ERRORS_APART
-from saddle.state_evolution import StateEvolution
->>>>>>> main:tests/test_part_mending.py
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 PROBLEM = AttentionProblem(EVOLUTION)
