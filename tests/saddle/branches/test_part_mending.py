@@ -11,6 +11,7 @@ from saddle import LineRule
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.pieces.part_mending import mended
+from saddle.branches.pieces.pieces import _order
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
 from saddle.branches.sector_blocks import overlap_block
