@@ -18,7 +18,7 @@ from saddle.branch_curve import BranchCurve
 from saddle.continuation.events import Event, EventKind
 from saddle.curve_parts import Part, parts_of
 from saddle.families import Families
-from saddle.part_mending import FRAGMENT, mended
+from saddle.part_mending import FRAGMENT, extent, mended
 from saddle.sector_solver import canonical_signs
 from saddle.state_evolution import StateEvaluation, StateEvolution
 from saddle.state_space import StateSpace
@@ -132,9 +132,9 @@ def _is_fragment(part: Part, own: Sequence[Part]) -> bool:
         return False
     for other in own:
         first, last = other.data.reach
-        room = FRAGMENT * (last - first)
+        room = FRAGMENT * extent(other)
         beside = first - room < high and low < last + room
-        if other is not part and other.sector == part.sector and high - low < room and beside:
+        if other is not part and other.sector == part.sector and extent(part) < room and beside:
             return True
     return False
 
