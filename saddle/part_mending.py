@@ -43,7 +43,9 @@ def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
     problem
         The equations that they solve.
     """
-    return _told_apart(_attached(_absorbed(_paired(_joined(_distinct(parts, problem), problem), problem))))
+    # What was joined may lie on another part, for it is longer.
+    joined = _distinct(_joined(_distinct(parts, problem), problem), problem)
+    return _told_apart(_attached(_absorbed(_paired(joined, problem))))
 
 
 def extent(part: Part) -> float:
