@@ -154,10 +154,12 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
 def _distinct(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     """Return parts without those that lie on another one: on a rough rule one branch may be followed twice.
 
-    Of two, the one stays whose ends are better known, or that was found first.
+    Of two, the one stays whose ends are better known, or that is longer.
     """
     found: list[Part] = []
-    for part in sorted(parts, key=lambda part: sum(end.kind in ("lost", "fold") for end in part.data.ends)):
+    for part in sorted(
+        parts, key=lambda part: (sum(end.kind in ("lost", "fold") for end in part.data.ends), -extent(part))
+    ):
         if not any(_lies_on(part, other, problem) for other in found):
             found.append(part)
     return [part for part in parts if any(part is one for one in found)]

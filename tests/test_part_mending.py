@@ -109,6 +109,13 @@ def test_long_parts_whose_lost_ends_touch_are_one(low, theta, joined):
             assert [end.kind for end in found[0].data.ends] == ["bound", "bound"]
 
 
+def test_what_lies_on_a_longer_part_is_dropped_in_whatever_order_they_come():
+    longer = part(SEMANTIC, (1.0, 3.0), ("fold", "lost"))
+    shorter = part(SEMANTIC, (1.0, 1.2), ("fold", "lost"))
+    for listed in ([longer, shorter], [shorter, longer]):
+        assert [one.data.reach for one in mended(listed, PROBLEM)] == [(1.0, 3.0)]
+
+
 @pytest.mark.parametrize("highest", [4.0, 25.0])
 def test_how_long_a_part_is_does_not_depend_on_the_range_asked_for(highest):
     assert extent(part(SEMANTIC, (1.0, highest), ("fold", "bound"))) == 3.0
