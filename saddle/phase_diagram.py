@@ -156,7 +156,7 @@ def solve_phase_diagram(
         "down" or "up": from which end of the interval solutions are looked for first.
     tolerance
         Requested relative accuracy of the channel's averages: the rule is chosen so that their own error estimate,
-        which is cautious, is about this; for two tokens and rank one never more than 1.5e-3, as curves break on rougher
+        which is cautious, is about this; for two tokens and rank one never more than 5e-4, as curves break on rougher
         rules. Transitions are located to better, on a finer rule. By default 2e-4 for two
         tokens and rank one; more tokens or columns get 2048 lines, whatever their accuracy, unless a tolerance is
         given.

@@ -29,8 +29,8 @@ LARGEST_CHANGE = 30.0
 # split, as with linear attention, they fall so slowly that no lattice would do.
 LARGEST_REFINEMENT = 10.0
 DEFAULT_TOLERANCE = 2e-4
-# Of a diagram's branches: which exist must not depend on steps of the averages.
-ROUGHEST = 1.5e-3
+# Of a diagram's branches: which exist must not depend on steps of the averages, and errors must cover.
+ROUGHEST = 5e-4
 
 
 def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:

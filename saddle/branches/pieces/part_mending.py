@@ -10,10 +10,11 @@ import numpy as np
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.problem import AttentionProblem, state_evaluation
+from saddle.branches.search.search_interval import HIGHEST
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.special_points.special_point import Event, EventKind
 
-__all__ = ["FRAGMENT", "mended"]
+__all__ = ["FRAGMENT", "extent", "mended"]
 
 # A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
 FRAGMENT = 0.1
@@ -27,6 +28,9 @@ AT_IT = 5e-3
 PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
+# Where both parts are long, how far apart their ends are, relatively; the same of two folds that are one, from which
+# two arms lead on; and how far apart the states there are, in natural units.
+TOUCHING, ONE_FOLD, ONE_STATE = 0.02, 2e-3, 0.1
 
 
 def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
@@ -39,23 +43,60 @@ def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
     problem
         The equations that they solve.
     """
-    return _told_apart(_attached(_absorbed(_joined(_distinct(parts, problem)))))
+    # What was joined may lie on another part, for it is longer.
+    joined = _distinct(_joined(_distinct(parts, problem), problem), problem)
+    return _told_apart(_attached(_absorbed(_paired(joined, problem))))
 
 
-def _joined(parts: list[Part]) -> list[Part]:
+def extent(part: Part) -> float:
+    """Return how long a part is in alpha, as far as the least interval searched: whatever range was asked for."""
+    low, high = part.data.reach
+    return min(high, HIGHEST) - low if low < HIGHEST < high else high - low
+
+
+def _joined(parts: list[Part], problem: AttentionProblem) -> list[Part]:
     """Return parts, short ones that a rough rule lost beside the end of a longer one joined to it."""
-    for short in sorted(parts, key=lambda part: part.data.reach[1] - part.data.reach[0]):
+    for short in sorted(parts, key=extent):
         for other in parts:
             if other is short or other.sector != short.sector or other.family != short.family:
                 continue
             if other.attracting != short.attracting:
                 continue
             for end in (0, 1):
-                whole = _with_short(other, short, end)
+                whole = _with_short(other, short, end, problem)
                 if whole is not None:
                     rest = [part for part in parts if part is not short and part is not other]
-                    return _joined([*rest, whole])
+                    return _joined([*rest, whole], problem)
     return parts
+
+
+def _paired(parts: list[Part], problem: AttentionProblem) -> list[Part]:
+    """Return parts, two folds that are one made one: on a rough rule each arm may have it for itself."""
+    for k, part in enumerate(parts):
+        for other in parts[k + 1 :]:
+            if (part.sector, part.family) != (other.sector, other.family):
+                continue
+            for end in (0, 1):
+                if not (_is_fold_alone(part, end, parts) and _is_fold_alone(other, end, parts)):
+                    continue
+                edge, away = part.data.reach[end], abs(part.data.reach[end] - other.data.reach[end])
+                apart = _apart(problem, part.data.states[-end], other.data.states[-end])
+                if away > ONE_FOLD * edge or apart > ONE_STATE:
+                    continue
+                noise, meets = other.meets[end], list(other.meets)
+                meets[end] = part.meets[end]
+                rest = [one for one in parts if one is not other]
+                joined = [*rest, replace(other, meets=(meets[0], meets[1]))]
+                return _paired([_without_event(one, noise) for one in joined], problem)
+    return parts
+
+
+def _apart(problem: AttentionProblem, state: np.ndarray, other: np.ndarray) -> float:
+    return distance(problem.space, problem.evolution.channel.variances, state, other)
+
+
+def _without_event(part: Part, noise: Event | None) -> Part:
+    return replace(part, events=tuple(event for event in part.events if event is not noise))
 
 
 def _attached(parts: Sequence[Part]) -> list[Part]:
@@ -79,10 +120,9 @@ def _attached(parts: Sequence[Part]) -> list[Part]:
                 ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), event
         data = replace(part.data, ends=(ends[0], ends[1]))
         found.append(replace(part, data=data, meets=(meets[0], meets[1])))
-    return [
-        replace(part, events=tuple(event for event in part.events if all(event is not one for one in noise)))
-        for part in found
-    ]
+    for fold in noise:
+        found = [_without_event(part, fold) for part in found]
+    return found
 
 
 def _is_fold_alone(part: Part, end: int, parts: Sequence[Part]) -> bool:
@@ -114,10 +154,12 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
 def _distinct(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     """Return parts without those that lie on another one: on a rough rule one branch may be followed twice.
 
-    Of two, the one stays whose ends are better known, or that was found first.
+    Of two, the one stays whose ends are better known, or that is longer.
     """
     found: list[Part] = []
-    for part in sorted(parts, key=lambda part: sum(end.kind in ("lost", "fold") for end in part.data.ends)):
+    for part in sorted(
+        parts, key=lambda part: (sum(end.kind in ("lost", "fold") for end in part.data.ends), -extent(part))
+    ):
         if not any(_lies_on(part, other, problem) for other in found):
             found.append(part)
     return [part for part in parts if any(part is one for one in found)]
@@ -201,13 +243,13 @@ def _absorbed(parts: list[Part]) -> list[Part]:
 def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
     """Return the fragments of a part's branch beside one of its ends: short, and lost, or joined to such by folds."""
     kind, edge = other.data.ends[end].kind, other.data.reach[end]
-    room = FRAGMENT * (other.data.reach[1] - other.data.reach[0])
+    room = FRAGMENT * extent(other)
     near = [
         part
         for part in parts
         if part is not other
         and (part.sector, part.family) == (other.sector, other.family)
-        and part.data.reach[1] - part.data.reach[0] < room
+        and extent(part) < room
         and min(abs(alpha - edge) for alpha in part.data.reach) < room
         # What lies well within the longer part's own reach is another arm.
         and (part.data.reach[1] < edge * (1.0 + BESIDE) if end == 0 else part.data.reach[0] > edge * (1.0 - BESIDE))
@@ -228,18 +270,24 @@ def _is_fold(event: Event | None) -> bool:
     return event is not None and event.kind is EventKind.FOLD
 
 
-def _with_short(other: Part, short: Part, end: int) -> Part | None:
+def _with_short(other: Part, short: Part, end: int, problem: AttentionProblem) -> Part | None:
     """Return a part continued beyond one of its ends by a short one; None where they are not one branch."""
     a, b = other.data, short.data
     if a.ends[end].kind != "lost" or b.ends[1 - end].kind != "lost":
         return None
     beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
     gap = (a.alpha[0] - b.alpha[-1]) if end == 0 else (b.alpha[0] - a.alpha[-1])
-    room = SHORT * (a.alpha[-1] - a.alpha[0])
-    if not beyond.any() or gap > room or b.alpha[-1] - b.alpha[0] > room:
+    room, edge = SHORT * extent(other), a.reach[end]
+    if not beyond.any():
         return None
     here, there = a.states[-end], b.states[beyond][end - 1]
-    if np.max(np.abs(here - there)) > JOINED * np.max(np.abs(here)):
+    if gap <= room and extent(short) <= room:
+        one = bool(np.max(np.abs(here - there)) <= JOINED * np.max(np.abs(here)))
+    else:
+        # Both long: where they overlap they are compared at the same alpha.
+        there = b.state(edge)[0] if b.reaches(edge) else there
+        one = abs(gap) <= TOUCHING * edge and _apart(problem, here, there) <= ONE_STATE
+    if not one:
         return None
 
     def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve
 from saddle.branches.families import Families
 from saddle.branches.pieces.curve_parts import Part, parts_of
-from saddle.branches.pieces.part_mending import FRAGMENT, mended
+from saddle.branches.pieces.part_mending import FRAGMENT, extent, mended
 from saddle.branches.search.sector_solver import canonical_signs
 from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.evaluation import StateEvaluation
@@ -133,9 +133,9 @@ def _is_fragment(part: Part, own: Sequence[Part]) -> bool:
         return False
     for other in own:
         first, last = other.data.reach
-        room = FRAGMENT * (last - first)
+        room = FRAGMENT * extent(other)
         beside = first - room < high and low < last + room
-        if other is not part and other.sector == part.sector and high - low < room and beside:
+        if other is not part and other.sector == part.sector and extent(part) < room and beside:
             return True
     return False
 

@@ -10,7 +10,7 @@ from replica import AttentionModel
 from saddle import LineRule
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.curve_parts import Part
-from saddle.branches.pieces.part_mending import mended
+from saddle.branches.pieces.part_mending import extent, mended
 from saddle.branches.pieces.pieces import _order
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
@@ -83,6 +83,44 @@ def test_a_fold_at_a_pitchfork_from_which_nothing_leads_on_is_noise(joins):
     assert semantic.data.ends[0].kind == ("fold" if joins else "pitchfork")
     assert semantic.meets[0] is (FOLD if joins else PITCHFORK)
     assert any(FOLD is event for one in found for event in one.events) is joins
+
+
+@pytest.mark.parametrize(("at", "theta", "one"), [(1.0001, 0.11, True), (1.02, 0.11, False), (1.0001, 0.2, False)])
+def test_two_folds_at_one_place_from_which_nothing_leads_on_are_one(at, theta, one):
+    twin = replace(FOLD, parameter=at)
+    upper = part(SEMANTIC, (1.0, 4.0), ("fold", "bound"), lambda a: -0.8 * a, events=[FOLD, twin])
+    lower = part(SEMANTIC, (at, 4.0), ("fold", "bound"), lambda a: -0.9 * a, theta, events=[FOLD, twin])
+    found = mended([replace(upper, meets=(FOLD, None)), replace(lower, meets=(twin, None))], PROBLEM)
+    assert [each.meets[0] is FOLD for each in found] == [True, one]
+    assert all(any(event is twin for event in each.events) is not one for each in found)
+
+
+@pytest.mark.parametrize(("low", "theta", "joined"), [
+    (1.99, 0.1, True), (2.01, 0.1, True), (2.2, 0.1, False), (1.99, 0.13, False)
+])  # fmt: skip
+def test_long_parts_whose_lost_ends_touch_are_one(low, theta, joined):
+    first = part(SEMANTIC, (1.0, 2.0), ("bound", "lost"))
+    second = part(SEMANTIC, (low, 4.0), ("lost", "bound"), theta=theta)
+    for listed in ([first, second], [second, first]):
+        found = mended(listed, PROBLEM)
+        assert len(found) == (1 if joined else 2)
+        if joined:
+            assert found[0].data.reach == (1.0, 4.0)
+            assert np.all(np.diff(found[0].data.alpha) > 0.0)
+            assert [end.kind for end in found[0].data.ends] == ["bound", "bound"]
+
+
+def test_what_lies_on_a_longer_part_is_dropped_in_whatever_order_they_come():
+    longer = part(SEMANTIC, (1.0, 3.0), ("fold", "lost"))
+    shorter = part(SEMANTIC, (1.0, 1.2), ("fold", "lost"))
+    for listed in ([longer, shorter], [shorter, longer]):
+        assert [one.data.reach for one in mended(listed, PROBLEM)] == [(1.0, 3.0)]
+
+
+@pytest.mark.parametrize("highest", [4.0, 25.0])
+def test_how_long_a_part_is_does_not_depend_on_the_range_asked_for(highest):
+    assert extent(part(SEMANTIC, (1.0, highest), ("fold", "bound"))) == 3.0
+    assert extent(part(SEMANTIC, (0.5, 2.0), ("fold", "lost"))) == 1.5
 
 
 @pytest.mark.parametrize("attracting", [False, True])
