@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from replica.common.checked_arguments import checked_items, quoted
-from replica.common.checked_values import count as integer
-from replica.common.checked_values import finite_number, positive, real_matrix
+from replica.common.checked_values import count as integer, finite_number, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
 
 __all__ = ["Spectrum", "SpectrumAtom", "gram_factor"]

@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 import sympy as sp
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from replica import AttentionModel, softmax_attention
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram

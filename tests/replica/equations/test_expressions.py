@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from replica.algebra.differentiation import partial_derivative, symbols_of
 from replica.algebra.inverse_matrices import sweep_stages, symmetric_symbols

@@ -15,9 +15,7 @@ import pytest
 from replica import AttentionModel
 from replica.quantities.structure import ModelStructure
 from saddle.averages.parameters import parameter_vector
-from saddle.kernel import cache_folder as cache_folder_module
-from saddle.kernel import kernel as kernel_module
-from saddle.kernel import key as kernel_key
+from saddle.kernel import cache_folder as cache_folder_module, kernel as kernel_module, key as kernel_key
 from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder
 from saddle.kernel.kernel import Kernel, load_kernel
 
