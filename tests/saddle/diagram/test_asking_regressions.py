@@ -154,7 +154,9 @@ def test_a_branch_too_steep_to_be_entered_at_its_pitchfork_is_found_further_on()
         positional_matrix=((0.914618716245472, 0.08538128375452803), (0.8068099554345801, 0.19319004456541988)),
         positional_encoding=(1.0, -1.0),
     )  # fmt: skip
-    diagram = solve_phase_diagram(model, alpha=(0.05, 3.5), points=2, tolerance=1e-2)
+    # Rougher than any that a tolerance gets.
+    rule = LineRule(teacher_spacing=0.618, common_spacing=0.7307, reach=4.983)
+    diagram = solve_phase_diagram(model, alpha=(0.05, 3.5), points=2, rule=rule)
     assert [phase.branch for phase in diagram.phases] == ["agnostic", "semantic"]
     # By how little the minimum jumps, if at all, no rough rule tells: finer ones do at 3.3725.
     assert [t.kind for t in diagram.everywhere] == ["pitchfork"]
