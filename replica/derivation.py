@@ -23,11 +23,8 @@ from replica.theory import Theory
 __all__ = ["Derivation", "derive"]
 
 
-class Derivation(Theory):
-    """From a model to its saddle-point equations, to be printed and checked.
-
-    Attributes are those of :class:`replica.theory.Theory`.
-    """
+class Derivation(Theory):  # noqa: D101
+    __doc__ = Theory.__doc__
 
     @cached_property
     def latex_names(self) -> Mapping[sp.Symbol, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +23,6 @@ from replica.steps import free_entropy, limits, replicas, saddle_point
 from replica.steps.step import DerivationStep
 from replica.symmetry.reduced_system import InvariantSubspace, find_subspaces
 from replica.symmetry.symmetries import SymmetryGroup, find_symmetries
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Theory"]
 

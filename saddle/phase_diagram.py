@@ -13,6 +13,7 @@ from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import LINEAR, DiagramContents
+from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 
 if TYPE_CHECKING:
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["PhaseDiagram", "solve_phase_diagram"]
 
 
-class PhaseDiagram(DiagramContents):
-    """Branches, transitions and baseline of one model over a range of sample complexities; draws, reports, keeps them.
-
-    Attributes are those of :class:`saddle.diagram.contents.DiagramContents`.
-    """
+class PhaseDiagram(DiagramContents):  # noqa: D101
+    __doc__ = DiagramContents.__doc__
 
     @classmethod
     def of(cls, contents: DiagramContents) -> PhaseDiagram:
@@ -182,7 +180,5 @@ def solve_phase_diagram(
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
     """
-    contents = solve_contents(
-        model, alpha, points=points, sweep=sweep, tolerance=tolerance, rule=rule, threads=threads, progress=progress
-    )
-    return PhaseDiagram.of(contents)
+    arguments = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
+    return PhaseDiagram.of(solve_contents(model, arguments))

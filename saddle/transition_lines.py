@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["TransitionLines", "solve_transition_lines"]
 
 
-class TransitionLines(LinesContents):
-    """Lines of transitions over one parameter of a model, to be drawn and kept.
-
-    Attributes are those of :class:`saddle.diagram.lines.contents.LinesContents`.
-    """
+class TransitionLines(LinesContents):  # noqa: D101
+    __doc__ = LinesContents.__doc__
 
     @classmethod
     def of(cls, contents: LinesContents) -> TransitionLines:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from replica.model.spectrum import Spectrum
 from replica.quantities.names import eigenvalue_name, moment_name
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "atom_values",

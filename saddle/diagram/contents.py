@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +20,6 @@ from saddle.diagram.solve_arguments import checked_baselines
 from saddle.transitions.baseline_crossing import Crossing, find_crossing
 from saddle.transitions.global_minimum import Phase, find_phases
 from saddle.transitions.transition import Transition
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LINEAR", "DiagramContents", "known_phases"]
 

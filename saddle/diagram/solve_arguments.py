@@ -6,7 +6,7 @@ Each function returns plain values, or raises an ``InvalidArgument`` that names 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,8 @@ from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.rule_arguments import ALPHA_RANGE, checked_threads, checked_tolerance, fitting_rule
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = [
-    "SolveArguments",  "checked_alpha_range", "checked_baselines",
-    "checked_grid", "checked_points",  "checked_solve",
+    "SolveArguments", "checked_alpha_range", "checked_baselines", "checked_grid", "checked_points", "checked_solve",
 ]  # fmt: skip
 
 MOST_POINTS = 10**6

@@ -9,11 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines import linear_positional
-from replica.common.numeric_errors import numpy_defaults
 from replica.common.stages import stage
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
-from saddle.averages.rules.outer import OuterRule
 from saddle.branches.assembly import assemble_branches
 from saddle.branches.branch import Branch
 from saddle.branches.families import Families, find_families, follow, look_again
@@ -25,11 +23,11 @@ from saddle.diagram.audit import Audit, audit_places, audited
 from saddle.diagram.contents import LINEAR, DiagramContents, known_phases
 from saddle.diagram.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
 from saddle.diagram.rule_choice import rule_for_range
-from saddle.diagram.solve_arguments import checked_solve
+from saddle.diagram.solve_arguments import SolveArguments
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.baseline_crossing import find_crossing
-from saddle.transitions.bifurcations import find_bifurcations, told_from_births
-from saddle.transitions.first_order import alpha_c_of, find_first_order
+from saddle.transitions.bifurcations import find_bifurcations
+from saddle.transitions.first_order import alpha_c_of, find_first_order, told_from_births
 from saddle.transitions.transition import Transition
 
 __all__ = ["solve_contents"]
@@ -52,21 +50,9 @@ def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray
     return grid
 
 
-@numpy_defaults
-def solve_contents(
-    model: AttentionModel,
-    alpha: Sequence[float] = (0.01, 3.0),
-    *,
-    points: int | Sequence[float] = 48,
-    sweep: str = "down",
-    tolerance: float | None = None,
-    rule: OuterRule | None = None,
-    threads: int = 0,
-    progress: bool = False,
-) -> DiagramContents:
+def solve_contents(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:
     """Solve for what a phase diagram contains; see :func:`saddle.solve_phase_diagram`."""
-    checked = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
-    alpha, points, sweep, tolerance, rule, threads, progress = checked
+    alpha, points, sweep, tolerance, rule, threads, progress = arguments
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])
     if rule is None:
@@ -183,15 +169,15 @@ def _locate(
     """Locate all transitions on the curves, wherever they are, and keep those in the range asked for."""
     reasons = {}
     listed = list(branches.values())
-    report("first-order transitions")
-    with stage("locate first-order transitions"):
-        first_order = find_first_order(listed, *searched)
-    alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
     report("pitchforks and folds")
     with stage("sharpen pitchforks and folds"):
         found = [*find_bifurcations(evolution, pieces), *onsets(null, listed)]
     bifurcations = sorted(found, key=lambda transition: transition.alpha)
-    jumps = told_from_births(first_order.of_the_minimum, bifurcations)
+    report("first-order transitions")
+    with stage("locate first-order transitions"):
+        first_order = told_from_births(find_first_order(listed, *searched), bifurcations)
+    alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
+    jumps = first_order.of_the_minimum
     everywhere = (*jumps, *bifurcations)
     report("alpha_l")
     phases = known_phases(listed, everywhere, searched, audit)

@@ -16,10 +16,7 @@ from saddle.transitions.equations import Fold, Pitchfork, TransitionEquations
 from saddle.transitions.sharpening import locate
 from saddle.transitions.transition import CRITICALITY, Transition, transition_points
 
-__all__ = [
-    "find_bifurcations",
-    "told_from_births",
-]
+__all__ = ["find_bifurcations"]
 
 # Relative distance from a pitchfork at which a branch that was lost may be the one that is born there.
 BESIDE = 0.1
@@ -106,20 +103,6 @@ def _gap_at(event: Event, pieces: Sequence[Piece]) -> float:
         if met is event and end.kind == "pitchfork"
     ]
     return max((abs(alpha - event.parameter) for alpha in ends), default=0.0)
-
-
-def told_from_births(jumps: Sequence[Transition], bifurcations: Sequence[Transition]) -> tuple[Transition, ...]:
-    """Return first-order transitions without those that are a pitchfork between the same branches, to its error.
-
-    Where a rule does not show how a nearly vertical branch begins, it does not show either by how little its minimum
-    jumps, if at all: the pitchfork, with its error, is what is known.
-    """
-    births = [t for t in bifurcations if t.kind == "pitchfork"]
-    return tuple(
-        jump
-        for jump in jumps
-        if not any(set(t.between) == set(jump.between) and abs(t.alpha - jump.alpha) <= t.error for t in births)
-    )
 
 
 def _lost_beside(event: Event, sector: Sector, pieces: Sequence[Piece]) -> str:

@@ -26,7 +26,7 @@ from saddle.transitions.global_minimum import APART, first_to_leave, highest, sa
 from saddle.transitions.sharpening import FLOOR, LocatedTransition, locate
 from saddle.transitions.transition import Transition, point_of, transition_points
 
-__all__ = ["FirstOrder", "alpha_c_of", "find_first_order", "rough_crossings"]
+__all__ = ["FirstOrder", "alpha_c_of", "find_first_order", "rough_crossings", "told_from_births"]
 
 # Distance in natural units below which two solutions count as one, and within which a solution is on its curve.
 ALIKE, ON_CURVE = 1e-3, 0.1
@@ -110,6 +110,24 @@ def find_first_order(branches: Sequence[OnCurve], low: float, high: float) -> Fi
             jumps += [transition] if lowest else []
             attractors += [transition] if competing else []
     return FirstOrder(*(tuple(sorted(found, key=lambda t: t.alpha)) for found in (jumps, attractors)))
+
+
+def told_from_births(found: FirstOrder, bifurcations: Sequence[Transition]) -> FirstOrder:
+    """Return first-order transitions without those that are a pitchfork between the same branches, to its error.
+
+    Where a rule does not show how a nearly vertical branch begins, it does not show either by how little its minimum
+    jumps, if at all: the pitchfork, with its error, is what is known.
+    """
+    births = [t for t in bifurcations if t.kind == "pitchfork"]
+
+    def told(jumps: tuple[Transition, ...]) -> tuple[Transition, ...]:
+        return tuple(
+            jump
+            for jump in jumps
+            if not any(set(t.between) == set(jump.between) and abs(t.alpha - jump.alpha) <= t.error for t in births)
+        )
+
+    return FirstOrder(told(found.of_the_minimum), told(found.between_attractors))
 
 
 def alpha_c_of(

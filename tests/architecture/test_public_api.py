@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from dataclasses import fields
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_what_is_exported_is_there_and_documented(package):
         assert name in dir(module)
         # A mapping has no text of its own; the page has it from the source.
         assert value.__doc__ or name == "BASELINES", name
+
+
+@pytest.mark.parametrize(("package", "door"), [
+    ("replica", "Derivation"),
+    ("saddle", "PhaseDiagram"),
+    ("saddle", "TransitionLines"),
+    ("validation", "TheoryComparison"),
+])  # fmt: skip
+def test_doors_say_what_they_hold(package, door):
+    value = getattr(importlib.import_module(package), door)
+    assert value.__doc__ == value.__mro__[1].__doc__
+    assert all(field.name in value.__doc__ for field in fields(value)), door
+    assert f":: {package}.{door}\n   :inherited-members:" in (ROOT / "docs/api.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("package", ["replica", "baselines", "saddle", "validation"])

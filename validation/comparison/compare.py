@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from replica.common.checked_arguments import checked_instance, checked_items
 from replica.common.numeric_errors import numpy_defaults
 from saddle import PhaseDiagram
+from validation.comparison.contents import ComparisonContents
+from validation.comparison.figures import plot_comparison
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import theory_point
+from validation.comparison.verdict import disagreements, table, verdict
 from validation.simulation.run_grid import simulate_runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-from validation.comparison.contents import ComparisonContents
-from validation.comparison.figures import plot_comparison
-from validation.comparison.verdict import disagreements, table, verdict
 
 __all__ = ["INTO_THE_BASIN", "TheoryComparison", "compare_with_theory"]
 
@@ -28,11 +27,8 @@ INTO_THE_BASIN: Mapping[str, Any] = MappingProxyType({"method": "gradient-descen
 """How a minimum near a start is reached: as far as gradient descent leads in 200 steps, then by L-BFGS."""
 
 
-class TheoryComparison(ComparisonContents):
-    """Simulations beside theory: judged, tabulated, drawn.
-
-    Attributes are those of :class:`validation.comparison.contents.ComparisonContents`.
-    """
+class TheoryComparison(ComparisonContents):  # noqa: D101
+    __doc__ = ComparisonContents.__doc__
 
     @property
     def agrees(self) -> bool:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from replica.quantities.layout import Layout
 from saddle import PhaseDiagram
 from validation.comparison.theory_points import TheoryPoint
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ComparisonContents"]
 

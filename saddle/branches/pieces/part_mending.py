@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.branches.branch_curve import CurveEnd
+from saddle.branches.pieces.continued_parts import continued, extent, is_longer
 from saddle.branches.pieces.curve_parts import Part
+from saddle.branches.pieces.double_parts import distinct
 from saddle.branches.problem import AttentionProblem, state_evaluation
-from saddle.branches.search.search_interval import HIGHEST
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.special_points.special_point import Event, EventKind
 
-__all__ = ["FRAGMENT", "extent", "mended"]
+__all__ = ["FRAGMENT", "mended"]
 
 # A piece that was lost, and is so much shorter than another one of its sector beside it, is a fragment of that.
 FRAGMENT = 0.1
@@ -24,8 +25,6 @@ SHORT = 0.02
 BESIDE, FADED = 0.05, 0.5
 # So close to it a branch that is nearly vertical is lost with whatever overlap.
 AT_IT = 5e-3
-# Places at which two parts are compared, and the distance in natural units of solutions that are one.
-PLACES, IDENTICAL = 5, 5e-3
 # Relative difference of states on both sides of a gap in one branch.
 JOINED = 0.3
 # Where both parts are long, how far apart their ends are, relatively; the same of two folds that are one, from which
@@ -44,14 +43,8 @@ def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
         The equations that they solve.
     """
     # What was joined may lie on another part, for it is longer.
-    joined = _distinct(_joined(_distinct(parts, problem), problem), problem)
+    joined = distinct(_joined(distinct(parts, problem), problem), problem)
     return _told_apart(_attached(_absorbed(_paired(joined, problem))))
-
-
-def extent(part: Part) -> float:
-    """Return how long a part is in alpha, as far as the least interval searched: whatever range was asked for."""
-    low, high = part.data.reach
-    return min(high, HIGHEST) - low if low < HIGHEST < high else high - low
 
 
 def _joined(parts: list[Part], problem: AttentionProblem) -> list[Part]:
@@ -63,7 +56,7 @@ def _joined(parts: list[Part], problem: AttentionProblem) -> list[Part]:
             if other.attracting != short.attracting:
                 continue
             for end in (0, 1):
-                whole = _with_short(other, short, end, problem)
+                whole = _continued_by(other, short, end, problem)
                 if whole is not None:
                     rest = [part for part in parts if part is not short and part is not other]
                     return _joined([*rest, whole], problem)
@@ -151,20 +144,6 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
     return min(near, key=lambda item: item[0])[1] if near else None
 
 
-def _distinct(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
-    """Return parts without those that lie on another one: on a rough rule one branch may be followed twice.
-
-    Of two, the one stays whose ends are better known, or that is longer.
-    """
-    found: list[Part] = []
-    for part in sorted(
-        parts, key=lambda part: (sum(end.kind in ("lost", "fold") for end in part.data.ends), -extent(part))
-    ):
-        if not any(_lies_on(part, other, problem) for other in found):
-            found.append(part)
-    return [part for part in parts if any(part is one for one in found)]
-
-
 def _told_apart(parts: list[Part]) -> list[Part]:
     """Return parts without those that no pitchfork or fold connects to anything, and no free entropy tells from others.
 
@@ -192,20 +171,6 @@ def _is_within_error(part: Part, parts: Sequence[Part]) -> bool:
         ):
             return True
     return False
-
-
-def _lies_on(part: Part, other: Part, problem: AttentionProblem) -> bool:
-    """Whether a part has the same solutions as another one, over most of its reach."""
-    if (part.sector, part.family) != (other.sector, other.family):
-        return False
-    places = np.geomspace(*part.data.reach, PLACES + 2)[1:-1]
-    space, variances = problem.space, problem.evolution.channel.variances
-    same = [
-        other.data.reaches(float(alpha))
-        and distance(space, variances, part.data.state(float(alpha))[0], other.data.state(float(alpha))[0]) < IDENTICAL
-        for alpha in places
-    ]
-    return sum(same) > PLACES // 2
 
 
 def _absorbed(parts: list[Part]) -> list[Part]:
@@ -270,36 +235,18 @@ def _is_fold(event: Event | None) -> bool:
     return event is not None and event.kind is EventKind.FOLD
 
 
-def _with_short(other: Part, short: Part, end: int, problem: AttentionProblem) -> Part | None:
+def _continued_by(other: Part, short: Part, end: int, problem: AttentionProblem) -> Part | None:
     """Return a part continued beyond one of its ends by a short one; None where they are not one branch."""
     a, b = other.data, short.data
-    if a.ends[end].kind != "lost" or b.ends[1 - end].kind != "lost":
+    if b.ends[1 - end].kind != "lost" or not is_longer(short, other, end):
         return None
-    beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
     gap = (a.alpha[0] - b.alpha[-1]) if end == 0 else (b.alpha[0] - a.alpha[-1])
     room, edge = SHORT * extent(other), a.reach[end]
-    if not beyond.any():
-        return None
-    here, there = a.states[-end], b.states[beyond][end - 1]
+    here, there = a.states[-end], b.states[b.alpha < edge if end == 0 else b.alpha > edge][end - 1]
     if gap <= room and extent(short) <= room:
         one = bool(np.max(np.abs(here - there)) <= JOINED * np.max(np.abs(here)))
     else:
         # Both long: where they overlap they are compared at the same alpha.
         there = b.state(edge)[0] if b.reaches(edge) else there
         one = abs(gap) <= TOUCHING * edge and _apart(problem, here, there) <= ONE_STATE
-    if not one:
-        return None
-
-    def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.concatenate([first, second[beyond]] if end else [second[beyond], first])
-
-    arrays = ("alpha", "states", "tangents", "free_entropy", "average_envelope", "test_error", "test_error_slope")
-    ends, vanishing, meets = list(a.ends), list(a.vanishing), list(other.meets)
-    ends[end], vanishing[end], meets[end] = b.ends[end], b.vanishing[end], short.meets[end]
-    curve = BranchCurve(
-        **{name: both(getattr(a, name), getattr(b, name)) for name in arrays},
-        ends=(ends[0], ends[1]),
-        vanishing=(vanishing[0], vanishing[1]),
-    )
-    events = (*other.events, *short.events)
-    return replace(other, data=curve, meets=(meets[0], meets[1]), events=events)
+    return continued(other, short, end) if one else None

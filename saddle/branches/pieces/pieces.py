@@ -17,8 +17,9 @@ from replica.symmetry.sectors import FAMILIES, Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve
 from saddle.branches.families import Families
+from saddle.branches.pieces.continued_parts import extent
 from saddle.branches.pieces.curve_parts import Part, parts_of
-from saddle.branches.pieces.part_mending import FRAGMENT, extent, mended
+from saddle.branches.pieces.part_mending import FRAGMENT, mended
 from saddle.branches.search.sector_solver import canonical_signs
 from saddle.continuation.special_points.special_point import Event, EventKind
 from saddle.state_evolution.evaluation import StateEvaluation

@@ -79,9 +79,9 @@ class Search:
         """Return the events of a segment, in order."""
         strict = replace(self, outside=LITTLE)
         found = strict._searched(segment, beside, halvings)
-        if all(event.resolved for event in found):
+        if all(event.outcome is not Outcome.LOST for event in found):
             return found
-        # A rule's noise may move what lies at the segment's end out of it.
+        # It was located outside: a rule's noise may move what lies at the segment's end.
         return self._searched(segment, beside, halvings)
 
     def _searched(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[Event]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.contents import DiagramContents
+from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 from saddle.transitions.global_minimum import Phase
 
@@ -109,7 +110,7 @@ def solve_columns(
             continue
         report(f"phases at {over} = {value:.4f}")
         changed = dataclasses.replace(model, **{over: value})
-        diagram = solve_contents(changed, alpha, points=2, tolerance=TOLERANCE, threads=threads)
+        diagram = solve_contents(changed, checked_solve(changed, alpha, tolerance=TOLERANCE, threads=threads))
         if not diagram.complete:
             complete = False
             break

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replica.common.checked_arguments import checked_items
-from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import DiagramContents
@@ -29,20 +28,19 @@ DEFAULT_TRANSITIONS = (
 )
 
 
-@numpy_defaults
 def solve_lines(
     model: AttentionModel,
-    over: str = "omega",
-    between: Sequence[float] = (0.0, 0.5),
+    over: str,
+    between: Sequence[float],
     *,
-    transitions: Sequence[str] = DEFAULT_TRANSITIONS,
-    points: int = 40,
-    alpha: Sequence[float] = (0.01, 3.0),
-    highest_alpha: float = 10.0,
-    tolerance: float | None = None,
-    rule: OuterRule | None = None,
-    threads: int = 0,
-    progress: bool = False,
+    transitions: Sequence[str],
+    points: int,
+    alpha: Sequence[float],
+    highest_alpha: float,
+    tolerance: float | None,
+    rule: OuterRule | None,
+    threads: int,
+    progress: bool,
 ) -> LinesContents:
     """Solve for several lines; see :func:`saddle.solve_transition_lines`."""
     names = list(dict.fromkeys(checked_items("transitions", transitions, "a sequence of names of transitions")))
@@ -61,9 +59,7 @@ def solve_lines(
     complete = True
     try:
         if low <= getattr(model, over) <= high:
-            diagram = solve_contents(
-                model, alpha, points=START_POINTS, tolerance=tolerance, rule=rule, threads=threads, progress=progress
-            )
+            diagram = solve_contents(model, checked._replace(points=START_POINTS))
             complete = diagram.complete
         for name in names if complete else ():
             lines[name] = solve_transition_line(

@@ -15,7 +15,7 @@ from saddle.averages.rules.rule_arguments import checked_alpha
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.branches.problem import LINE_PARAMETERS
 from saddle.diagram.contents import DiagramContents
-from saddle.diagram.solve_arguments import checked_points
+from saddle.diagram.solve_arguments import checked_points, checked_solve
 from saddle.diagram.solving import solve_contents
 from saddle.transitions.baseline_crossing import errors_of_baseline
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
@@ -100,9 +100,8 @@ def find_start(
         solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
         if solved is None:
             changed = dataclasses.replace(model, **{over: value})
-            solved = solve_contents(
-                changed, alpha, points=START_POINTS, rule=rule, tolerance=tolerance, threads=threads
-            )
+            arguments = checked_solve(changed, alpha, START_POINTS, rule=rule, tolerance=tolerance, threads=threads)
+            solved = solve_contents(changed, arguments)
         crossing = solved.crossing(name) if name in BASELINES else None
         transition = solved.transitions.get(name) if crossing is None else crossing.transition
         if transition is not None and transition.points:

@@ -9,8 +9,9 @@ import pytest
 from replica import AttentionModel
 from saddle import LineRule
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
+from saddle.branches.pieces.continued_parts import extent
 from saddle.branches.pieces.curve_parts import Part
-from saddle.branches.pieces.part_mending import extent, mended
+from saddle.branches.pieces.part_mending import mended
 from saddle.branches.pieces.pieces import _order
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
@@ -108,6 +109,24 @@ def test_long_parts_whose_lost_ends_touch_are_one(low, theta, joined):
             assert found[0].data.reach == (1.0, 4.0)
             assert np.all(np.diff(found[0].data.alpha) > 0.0)
             assert [end.kind for end in found[0].data.ends] == ["bound", "bound"]
+
+
+@pytest.mark.parametrize("at", [1.001, 1.02])
+def test_of_a_branch_followed_twice_all_is_kept_that_is_known(at):
+    other = replace(PITCHFORK, parameter=at)
+    whole = part(AGNOSTIC, (0.11, 4.0), ("lost", "bound"), events=[other])
+    double = part(AGNOSTIC, (0.1, 1.5), ("bound", "lost"), events=[PITCHFORK])
+    child = replace(
+        part(SEMANTIC, (1.0, 4.0), ("pitchfork", "bound"), lambda a: -0.9 * a), meets=(PITCHFORK, None)
+    )  # fmt: skip
+    for listed in ([whole, double, child], [double, whole, child]):
+        found = {one.family: one for one in mended(listed, PROBLEM)}
+        assert len(found) == 2
+        assert found["agnostic"].data.reach == (0.1, 4.0)
+        assert [end.kind for end in found["agnostic"].data.ends] == ["bound", "bound"]
+        # One pitchfork where both have it at one place, two where not; the branch is born on what is kept.
+        assert len(found["agnostic"].events) == (1 if at < 1.01 else 2)
+        assert any(found["semantic"].meets[0] is event for event in found["agnostic"].events)
 
 
 def test_what_lies_on_a_longer_part_is_dropped_in_whatever_order_they_come():
