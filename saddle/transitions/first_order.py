@@ -18,7 +18,7 @@ from saddle.branches.branch_curve import OnCurve
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.null.on_rule import null_averages, null_ratio
 from saddle.branches.null.solution import NULL_FAMILY
-from saddle.branches.search.solution_identity import distance
+from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.outcomes import SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.equations import EqualFreeEntropies
@@ -242,7 +242,7 @@ def _exceeds_its_error(
     scale: np.ndarray,
     run: Sequence[int],
 ) -> bool:
-    """Whether a difference of one sign, over places next to each other, is larger somewhere than the rule's error."""
+    """Whether a difference of one sign, over places next to each other, is clearly larger than the rule's error."""
     if not run:
         return False
     largest = max(run, key=lambda k: abs(difference[k]) / scale[k])
@@ -261,7 +261,8 @@ def _exceeds_its_error(
     rows = [own.differences[:, own.columns.envelope] for own in averages if own is not None]
     outer = next(own.outer for own in averages if own is not None)
     error = pair[0].alpha * float(outer.error(rows[1] - rows[0]))
-    return abs(_difference_of(first, second, pair)) > error
+    # Solved it may be another than interpolated between nodes.
+    return _difference_of(first, second, pair) * np.sign(difference[largest]) > ERRORS_APART * error
 
 
 def _averages_on_the_rule(
