@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from replica.symmetry.sectors import Sector
 from saddle.branches.branch_curve import CurveEnd
 from saddle.branches.pieces.continued_parts import continued, extent, is_longer
 from saddle.branches.pieces.curve_parts import Part
@@ -23,6 +24,8 @@ FRAGMENT = 0.1
 SHORT = 0.02
 # How close to a pitchfork, relatively, a branch is lost that ends there, and what is left of its overlaps, at most.
 BESIDE, FADED = 0.05, 0.5
+# Further from it one whose overlaps squared go to zero there, to such a part of the distance.
+FURTHER, EXTRAPOLATED = 0.2, 0.3
 # So close to it a branch that is nearly vertical is lost with whatever overlap.
 AT_IT = 5e-3
 # Relative difference of states on both sides of a gap in one branch.
@@ -44,7 +47,7 @@ def mended(parts: list[Part], problem: AttentionProblem) -> list[Part]:
     """
     # What was joined may lie on another part, for it is longer.
     joined = distinct(_joined(distinct(parts, problem), problem), problem)
-    return _told_apart(_attached(_absorbed(_paired(joined, problem))))
+    return _told_apart(_attached(_absorbed(_paired(joined, problem)), problem))
 
 
 def _joined(parts: list[Part], problem: AttentionProblem) -> list[Part]:
@@ -92,7 +95,7 @@ def _without_event(part: Part, noise: Event | None) -> Part:
     return replace(part, events=tuple(event for event in part.events if event is not noise))
 
 
-def _attached(parts: Sequence[Part]) -> list[Part]:
+def _attached(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     """Return parts, lost ends next to a pitchfork that nobody claims attached to it, if their overlaps vanish there.
 
     On a rough rule a branch is lost a little before the pitchfork at which what breaks the symmetry has vanished; at
@@ -106,7 +109,7 @@ def _attached(parts: Sequence[Part]) -> list[Part]:
         ends, meets = list(part.data.ends), list(part.meets)
         for end in (0, 1):
             alone = _is_fold_alone(part, end, parts)
-            event = _pitchfork_beside(part, end, parts) if alone or ends[end].kind == "lost" else None
+            event = _pitchfork_beside(part, end, parts, problem) if alone or ends[end].kind == "lost" else None
             if event is not None and not any(event is other for other in claimed):
                 claimed.append(event)
                 noise += [fold for fold in (meets[end],) if fold is not None]
@@ -124,14 +127,15 @@ def _is_fold_alone(part: Part, end: int, parts: Sequence[Part]) -> bool:
     return _is_fold(fold) and all(fold is not met for other in parts if other is not part for met in other.meets)
 
 
-def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | None:
+def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part], problem: AttentionProblem) -> Event | None:
     """Return the pitchfork, on a branch of higher symmetry, that breaks it to a part's sector next to its lost end."""
     edge, free = part.data.reach[end], set(part.sector.free)
     broken = list(part.sector.broken)
     sizes = np.linalg.norm(part.data.states[:, broken], axis=1)
     if not broken:
         return None
-    room = BESIDE if sizes[-end] <= FADED * np.max(sizes) else AT_IT
+    faded = bool(sizes[-end] <= FADED * np.max(sizes))
+    room = BESIDE if faded else AT_IT
     near = []
     for parent in parts:
         for event in parent.events:
@@ -139,7 +143,9 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part]) -> Event | No
                 continue
             directions = set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))))
             away = abs(event.parameter - edge)
-            if set(parent.sector.free) | directions == free and away < room * edge:
+            if set(parent.sector.free) | directions != free:
+                continue
+            if away < room * edge or (faded and away < FURTHER * edge and _vanishes_at(event, part, end, problem)):
                 near.append((away, event))
     return min(near, key=lambda item: item[0])[1] if near else None
 
@@ -229,6 +235,26 @@ def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
         return found
     # A fold joins two parts: one alone is the rule's noise, too.
     return found if _is_fold_alone(other, end, parts) else []
+
+
+def _vanishes_at(event: Event, part: Part, end: int, problem: AttentionProblem) -> bool:
+    """Whether what breaks the symmetry goes to zero at a pitchfork, as its square root, beyond a part's end.
+
+    Beside the weights, that is, which may be about to vanish themselves.
+    """
+    edge = part.data.reach[end]
+    gap = event.parameter - edge
+    # As far into the part as the pitchfork is out of it.
+    if gap == 0.0 or not part.data.reaches(edge - gap):
+        return False
+    here, further = (_broken_share(part.data.state(at)[0], part.sector, problem) for at in (edge, edge - gap))
+    return further > here and abs(here / (further - here) - 1.0) <= EXTRAPOLATED
+
+
+def _broken_share(state: np.ndarray, sector: Sector, problem: AttentionProblem) -> float:
+    """Return the square of what breaks the symmetry, beside q."""
+    q = problem.space.matrices(state, "self_overlap")
+    return float(np.sum(state[list(sector.broken)] ** 2) / np.trace(q, axis1=1, axis2=2).sum())
 
 
 def _is_fold(event: Event | None) -> bool:

@@ -67,6 +67,17 @@ def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
     assert (found["semantic"].meets[0] is PITCHFORK) is attached
 
 
+@pytest.mark.parametrize(("edge", "zero", "attached"), [
+    (1.1, 1.0, True), (1.15, 1.03, True), (1.15, 0.9, False), (1.15, 1.1, False), (1.3, 1.0, False)
+])  # fmt: skip
+def test_a_branch_lost_further_off_is_born_where_its_overlap_squared_vanishes(edge, zero, attached):
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
+    theta = 0.1 * np.sqrt(np.linspace(edge, 4.0, 12) - zero)
+    child = part(SEMANTIC, (edge, 4.0), ("lost", "bound"), lambda a: -0.9 * a, theta)
+    found = {one.sector.family: one for one in mended([parent, child], PROBLEM)}
+    assert found["semantic"].data.ends[0].kind == ("pitchfork" if attached else "lost")
+
+
 FOLD = replace(PITCHFORK, kind=EventKind.FOLD, block=None)
 
 
