@@ -15,6 +15,7 @@ from .diagram.audit import Audit as Audit, AuditPoint as AuditPoint
 from .diagram.lines.ends import LineEnd as LineEnd
 from .diagram.lines.line import TransitionLine as TransitionLine
 from .diagram.lines.tracing import solve_transition_line as solve_transition_line
+from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule
 from .phase_diagram import PhaseDiagram as PhaseDiagram, solve_phase_diagram as solve_phase_diagram
 from .state_evolution.evaluation import (

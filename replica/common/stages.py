@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-__all__ = ["stage", "told"]
+__all__ = ["recorded", "stage", "told"]
 
 LOGGER = logging.getLogger("attention_phase")
+# Of the work that goes on here: work in another thread or task has its own.
+RECORDS: ContextVar[tuple[dict[str, float], ...]] = ContextVar("records", default=())
 
 
 @contextmanager
@@ -27,3 +30,16 @@ def stage(what: str) -> Iterator[None]:
 def told(what: str, seconds: float) -> None:
     """Tell how many seconds a stage took."""
     LOGGER.info("%s: %.3f s", what, seconds)
+    for record in RECORDS.get():
+        record[what] = record.get(what, 0.0) + seconds
+
+
+@contextmanager
+def recorded() -> Iterator[Mapping[str, float]]:
+    """Keep the seconds of all stages that end in the block, those of one name added up."""
+    record: dict[str, float] = {}
+    token = RECORDS.set((*RECORDS.get(), record))
+    try:
+        yield record
+    finally:
+        RECORDS.reset(token)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
 from saddle.diagram.audit import Audit
 from saddle.diagram.minimum_continuity import without_jumps
+from saddle.diagram.provenance import Provenance
 from saddle.diagram.solve_arguments import checked_baselines
 from saddle.transitions.baseline_crossing import Crossing, find_crossing
 from saddle.transitions.global_minimum import Phase, find_phases
@@ -83,6 +84,8 @@ class DiagramContents:
         alpha asked for may extend it.
     everywhere
         First-order transitions of the global minimum and bifurcations over all of this interval.
+    provenance
+        Versions, a digest of the equations, what was asked, and seconds by stage; two diagrams are compared without.
     """
 
     model: AttentionModel
@@ -99,6 +102,7 @@ class DiagramContents:
     audit: Audit = Audit()
     searched: tuple[float, float] = (0.0, float("inf"))
     everywhere: tuple[Transition, ...] = ()
+    provenance: Provenance = field(default=Provenance(), compare=False)
 
     @property
     def transitions(self) -> dict[str, Transition]:

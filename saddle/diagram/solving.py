@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from baselines import linear_positional
-from replica.common.stages import stage
+from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
 from saddle.branches.assembly import assemble_branches
@@ -22,6 +22,7 @@ from saddle.branches.search.search_interval import search_interval
 from saddle.diagram.audit import Audit, audit_places, audited
 from saddle.diagram.contents import LINEAR, DiagramContents, known_phases
 from saddle.diagram.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
+from saddle.diagram.provenance import provenance_of
 from saddle.diagram.rule_choice import rule_for_range
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -52,6 +53,13 @@ def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray
 
 def solve_contents(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:
     """Solve for what a phase diagram contains; see :func:`saddle.solve_phase_diagram`."""
+    with recorded() as seconds:
+        found = _solved(model, arguments)
+    digest = next(iter(found.branches.values())).evolution.channel.kernel.digest
+    return replace(found, provenance=provenance_of(digest, arguments, seconds))
+
+
+def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:
     alpha, points, sweep, tolerance, rule, threads, progress = arguments
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])

@@ -19,6 +19,7 @@ from saddle.branches.branch import Branch
 from saddle.branches.null.solution import NULL_FAMILY, null_sector
 from saddle.continuation.outcomes import Outcome
 from saddle.diagram.audit import Audit
+from saddle.diagram.provenance import Provenance
 from saddle.output.files.curve_columns import check_curves, curve_of, curve_variables, curves_to_json
 from saddle.output.files.diagram_columns import (
     ALPHA_COLUMN,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["DIAGRAM_FILE", "load", "save", "to_dataset"]
 
 DIAGRAM_FILE = FileKind(
-    "attention-phase diagram", "a saved phase diagram", version=5, oldest=4, sealed_since=5
+    "attention-phase diagram", "a saved phase diagram", version=6, oldest=4, sealed_since=5
 )  # fmt: skip
 
 ATTRIBUTES = (
@@ -52,6 +53,7 @@ ATTRIBUTES = (
     Attribute("everywhere", tuple[Transition, ...], since=5, default=()),
     Attribute("audit", Audit, since=5, default=Audit()),
     Attribute("searched", tuple[float, float], since=5, default=(0.0, 0.0)),
+    Attribute("provenance", Provenance, since=6, default=Provenance()),
 )
 """Fields of a diagram that its file keeps as JSON."""
 

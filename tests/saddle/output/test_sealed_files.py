@@ -17,7 +17,7 @@ import xarray as xr
 from replica import AttentionModel, softmax_attention
 from replica.common.errors import UnreadableFile, UnwritableFile
 from replica.quantities.names import order_parameters
-from saddle import LineRule, Outcome, PhaseDiagram, TransitionLine, TransitionLines
+from saddle import LineRule, Outcome, PhaseDiagram, Provenance, TransitionLine, TransitionLines
 from saddle.output.files.classic_netcdf import read_classic
 from saddle.output.files.sealing import CIRCUMSTANCES, SEAL, check_seal, digest_of, sealed
 
@@ -135,6 +135,19 @@ def test_an_unsealed_diagram_of_the_fourth_format_reads(solved):
             assert again.free_entropy == pytest.approx(branch.free_entropy[k], rel=1e-9)
 
 
+def test_a_diagram_of_the_fifth_format_reads():
+    solved = PhaseDiagram.load(DATA / "phase_diagram_5.nc")
+    assert solved.model == AttentionModel.paper(omega=0.3)
+    np.testing.assert_array_equal(solved.alpha[[0, -1]], [0.5, 3.0])
+    assert abs(solved.alpha_c.alpha - 1.25154) < 2.0 * solved.alpha_c.error
+    assert [phase.branch for phase in solved.phases] == ["positional", "semantic"]
+    assert solved.audit.complete
+    # Where it comes from was not kept then.
+    assert solved.provenance == Provenance()
+    for branch in solved.branches.values():
+        assert branch.curve is not None
+
+
 def test_unsealed_lines_of_the_first_format_read(lines):
     assert (lines.over, lines.between, lines.complete) == ("omega", (0.28, 0.32), True)
     np.testing.assert_allclose(lines.lines["alpha_c"].alpha, [1.17880579, 1.33267093], rtol=1e-8)
@@ -149,7 +162,7 @@ def test_unsealed_lines_of_the_first_format_read(lines):
 def test_an_old_file_passes_for_a_new_one_no_more_than_a_new_one_for_an_old_one(old, saved, tmp_path):
     path = tmp_path / "other.nc"
     load, new = (TransitionLines.load, "lines") if old == OLD_LINES else (PhaseDiagram.load, "diagram")
-    formats = {"lines": (b"lines 1", b"lines 2"), "diagram": (b"diagram 4", b"diagram 5")}[new]
+    formats = {"lines": (b"lines 1", b"lines 2"), "diagram": (b"diagram 4", b"diagram 6")}[new]
     path.write_bytes(old.read_bytes().replace(*formats))
     assert "seal" in refusal(load, path)
     path.write_bytes(saved[new][1].read_bytes().replace(*reversed(formats)))
