@@ -296,22 +296,22 @@ def simulate(
     from saddle.state_evolution.state_evolution import StateEvolution
 
     require_own_packages("validation")
-    from validation import compare_at, comparison_table
+    from validation import Prediction, Training, compare_at, comparison_table
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
     evolution = StateEvolution(model, threads=threads)
+    training = Training(steps=steps, learning_rate=learning_rate, polish=polish)
     for name in start:
         sector = Sector.SEMANTIC if name == "semantic" else Sector.POSITIONAL
         point = find_point(evolution, sector, alpha)
-        theory = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
+        values = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
         # The training loss is -Phi, and so is its error.
-        theory_errors = {**point.error, "train_loss": point.error["free_entropy"]}
+        errors = {**point.error, "train_loss": point.error["free_entropy"]}
         with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
             comparison = compare_at(
-                model, theory, name, alpha, dimension, range(seed, seed + seeds),
-                steps=steps, learning_rate=learning_rate, polish=polish, spherical_teacher=spherical_teacher,
-                theory_errors=theory_errors, progress=_advance(bar),
+                model, Prediction(alpha, values, errors), name, dimension, range(seed, seed + seeds),
+                training=training, spherical_teacher=spherical_teacher, progress=_advance(bar),
             )  # fmt: skip
         click.echo(comparison_table(comparison))
 

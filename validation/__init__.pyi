@@ -5,6 +5,7 @@ from .comparison.at_one_point import (
     comparison_table as comparison_table,
 )
 from .comparison.compare import TheoryComparison as TheoryComparison, compare_with_theory as compare_with_theory
+from .comparison.prediction import Prediction as Prediction
 from .message_passing.approximate import (
     MessagePassingRun as MessagePassingRun,
     approximate_message_passing as approximate_message_passing,
@@ -14,6 +15,7 @@ from .message_passing.bayes import (
     fields_up_to_sign as fields_up_to_sign,
     pass_bayes_messages as pass_bayes_messages,
 )
+from .message_passing.settings import MessagePassingSettings as MessagePassingSettings
 from .message_passing.state_trajectory import (
     StateTrajectory as StateTrajectory,
     state_evolution_trajectory as state_evolution_trajectory,
@@ -37,9 +39,11 @@ from .published.numbers import (
 )
 from .simulation.coordinates import sampled_model as sampled_model
 from .simulation.divergence import Diverged as Diverged
+from .simulation.execution import Execution as Execution
 from .simulation.gradient_descent import TrainingRun as TrainingRun, train_student as train_student
 from .simulation.run_grid import simulate_runs as simulate_runs
 from .simulation.simulate import simulate as simulate
 from .simulation.starts import initial_student as initial_student, student_with_overlaps as student_with_overlaps
 from .simulation.teacher import TeacherData as TeacherData, draw_teacher_data as draw_teacher_data
+from .simulation.training import INTO_THE_BASIN as INTO_THE_BASIN, Training as Training
 from .simulation.training_loss import TrainingLoss as TrainingLoss

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ from page_text import fill, table, with_error
 
 from replica import AttentionModel, Spectrum, derive, linear_attention, softmax_attention
 from saddle import PhaseDiagram, solve_phase_diagram
-from validation import TheoryComparison, compare_with_theory
+from validation import INTO_THE_BASIN, Execution, TheoryComparison, compare_with_theory
 from validation.comparison.figures import START_MARKERS, draw_points, start_colour
 from validation.comparison.theory_points import start_overlaps
 from validation.simulation.coordinates import sampled_model
@@ -167,8 +167,8 @@ def make(name: str, folder: Path) -> None:
     sampled = sampled_model(model, DIMENSIONS[0])
     own = diagram if sampled == model else solved(f"{name}_sampled", sampled, example.settings, folder)
     comparison = compare_with_theory(
-        own, example.alphas, dimensions=DIMENSIONS, seeds=SEEDS, folder=folder / f"runs_{name}", dtype="float32",
-        progress=True,
+        own, example.alphas, dimensions=DIMENSIONS, seeds=SEEDS, training=replace(INTO_THE_BASIN, dtype="float32"),
+        execution=Execution(folder=folder / f"runs_{name}", progress=True),
     )  # fmt: skip
     draw(name, diagram, comparison)
     if example.equations:

@@ -29,8 +29,15 @@ from replica.reports.typesetting.printing import ReportPrinter
 from replica.reports.typesetting.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
 from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, draw_branch
-from validation import compare_with_theory, published_rank_two, train_student
-from validation.comparison.compare import INTO_THE_BASIN, TheoryComparison
+from validation import (
+    INTO_THE_BASIN,
+    Execution,
+    TheoryComparison,
+    Training,
+    compare_with_theory,
+    published_rank_two,
+    train_student,
+)
 from validation.comparison.figures import START_MARKERS, draw_points, start_colour
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import start_overlaps
@@ -58,7 +65,7 @@ class Example:
     starts: tuple[str, ...]
     alphas: tuple[float, ...]
     sector: str
-    settings: dict[str, Any]
+    training: Training
 
 
 THREE = AttentionModel(
@@ -68,9 +75,16 @@ THREE = AttentionModel(
 )
 EXAMPLES = {
     "three_tokens": Example(
-        THREE, (0.02, 3.0), ("semantic", "positional-informed"), (1.5, 2.5), "mixed", {"dtype": "float32"}
+        THREE,
+        (0.02, 3.0),
+        ("semantic", "positional-informed"),
+        (1.5, 2.5),
+        "mixed",
+        replace(INTO_THE_BASIN, dtype="float32"),
     ),
-    "rank_two": Example(AttentionModel.paper(omega=0.3, rank=2), (0.02, 3.6), ("mixed",), (1.5, 2.0, 2.5), "mixed", {}),
+    "rank_two": Example(
+        AttentionModel.paper(omega=0.3, rank=2), (0.02, 3.6), ("mixed",), (1.5, 2.0, 2.5), "mixed", INTO_THE_BASIN
+    ),
 }
 
 
@@ -174,17 +188,18 @@ def descents(omega: float, alpha: float, seed: int, marks: tuple[int, ...], fold
         values = {"train": run.train_loss, "test": run.test_error, "gradient": run.gradient_norm}
         return {**values, **run.invariants}
 
-    def train(start: Any, **settings: Any) -> Any:
-        return train_student(data, start, generator=np.random.default_rng([seed, 1]), test_samples=samples, **settings)
+    def train(start: Any, training: Training) -> Any:
+        generator = np.random.default_rng([seed, 1])
+        return train_student(data, start, generator=generator, training=replace(training, test_samples=samples))
 
     for mark in marks:
-        run = train(student, steps=mark - done)
+        run = train(student, Training(steps=mark - done))
         found[f"gd{mark}"], student, done = kept(run), np.array(run.student), mark
         if run.gradient_norm < ARRIVED:
             break
     if not long:
-        found["polished"] = kept(train(student, method="l-bfgs"))
-        found["mixed"] = kept(train("mixed", **INTO_THE_BASIN))
+        found["polished"] = kept(train(student, Training(method="l-bfgs")))
+        found["mixed"] = kept(train("mixed", INTO_THE_BASIN))
     path.write_text(json.dumps(found))
     return found
 
@@ -298,8 +313,8 @@ def main(folder: Path) -> None:
     for name, example in EXAMPLES.items():
         diagram = diagrams[name] = solved(example.model, example.reach, folder / f"{name}.nc")
         comparison = compare_with_theory(
-            diagram, example.alphas, starts=example.starts, dimensions=SIZES, seeds=SEEDS, folder=folder / "runs",
-            progress=True, **example.settings,
+            diagram, example.alphas, starts=example.starts, dimensions=SIZES, seeds=SEEDS,
+            training=example.training, execution=Execution(folder=folder / "runs", progress=True),
         )  # fmt: skip
         comparison, counts = stayed(comparison)
         page = PAGES / f"{name}.md"

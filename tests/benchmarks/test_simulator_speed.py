@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from validation import TrainingLoss, draw_teacher_data, train_student
+from validation import Training, TrainingLoss, draw_teacher_data, train_student
 
 PAPER = AttentionModel.paper(omega=0.3)
 LONGEST = {"gradient-descent": 30.0, "adam": 15.0, "l-bfgs": 3.0}
@@ -26,8 +26,10 @@ def data(request):
 def test_published_run(benchmark, data, method, start):
     benchmark.group = f"training at d = 1000, alpha = 1.5, {data.tokens.dtype.name}"
 
+    training = Training(method=method, test_samples=1)
+
     def train():
-        return train_student(data, start, generator=np.random.default_rng(1), method=method, test_samples=1)
+        return train_student(data, start, generator=np.random.default_rng(1), training=training)
 
     run = benchmark.pedantic(train, rounds=2 if method != "l-bfgs" else 5)
     benchmark.extra_info |= {"steps": run.steps, "gradient per entry": run.gradient_norm}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,7 @@ import pytest
 from replica import AttentionModel
 from saddle import solve_phase_diagram
 from saddle.averages.rules.sobol import SobolRule
-from validation import compare_at, compare_with_theory
-from validation.comparison.compare import INTO_THE_BASIN
+from validation import INTO_THE_BASIN, Prediction, Training, compare_at, compare_with_theory
 from validation.comparison.run_statistics import significance
 from validation.comparison.theory_points import theory_point
 
@@ -76,7 +76,10 @@ def test_a_mixed_start_is_compared_with_the_mixed_solution():
     assert min(point.values["positional_overlap"], point.values["semantic_overlap"]) > 0.1
     assert all(point.values["train_loss"] <= branch.at(2.0).train_loss
                for branch in diagram.branches.values() if branch.distinct.all())  # fmt: skip
-    comparison = compare_with_theory(diagram, (2.0,), starts=("mixed",), dimensions=(60,), seeds=2, test_samples=50)
+    comparison = compare_with_theory(
+        diagram, (2.0,), starts=("mixed",), dimensions=(60,), seeds=2,
+        training=replace(INTO_THE_BASIN, test_samples=50),
+    )  # fmt: skip
     assert "mixed start against the mixed branch" in comparison.verdict()
     assert comparison.plot().axes
 
@@ -101,8 +104,8 @@ def test_gradient_descent_agrees_within_three_standard_errors(model, start, fami
     point = theory_point(diagram, start, alpha)
     assert (point.branch, point.stable) == (family, True)
     comparison = compare_at(
-        model, point.values, start, alpha, 1000, range(300, 312), spherical_teacher=True, dtype="float32",
-        allowance_coefficients=allowance, **INTO_THE_BASIN,
+        model, Prediction(alpha, point.values, allowance_coefficients=allowance), start, 1000, range(300, 312),
+        training=replace(INTO_THE_BASIN, dtype="float32"), spherical_teacher=True,
     )  # fmt: skip
     for quantity in comparison.quantities:
         # Standard errors are estimated from the seeds: a normal deviate, as verdicts have it.
@@ -116,11 +119,15 @@ def test_a_random_start_leads_to_the_mixed_minimum_however_long_it_stays_on_the_
     from validation import simulate
 
     model = AttentionModel.paper(omega=0.3, rank=2)
-    settings = {"dtype": "float32", "spherical_teacher": True}
     early, late = (
-        simulate(model, "random", 2.0, 500, 7, steps=1500, polish=polish, **settings) for polish in (False, True)
-    )
-    best = simulate(model, "mixed", 2.0, 500, 7, **INTO_THE_BASIN, **settings)
+        simulate(
+            model, "random", 2.0, 500, 7, training=Training(steps=1500, polish=polish, dtype="float32"),
+            spherical_teacher=True,
+        )
+        for polish in (False, True)
+    )  # fmt: skip
+    training = replace(INTO_THE_BASIN, dtype="float32")
+    best = simulate(model, "mixed", 2.0, 500, 7, training=training, spherical_teacher=True)
     assert early.train_loss > 1.15 * best.train_loss
     assert late.train_loss == pytest.approx(best.train_loss, rel=1e-5)
     assert late.invariants == pytest.approx(best.invariants, rel=1e-3)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from replica import AttentionModel
 from replica.common.checked_arguments import (
     checked_choice,
+    checked_flag,
     checked_function,
     checked_instance,
     checked_integer,
     checked_items,
-    checked_number,
-    positive_number,
-    quoted,
 )
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
-from replica.quantities.layout import Layout
 from replica.quantities.overlap_invariants import single_overlaps
+from validation.comparison.prediction import Prediction, checked_prediction
 from validation.simulation.compared import (
     VANISHING,
     chance_ratio,
@@ -32,10 +29,11 @@ from validation.simulation.compared import (
     compared_values,
     signless_overlaps,
 )
-from validation.simulation.gradient_descent import TrainingRun, training_settings
+from validation.simulation.gradient_descent import TrainingRun
 from validation.simulation.simulate import simulate
 from validation.simulation.starts import STARTS
 from validation.simulation.teacher import positive_integer, require_model
+from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 
 __all__ = ["ComparedQuantity", "Comparison", "compare_at", "comparison_table"]
 
@@ -125,22 +123,13 @@ class Comparison:
 @numpy_defaults
 def compare_at(
     model: AttentionModel,
-    theory: Mapping[str, float],
+    prediction: Prediction,
     start: str,
-    alpha: float,
     dimension: int,
     seeds: Iterable[int],
     *,
+    training: Training = AS_PUBLISHED,
     spherical_teacher: bool = False,
-    method: str = "gradient-descent",
-    learning_rate: float | None = None,
-    steps: int | None = None,
-    gradient_tolerance: float = 0.0,
-    polish: bool = False,
-    test_samples: int = 20_000,
-    dtype: DTypeLike = np.float64,
-    theory_errors: Mapping[str, float] | None = None,
-    allowance_coefficients: Mapping[str, float] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Simulate several seeds and compare with theory.
@@ -149,79 +138,49 @@ def compare_at(
     ----------
     model
         The model.
-    theory
-        Prediction for every name in :func:`~validation.simulation.compared.compared_names` of the model's layout, for
-        the paper's kind ``COMPARED``: invariants of the overlaps (:mod:`replica.quantities.overlap_invariants`),
-        normalised as in the theory notes, section 2, training loss per dimension and test error per token.
+    prediction
+        Where, what theory says there, and how far from it finite size may lead.
     start
         Name of a start (see :func:`~validation.initial_student`).
-    alpha
-        Samples per dimension.
     dimension
         Token dimension d.
     seeds
         At least two distinct seeds; each draws its own data and teacher.
+    training
+        How, and in which precision; by default as published.
     spherical_teacher
         See :func:`~validation.simulation.teacher.draw_teacher_data`; off as published, on for a sharper comparison.
-    dtype
-        Of the passes over the data, ``float64`` or ``float32``.
-    method, learning_rate, steps, gradient_tolerance, polish, test_samples
-        See :func:`~validation.simulation.gradient_descent.train_student`.
-    theory_errors
-        Numerical errors of some predictions, by name; shown, and negligible beside standard errors.
-    allowance_coefficients
-        For some names, the coefficient c >= 0 of the allowance c/d; zero for the others.
     progress
         Called with the number of seeds finished, after each.
 
     Raises
     ------
     ValueError
-        If a prediction is missing or not finite, an allowance is negative or has an unknown name, or the
-        seeds are fewer than two or repeat; the message quotes the culprit.
+        If a prediction is missing, an allowance has an unknown name, or the seeds are fewer than two or repeat; the
+        message quotes the culprit.
+    Diverged
+        If a run diverges.
     """
     require_model(model)
-    layout = model.structure.layout
-    coefficients = _numbers("allowance_coefficients", allowance_coefficients or {})
-    theory, errors = _numbers("theory", theory), _numbers("theory_errors", theory_errors or {}, finite=False)
+    names = compared_names(model.structure.layout)
+    checked_prediction(prediction).require(names)
     checked_choice("start", start, STARTS)
-    alpha, dimension = positive_number("alpha", alpha), positive_integer("dimension", dimension)
-    training_settings(method, learning_rate, steps, gradient_tolerance, model.regularization)
+    dimension = positive_integer("dimension", dimension)
+    checked_training(training).schedule(model.regularization)
+    checked_flag("spherical_teacher", spherical_teacher)
     checked_function("progress", progress)
-    listed = _check_comparison(compared_names(layout), theory, coefficients, seeds)
+    listed = _checked_seeds(seeds)
     runs: list[TrainingRun] = []
     for seed in listed:
         runs.append(
             simulate(
-                model,
-                start,
-                alpha,
-                dimension,
-                seed,
-                spherical_teacher=spherical_teacher,
-                dtype=dtype,
-                method=method,
-                learning_rate=learning_rate,
-                steps=steps,
-                gradient_tolerance=gradient_tolerance,
-                polish=polish,
-                test_samples=test_samples,
+                model, start, prediction.alpha, dimension, seed, training=training, spherical_teacher=spherical_teacher
             )
         )
         if progress is not None:
             progress(len(runs))
-    quantities = tuple(
-        _compare(
-            name,
-            layout,
-            runs,
-            theory[name],
-            errors.get(name, math.nan),
-            coefficients.get(name, 0.0) / dimension,
-        )
-        for name in compared_names(layout)
-    )
-    return Comparison(model, start, alpha, dimension, quantities, tuple(runs))
+    quantities = tuple(_compare(name, runs, prediction) for name in names)
+    return Comparison(model, start, prediction.alpha, dimension, quantities, tuple(runs))
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -250,9 +209,9 @@ def comparison_table(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _compare(
-    name: str, layout: Layout, runs: list[TrainingRun], theory: float, theory_error: float, allowance: float
-) -> ComparedQuantity:
+def _compare(name: str, runs: list[TrainingRun], prediction: Prediction) -> ComparedQuantity:
+    layout, theory = runs[0].model.structure.layout, prediction.values[name]
+    allowance = prediction.allowance_coefficients.get(name, 0.0) / runs[0].dimension
     values = np.array([compared_values(run)[name] for run in runs], dtype=np.float64)
     signed = name not in single_overlaps(layout) or abs(theory) < VANISHING
     if not signed:
@@ -261,35 +220,12 @@ def _compare(
     deviation = float(values.std(ddof=1))
     if name in signless_overlaps(layout) and abs(theory) < VANISHING:
         allowance += chance_ratio(layout, name) * deviation
-    spread = deviation / math.sqrt(values.size)
-    return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, theory_error, allowance)
+    spread, error = deviation / math.sqrt(values.size), prediction.errors.get(name, math.nan)
+    return ComparedQuantity(name, values, signed, float(values.mean()), spread, theory, error, allowance)
 
 
-def _numbers(argument: str, values: Any, finite: bool = True) -> dict[str, float]:
-    """Return a mapping of names to numbers as a dictionary."""
-    if not isinstance(values, Mapping):
-        raise InvalidArgument(f"{argument} must map names to numbers, got {quoted(values)}")
-    unknown = not finite
-    return {
-        name: math.nan
-        if unknown and isinstance(value, float) and math.isnan(value)
-        else checked_number(f"{argument}[{name!r}]", value)
-        for name, value in values.items()
-    }
-
-
-def _check_comparison(
-    names: tuple[str, ...], theory: Mapping[str, float], coefficients: Mapping[str, float], seeds: Iterable[int]
-) -> list[int]:
-    """Return the seeds as a list, after checking everything that would otherwise fail after minutes."""
-    missing = [name for name in names if name not in theory]
-    if missing:
-        raise InvalidArgument(f"theory lacks {', '.join(missing)}; it has {sorted(theory)!r}")
-    for name, coefficient in coefficients.items():
-        if name not in names:
-            raise InvalidArgument(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
-        if coefficient < 0:
-            raise InvalidArgument(f"allowance_coefficients[{name!r}] must be finite and >= 0, got {coefficient!r}")
+def _checked_seeds(seeds: Iterable[int]) -> list[int]:
+    """Return the seeds as a list: what is wrong with the last would otherwise come out after minutes."""
     given = checked_items("seeds", seeds, "a sequence of integers")
     listed = [checked_integer(f"seeds[{k}]", seed, 0) for k, seed in enumerate(given)]
     if len(listed) < 2 or len(set(listed)) != len(listed):

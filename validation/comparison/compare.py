@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from replica.common.checked_arguments import checked_instance, checked_items
 from replica.common.numeric_errors import numpy_defaults
@@ -16,15 +13,14 @@ from validation.comparison.figures import plot_comparison
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import theory_point
 from validation.comparison.verdict import disagreements, table, verdict
+from validation.simulation.execution import IN_THIS_PROCESS, Execution
 from validation.simulation.run_grid import simulate_runs
+from validation.simulation.training import INTO_THE_BASIN, Training
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["INTO_THE_BASIN", "TheoryComparison", "compare_with_theory"]
-
-INTO_THE_BASIN: Mapping[str, Any] = MappingProxyType({"method": "gradient-descent", "steps": 200, "polish": True})
-"""How a minimum near a start is reached: as far as gradient descent leads in 200 steps, then by L-BFGS."""
+__all__ = ["TheoryComparison", "compare_with_theory"]
 
 
 class TheoryComparison(ComparisonContents):  # noqa: D101
@@ -56,11 +52,9 @@ def compare_with_theory(
     starts: Sequence[str] = ("semantic", "positional-informed"),
     dimensions: Iterable[int] = (1000,),
     seeds: int | Iterable[int] = 4,
-    executor: Executor | None = None,
-    folder: str | os.PathLike[str] | None = None,
-    progress: bool = False,
+    training: Training = INTO_THE_BASIN,
     spherical_teacher: bool = True,
-    **settings: Any,
+    execution: Execution = IN_THIS_PROCESS,
 ) -> TheoryComparison:
     """Simulate a diagram's model and hold the results against it.
 
@@ -71,27 +65,21 @@ def compare_with_theory(
     alphas
         Sample complexities n/d.
     starts
-        Names of starts; see :func:`~validation.simulation.gradient_descent.initial_student`. The published positional
+        Names of starts; see :func:`~validation.simulation.starts.initial_student`. The published positional
         one, ``"positional"``, begins at m = 1/sqrt(d), almost uninformed; ``"positional-informed"`` begins at m = 1.
     dimensions
         Token dimensions d. From two or more, results are extrapolated in 1/d.
     seeds
         The number of data sets, or their seeds; at least two. A seed gives the same data whatever the start.
-    executor
-        Any :class:`concurrent.futures.Executor` on which the runs are done; without one, here, one by one. Each
-        run takes one thread, and results do not depend on the executor.
-    folder
-        Where finished runs are kept: those found there are not repeated, so that a comparison that was
-        interrupted, or is extended, goes on from where it was.
-    progress
-        Show a progress bar on standard error.
+    training
+        How, and in which precision. By default :data:`validation.INTO_THE_BASIN`: a few steps of gradient descent, and
+        L-BFGS to the bottom of the basin that they lead into; ``dataclasses.replace(INTO_THE_BASIN, ...)`` changes
+        something else about it. Published are 5000 steps of gradient descent, ``Training()``, which leave overlaps a
+        few per cent short. L-BFGS alone may leap into the basin of a higher minimum with its first steps.
     spherical_teacher
         Fix the teacher's norm, as theory has it; off for a Gaussian teacher, as published.
-    **settings
-        Other keyword arguments of :func:`~validation.simulation.gradient_descent.train_student`. By default
-        :data:`INTO_THE_BASIN`: a few steps of gradient descent, and L-BFGS to the bottom of the basin that they lead
-        into. Published are 5000 steps of gradient descent (``method="gradient-descent"``), which leave overlaps a few
-        per cent short. L-BFGS alone may leap into the basin of a higher minimum with its first steps.
+    execution
+        On which executor, in which folder runs are kept, and whether there is a progress bar.
 
     Returns
     -------
@@ -110,11 +98,9 @@ def compare_with_theory(
     """
     checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
     starts = checked_items("starts", starts, "a sequence of names")
-    own_way = {"method", "steps", "polish", "learning_rate", "gradient_tolerance"} & set(settings)
-    settings = {**({} if own_way else INTO_THE_BASIN), **settings, "spherical_teacher": spherical_teacher}
     runs, complete = simulate_runs(
-        diagram.model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, executor=executor, folder=folder,
-        progress=progress, **settings,
+        diagram.model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, training=training,
+        spherical_teacher=spherical_teacher, execution=execution,
     )  # fmt: skip
     axis = [float(alpha) for alpha in runs["alpha"].values]
     points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in axis}

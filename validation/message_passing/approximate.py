@@ -33,7 +33,7 @@ says that the gradient of the training loss vanishes, whatever :math:`\hat V` is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,26 +41,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
-from replica.common.checked_arguments import (
-    checked_function,
-    checked_instance,
-    checked_items,
-    checked_number,
-    positive_number,
-)
-from replica.common.errors import InvalidArgument
+from replica.common.checked_arguments import checked_function, checked_instance, positive_number
 from replica.common.numeric_errors import numpy_defaults
 from validation.message_passing.proximal_fields import SampleLosses
+from validation.message_passing.settings import MessagePassingSettings, checked_settings
 from validation.simulation.divergence import Diverged
 from validation.simulation.starts import given_student
-from validation.simulation.teacher import TeacherData, checked_damping, checked_data, positive_integer
+from validation.simulation.teacher import TeacherData, checked_data
 from validation.simulation.training_loss import TrainingLoss
 
-__all__ = ["RESPONSES", "MessagePassingRun", "approximate_message_passing"]
+__all__ = ["MessagePassingRun", "approximate_message_passing"]
 
 Array = NDArray[np.floating[Any]]
-
-RESPONSES = ("stein", "regular")
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +102,9 @@ def approximate_message_passing(
     data: TeacherData,
     start: Array,
     susceptibility: float,
-    iterations: int,
+    settings: MessagePassingSettings,
     *,
     generator: np.random.Generator,
-    damping: float = 1.0,
-    response: str | Sequence[float] | Array = "stein",
-    tolerance: float = 0.0,
     progress: Callable[[int], None] | None = None,
 ) -> MessagePassingRun:
     r"""Iterate approximate message passing from an estimate that is independent of the samples.
@@ -129,18 +118,10 @@ def approximate_message_passing(
         :func:`validation.student_with_overlaps` does, but not on the samples: state evolution would not hold.
     susceptibility
         The first V, positive.
-    iterations
-        Most iterations.
+    settings
+        The number of iterations, their damping and response, and where to stop.
     generator
         Chooses the components that move.
-    damping
-        The share of components that moves in an iteration, in (0, 1]; one is the undamped iteration. Means the same
-        as in :meth:`saddle.StateEvolution.iterate`.
-    response
-        How :math:`\hat V` is found: ``"stein"`` by regression; ``"regular"`` as the sum of local derivatives, right
-        only where proximal points do not jump; or its values, one for each iteration, say of state evolution.
-    tolerance
-        Stop once the root mean square of Q' - Q is at most this; zero takes every iteration.
     progress
         Called with the number of iterations taken, after each.
 
@@ -155,26 +136,26 @@ def approximate_message_passing(
     AttentionModel.require(checked_data(data).model, "message passing")
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
     checked_function("progress", progress)
-    _check_settings(susceptibility, iterations, damping, response, tolerance)
+    settings, V = checked_settings(settings), positive_number("susceptibility (V)", susceptibility)
     student = given_student(data, start)
     dimension, variance, ridge = data.dimension, data.model.token_variance, data.model.regularization
-    moving = max(1, round(damping * dimension))
+    moving = max(1, round(settings.damping * dimension))
     share = moving / dimension
     loss = TrainingLoss.of(data)
     losses = SampleLosses.of(loss)
     teacher_fields = _centred(data.tokens @ data.teacher / math.sqrt(dimension))
-    reaction, V = np.zeros_like(teacher_fields), float(susceptibility)
+    reaction = np.zeros_like(teacher_fields)
     states = [_order_parameters(data, student, V)]
     conjugates: list[tuple[float, ...]] = []
     displacements: list[float] = []
-    for iteration in range(iterations):
+    for iteration in range(settings.iterations):
         w = loss.preactivations(student) - reaction
         z = losses.proximal_points(w.T, V)
         g = (z.T - w) / V
         slope, teacher_slope = _regression(g, w, teacher_fields)
-        if not isinstance(response, str):
-            V_hat = float(response[iteration])
-        elif response == "stein":
+        if not isinstance(settings.response, str):
+            V_hat = float(settings.response[iteration])
+        elif settings.response == "stein":
             V_hat = -slope * g.size / dimension
         else:
             V_hat = float(losses.regular_response(z, V).sum()) / dimension
@@ -189,7 +170,7 @@ def approximate_message_passing(
         proposal = (loss.transposed(g) / math.sqrt(dimension) + variance * V_hat * student) / precision
         displacements.append(float(np.linalg.norm(proposal - student)) / math.sqrt(dimension))
         if not math.isfinite(displacements[-1]):
-            raise Diverged(f"the estimate overflowed in iteration {iteration + 1}; damp more than {damping!r}")
+            raise Diverged(f"the estimate overflowed in iteration {iteration + 1}; damp more than {settings.damping!r}")
         chosen = generator.choice(dimension, moving, replace=False, shuffle=False)
         student[chosen] = proposal[chosen]
         reaction = (1 - share) * reaction + share * variance / precision * g
@@ -197,7 +178,7 @@ def approximate_message_passing(
         states.append(_order_parameters(data, student, V))
         if progress is not None:
             progress(iteration + 1)
-        if displacements[-1] <= tolerance:
+        if displacements[-1] <= settings.tolerance:
             break
     arrays = np.array(states), np.array(conjugates), np.array(displacements), student
     for array in arrays:
@@ -210,7 +191,7 @@ def approximate_message_passing(
         *arrays,
         train_loss=loss.per_dimension(student),
         gradient_norm=float(np.linalg.norm(loss.gradient(student))) / math.sqrt(dimension),
-        converged=displacements[-1] <= tolerance,
+        converged=displacements[-1] <= settings.tolerance,
     )
 
 
@@ -232,23 +213,3 @@ def _regression(g: Array, w: Array, teacher_fields: Array) -> tuple[float, float
     inputs = np.stack([_centred(w).ravel(), teacher_fields.ravel()])
     slope, teacher_slope = np.linalg.solve(inputs @ inputs.T, inputs @ _centred(g).ravel())
     return float(slope), float(teacher_slope)
-
-
-def _check_settings(
-    susceptibility: float, iterations: int, damping: float, response: str | Sequence[float] | Array, tolerance: float
-) -> None:
-    positive_integer("iterations", iterations)
-    positive_number("susceptibility (V)", susceptibility)
-    checked_damping(damping)
-    if isinstance(response, str):
-        if response not in RESPONSES:
-            raise InvalidArgument(
-                f"response must be one of {', '.join(map(repr, RESPONSES))} or values, got {response!r}"
-            )
-    else:
-        values = checked_items("response", response, f"one of {', '.join(map(repr, RESPONSES))} or values")
-        if len(values) < iterations:
-            raise InvalidArgument(f"response must have a value for each of {iterations} iterations, got {len(values)}")
-        for k, value in enumerate(values):
-            checked_number(f"response[{k}]", value)
-    checked_number("tolerance", tolerance, 0.0)

@@ -14,13 +14,13 @@ from tqdm import tqdm
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, TransitionLine, solve_phase_diagram, solve_transition_line
-from validation.comparison.compare import INTO_THE_BASIN, TheoryComparison, compare_with_theory
+from validation.comparison.compare import TheoryComparison, compare_with_theory
 from validation.paper.settings import FIRST_SEED, PaperSettings
+from validation.simulation.execution import Execution
 from validation.simulation.run_grid import simulate_runs
+from validation.simulation.training import INTO_THE_BASIN
 
 __all__ = ["Workshop"]
-
-SIMULATED = {**INTO_THE_BASIN, "spherical_teacher": True}
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,10 @@ class Workshop:
             raise KeyboardInterrupt
         return {name: line for name, line in zip(starts, found, strict=True) if len(line)}
 
+    @property
+    def _execution(self) -> Execution:
+        return Execution(executor=self.executor, folder=self.folder / "runs", progress=self.progress)
+
     def _path(self, model: AttentionModel) -> Path:
         """Return where a model's diagram is kept."""
         told = repr((model, self.settings.alpha, self.settings.points, self.settings.tolerance))
@@ -141,7 +145,7 @@ class Workshop:
         """
         compared = compare_with_theory(
             diagram, alphas, dimensions=dimensions or (self.settings.dimension,), seeds=_seeds(seeds),
-            executor=self.executor, folder=self.folder / "runs", progress=self.progress, **SIMULATED,
+            training=INTO_THE_BASIN, spherical_teacher=True, execution=self._execution,
         )  # fmt: skip
         if not compared.complete:
             raise KeyboardInterrupt
@@ -156,8 +160,8 @@ class Workshop:
             If they were interrupted; those that are finished are kept.
         """
         runs, complete = simulate_runs(
-            model, alphas, dimensions=(dimension,), seeds=_seeds(seeds), executor=self.executor,
-            folder=self.folder / "runs", progress=self.progress, **SIMULATED,
+            model, alphas, dimensions=(dimension,), seeds=_seeds(seeds),
+            training=INTO_THE_BASIN, spherical_teacher=True, execution=self._execution,
         )  # fmt: skip
         if not complete:
             raise KeyboardInterrupt

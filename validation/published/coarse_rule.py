@@ -141,13 +141,15 @@ def solve_on_published_rule(
     given = coarse.given_values(model.parameter_values(), alpha)
     state = np.array(_STARTS[branch])
     free = state != 0.0
-    for taken in range(max_steps + 1):
+    taken = 0
+    while True:
         here = coarse.evaluate(state, given, ONE_ATOM)
         step = np.where(free, here.overlaps - state, 0.0)
         converged = bool(np.max(np.abs(step[[0, 1, 3]])) < tolerance)
         if converged or taken == max_steps:
             break
         state = state + _NEW_SHARE * step
+        taken += 1
     averages = replace(fine.evaluate(state, given, ONE_ATOM), conjugates=here.conjugates)
     phi, _, _ = fine.observables(state, averages, given, ONE_ATOM)
     names = [quantity.name for quantity in coarse.system.order_parameters]

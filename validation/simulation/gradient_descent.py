@@ -8,7 +8,6 @@ here they are those of the last.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,33 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
-from replica.common.checked_arguments import (
-    checked_choice,
-    checked_flag,
-    checked_function,
-    checked_instance,
-    checked_integer,
-    checked_number,
-    positive_number,
-    quoted,
-)
+from replica.common.checked_arguments import checked_function, checked_instance
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants
-from validation.simulation.divergence import Diverged
-from validation.simulation.optimisers import METHODS, PUBLISHED, descend, lowest_by_lbfgs, norm_per_entry
+from validation.simulation.optimisers import descend, lowest_by_lbfgs, norm_per_entry
 from validation.simulation.starts import given_student, has_random_entries, initial_student
-from validation.simulation.teacher import TeacherData, checked_data, columns_of, fresh_batches, positive_integer
+from validation.simulation.teacher import TeacherData, checked_data, columns_of, fresh_batches
+from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 from validation.simulation.training_loss import TrainingLoss
 
-__all__ = [
-    "TrainingRun",
-    "check_setting_names",
-    "measured_overlaps",
-    "train_student",
-    "training_settings",
-]
+__all__ = ["TrainingRun", "measured_overlaps", "train_student"]
 
 Array = NDArray[np.floating[Any]]
 
@@ -159,12 +143,7 @@ def train_student(
     start: str | Array = "semantic",
     *,
     generator: np.random.Generator,
-    method: str = "gradient-descent",
-    learning_rate: float | None = None,
-    steps: int | None = None,
-    gradient_tolerance: float = 0.0,
-    polish: bool = False,
-    test_samples: int = 20_000,
+    training: Training = AS_PUBLISHED,
     progress: Callable[[int], None] | None = None,
 ) -> TrainingRun:
     r"""Minimise the training loss on the full batch and measure the result.
@@ -179,23 +158,8 @@ def train_student(
     generator
         Source of the fresh samples of the test error. Random entries of a start come from a stream spawned from
         it, so that the fresh samples do not depend on the start.
-    method
-        ``"gradient-descent"``, ``"adam"`` (both with a constant learning rate) or ``"l-bfgs"``.
-    learning_rate
-        Factor of the gradient of the training loss, defined as in :mod:`validation.simulation.training_loss` (of order
-        d), or Adam's step length per entry. By default as published: 0.15 and 0.01. L-BFGS has none.
-    steps
-        Most steps taken; zero measures the start itself. By default as published, 5000 and 2500, and 10,000
-        iterations of L-BFGS, which ends long before.
-    gradient_tolerance
-        Stop once :math:`|\partial\mathcal{L}/\partial Q|/\sqrt d` is at most this; zero takes every step (of
-        L-BFGS: all that the rounding of the loss allows).
-    polish
-        Continue with L-BFGS to the bottom of the basin that descent ended in. Theory describes minima, while
-        the published number of steps leaves soft directions behind: on the positional branch q comes out some
-        per cent too small.
-    test_samples
-        Number of fresh samples of the test error (50,000 in the published experiments).
+    training
+        How, and on how many fresh samples the test error is measured; by default as published.
     progress
         Called with the number of steps taken, after every step.
 
@@ -207,7 +171,8 @@ def train_student(
     Raises
     ------
     ValueError
-        If an argument is out of range or of the wrong shape; the message quotes it.
+        If an argument is out of range or of the wrong shape, or the data are not of the precision that is asked for;
+        the message quotes it.
     Diverged
         If the iterates overflow, gradient descent ends above where it began, or ``learning_rate * lambda`` is at
         least 2.
@@ -218,83 +183,47 @@ def train_student(
     libraries and the same number of BLAS threads. Another number of threads adds up in another order, and
     moves results by rounding, which descent does not amplify as it converges.
     """
-    ridge = checked_data(data).model.regularization
-    learning_rate, steps = training_settings(method, learning_rate, steps, gradient_tolerance, ridge)
-    test_samples = positive_integer("test_samples", test_samples)
+    kind = checked_data(data).tokens.dtype.name
+    schedule = checked_training(training).schedule(data.model.regularization)
+    if training.dtype not in (None, kind):
+        raise InvalidArgument(f"training must have the dtype of the data, {kind}, or None, got {training.dtype!r}")
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
-    polish, progress = checked_flag("polish", polish), checked_function("progress", progress)
+    checked_function("progress", progress)
     if isinstance(start, str):
         student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
     else:
         student = given_student(data, start)
     loss = TrainingLoss.of(data)
-    if learning_rate is not None:
-        student, taken = descend(loss, student, method, learning_rate, steps, gradient_tolerance, progress)
+    rate, steps, tolerance = schedule.learning_rate, schedule.steps, training.gradient_tolerance
+    if rate is not None:
+        student, taken = descend(loss, student, training.method, rate, steps, tolerance, progress)
     elif steps > 0:
-        student, taken = lowest_by_lbfgs(loss, student, steps, gradient_tolerance, progress)
+        student, taken = lowest_by_lbfgs(loss, student, steps, tolerance, progress)
     else:
         taken = 0
-    if polish:
+    if training.polish:
         student, _ = lowest_by_lbfgs(loss, student, POLISHING_ITERATIONS)
     norm = norm_per_entry(loss.gradient(student))
-    test_error, spread = _test_error(data, student, test_samples, generator)
+    test_error, spread = _test_error(data, student, training.test_samples, generator)
     student.setflags(write=False)
     return TrainingRun(
         model=data.model,
         dimension=data.dimension,
         samples=data.samples,
         start=start if isinstance(start, str) else "given",
-        method=method,
-        dtype=data.tokens.dtype.name,
-        learning_rate=learning_rate,
+        method=training.method,
+        dtype=kind,
+        learning_rate=rate,
         steps=taken,
-        polished=polish,
+        polished=training.polish,
         gradient_norm=norm,
-        converged=norm <= gradient_tolerance,
+        converged=norm <= tolerance,
         student=student,
         overlaps=measured_overlaps(data, student),
         train_loss=loss.per_dimension(student),
         test_error=test_error,
         test_error_standard_error=spread,
     )
-
-
-def check_setting_names(settings: Mapping[str, Any]) -> None:
-    """Refuse keyword arguments that :func:`train_student` does not have, before any work is done for them."""
-    known = [name for name in inspect.signature(train_student).parameters if name not in ("data", "start", "generator")]
-    for name in settings:
-        if name not in known:
-            raise InvalidArgument(f"{name} must be one of the settings of training, {', '.join(known)}")
-
-
-def training_settings(
-    method: str, learning_rate: float | None, steps: int | None, gradient_tolerance: float, ridge: float
-) -> tuple[float | None, int]:
-    """Return learning rate and steps, those of the method where none are given.
-
-    Raises
-    ------
-    ValueError
-        If one is out of range.
-    Diverged
-        If gradient descent with this learning rate must diverge by the ridge penalty alone.
-    """
-    checked_choice("method", method, METHODS)
-    default = PUBLISHED[method]
-    if learning_rate is None:
-        learning_rate = default.learning_rate
-    elif default.learning_rate is None:
-        raise InvalidArgument(f"{method} has no learning_rate, got {quoted(learning_rate)}; leave it out")
-    else:
-        learning_rate = positive_number("learning_rate", learning_rate)
-    if method == "gradient-descent" and learning_rate is not None and learning_rate * ridge >= 2.0:
-        raise Diverged(
-            f"descent would have diverged: learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on the "
-            f"ridge penalty alone makes it diverge, got {learning_rate!r}"
-        )
-    steps = default.steps if steps is None else checked_integer("steps", steps, 0)
-    checked_number("gradient_tolerance", gradient_tolerance, 0.0)
-    return learning_rate, steps
 
 
 def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
@@ -17,22 +14,20 @@ from tqdm import tqdm
 from replica import AttentionModel
 from replica.common.checked_arguments import (
     checked_flag,
-    checked_instance,
     checked_integer,
     checked_items,
-    checked_path,
     positive_number,
     quoted,
 )
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
-from validation.simulation.divergence import Diverged
-from validation.simulation.gradient_descent import check_setting_names, training_settings
+from validation.simulation.execution import IN_THIS_PROCESS, Execution, checked_execution
 from validation.simulation.run_store import RunTask, collect_runs, recorded_names
 from validation.simulation.starts import STARTS
 from validation.simulation.teacher import positive_integer, require_model
+from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 
-__all__ = ["check_settings", "simulate_runs"]
+__all__ = ["simulate_runs"]
 
 MOST_SEEDS = 10**6
 # The arguments that the axes come from.
@@ -47,10 +42,9 @@ def simulate_runs(
     starts: Sequence[str] = ("semantic", "positional-informed"),
     dimensions: Iterable[int] = (1000,),
     seeds: int | Iterable[int] = 4,
-    executor: Executor | None = None,
-    folder: str | os.PathLike[str] | None = None,
-    progress: bool = False,
-    **settings: Any,
+    training: Training = AS_PUBLISHED,
+    spherical_teacher: bool = False,
+    execution: Execution = IN_THIS_PROCESS,
 ) -> tuple[xr.Dataset, bool]:
     """Train at every combination of start, size, alpha and seed.
 
@@ -58,10 +52,10 @@ def simulate_runs(
     ----------
     model
         The model.
-    alphas, starts, dimensions, seeds, executor, folder, progress
-        See :func:`~validation.comparison.contents.compare_with_theory`.
-    **settings
-        Other keyword arguments of :func:`~validation.simulation.simulate.simulate`.
+    alphas, starts, dimensions, seeds, execution
+        See :func:`~validation.comparison.compare.compare_with_theory`.
+    training, spherical_teacher
+        See :func:`~validation.simulation.simulate.simulate`.
 
     Returns
     -------
@@ -78,19 +72,15 @@ def simulate_runs(
     """
     require_model(model)
     axes = _checked(alphas, starts, dimensions, seeds)
-    check_settings(settings, model.regularization)
-    checked_flag("progress", progress)
-    if executor is not None:
-        checked_instance("executor", executor, Executor, "an Executor or None")
-    if folder is not None:
-        checked_path("folder", folder)
-    pairs = tuple(sorted(settings.items()))
+    checked_training(training)
+    checked_flag("spherical_teacher", spherical_teacher)
+    checked_execution(execution)
     tasks = [
-        RunTask(model, start, alpha, dimension, seed, pairs)
+        RunTask(model, start, alpha, dimension, seed, training, spherical_teacher)
         for start, dimension, alpha, seed in product(*axes.values())
     ]
-    with tqdm(total=len(tasks), disable=not progress, desc="simulating", unit="run") as bar:
-        records = collect_runs(tasks, executor=executor, folder=folder, report=bar.update)
+    with tqdm(total=len(tasks), disable=not execution.progress, desc="simulating", unit="run") as bar:
+        records = collect_runs(tasks, executor=execution.executor, folder=execution.folder, report=bar.update)
     found = [records.get(task) for task in tasks]
     names = recorded_names(model.structure.layout)
     columns: dict[str, list[Any]] = {
@@ -100,21 +90,6 @@ def simulate_runs(
     shape = tuple(len(axis) for axis in axes.values())
     variables = {name: (tuple(axes), np.array(column).reshape(shape)) for name, column in columns.items()}
     return xr.Dataset(variables, coords=axes), None not in found
-
-
-def check_settings(settings: Mapping[str, Any], ridge: float) -> None:
-    """Refuse settings that :func:`~validation.simulation.simulate.simulate` would refuse run by run."""
-    training = {name: value for name, value in settings.items() if name not in ("dtype", "spherical_teacher")}
-    check_setting_names(training)
-    method = training.get("method", "gradient-descent")
-    # What diverges is the outcome of a run.
-    with contextlib.suppress(Diverged):
-        training_settings(
-            method, training.get("learning_rate"), training.get("steps"), training.get("gradient_tolerance", 0.0), ridge
-        )
-    for name in ("polish", "spherical_teacher"):
-        checked_flag(name, settings.get(name, False))
-    positive_integer("test_samples", settings.get("test_samples", 1))
 
 
 def _checked(

@@ -7,9 +7,8 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,10 +18,11 @@ from replica.common.files import prepare_folder, write_atomically
 from replica.quantities.layout import Layout
 from validation.simulation.compared import compared_names, compared_values
 from validation.simulation.simulate import simulate
+from validation.simulation.training import AS_PUBLISHED, Training
 
 __all__ = ["RunRecord", "RunTask", "collect_runs", "recorded_names", "run_task"]
 
-# Part of every key: to be raised when a change of the simulator changes its results.
+# Part of every key: to be raised when a change of the simulator, or of a default of training, changes its results.
 FORMAT = 1
 
 
@@ -37,10 +37,8 @@ class RunTask:
 
     Attributes
     ----------
-    model, start, alpha, dimension, seed
+    model, start, alpha, dimension, seed, training, spherical_teacher
         See :func:`~validation.simulation.simulate.simulate`.
-    settings
-        Its other keyword arguments, as sorted pairs.
     """
 
     model: AttentionModel
@@ -48,13 +46,26 @@ class RunTask:
     alpha: float
     dimension: int
     seed: int
-    settings: tuple[tuple[str, Any], ...] = ()
+    training: Training = AS_PUBLISHED
+    spherical_teacher: bool = False
 
     @property
     def key(self) -> str:
         """Digest of everything that the result depends on: the name under which it is kept."""
-        told = (FORMAT, repr(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed, self.settings)
+        place = (repr(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed)
+        told = (FORMAT, *place, self._settings)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+
+    @property
+    def _settings(self) -> tuple[tuple[str, object], ...]:
+        """Pairs that say how the run is made; what is left at its default is left out, but for the method.
+
+        So a setting that training gets later leaves the keys of runs without it as they are.
+        """
+        chosen = {entry.name: getattr(self.training, entry.name) for entry in fields(Training)
+                  if getattr(self.training, entry.name) != entry.default}  # fmt: skip
+        told = {"method": self.training.method, **chosen, "spherical_teacher": self.spherical_teacher}
+        return tuple(sorted(told.items()))
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,10 @@ def run_task(task: RunTask) -> RunRecord:
     # A run that diverges overflows first, and says so in its outcome.
     with threadpool_limits(limits=1), np.errstate(over="ignore", invalid="ignore"):
         try:
-            run = simulate(task.model, task.start, task.alpha, task.dimension, task.seed, **dict(task.settings))
+            run = simulate(
+                task.model, task.start, task.alpha, task.dimension, task.seed,
+                training=task.training, spherical_teacher=task.spherical_teacher,
+            )  # fmt: skip
         except FloatingPointError as failure:
             return RunRecord(dict.fromkeys(names, float("nan")), str(failure))
     found = compared_values(run)

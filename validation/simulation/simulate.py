@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import DTypeLike
 
 from replica import AttentionModel
 from replica.common.checked_arguments import checked_choice, checked_integer
 from replica.common.numeric_errors import numpy_defaults
-from validation.simulation.gradient_descent import TrainingRun, check_setting_names, train_student
+from validation.simulation.gradient_descent import TrainingRun, train_student
 from validation.simulation.starts import STARTS
 from validation.simulation.teacher import draw_teacher_data, require_model
+from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 
 __all__ = ["simulate"]
 
@@ -25,9 +23,8 @@ def simulate(
     dimension: int,
     seed: int,
     *,
+    training: Training = AS_PUBLISHED,
     spherical_teacher: bool = False,
-    dtype: DTypeLike = np.float64,
-    **settings: Any,
 ) -> TrainingRun:
     """Draw data with one seed and train on it.
 
@@ -38,10 +35,10 @@ def simulate(
     seed
         Non-negative integer; training data, fresh test samples and a random start come from independent
         streams of it, so that the same seed gives the same data whatever start, method and dtype.
-    spherical_teacher, dtype
+    training
+        How, and in which precision; by default as published.
+    spherical_teacher
         See :func:`~validation.simulation.teacher.draw_teacher_data`.
-    **settings
-        Keyword arguments of :func:`~validation.simulation.gradient_descent.train_student`, except ``generator``.
 
     Raises
     ------
@@ -53,7 +50,7 @@ def simulate(
     seed = checked_integer("seed", seed, 0)
     if isinstance(start, str):
         checked_choice("start", start, STARTS)
-    check_setting_names(settings)
-    training, testing = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
-    data = draw_teacher_data(model, dimension, alpha, training, dtype, spherical_teacher=spherical_teacher)
-    return train_student(data, start, generator=testing, **settings)
+    dtype = checked_training(training).dtype or np.float64
+    drawing, testing = (np.random.default_rng(part) for part in np.random.SeedSequence(seed).spawn(2))
+    data = draw_teacher_data(model, dimension, alpha, drawing, dtype, spherical_teacher=spherical_teacher)
+    return train_student(data, start, generator=testing, training=training)

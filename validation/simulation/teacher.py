@@ -32,8 +32,8 @@ from validation.simulation.coordinates import Coordinates, draw_teacher, model_c
 from validation.simulation.layers import target_values
 
 __all__ = [
-    "TeacherData", "checked_damping", "checked_data", "columns_of", "draw_teacher_data", "fresh_batches",
-    "positive_integer", "require_model",
+    "TeacherData", "checked_damping", "checked_data", "checked_precision", "columns_of", "draw_teacher_data",
+    "fresh_batches", "positive_integer", "require_model",
 ]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
@@ -159,7 +159,7 @@ def draw_teacher_data(
         raise InvalidArgument(
             f"sample_complexity (alpha) {sample_complexity!r} gives no sample in dimension {dimension}"
         )
-    kind = _precision(dtype)
+    kind = checked_precision(dtype)
     coordinates = model_coordinates(model, dimension)
     teacher = draw_teacher(model, coordinates, generator, spherical=spherical_teacher)
     if model.teacher_rank == 1:
@@ -212,8 +212,8 @@ def checked_data(data: Any) -> TeacherData:
     return checked_instance("data", data, TeacherData, "a TeacherData, as draw_teacher_data returns")
 
 
-def _precision(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return float64 or float32."""
+def checked_precision(dtype: DTypeLike) -> np.dtype[Any]:
+    """Return float64 or float32, or raise a ValueError."""
     try:
         kind = np.dtype(dtype)
     except (TypeError, ValueError):

@@ -21,6 +21,7 @@ from saddle.branches.null.solution import NullProblem, null_evaluation, null_obs
 from saddle.branches.search.sector_solver import evaluation_of, solve_state
 from validation.simulation.gradient_descent import train_student
 from validation.simulation.teacher import draw_teacher_data
+from validation.simulation.training import Training
 from validation.simulation.training_loss import TrainingLoss
 
 RULE = LineRule.for_tolerance(1e-3)
@@ -294,9 +295,8 @@ def test_v_is_the_resolvent_of_the_hessian_of_a_data_set(strong):
 def test_training_ends_at_no_weights(strong):
     alpha, generator = 0.6, np.random.default_rng(6)
     data = draw_teacher_data(STRONG, 300, alpha, generator)
-    run = train_student(
-        data, "random", generator=generator, method="l-bfgs", gradient_tolerance=1e-6, test_samples=4000
-    )
+    training = Training(method="l-bfgs", gradient_tolerance=1e-6, test_samples=4000)
+    run = train_student(data, "random", generator=generator, training=training)
     here = null_evaluation(strong, alpha)
     assert run.converged
     assert run.self_overlap < 1e-10

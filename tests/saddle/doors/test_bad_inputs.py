@@ -96,16 +96,19 @@ def ridge(**changes: Any) -> MultiIndexModel:
 
 
 def train(**changes: Any) -> Any:
-    return validation.train_student(**{"data": DATA, "generator": np.random.default_rng(0), "steps": 1, **changes})
+    given = {"data": DATA, "generator": np.random.default_rng(0), "training": validation.Training(steps=1)}
+    return validation.train_student(**{**given, **changes})
 
 
 def message_passing(**changes: Any) -> Any:
-    given = {"data": DATA, "start": DATA.teacher, "susceptibility": 5.0, "iterations": 1}
+    settings = validation.MessagePassingSettings(1)
+    given = {"data": DATA, "start": DATA.teacher, "susceptibility": 5.0, "settings": settings}
     return validation.approximate_message_passing(**{**given, "generator": np.random.default_rng(0), **changes})
 
 
 def compare(**changes: Any) -> Any:
-    given = {"model": PAPER, "theory": THEORY, "start": "semantic", "alpha": 1.0, "dimension": 10, "seeds": (0, 1)}
+    prediction = validation.Prediction(1.0, THEORY)
+    given = {"model": PAPER, "prediction": prediction, "start": "semantic", "dimension": 10, "seeds": (0, 1)}
     return validation.compare_at(**{**given, **changes})
 
 
@@ -266,12 +269,15 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("train_student", "data", keyword(train, "data"), NO_OBJECT),
     ("train_student", "start", keyword(train, "start"), (3, "nonsense", None, ["x"], np.zeros(3), np.full(12, 1j))),
     ("train_student", "generator", keyword(train, "generator"), NO_OBJECT),
-    ("train_student", "method", keyword(train, "method"), NO_NAME),
-    ("train_student", "learning_rate", keyword(train, "learning_rate"), (*NO_POSITIVE, 1000.0)),
-    ("train_student", "steps", keyword(train, "steps"), (*without(NO_INTEGER, None), -1)),
-    ("train_student", "gradient_tolerance", keyword(train, "gradient_tolerance"), (*NO_NUMBER, None, -1.0)),
-    ("train_student", "polish", keyword(train, "polish"), NO_FLAG),
-    ("train_student", "test_samples", keyword(train, "test_samples"), (*NO_INTEGER, 0)),
+    ("Training", "method", keyword(validation.Training, "method"), NO_NAME),
+    ("Training", "learning_rate", keyword(validation.Training, "learning_rate"), NO_POSITIVE),
+    ("Training", "steps", keyword(validation.Training, "steps"), (*without(NO_INTEGER, None), -1)),
+    ("Training", "gradient_tolerance", keyword(validation.Training, "gradient_tolerance"), (*NO_NUMBER, None, -1.0)),
+    ("Training", "polish", keyword(validation.Training, "polish"), NO_FLAG),
+    ("Training", "test_samples", keyword(validation.Training, "test_samples"), (*NO_INTEGER, 0)),
+    ("Training", "dtype", keyword(validation.Training, "dtype"), ("nonsense", int, 3.5, np.complex128, [1])),
+    ("train_student", "training", keyword(train, "training"), (*NO_OBJECT, validation.Training(dtype="float32"))),
+    ("train_student", "learning_rate", lambda x: train(training=validation.Training(learning_rate=x)), (1000.0,)),
     ("train_student", "progress", keyword(train, "progress"), (3, "x")),
     ("initial_student", "start", lambda x: validation.initial_student(DATA, x), (*NO_NAME, "mixed")),
     ("initial_student", "data", lambda x: validation.initial_student(x, "semantic"), NO_OBJECT),
@@ -279,18 +285,26 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
      lambda x: validation.student_with_overlaps(DATA, x, 0.1, 0.0, np.random.default_rng(0)), (*NO_NUMBER, None)),
     ("simulate", "seed", lambda x: validation.simulate(PAPER, "semantic", 1.0, 9, x), (*NO_INTEGER, -1)),
     ("simulate", "start", lambda x: validation.simulate(PAPER, x, 1.0, 9, 0), ("nonsense",)),
-    ("simulate", "nonsense", lambda x: validation.simulate(PAPER, "semantic", 1.0, 9, 0, nonsense=x), (1, None)),
+    ("simulate", "training", lambda x: validation.simulate(PAPER, "semantic", 1.0, 9, 0, training=x), NO_OBJECT),
+    ("simulate", "spherical_teacher",
+     lambda x: validation.simulate(PAPER, "semantic", 1.0, 9, 0, spherical_teacher=x), NO_FLAG),
     ("compare_at", "model", keyword(compare, "model"), NO_OBJECT),
-    ("compare_at", "theory", keyword(compare, "theory"), (*NO_OBJECT, {}, {**THEORY, "train_loss": math.nan},
-                                                          {**THEORY, "train_loss": "1"})),
+    ("Prediction", "alpha", lambda x: validation.Prediction(x, THEORY), (*NO_POSITIVE, None)),
+    ("Prediction", "values", lambda x: validation.Prediction(1.0, x),
+     (*NO_OBJECT, {**THEORY, "train_loss": math.nan}, {**THEORY, "train_loss": "1"})),
+    ("Prediction", "errors", lambda x: validation.Prediction(1.0, THEORY, x), (*NO_OBJECT, {"train_loss": "1"})),
+    ("Prediction", "allowance_coefficients", lambda x: validation.Prediction(1.0, THEORY, {}, x),
+     (3, "x", {"train_loss": -1.0}, {"train_loss": "1"})),
+    ("compare_at", "prediction", keyword(compare, "prediction"),
+     (*NO_OBJECT, THEORY, validation.Prediction(1.0, {}))),
+    ("compare_at", "allowance_coefficients",
+     lambda x: compare(prediction=validation.Prediction(1.0, THEORY, {}, x)), ({"nonsense": 1.0},)),
     ("compare_at", "start", keyword(compare, "start"), NO_NAME),
-    ("compare_at", "alpha", keyword(compare, "alpha"), (*NO_POSITIVE, None)),
     ("compare_at", "dimension", keyword(compare, "dimension"), (*NO_INTEGER, 0)),
     ("compare_at", "seeds", keyword(compare, "seeds"),
      (*NO_SEQUENCE, (1,), (1, 1), (1, 2.5), (1, "2"), (1, -2), (0, True))),
-    ("compare_at", "method", keyword(compare, "method"), NO_NAME),
-    ("compare_at", "allowance_coefficients", keyword(compare, "allowance_coefficients"),
-     (3, "x", {"nonsense": 1.0}, {"train_loss": -1.0}, {"train_loss": "1"})),
+    ("compare_at", "training", keyword(compare, "training"), NO_OBJECT),
+    ("compare_at", "spherical_teacher", keyword(compare, "spherical_teacher"), NO_FLAG),
     ("comparison_table", "comparison", validation.comparison_table, NO_OBJECT),
     ("simulate_runs", "model", lambda x: validation.simulate_runs(x, (1.0,)), NO_OBJECT),
     ("simulate_runs", "alphas", lambda x: validation.simulate_runs(PAPER, x), (*NO_SEQUENCE, [], [0], ["1"], [1, 1])),
@@ -300,11 +314,13 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
      (*NO_SEQUENCE, [0], [2.5], ["9"], [])),
     ("simulate_runs", "seeds", keyword(validation.simulate_runs, "seeds", PAPER, (1.0,)),
      (*without(NO_SEQUENCE, 3), 1, True, 2.0, (1, 2.5), (1, "2"), (1,), (0, -1), 10**9)),
-    ("simulate_runs", "executor", keyword(validation.simulate_runs, "executor", PAPER, (1.0,)), (3, "x", map)),
-    ("simulate_runs", "folder", keyword(validation.simulate_runs, "folder", PAPER, (1.0,)), without(NO_PATH, None)),
-    ("simulate_runs", "progress", keyword(validation.simulate_runs, "progress", PAPER, (1.0,)), NO_FLAG),
-    ("simulate_runs", "steps", keyword(validation.simulate_runs, "steps", PAPER, (1.0,)), without(NO_INTEGER, None)),
-    ("simulate_runs", "nonsense", keyword(validation.simulate_runs, "nonsense", PAPER, (1.0,)), (1, None)),
+    ("Execution", "executor", keyword(validation.Execution, "executor"), (3, "x", map)),
+    ("Execution", "folder", keyword(validation.Execution, "folder"), without(NO_PATH, None)),
+    ("Execution", "progress", keyword(validation.Execution, "progress"), NO_FLAG),
+    ("simulate_runs", "execution", keyword(validation.simulate_runs, "execution", PAPER, (1.0,)), NO_OBJECT),
+    ("simulate_runs", "training", keyword(validation.simulate_runs, "training", PAPER, (1.0,)), NO_OBJECT),
+    ("simulate_runs", "spherical_teacher", keyword(validation.simulate_runs, "spherical_teacher", PAPER, (1.0,)),
+     NO_FLAG),
     ("compare_with_theory", "diagram", validation.compare_with_theory, NO_OBJECT),
     ("compare_with_theory", "alphas", lambda x: validation.compare_with_theory(DIAGRAM, x),
      (1.0, "12", None, {1: 2}, ["1"])),
@@ -312,13 +328,19 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
      (30, "9", [2.5])),
     ("compare_with_theory", "seeds", keyword(validation.compare_with_theory, "seeds", DIAGRAM),
      (2.0, "12", (1, 2.5), 1)),
+    ("compare_with_theory", "training", keyword(validation.compare_with_theory, "training", DIAGRAM), NO_OBJECT),
+    ("compare_with_theory", "execution", keyword(validation.compare_with_theory, "execution", DIAGRAM), NO_OBJECT),
     ("compare_with_theory", "starts", keyword(validation.compare_with_theory, "starts", DIAGRAM), (3, "semantic", [3])),
     ("message_passing", "data", keyword(message_passing, "data"), NO_OBJECT),
     ("message_passing", "susceptibility", keyword(message_passing, "susceptibility"), (*NO_POSITIVE, None)),
-    ("message_passing", "iterations", keyword(message_passing, "iterations"), (*NO_INTEGER, 0)),
-    ("message_passing", "damping", keyword(message_passing, "damping"), (*NO_POSITIVE, None, 1.5)),
-    ("message_passing", "response", keyword(message_passing, "response"), (3, "nonsense", None, [], ["x"], {1: 2})),
-    ("message_passing", "tolerance", keyword(message_passing, "tolerance"), (*NO_NUMBER, None, -1.0)),
+    ("message_passing", "settings", keyword(message_passing, "settings"), NO_OBJECT),
+    ("MessagePassingSettings", "iterations", validation.MessagePassingSettings, (*NO_INTEGER, 0)),
+    ("MessagePassingSettings", "damping", keyword(validation.MessagePassingSettings, "damping", 1),
+     (*NO_POSITIVE, None, 1.5)),
+    ("MessagePassingSettings", "response", keyword(validation.MessagePassingSettings, "response", 1),
+     (3, "nonsense", None, [], ["x"], {1: 2})),
+    ("MessagePassingSettings", "tolerance", keyword(validation.MessagePassingSettings, "tolerance", 1),
+     (*NO_NUMBER, None, -1.0)),
     ("state_evolution_trajectory", "evolution", lambda x: validation.state_evolution_trajectory(x, STATE, 1.0, 1),
      NO_OBJECT),
     ("state_evolution_trajectory", "state", lambda x: validation.state_evolution_trajectory(EVOLUTION, x, 1.0, 1),

@@ -21,7 +21,7 @@ import numpy as np
 from baselines import BASELINES
 from replica import AttentionModel, Spectrum
 from saddle import LineRule, StateEvolution, find_point
-from validation import draw_teacher_data, pass_bayes_messages, train_student
+from validation import Training, draw_teacher_data, pass_bayes_messages, train_student
 
 def show(*values):
     print(*(float(x).hex() for value in values for x in np.ravel(value)))
@@ -42,7 +42,8 @@ for baseline in BASELINES.values():
 wide = AttentionModel(0.2, spectrum=Spectrum.isotropic(0.01, 100.0))
 show(BASELINES["linear positional"](wide).test_error, BASELINES["uniform attention"](wide).test_error)
 data = draw_teacher_data(model, 8, 2.0, np.random.default_rng(1))
-run = train_student(data, steps=20, polish=True, generator=np.random.default_rng(2), test_samples=50)
+training = Training(steps=20, polish=True, test_samples=50)
+run = train_student(data, generator=np.random.default_rng(2), training=training)
 show(run.train_loss, run.test_error, list(run.overlaps.values()))
 show(pass_bayes_messages(1.0, 20, 2, 0, iterations=5).teacher_overlap)
 """

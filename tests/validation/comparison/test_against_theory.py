@@ -6,7 +6,7 @@ import pytest
 
 from replica import AttentionModel
 from saddle import LineRule, Sector, StateEvolution, find_point
-from validation import compare_at
+from validation import Prediction, compare_at
 
 # Coefficients c of an allowance c/d, from d = 250, 500 and 1000 together (20 to 40 seeds each, minima reached
 # with L-BFGS): docs/trust.md gives the fit. A zero is a signed mean whose theory value is zero by symmetry.
@@ -22,9 +22,8 @@ def test_gradient_descent_agrees_within_three_standard_errors(start):
     model = AttentionModel.paper(omega=0.3)
     point = find_point(StateEvolution(model, LineRule.for_tolerance(1e-4)), Sector.paper(start), 1.5)
     theory = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
-    comparison = compare_at(
-        model, theory, start, 1.5, 1000, range(5), spherical_teacher=True, allowance_coefficients=ALLOWANCE[start]
-    )
+    prediction = Prediction(1.5, theory, allowance_coefficients=ALLOWANCE[start])
+    comparison = compare_at(model, prediction, start, 1000, range(5), spherical_teacher=True)
     for quantity in comparison.quantities:
         assert abs(quantity.deviation_beyond_allowance) < 3.0, quantity.name
     # A comparison that could not fail would be none: standard errors are small against the values themselves.

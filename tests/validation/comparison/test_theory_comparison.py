@@ -13,8 +13,7 @@ from scipy import stats
 from replica import AttentionModel
 from replica.quantities.names import order_parameters
 from saddle import PhaseDiagram, Sector
-from validation import compare_with_theory, simulate
-from validation.comparison.compare import INTO_THE_BASIN
+from validation import INTO_THE_BASIN, Execution, Training, compare_with_theory, simulate
 from validation.comparison.figures import plot_sizes
 from validation.comparison.run_statistics import extrapolate, significance, statistics_of_runs
 from validation.comparison.theory_points import TheoryPoint, theory_point
@@ -22,11 +21,12 @@ from validation.comparison.verdict import disagreements
 from validation.simulation.compared import COMPARED, compared_names
 
 SIZES = (50, 100)
+QUICK = replace(INTO_THE_BASIN, test_samples=500)
 
 
 @pytest.fixture(scope="module")
 def comparison(diagram):
-    return compare_with_theory(diagram, (0.5, 1.5, 2.5), dimensions=SIZES, seeds=4, test_samples=500)
+    return compare_with_theory(diagram, (0.5, 1.5, 2.5), dimensions=SIZES, seeds=4, training=QUICK)
 
 
 def statistics(values: dict[str, float], numbers: np.ndarray, *, exists: bool = True) -> xr.Dataset:
@@ -151,7 +151,7 @@ def test_disagreements_are_those_beyond_three_standard_errors(comparison):
 
 def test_a_wrong_theory_is_found_out(diagram):
     """Descent from the teacher against the positional branch's losses."""
-    right = compare_with_theory(diagram, (2.5,), starts=("semantic",), dimensions=(100,), seeds=6, test_samples=500)
+    right = compare_with_theory(diagram, (2.5,), starts=("semantic",), dimensions=(100,), seeds=6, training=QUICK)
     swapped = {
         ("semantic", 2.5): replace(
             right.points["semantic", 2.5], values=theory_point(diagram, "positional", 2.5).values
@@ -184,10 +184,10 @@ def test_figures_show_every_quantity(comparison):
 
 
 def test_a_comparison_goes_on_from_what_is_kept(diagram, tmp_path, comparison):
-    arguments = {"dimensions": SIZES, "seeds": 4, "test_samples": 500}
-    part = compare_with_theory(diagram, (1.5,), folder=tmp_path, **arguments)
+    arguments = {"dimensions": SIZES, "seeds": 4, "training": QUICK, "execution": Execution(folder=tmp_path)}
+    part = compare_with_theory(diagram, (1.5,), **arguments)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    whole = compare_with_theory(diagram, (0.5, 1.5, 2.5), folder=tmp_path, **arguments)
+    whole = compare_with_theory(diagram, (0.5, 1.5, 2.5), **arguments)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     assert len(list(tmp_path.iterdir())) == 3 * len(kept)
     xr.testing.assert_identical(part.runs, whole.runs.sel(alpha=[1.5]))
@@ -199,7 +199,7 @@ def test_minima_extrapolate_to_theory(diagram):
     """Where replica symmetry is stable; the seeds were chosen before anything was seen."""
     found = compare_with_theory(
         diagram, (2.4, 2.8), starts=("semantic",), dimensions=(250, 500, 1000), seeds=range(2402, 2414),
-        test_samples=4000,
+        training=replace(INTO_THE_BASIN, test_samples=4000),
     )  # fmt: skip
     assert all(point.replica_stable for point in found.points.values())
     assert found.agrees, found.verdict()
@@ -209,8 +209,10 @@ def test_the_default_stays_in_the_basin_of_its_start():
     """L-BFGS alone leaps from the encodings into the basin of a higher minimum, here at d = 464."""
     model = AttentionModel.paper(omega=0.3)
     arguments = (model, "positional-informed", 1.5, 464, 2403)
-    careful = simulate(*arguments, spherical_teacher=True, test_samples=10, **INTO_THE_BASIN)
-    descent = simulate(*arguments, spherical_teacher=True, test_samples=10, steps=2500, polish=True)
+    careful, descent = (
+        simulate(*arguments, training=training, spherical_teacher=True)
+        for training in (replace(INTO_THE_BASIN, test_samples=10), Training(steps=2500, polish=True, test_samples=10))
+    )
     assert careful.train_loss == pytest.approx(descent.train_loss, rel=1e-6)
     assert abs(careful.positional_overlap) == pytest.approx(abs(descent.positional_overlap), rel=1e-4)
     assert abs(careful.positional_overlap) > 0.2

@@ -8,6 +8,8 @@ import pytest
 from replica import AttentionModel
 from saddle import LineRule, Sector, StateEvolution
 from validation import (
+    MessagePassingSettings,
+    Training,
     TrainingLoss,
     approximate_message_passing,
     draw_teacher_data,
@@ -35,7 +37,9 @@ def passes(model, alpha, state, dimension, seed, iterations, **settings):
     data = draw_teacher_data(model, dimension, alpha, generator, spherical_teacher=True)
     q, m, V, theta = state
     start = student_with_overlaps(data, q, m, theta, generator)
-    return approximate_message_passing(data, start, V, iterations, generator=generator, **settings)
+    return approximate_message_passing(
+        data, start, V, MessagePassingSettings(iterations, **settings), generator=generator
+    )
 
 
 def mean_and_error(values):
@@ -107,14 +111,13 @@ def test_fixed_points_are_minima_of_the_training_loss(response):
     data = draw(dimension=200, alpha=3.0, seed=3, spherical_teacher=True)
     generator = np.random.default_rng(0)
     start = student_with_overlaps(data, 0.25, 0.0, 0.2, generator)
-    run = approximate_message_passing(
-        data, start, 10.0, 400, generator=generator, damping=0.4, response=response, tolerance=1e-8
-    )
+    settings = MessagePassingSettings(400, damping=0.4, response=response, tolerance=1e-8)
+    run = approximate_message_passing(data, start, 10.0, settings, generator=generator)
     assert run.converged
     assert run.gradient_norm < 1e-9
     norm = np.linalg.norm(TrainingLoss.of(data).gradient(run.estimate)) / math.sqrt(200)
     assert run.gradient_norm == pytest.approx(norm, rel=1e-12)
-    minimum = train_student(data, start, generator=generator, method="l-bfgs", test_samples=1)
+    minimum = train_student(data, start, generator=generator, training=Training(method="l-bfgs", test_samples=1))
     np.testing.assert_allclose(run.estimate, minimum.student, atol=1e-5)
     assert run.train_loss == pytest.approx(minimum.train_loss, rel=1e-10)
     last = run.order_parameters[-1]
@@ -229,7 +232,9 @@ def test_reversing_the_estimate_reverses_the_run():
     data = draw(dimension=150, spherical_teacher=True)
     start = student_with_overlaps(data, 0.2, 0.1, 0.15, np.random.default_rng(5))
     here, there = (
-        approximate_message_passing(data, sign * start, 10.0, 5, generator=np.random.default_rng(6), damping=0.5)
+        approximate_message_passing(
+            data, sign * start, 10.0, MessagePassingSettings(5, damping=0.5), generator=np.random.default_rng(6)
+        )
         for sign in (1, -1)
     )
     np.testing.assert_allclose(there.estimate, -here.estimate, rtol=1e-6, atol=1e-9)
@@ -252,7 +257,12 @@ def test_a_share_of_the_components_moves():
     seen = []
     run, once = (
         approximate_message_passing(
-            data, start, 12.0, count, generator=np.random.default_rng(0), progress=seen.append, damping=0.25
+            data,
+            start,
+            12.0,
+            MessagePassingSettings(count, damping=0.25),
+            generator=np.random.default_rng(0),
+            progress=seen.append,
         )
         for count in (3, 1)
     )
@@ -278,31 +288,31 @@ def test_students_have_exactly_the_overlaps_asked_for():
     ("arguments", "quoted"),
     [
         ({"susceptibility": 0.0}, "0.0"),
-        ({"iterations": 0}, "0"),
-        ({"damping": 1.5}, "1.5"),
-        ({"damping": 0.0}, "0.0"),
-        ({"response": "local"}, "local"),
-        ({"response": [0.1]}, "1"),
-        ({"tolerance": -1.0}, "-1.0"),
+        ({"settings": 20}, "20"),
+        ({"settings": {"damping": 0.5}}, "damping"),
         ({"start": np.zeros(3)}, r"\(3,\)"),
     ],
 )
 def test_impossible_settings_are_refused(arguments, quoted):
     data = draw(dimension=20)
-    settings = {"start": data.teacher, "susceptibility": 5.0, "iterations": 2, "generator": np.random.default_rng(0)}
+    given = {"start": data.teacher, "susceptibility": 5.0, "settings": MessagePassingSettings(2)} | arguments
     with pytest.raises(ValueError, match=quoted):
-        approximate_message_passing(data, **(settings | arguments))
+        approximate_message_passing(data, **given, generator=np.random.default_rng(0))
 
 
 def test_divergence_and_lost_precision_are_reported():
     data = draw(dimension=60, spherical_teacher=True)
     start = student_with_overlaps(data, 0.2, 0.0, 0.1, np.random.default_rng(0))
     with pytest.raises(FloatingPointError, match="in iteration 1, not positive"):
-        approximate_message_passing(data, start, 5.0, 3, generator=np.random.default_rng(0), response=[-1.0] * 3)
+        approximate_message_passing(
+            data, start, 5.0, MessagePassingSettings(3, response=[-1.0] * 3), generator=np.random.default_rng(0)
+        )
 
 
 def test_other_lengths_are_refused():
     model = AttentionModel(omega=0.3, positional_matrix=((0.4, 0.3, 0.3),) * 3, positional_encoding=(1.0, 0.0, -1.0))
     data = draw(model, dimension=10)
     with pytest.raises(ValueError, match="3"):
-        approximate_message_passing(data, data.teacher, 5.0, 2, generator=np.random.default_rng(0))
+        approximate_message_passing(
+            data, data.teacher, 5.0, MessagePassingSettings(2), generator=np.random.default_rng(0)
+        )

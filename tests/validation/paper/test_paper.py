@@ -121,7 +121,7 @@ def test_where_the_weights_vanish_attention_is_uniform():
     """Descent goes to Q = 0 there, from either start."""
     from baselines import uniform_attention
     from saddle import LineRule, solve_phase_diagram
-    from validation import simulate
+    from validation import Training, simulate
 
     model = paper_model(regularization=0.1)
     solved = solve_phase_diagram(model, (0.5, 0.8), points=3, rule=LineRule.for_tolerance(0.05))
@@ -131,7 +131,7 @@ def test_where_the_weights_vanish_attention_is_uniform():
     uniform = uniform_attention(model).test_error
     np.testing.assert_allclose(families.lowest_error, uniform)
     for start in ("semantic", "positional-informed"):
-        run = simulate(model, start, 0.8, 400, 1, method="l-bfgs", test_samples=20_000)
+        run = simulate(model, start, 0.8, 400, 1, training=Training(method="l-bfgs"))
         assert run.self_overlap < 1e-10
         assert run.train_loss == pytest.approx(families.semantic_loss[-1], rel=0.1)
         assert run.test_error == pytest.approx(uniform, rel=0.1)

@@ -12,7 +12,18 @@ from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import overlap_invariants
 from saddle.reference import GaussHermite, ReferenceRule
 from saddle.reference.solver import solve_model
-from validation import TrainingLoss, compare_at, draw_teacher_data, initial_student, simulate, train_student
+from validation import (
+    Execution,
+    MessagePassingSettings,
+    Prediction,
+    Training,
+    TrainingLoss,
+    compare_at,
+    draw_teacher_data,
+    initial_student,
+    simulate,
+    train_student,
+)
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import TheoryPoint
 from validation.message_passing.approximate import approximate_message_passing
@@ -316,9 +327,11 @@ def test_informed_starts_of_several_columns_are_random_in_the_others():
 @pytest.mark.parametrize("name", MODELS)
 def test_methods_reach_one_minimum_of_any_model(name):
     data = draw(MODELS[name], dimension=40, spherical_teacher=True)
-    settings = {"generator": np.random.default_rng(0), "test_samples": 400}
-    minimum = train_student(data, "semantic", method="l-bfgs", **settings)
-    again = train_student(data, minimum.student, method="gradient-descent", steps=20, learning_rate=0.01, **settings)
+    generator = np.random.default_rng(0)
+    to_the_minimum = Training(method="l-bfgs", test_samples=400)
+    minimum = train_student(data, "semantic", generator=generator, training=to_the_minimum)
+    short = Training(steps=20, learning_rate=0.01, test_samples=400)
+    again = train_student(data, minimum.student, generator=generator, training=short)
     assert minimum.gradient_norm < 1e-6
     assert again.train_loss == pytest.approx(minimum.train_loss, rel=1e-9)
     assert tuple(compared_values(minimum)) == compared_names(data.model.structure.layout)
@@ -338,32 +351,31 @@ def test_methods_reach_one_minimum_of_any_model(name):
 def test_adam_of_several_columns_takes_steps_of_its_own_length():
     data = draw(MODELS["rank two"])
     start = random_student(data)
-    run = train_student(
-        data, start, method="adam", steps=1, learning_rate=0.03, generator=np.random.default_rng(0), test_samples=2
-    )
+    training = Training(method="adam", steps=1, learning_rate=0.03, test_samples=2)
+    run = train_student(data, start, generator=np.random.default_rng(0), training=training)
     gradient = TrainingLoss.of(data).gradient(start)
     np.testing.assert_allclose(start - run.student, 0.03 * np.sign(gradient), rtol=1e-5)
 
 
 def test_runs_of_several_columns_are_kept_and_compared_by_their_invariants(tmp_path):
     model = MODELS["rank two"]
-    settings = {"method": "l-bfgs", "test_samples": 50}
-    arguments = {"starts": ("semantic",), "dimensions": (30,), "seeds": 3, "folder": tmp_path, **settings}
-    runs, complete = simulate_runs(model, (1.5,), **arguments)
+    training, execution = Training(method="l-bfgs", test_samples=50), Execution(folder=tmp_path)
+    arguments = {"starts": ("semantic",), "dimensions": (30,), "seeds": 3, "training": training}
+    runs, complete = simulate_runs(model, (1.5,), execution=execution, **arguments)
     assert complete
     names = ("self_overlap_1", "self_overlap_2", "positional_overlap", "semantic_overlap", "train_loss", "test_error")
     assert compared_names(model.structure.layout) == names
-    run = simulate(model, "semantic", 1.5, 30, 2, **settings)
+    run = simulate(model, "semantic", 1.5, 30, 2, training=training)
     for name, value in compared_values(run).items():
         assert float(runs[name].sel(seed=2).squeeze()) == pytest.approx(value, rel=1e-9)
-    again, _ = simulate_runs(model, (1.5,), **arguments)
+    again, _ = simulate_runs(model, (1.5,), execution=execution, **arguments)
     assert again.identical(runs)
     theory = {name: float(runs[name].mean()) for name in names}
-    comparison = compare_at(model, theory, "semantic", 1.5, 30, range(3), **settings)
+    comparison = compare_at(model, Prediction(1.5, theory), "semantic", 30, range(3), training=training)
     assert [quantity.name for quantity in comparison.quantities] == list(names)
     assert comparison.largest_deviation < 1e-6
     with pytest.raises(ValueError, match="self_overlap_1"):
-        compare_at(model, dict.fromkeys(COMPARED, 0.1), "semantic", 1.5, 30, range(3), **settings)
+        compare_at(model, Prediction(1.5, dict.fromkeys(COMPARED, 0.1)), "semantic", 30, range(3), training=training)
     with pytest.raises(AttributeError, match="self_overlap_11"):
         _ = run.self_overlap
 
@@ -371,7 +383,9 @@ def test_runs_of_several_columns_are_kept_and_compared_by_their_invariants(tmp_p
 def test_what_knows_plain_models_only_says_so():
     data = draw(MODELS["rank two"])
     with pytest.raises(ValueError, match="message passing must have a model of rank one"):
-        approximate_message_passing(data, data.teacher, 5.0, 2, generator=np.random.default_rng(0))
+        approximate_message_passing(
+            data, data.teacher, 5.0, MessagePassingSettings(2), generator=np.random.default_rng(0)
+        )
     with pytest.raises(ValueError, match="the simulator must have an AttentionModel, got int"):
         draw(3)
     with pytest.raises(ValueError, match=r"\(12, 2\), got shape \(12,\)"):
@@ -419,7 +433,7 @@ def test_minima_at_the_teacher_are_those_of_the_reference_solver(model, broken):
     theory = {**overlap_invariants(layout, point.order_parameters), **losses}
     runs, complete = simulate_runs(
         model, (2.5,), starts=("semantic",), dimensions=(350, 700), seeds=range(70, 76), spherical_teacher=True,
-        steps=200, polish=True, test_samples=8000,
+        training=Training(steps=200, polish=True, test_samples=8000),
     )  # fmt: skip
     assert complete
     known = TheoryPoint("semantic", 2.5, True, True, True, theory, dict.fromkeys(theory, math.nan))

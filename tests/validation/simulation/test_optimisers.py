@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from validation import TrainingLoss, draw_teacher_data, initial_student, simulate, train_student
+from validation import Training, TrainingLoss, draw_teacher_data, initial_student, simulate, train_student
 
 PAPER = AttentionModel.paper(omega=0.3)
 CROOKED = AttentionModel(
@@ -24,8 +24,9 @@ def draw(model=PAPER, dimension=40, alpha=1.5, seed=0, **options):
     return draw_teacher_data(model, dimension, alpha, np.random.default_rng(seed), **options)
 
 
-def train(data, start, **settings):
-    return train_student(data, start, generator=np.random.default_rng(9), **{"test_samples": 1000} | settings)
+def train(data, start, *, progress=None, **settings):
+    training = Training(**{"test_samples": 1000} | settings)
+    return train_student(data, start, generator=np.random.default_rng(9), training=training, progress=progress)
 
 
 @pytest.mark.parametrize("start", ["semantic", "random"])
@@ -121,7 +122,8 @@ def test_value_and_gradient_are_those_of_the_two_methods():
 
 
 def fingerprint(seed, method, dtype, start="random"):
-    run = simulate(PAPER, start, 1.5, 200, seed, dtype=dtype, method=method, steps=60, test_samples=500)
+    training = Training(method=method, steps=60, test_samples=500, dtype=dtype)
+    run = simulate(PAPER, start, 1.5, 200, seed, training=training)
     return run.student.tobytes(), run.train_loss.hex(), run.test_error.hex()
 
 
@@ -147,7 +149,7 @@ def student_with_threads(threads):
     os.environ |= dict.fromkeys(names, str(threads))
     try:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            run = partial(simulate, steps=100, test_samples=2)
+            run = partial(simulate, training=Training(steps=100, test_samples=2))
             return pool.submit(run, PAPER, "semantic", 1.5, 500, 0).result().student
     finally:
         for name, value in before.items():
@@ -183,8 +185,9 @@ def test_random_starts_have_the_published_size_and_move_nothing_else():
 
 
 def test_a_seed_means_the_same_data_whatever_the_start():
-    random, informed = (simulate(PAPER, start, 1.0, 40, 3, steps=0) for start in ("random", "semantic"))
-    again = simulate(PAPER, "random", 1.0, 40, 3, steps=0, method="adam")
+    untrained = Training(steps=0)
+    random, informed = (simulate(PAPER, start, 1.0, 40, 3, training=untrained) for start in ("random", "semantic"))
+    again = simulate(PAPER, "random", 1.0, 40, 3, training=Training(method="adam", steps=0))
     np.testing.assert_array_equal(random.student, again.student)
     data = draw_teacher_data(PAPER, 40, 1.0, np.random.default_rng(np.random.SeedSequence(3).spawn(1)[0]))
     np.testing.assert_array_equal(informed.student, data.teacher)

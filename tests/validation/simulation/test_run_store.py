@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from validation import simulate, simulate_runs
+from validation import Training, simulate, simulate_runs
 from validation.simulation.run_store import RunTask, collect_runs, run_task
 
 MODEL = AttentionModel.paper(omega=0.3)
-SETTINGS = (("method", "l-bfgs"), ("spherical_teacher", True), ("test_samples", 200))
+TRAINING = Training(method="l-bfgs", test_samples=200)
 
 
 def tasks(count: int = 3) -> list[RunTask]:
-    return [RunTask(MODEL, "semantic", 1.5, 40, seed, SETTINGS) for seed in range(count)]
+    return [RunTask(MODEL, "semantic", 1.5, 40, seed, TRAINING, True) for seed in range(count)]
 
 
 def test_a_record_holds_what_the_simulator_returns():
     record = run_task(tasks(1)[0])
-    run = simulate(MODEL, "semantic", 1.5, 40, 0, **dict(SETTINGS))
+    run = simulate(MODEL, "semantic", 1.5, 40, 0, training=TRAINING, spherical_teacher=True)
     assert record.outcome == "finished"
     for name, value in record.values.items():
         assert value == pytest.approx(getattr(run, name), rel=1e-9, abs=1e-9)
@@ -66,12 +66,23 @@ def test_half_a_file_is_not_read(tmp_path):
         {"alpha": 1.5 + 1e-15 * 4},
         {"dimension": 41},
         {"seed": 1},
-        {"settings": (("method", "adam"),)},
+        {"training": replace(TRAINING, method="adam")},
+        {"training": replace(TRAINING, dtype="float32")},
+        {"training": replace(TRAINING, polish=True)},
+        {"training": replace(TRAINING, steps=3)},
+        {"spherical_teacher": False},
     ],
 )
 def test_everything_that_changes_a_result_changes_its_key(change):
     task = tasks(1)[0]
     assert replace(task, **change).key != task.key
+
+
+def test_the_same_run_has_one_key_however_it_is_asked_for():
+    written_out = Training(method="l-bfgs", test_samples=200, learning_rate=None, gradient_tolerance=0, polish=False)
+    assert replace(tasks(1)[0], training=written_out).key == tasks(1)[0].key
+    keys = {replace(tasks(1)[0], training=Training(dtype=kind)).key for kind in ("float32", np.float32, np.dtype("f4"))}
+    assert len(keys) == 1
 
 
 def test_an_interruption_keeps_what_is_finished(tmp_path):
@@ -87,23 +98,23 @@ def test_an_interruption_keeps_what_is_finished(tmp_path):
 
 
 def test_a_run_that_diverges_is_data():
-    settings = {"method": "gradient-descent", "learning_rate": 500.0, "steps": 400, "test_samples": 50}
-    runs, complete = simulate_runs(MODEL, (1.5,), starts=("semantic",), dimensions=(30,), seeds=2, **settings)
+    training = Training(learning_rate=500.0, steps=400, test_samples=50)
+    runs, complete = simulate_runs(MODEL, (1.5,), starts=("semantic",), dimensions=(30,), seeds=2, training=training)
     assert complete
     assert np.isnan(runs["train_loss"]).all()
     assert all("diverged" in outcome for outcome in runs["outcome"].values.ravel())
 
 
 def test_runs_are_labelled_by_what_they_are():
+    training = Training(method="l-bfgs", test_samples=100)
     runs, complete = simulate_runs(
-        MODEL, (2.0, 1.0), starts=("positional", "semantic"), dimensions=(40, 30), seeds=(7, 3), test_samples=100,
-        method="l-bfgs",
+        MODEL, (2.0, 1.0), starts=("positional", "semantic"), dimensions=(40, 30), seeds=(7, 3), training=training,
     )  # fmt: skip
     assert complete
     assert runs["train_loss"].dims == ("start", "dimension", "alpha", "seed")
     assert runs["alpha"].values.tolist() == [1.0, 2.0]
     assert runs["dimension"].values.tolist() == [30, 40]
-    alone = run_task(RunTask(MODEL, "semantic", 2.0, 30, 3, (("method", "l-bfgs"), ("test_samples", 100))))
+    alone = run_task(RunTask(MODEL, "semantic", 2.0, 30, 3, training))
     here = runs.sel(start="semantic", alpha=2.0, dimension=30, seed=3)
     assert float(here["train_loss"]) == alone.values["train_loss"]
     assert float(here["semantic_overlap"]) == alone.values["semantic_overlap"]

@@ -8,6 +8,7 @@ import pytest
 
 from replica import AttentionModel
 from validation import (
+    Training,
     TrainingLoss,
     draw_teacher_data,
     initial_student,
@@ -25,6 +26,10 @@ PAPER = AttentionModel.paper(omega=0.3)
 
 def draw(model=PAPER, dimension=40, alpha=1.5, seed=0, **options):
     return draw_teacher_data(model, dimension, alpha, np.random.default_rng(seed), **options)
+
+
+def train(data, start, seed=0, **settings):
+    return train_student(data, start, generator=np.random.default_rng(seed), training=Training(**settings))
 
 
 def softmax(logits):
@@ -103,9 +108,8 @@ def test_a_spherical_teacher_is_the_gaussian_one_rescaled():
     ratio = spherical.teacher / gaussian.teacher
     np.testing.assert_allclose(ratio, ratio[0])
     np.testing.assert_array_equal(spherical.tokens, gaussian.tokens)
-    np.testing.assert_allclose(
-        simulate(PAPER, "semantic", 1.0, 50, 0, spherical_teacher=True, steps=0).semantic_overlap, 0.25
-    )
+    run = simulate(PAPER, "semantic", 1.0, 50, 0, training=Training(steps=0), spherical_teacher=True)
+    np.testing.assert_allclose(run.semantic_overlap, 0.25)
 
 
 # ------------------------------------------------------------------------------------------ loss, gradient
@@ -183,7 +187,7 @@ ONE_COLUMN = [start for start in STARTS if start != "mixed"]
 def test_training_loss_decreases_along_descent():
     data = draw(dimension=60)
     losses = [
-        train_student(data, start, steps=steps, generator=np.random.default_rng(0), test_samples=1).train_loss
+        train(data, start, steps=steps, test_samples=1).train_loss
         for start in ONE_COLUMN
         for steps in (0, 1, 5, 25, 125, 625)
     ]
@@ -194,7 +198,7 @@ def test_training_loss_decreases_along_descent():
 def test_one_step_moves_against_the_gradient():
     data = draw(CROOKED)
     start = np.random.default_rng(1).standard_normal(data.dimension)
-    run = train_student(data, start, steps=1, learning_rate=0.2, generator=np.random.default_rng(0))
+    run = train(data, start, steps=1, learning_rate=0.2)
     np.testing.assert_allclose(run.student, start - 0.2 * TrainingLoss.of(data).gradient(start), rtol=1e-14)
     assert run.start == "given"
 
@@ -205,9 +209,8 @@ def test_descent_stops_at_the_tolerance_and_reports_its_steps():
     run = train_student(
         data,
         "semantic",
-        gradient_tolerance=1e-3,
-        steps=4000,
         generator=np.random.default_rng(0),
+        training=Training(gradient_tolerance=1e-3, steps=4000),
         progress=seen.append,
     )
     assert run.converged
@@ -216,7 +219,7 @@ def test_descent_stops_at_the_tolerance_and_reports_its_steps():
     norm = np.linalg.norm(TrainingLoss.of(data).gradient(run.student)) / math.sqrt(30)
     assert run.gradient_norm == pytest.approx(norm, rel=1e-12)
     assert norm <= 1e-3
-    before = train_student(data, "semantic", steps=run.steps - 1, generator=np.random.default_rng(0))
+    before = train(data, "semantic", steps=run.steps - 1)
     assert before.gradient_norm > 1e-3
     assert not before.converged
 
@@ -224,7 +227,7 @@ def test_descent_stops_at_the_tolerance_and_reports_its_steps():
 def test_polishing_reaches_the_minimum_that_long_descent_approaches():
     data = draw(dimension=30)
     polished, short, long = (
-        train_student(data, "semantic", steps=steps, polish=polish, generator=np.random.default_rng(0))
+        train(data, "semantic", steps=steps, polish=polish)
         for steps, polish in ((500, True), (500, False), (15_000, False))
     )
     assert (polished.steps, polished.polished, short.polished) == (500, True, False)
@@ -236,7 +239,7 @@ def test_polishing_reaches_the_minimum_that_long_descent_approaches():
 
 def test_overlaps_at_the_informed_starts():
     data = draw(CROOKED, dimension=50)
-    runs = {name: train_student(data, name, steps=0, generator=np.random.default_rng(0)) for name in INFORMED_STARTS}
+    runs = {name: train(data, name, steps=0) for name in INFORMED_STARTS}
     norm, total = data.teacher @ data.teacher / 50, data.teacher.sum() / 50
     expected = {
         "semantic": (0.49 * norm, total, 0.49 * norm),
@@ -251,7 +254,7 @@ def test_overlaps_at_the_informed_starts():
 
 
 def test_runs_are_reproducible_and_seeds_matter():
-    one, same, other = (simulate(PAPER, "semantic", 1.0, 40, seed, steps=50) for seed in (1, 1, 2))
+    one, same, other = (simulate(PAPER, "semantic", 1.0, 40, seed, training=Training(steps=50)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.student, same.student)
     assert one.test_error == same.test_error
     assert abs(one.test_error - other.test_error) > 1e-6
@@ -260,7 +263,7 @@ def test_runs_are_reproducible_and_seeds_matter():
 
 def test_test_error_is_the_average_over_new_samples_of_the_same_teacher():
     data = draw(CROOKED, dimension=30)
-    run = train_student(data, "semantic", steps=30, generator=np.random.default_rng(2), test_samples=50_000)
+    run = train(data, "semantic", seed=2, steps=30, test_samples=50_000)
     generator = np.random.default_rng(11)
     tokens = 0.7 * generator.standard_normal((2, 8000, 30))
     fresh = draw_teacher_data(CROOKED, 30, 8000 / 30, generator)
@@ -279,7 +282,7 @@ def test_a_student_that_equals_the_teacher_errs_by_the_positional_part():
     data = draw(dimension=1500, alpha=0.01)
     student = data.teacher - data.teacher.mean()
     data = dataclasses.replace(data, teacher=student)
-    run = train_student(data, student, steps=0, generator=np.random.default_rng(0), test_samples=20_000)
+    run = train(data, student, steps=0)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
     h = 0.5 * math.sqrt(student @ student / 1500) * np.array(np.meshgrid(nodes, nodes))
     to_itself = 1 / (1 + np.exp(-np.array([h[0] * (h[0] - h[1]), h[1] * (h[1] - h[0])])))
@@ -293,7 +296,7 @@ def test_a_student_that_equals_the_teacher_errs_by_the_positional_part():
 
 def test_huge_learning_rates_are_reported():
     with pytest.raises(FloatingPointError, match="300"), np.errstate(all="ignore"):
-        train_student(draw(dimension=10), "semantic", learning_rate=300.0, generator=np.random.default_rng(0))
+        train(draw(dimension=10), "semantic", learning_rate=300.0)
 
 
 @pytest.mark.parametrize(
@@ -318,10 +321,8 @@ def test_impossible_data_are_refused(arguments, quoted):
         ({"start": "agnostic"}, "agnostic"),
         ({"start": np.zeros(3)}, r"\(3,\)"),
         ({"start": np.full(40, np.nan)}, "NaN"),
-        ({"learning_rate": 0.0}, "0.0"),
-        ({"steps": -3}, "-3"),
-        ({"gradient_tolerance": -1e-3}, "-0.001"),
-        ({"test_samples": 0}, "0"),
+        ({"training": {"steps": 3}}, "steps"),
+        ({"training": Training(dtype="float32")}, "float64, or None, got 'float32'"),
     ],
 )
 def test_impossible_training_is_refused(arguments, quoted):
