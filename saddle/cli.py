@@ -172,15 +172,15 @@ def lines(
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
     from replica.common.files import prepare_folder
+    from saddle.diagram.solve_settings import SolveSettings
     from saddle.output.tables import line_table
     from saddle.transition_lines import solve_transition_lines
 
     model = _model(omega, sigma, regularization, positional_matrix)
     _use_cache(cache)
     folder = prepare_folder(output)
-    solved = solve_transition_lines(
-        model, over, between, points=points, alpha=alpha, tolerance=tolerance, threads=threads, progress=not quiet
-    )
+    settings = SolveSettings(tolerance, threads=threads, progress=not quiet)
+    solved = solve_transition_lines(model, over, between, points=points, alpha=alpha, settings=settings)
     results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
     _deliver(solved, line_table(solved), results, figure)
 
