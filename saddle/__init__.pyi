@@ -17,6 +17,7 @@ from .diagram.lines.line import TransitionLine as TransitionLine
 from .diagram.lines.tracing import solve_transition_line as solve_transition_line
 from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule
+from .diagram.solve_settings import SolveSettings as SolveSettings
 from .phase_diagram import PhaseDiagram as PhaseDiagram, solve_phase_diagram as solve_phase_diagram
 from .state_evolution.evaluation import (
     ResidualParameterSlopes as ResidualParameterSlopes,

@@ -7,7 +7,6 @@ at any moment: what is solved by then is printed and written, marked incomplete.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,11 +15,11 @@ import click
 
 from replica.common.errors import AttentionPhaseError, InvalidArgument
 from replica.common.own_packages import require_own_packages
+from saddle.command_options import CACHE, ModelOptions, TrainingOptions, WorkOptions, gathered, use_cache
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from replica.model.attention_model import AttentionModel
     from saddle.phase_diagram import PhaseDiagram
     from saddle.transition_lines import TransitionLines
 
@@ -59,44 +58,6 @@ def _stop(said: str) -> NoReturn:
     raise SystemExit(INTERRUPTED)
 
 
-def _model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that describe a model and where kernels are cached."""
-    options = (
-        click.option("--omega", type=float, default=0.3, show_default=True, help="Positional weight of the target."),
-        click.option("--sigma", type=float, default=0.5, show_default=True, help="Token standard deviation."),
-        click.option("--regularization", type=float, default=0.01, show_default=True, help="Ridge penalty lambda."),
-        click.option(
-            "--positional-matrix",
-            default="0.6 0.4; 0.4 0.6",
-            show_default=True,
-            help="The matrix A: rows separated by ';', entries by spaces.",
-        ),
-        click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder]."),
-        click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads; 0 for one per core."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def _model(omega: float, sigma: float, regularization: float, positional_matrix: str) -> AttentionModel:
-    from replica.model.attention_model import AttentionModel
-
-    try:
-        matrix = [[float(entry) for entry in row.replace(",", " ").split()] for row in positional_matrix.split(";")]
-    except ValueError:
-        raise InvalidArgument(f"positional_matrix must hold numbers, got {positional_matrix!r}") from None
-    return AttentionModel(omega, sigma, regularization, matrix)
-
-
-def _use_cache(cache: str | None) -> None:
-    """Check a chosen kernel cache before any work, and make it the process's choice."""
-    from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder
-
-    if cache is not None:
-        os.environ[CACHE_VARIABLE] = str(cache_folder(cache))
-
-
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="attention-phase")
 def main() -> None:
@@ -104,25 +65,26 @@ def main() -> None:
 
 
 @main.command()
-@_model_options
+@gathered("chosen", ModelOptions)
 @click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Lowest and highest n/d.")
 @click.option("--points", type=int, default=48, show_default=True, help="Grid points.")
 @click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@gathered("work", WorkOptions)
 def solve(
-    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    alpha: tuple[float, float], points: int, tolerance: float, output: str, quiet: bool,
+    chosen: ModelOptions, work: WorkOptions, alpha: tuple[float, float], points: int, tolerance: float, output: str
 ) -> None:  # fmt: skip
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
     from replica.common.files import prepare_folder
     from saddle.output.tables import transition_table
     from saddle.phase_diagram import solve_phase_diagram
 
-    model = _model(omega, sigma, regularization, positional_matrix)
-    _use_cache(cache)
+    model = chosen.model()
+    use_cache(work.cache)
     folder = prepare_folder(output)
-    diagram = solve_phase_diagram(model, alpha, points=points, tolerance=tolerance, threads=threads, progress=not quiet)
+    diagram = solve_phase_diagram(
+        model, alpha, points=points, tolerance=tolerance, threads=work.threads, progress=work.progress
+    )
     results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
     _deliver(diagram, transition_table(diagram), results, figure)
 
@@ -151,7 +113,7 @@ def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
 
 
 @main.command()
-@_model_options
+@gathered("chosen", ModelOptions)
 @click.option(
     "--over",
     type=click.Choice(["omega", "sigma", "regularization", "lambda"]),
@@ -164,29 +126,28 @@ def _write_figure(diagram: PhaseDiagram | TransitionLines, path: Path) -> None:
 @click.option("--alpha", type=float, nargs=2, default=(0.01, 3.0), show_default=True, help="Where lines are started.")
 @click.option("--tolerance", type=float, default=2e-4, show_default=True, help="Relative accuracy of the averages.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for figure and results file.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@gathered("work", WorkOptions)
 def lines(
-    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    over: str, between: tuple[float, float], points: int, alpha: tuple[float, float], tolerance: float,
-    output: str, quiet: bool,
+    chosen: ModelOptions, work: WorkOptions, over: str, between: tuple[float, float], points: int,
+    alpha: tuple[float, float], tolerance: float, output: str,
 ) -> None:  # fmt: skip
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
     from replica.common.files import prepare_folder
+    from saddle.diagram.solve_settings import SolveSettings
     from saddle.output.tables import line_table
     from saddle.transition_lines import solve_transition_lines
 
-    model = _model(omega, sigma, regularization, positional_matrix)
-    _use_cache(cache)
+    model = chosen.model()
+    use_cache(work.cache)
     folder = prepare_folder(output)
-    solved = solve_transition_lines(
-        model, over, between, points=points, alpha=alpha, tolerance=tolerance, threads=threads, progress=not quiet
-    )
+    settings = SolveSettings(tolerance, threads=work.threads, progress=work.progress)
+    solved = solve_transition_lines(model, over, between, points=points, alpha=alpha, settings=settings)
     results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
     _deliver(solved, line_table(solved), results, figure)
 
 
 @main.command()
-@_model_options
+@gathered("chosen", ModelOptions)
 @click.option("--results", help="A results file of 'solve' to report on; without it, the model is solved first.")
 @click.option("--output", default=DEFAULT_FOLDER, show_default=True, help="Folder for the report.")
 @click.option(
@@ -209,11 +170,10 @@ def lines(
     metavar="NAME=LATEX",
     help=r"LaTeX for a symbol, such as theta=\vartheta; may be given several times.",
 )
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@gathered("work", WorkOptions)
 def report(
-    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    results: str | None, output: str, formats: tuple[str, ...], prefix: str, line_width: float,
-    latex_names: tuple[str, ...], quiet: bool,
+    chosen: ModelOptions, work: WorkOptions, results: str | None, output: str, formats: tuple[str, ...], prefix: str,
+    line_width: float, latex_names: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
@@ -223,13 +183,13 @@ def report(
 
     names = _latex_names(latex_names)
     checked_choices(formats, names, prefix, line_width)
-    model = _model(omega, sigma, regularization, positional_matrix)
-    _use_cache(cache)
+    model = chosen.model()
+    use_cache(work.cache)
     folder = prepare_folder(output)
     if results is not None:
         diagram = PhaseDiagram.load(results)
     else:
-        diagram = solve_phase_diagram(model, threads=threads, progress=not quiet)
+        diagram = solve_phase_diagram(model, threads=work.threads, progress=work.progress)
         if not diagram.complete:
             click.echo(transition_table(diagram))
             _stop("interrupted: no report of partial results is written")
@@ -260,13 +220,9 @@ def _advance(bar: tqdm) -> Callable[[int], None]:
 
 
 @main.command()
-@_model_options
+@gathered("chosen", ModelOptions)
 @click.option("--alpha", type=float, default=1.5, show_default=True, help="Sample complexity n/d.")
-@click.option("--dimension", type=int, default=1000, show_default=True, help="Dimension d.")
-@click.option("--seeds", type=click.IntRange(min=2), default=2, show_default=True, help="Number of data sets.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="First seed.")
-@click.option("--steps", type=int, default=5000, show_default=True, help="Gradient-descent steps.")
-@click.option("--learning-rate", type=float, default=0.15, show_default=True)
+@gathered("training", TrainingOptions)
 @click.option(
     "--start",
     type=click.Choice(["semantic", "positional", "positional-informed"]),
@@ -275,18 +231,9 @@ def _advance(bar: tqdm) -> Callable[[int], None]:
     show_default=True,
     help="Informed start; may be given several times.",
 )
-@click.option("--polish", is_flag=True, help="Finish with L-BFGS: 5000 steps do not reach the minimum itself.")
-@click.option(
-    "--spherical-teacher/--gaussian-teacher",
-    default=True,
-    show_default=True,
-    help="Fix the teacher's norm as theory has it, or draw it as published.",
-)
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@gathered("work", WorkOptions)
 def simulate(
-    omega: float, sigma: float, regularization: float, positional_matrix: str, cache: str | None, threads: int,
-    alpha: float, dimension: int, seeds: int, seed: int, steps: int, learning_rate: float,
-    start: tuple[str, ...], polish: bool, spherical_teacher: bool, quiet: bool,
+    chosen: ModelOptions, work: WorkOptions, training: TrainingOptions, alpha: float, start: tuple[str, ...]
 ) -> None:  # fmt: skip
     """Print theory and gradient descent side by side at one (alpha, omega, d)."""
     from tqdm import tqdm
@@ -298,20 +245,20 @@ def simulate(
     require_own_packages("validation")
     from validation import Prediction, Training, compare_at, comparison_table
 
-    model = _model(omega, sigma, regularization, positional_matrix)
-    _use_cache(cache)
-    evolution = StateEvolution(model, threads=threads)
-    training = Training(steps=steps, learning_rate=learning_rate, polish=polish)
+    model = chosen.model()
+    use_cache(work.cache)
+    evolution = StateEvolution(model, threads=work.threads)
+    settings = Training(steps=training.steps, learning_rate=training.learning_rate, polish=training.polish)
     for name in start:
         sector = Sector.SEMANTIC if name == "semantic" else Sector.POSITIONAL
         point = find_point(evolution, sector, alpha)
         values = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
         # The training loss is -Phi, and so is its error.
         errors = {**point.error, "train_loss": point.error["free_entropy"]}
-        with tqdm(total=seeds, disable=quiet, desc=f"{name} start", unit="run") as bar:
+        with tqdm(total=training.seeds, disable=work.quiet, desc=f"{name} start", unit="run") as bar:
             comparison = compare_at(
-                model, Prediction(alpha, values, errors), name, dimension, range(seed, seed + seeds),
-                training=training, spherical_teacher=spherical_teacher, progress=_advance(bar),
+                model, Prediction(alpha, values, errors), name, training.dimension, training.all_seeds,
+                training=settings, spherical_teacher=training.spherical_teacher, progress=_advance(bar),
             )  # fmt: skip
         click.echo(comparison_table(comparison))
 
@@ -326,7 +273,7 @@ def simulate(
     help="Only this figure; may be given several times.",
 )
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Processes; 0 for one per core.")
-@click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder].")
+@CACHE
 @click.option("--output", default="attention-phase-paper", show_default=True, help="Folder for figures and results.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None, output: str, quiet: bool) -> None:
@@ -340,7 +287,7 @@ def paper(quick: bool, figures: tuple[str, ...], workers: int, cache: str | None
     require_own_packages("validation")
     from validation.paper import FIGURES, FULL, QUICK, reproduce_paper
 
-    _use_cache(cache)
+    use_cache(cache)
     # NOTE: not by fork, which a process with threads of the solver should not do.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers or None, mp_context=spawn) as executor:

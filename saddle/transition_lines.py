@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
-from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.lines.contents import LinesContents
-from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, solve_lines
+from saddle.diagram.lines.request import line_request
+from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, checked_transitions, solve_lines
+from saddle.diagram.solve_settings import SolveSettings
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,11 +80,7 @@ def solve_transition_lines(
     transitions: Sequence[str] = DEFAULT_TRANSITIONS,
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
-    highest_alpha: float = 10.0,
-    tolerance: float | None = None,
-    rule: OuterRule | None = None,
-    threads: int = 0,
-    progress: bool = False,
+    settings: SolveSettings = SolveSettings(),
 ) -> TransitionLines:
     """Continue several transitions in a parameter of the model; see :func:`saddle.solve_transition_line`.
 
@@ -95,7 +92,7 @@ def solve_transition_lines(
         "omega", "sigma" or "regularization" (also called "lambda"), and its lowest and highest value.
     transitions
         Names as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it has them.
-    points, alpha, highest_alpha, tolerance, rule, threads, progress
+    points, alpha, settings
         As there.
 
     Returns
@@ -114,8 +111,6 @@ def solve_transition_lines(
     -----
     Theory notes in docs/, section 10.
     """
-    found = solve_lines(
-        model, over, between, transitions=transitions, points=points, alpha=alpha, highest_alpha=highest_alpha,
-        tolerance=tolerance, rule=rule, threads=threads, progress=progress,
-    )  # fmt: skip
-    return TransitionLines.of(found)
+    names = checked_transitions(transitions)
+    request = line_request(model, over, between, points, alpha, settings)
+    return TransitionLines.of(solve_lines(request, names))

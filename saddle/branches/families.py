@@ -18,8 +18,10 @@ from saddle.branches.search.seeking import Found, Sought, seek
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import between, crossings
 from saddle.continuation.curve.stepping import StepControl
-from saddle.continuation.exploration import Exploration, TracedBranch, explore
+from saddle.continuation.exploration import explore
+from saddle.continuation.explored import Exploration, TracedBranch
 from saddle.continuation.outcomes import Outcome
+from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.special_point import Event
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -227,15 +229,18 @@ def follow(families: Families, state: np.ndarray, alpha: float, report: Callable
     """Follow a solution, and all that is connected to it, over the interval."""
     problem = families.problem
     space, scale = problem.space, float(np.max(problem.evolution.channel.variances))
+    scope = Scope(
+        amplitude=ROUGH_AMPLITUDE if problem.noise > ROUGH else AMPLITUDE,
+        known=Exploration(families.branches, True),
+        leaves=lambda before, after: _weights_vanish(space, before, after, scale),
+        wanted=lambda block: space.is_aligned(sector_of(block, space)),
+    )
     found = explore(
         problem,
         [(state, alpha)],
         families.bounds,
         control=CONTROL,
-        amplitude=ROUGH_AMPLITUDE if problem.noise > ROUGH else AMPLITUDE,
-        known=Exploration(families.branches, True),
-        leaves=lambda before, after: _weights_vanish(space, before, after, scale),
-        wanted=lambda block: space.is_aligned(sector_of(block, space)),
+        scope=scope,
         report=lambda point: report(f"following branches, alpha = {point.y[-1]:.3f}"),
     )
     return replace(families, branches=found.branches, complete=families.complete and found.complete)

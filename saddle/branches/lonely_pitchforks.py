@@ -16,7 +16,7 @@ from replica.symmetry.sectors import Sector
 from saddle.branches.families import Families, follow
 from saddle.branches.search.sector_solver import Result, evaluation_of, informed_solution, solve_state, vanished
 from saddle.branches.sector_blocks import sector_of
-from saddle.continuation.exploration import TracedBranch
+from saddle.continuation.explored import TracedBranch
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.special_point import Event, EventKind
 

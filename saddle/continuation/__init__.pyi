@@ -3,7 +3,8 @@ from .curve.bounds import Bounds as Bounds
 from .curve.curves import CurveEvaluation as CurveEvaluation, CurvePoint as CurvePoint, CurveSystem as CurveSystem
 from .curve.stepping import StepControl as StepControl
 from .curve.tracing import Curve as Curve, Stop as Stop, trace as trace, trace_both_ways as trace_both_ways
-from .exploration import Exploration as Exploration, TracedBranch as TracedBranch, explore as explore
+from .exploration import explore as explore
+from .explored import Exploration as Exploration, TracedBranch as TracedBranch
 from .newton import OutsideDomain as OutsideDomain
 from .problem import (
     Evaluation as Evaluation,
@@ -11,6 +12,7 @@ from .problem import (
     Problem as Problem,
     Symmetry as Symmetry,
 )
+from .scope import Scope as Scope
 from .special_points.defining_systems import (
     EqualPotentials as EqualPotentials,
     FoldPoints as FoldPoints,

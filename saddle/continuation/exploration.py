@@ -7,62 +7,26 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from replica.common.checked_arguments import checked_instance
 from saddle.continuation.branching import NewBranch, runs_through, switch
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, between, correct
 from saddle.continuation.curve.stepping import StepControl
-from saddle.continuation.curve.tracing import Curve, Stop, trace, trace_both_ways
+from saddle.continuation.curve.tracing import Stop, trace, trace_both_ways
+from saddle.continuation.explored import Exploration, TracedBranch
 from saddle.continuation.outcomes import SolverError
 from saddle.continuation.problem import Problem
+from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.finding import find_events
-from saddle.continuation.special_points.special_point import Event, EventFunction, EventKind
-from saddle.continuation.subspaces import Block, Section, group_elements, isotropy, symmetry_blocks
+from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.subspaces import Section, group_elements, isotropy, symmetry_blocks
 
-__all__ = ["Exploration", "TracedBranch", "explore"]
+__all__ = ["explore"]
 
 # What breaks a symmetry vanishes within a step if it comes this close to zero, as a part of its change.
 PASSING_BY = 0.2
 MORE_SYMMETRIC = "meets a branch of higher symmetry"
 NO_FURTHER = "leaves the domain"
-
-
-@dataclass(frozen=True)
-class TracedBranch:
-    """A branch and its special points.
-
-    Attributes
-    ----------
-    section, curve
-        The invariant subspace it lives in, and its points.
-    events
-        In the curve's order.
-    meets
-        The branch points on other branches where it starts and ends, or None: there it ended for another reason.
-    """
-
-    section: Section
-    curve: Curve
-    events: tuple[Event, ...]
-    meets: tuple[Event | None, Event | None] = (None, None)
-
-
-@dataclass(frozen=True)
-class Exploration:
-    """Everything that was reached; never claimed to be everything there is.
-
-    Attributes
-    ----------
-    branches
-        No two of them images of each other.
-    complete
-        False after an interruption, or when there was more than was allowed: what is there is valid.
-    failures
-        In words, what was tried and did not work.
-    """
-
-    branches: tuple[TracedBranch, ...]
-    complete: bool
-    failures: tuple[str, ...] = ()
 
 
 def _loses_a_part(problem: Problem, section: Section, x: np.ndarray, small: float) -> list[Stop]:
@@ -107,13 +71,8 @@ def explore(
     *,
     parameters: np.ndarray | None = None,
     active: int = 0,
-    functions: Sequence[EventFunction] = (),
     control: StepControl = StepControl(),
-    amplitude: float = 0.05,
-    max_branches: int = 50,
-    known: Exploration | None = None,
-    leaves: Callable[[np.ndarray, np.ndarray], bool] | None = None,
-    wanted: Callable[[Block], bool] = lambda block: True,
+    scope: Scope = Scope(),
     report: Callable[[CurvePoint], object] = lambda point: None,
 ) -> Exploration:
     """Trace branches from seeds, locate their special points, and go on through branch points.
@@ -128,20 +87,10 @@ def explore(
         Interval of the active parameter.
     parameters, active
         Values of all parameters, (k,), and which one varies; by default there is only one.
-    functions
-        Whose zeros along branches are wanted.
-    control, amplitude
-        Step control; distance at which a new branch is looked for beside a branch point.
-    max_branches
-        At which to stop.
-    known
-        An earlier exploration to go on from: its branches are kept, and not traced again.
-    leaves
-        Function of two neighbouring points (x, p), (n + 1,) each: whether a branch is to be followed no further than
-        the later one, because the equations mean nothing beyond.
-    wanted
-        Function of an invariant subspace: whether branches in it are followed. Those that a symmetry which is no
-        involution maps to others need not be.
+    control
+        Step control.
+    scope
+        What is looked for beside the branches, which of them are known or wanted, and where to stop.
     report
         Called with every new point.
 
@@ -151,10 +100,11 @@ def explore(
         After Ctrl-C, what was computed so far, marked incomplete.
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
-    work = _Work(problem, bounds, tuple(functions), control, amplitude, max_branches, leaves, wanted, report)
-    if known is not None:
-        work.traced += known.branches
-        work.looked_at += [event for branch in known.branches for event in branch.events]
+    checked_instance("scope", scope, Scope, "a Scope")
+    work = _Work(problem, bounds, control, scope, report)
+    if scope.known is not None:
+        work.traced += scope.known.branches
+        work.looked_at += [event for branch in scope.known.branches for event in branch.events]
     complete = True
     try:
         for x, value in seeds:
@@ -169,7 +119,7 @@ def explore(
     except KeyboardInterrupt:
         complete = False
     if work.left_out:
-        work.failures.append(f"{work.left_out} starts of branches are left: more than {max_branches} branches")
+        work.failures.append(f"{work.left_out} starts of branches are left: more than {scope.max_branches} branches")
     complete = complete and not work.left_out and all(branch.curve.complete for branch in work.traced)
     return Exploration(tuple(work.traced), complete, tuple(work.failures))
 
@@ -180,12 +130,8 @@ class _Work:
 
     problem: Problem
     bounds: tuple[float, float]
-    functions: tuple[EventFunction, ...]
     control: StepControl
-    amplitude: float
-    max_branches: int
-    leaves: Callable[[np.ndarray, np.ndarray], bool] | None
-    wanted: Callable[[Block], bool]
+    scope: Scope
     report: Callable[[CurvePoint], object]
     left_out: int = 0
     traced: list[TracedBranch] = field(default_factory=list)
@@ -200,14 +146,14 @@ class _Work:
 
     def follow(self, section: Section, start: np.ndarray, new: tuple[NewBranch, Event] | None = None) -> None:
         """Trace a branch: both ways, but away from a pitchfork, where the other way leads to its mirror image."""
-        if len(self.traced) >= self.max_branches:
+        if len(self.traced) >= self.scope.max_branches:
             self.left_out += 1
             return
         x, _ = section.full(start)
         bounds = [Bounds(len(start) - 1, *self.bounds)]
-        stops = _loses_a_part(self.problem, section, x, 0.5 * self.amplitude)
-        if self.leaves is not None:
-            stops.append(_at_end(section, self.leaves))
+        stops = _loses_a_part(self.problem, section, x, 0.5 * self.scope.amplitude)
+        if self.scope.leaves is not None:
+            stops.append(_at_end(section, self.scope.leaves))
         how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
         try:
             if new is not None and new[1].kind is EventKind.PITCHFORK:
@@ -220,7 +166,7 @@ class _Work:
         # NOTE: kept at once, so that an interruption while its events are located does not lose it.
         origin = new[1] if new is not None and new[1].kind is EventKind.PITCHFORK else None
         self.traced.append(TracedBranch(section, curve, (), (origin, None)))
-        events = find_events(section, curve, self.functions, tolerance=self.control.tolerance)
+        events = find_events(section, curve, self.scope.functions, tolerance=self.control.tolerance)
         self.traced[-1] = replace(self.traced[-1], events=tuple(events))
         self._attach()
         if origin is not None and origin.kernel.shape[1] == 1 and self._joins_the_same(self.traced[-1]):
@@ -272,13 +218,14 @@ class _Work:
                 wanted = event.resolved and event.kind in (EventKind.PITCHFORK, EventKind.BRANCH_POINT)
                 if not wanted or any(event is other for other in self.looked_at):
                     continue
-                event, found = switch(branch.section, event, amplitude=self.amplitude, tolerance=self.control.tolerance)
+                amplitude, tolerance = self.scope.amplitude, self.control.tolerance
+                event, found = switch(branch.section, event, amplitude=amplitude, tolerance=tolerance)
                 self.looked_at.append(event)
                 events = (*branch.events[:place], event, *branch.events[place + 1 :])
                 self._replace_event(branch.events[place], event)
                 self.traced[index] = replace(self.traced[index], events=events)
                 for new in found:
-                    if self.wanted(new.section.block) and not self.knows(new.section, new.start):
+                    if self.scope.wanted(new.section.block) and not self.knows(new.section, new.start):
                         self.follow(new.section, new.start, (new, event))
                 return True
         return False

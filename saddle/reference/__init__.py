@@ -2,6 +2,7 @@
 
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels, PlanarRule
+from saddle.reference.settings import ReferenceSettings
 from saddle.reference.solver import ReferenceOutcome, SaddlePoint, solve_model, solve_reference
 from saddle.reference.system import ReferenceSystem
 
@@ -11,6 +12,7 @@ __all__ = [
     "PlanarRule",
     "ReferenceOutcome",
     "ReferenceRule",
+    "ReferenceSettings",
     "ReferenceSystem",
     "SaddlePoint",
     "solve_model",

@@ -12,12 +12,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from replica.common.checked_arguments import checked_integer, positive_number
+from replica.common.checked_arguments import checked_instance, positive_number
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.derivation import derive
@@ -31,6 +30,7 @@ from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels, node_count
 from saddle.reference.numeric_functions import ONE_ATOM, SpectrumAtoms
 from saddle.reference.refinement import Iteration, Solved, solve_on_rule, solve_to_accuracy
+from saddle.reference.settings import ReferenceSettings
 from saddle.reference.system import ReferenceSystem
 
 __all__ = ["ReferenceOutcome", "SaddlePoint", "solve_model", "solve_reference"]
@@ -113,11 +113,7 @@ def solve_reference(
     start: Mapping[str, float] | None = None,
     atoms: SpectrumAtoms = ONE_ATOM,
     rule: ReferenceRule | None = None,
-    accuracy: float | None = None,
-    max_nodes: int = 100_000,
-    tolerance: float = 1e-12,
-    max_steps: int = 500,
-    damping: float = 0.5,
+    settings: ReferenceSettings = ReferenceSettings(),
 ) -> SaddlePoint:
     """Solve a saddle-point system by iteration from a start, and state the error of every number.
 
@@ -136,40 +132,30 @@ def solve_reference(
         Weights and values of a covariance spectrum's atoms, by the names of their symbols.
     rule
         How averages are computed. By default rules start with 12 Gauss-Hermite nodes along every standard normal
-        (fewer where ``max_nodes`` is less than that), and with panels that meet where outputs jump or have a kink, and
-        are refined to ``accuracy``. A rule that is
-        given here or with a :class:`ReferenceSystem` is kept as it is, unless an accuracy is given, too.
-    accuracy
-        Greatest stated error, of order parameters in their natural units and of observables relative: rules along the
-        normals that make most of it are refined until it is reached. By default 1e-5 where no rule is given.
-    max_nodes
-        Most nodes of a rule that is refined. If they do not suffice, the outcome is ``INACCURATE``.
-    tolerance
-        Greatest residual of a solution, in units of the order parameters.
-    max_steps, damping
-        Of the iteration.
+        (fewer where ``settings.max_nodes`` is less than that), and with panels that meet where outputs jump or have a
+        kink, and are refined to ``settings.accuracy``. A rule that is given here or with a :class:`ReferenceSystem` is
+        kept as it is, unless an accuracy is given, too.
+    settings
+        How accurately the equations are solved, on how many nodes, and in how many steps.
 
     Raises
     ------
     ValueError
-        If alpha, accuracy or max_nodes is not positive, or a value is missing or unknown. A solve that does not
+        If alpha is not positive, settings are none, or a value is missing or unknown. A solve that does not
         converge says so in its ``outcome``.
     """
-    alpha, tolerance = positive_number("alpha", alpha), positive_number("tolerance", tolerance)
-    max_steps, damping = checked_integer("max_steps", max_steps, 1), positive_number("damping", damping)
-    for name, value in (("accuracy", accuracy), ("max_nodes", max_nodes)):
-        if value is not None:
-            positive_number(name, value)
+    alpha = positive_number("alpha", alpha)
+    accuracy = checked_instance("settings", settings, ReferenceSettings, "ReferenceSettings").accuracy
     if accuracy is None and rule is None and not isinstance(system, ReferenceSystem):
         accuracy = ACCURACY
-    reference = _reference_system(system, parameters, alpha, rule, max_nodes)
+    reference = _reference_system(system, parameters, alpha, rule, settings.max_nodes)
     given = reference.given_values(parameters, alpha)
-    iteration = Iteration(reference, given, atoms, tolerance, max_steps, damping)
+    iteration = Iteration(reference, given, atoms, settings.tolerance, settings.max_steps, settings.damping)
     first = _start_state(reference.system, start or {})
     if accuracy is None:
         solved = solve_on_rule(iteration, first, reference.normals)
     else:
-        solved = solve_to_accuracy(iteration, first, reference.normals, accuracy, max_nodes)
+        solved = solve_to_accuracy(iteration, first, reference.normals, accuracy, settings.max_nodes)
     return _saddle_point(iteration, solved)
 
 
@@ -224,14 +210,35 @@ def _saddle_point(iteration: Iteration, solved: Solved) -> SaddlePoint:
     )
 
 
-def solve_model(model: AttentionModel | MultiIndexModel, alpha: float, **options: Any) -> SaddlePoint:
-    """Derive a model's equations and solve them by iteration from a start.
+def solve_model(
+    model: AttentionModel | MultiIndexModel,
+    alpha: float,
+    *,
+    start: Mapping[str, float] | None = None,
+    rule: ReferenceRule | None = None,
+    settings: ReferenceSettings = ReferenceSettings(),
+) -> SaddlePoint:
+    """Derive a model's equations and solve them by iteration from a start; see :func:`solve_reference`.
 
-    ``options`` are those of :func:`solve_reference`; by default rules are refined to a stated error of 1e-5. For many
-    values of alpha or of parameters, derive once and make one :class:`ReferenceSystem`.
+    By default rules are refined to a stated error of 1e-5. For many values of alpha or of parameters, derive once and
+    make one :class:`ReferenceSystem`.
+
+    Parameters
+    ----------
+    model
+        The model, with numbers.
+    alpha, start, rule, settings
+        As there.
+
+    Raises
+    ------
+    ValueError
+        If the model is none, or as there.
     """
     derivation, alpha = derive(model), positive_number("alpha", alpha)
     if not isinstance(model, AttentionModel | MultiIndexModel):
         raise InvalidArgument(f"model must be one with numbers, an AttentionModel or a MultiIndexModel, got {model!r}")
-    system = derivation.saddle_system
-    return solve_reference(system, model.parameter_values(), alpha, atoms=model_atoms(model), **options)
+    system, atoms = derivation.saddle_system, model_atoms(model)
+    return solve_reference(
+        system, model.parameter_values(), alpha, start=start, atoms=atoms, rule=rule, settings=settings
+    )

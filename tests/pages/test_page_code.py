@@ -14,21 +14,24 @@ import pytest
 from tests.pages.page_code import DOCS, disagreement, pages_with_code, run_page
 
 ROUGH = "tolerance=5e-3"
+ROUGH_LINES = f"settings=SolveSettings({ROUGH})"
 FEW = "points=3, tolerance=2e-2"
 
 # Pieces of the code of each page, and what is run instead.
 SETTINGS: dict[str, dict[str, str]] = {
     "README.md": {
         "alpha=(0.01, 3.0)": f"alpha=(1.0, 1.7), points=6, {ROUGH}",
-        "between=(0.0, 0.5)": f"between=(0.2, 0.3), points=3, {ROUGH}",
+        "import solve_transition_line": "import SolveSettings, solve_transition_line",
+        "between=(0.0, 0.5)": f"between=(0.2, 0.3), points=3, {ROUGH_LINES}",
         "alphas=(1.5, 2.4), dimensions=(250, 500), seeds=8": "alphas=(1.5,), dimensions=(40, 60), seeds=2",
     },
     "docs/quickstart.md": {
         "alpha=(0.01, 3.0)": f"alpha=(0.01, 3.0), points=24, {ROUGH}",
         "tolerance=2e-5": f"alpha=(1.0, 1.5), points=3, {ROUGH}",
-        "between=(0.0, 0.5)": f"between=(0.0, 0.5), points=5, {ROUGH}",
-        "points=11": f"points=5, {ROUGH}",
-        "points=7": f"points=3, {ROUGH}",
+        "import solve_transition_line": "import SolveSettings, solve_transition_line",
+        "between=(0.0, 0.5)": f"between=(0.0, 0.5), points=5, {ROUGH_LINES}",
+        "points=11": f"points=5, {ROUGH_LINES}",
+        "points=7": f"points=3, {ROUGH_LINES}",
         "points=12": f"points=4, {ROUGH}",
     },
     "docs/continuation.md": {},

@@ -13,7 +13,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from replica import AttentionModel
-from saddle import PhaseDiagram, TransitionLine, solve_phase_diagram, solve_transition_line
+from saddle import PhaseDiagram, SolveSettings, TransitionLine, solve_phase_diagram, solve_transition_line
 from validation.comparison.compare import TheoryComparison, compare_with_theory
 from validation.paper.settings import FIRST_SEED, PaperSettings
 from validation.simulation.execution import Execution
@@ -185,7 +185,7 @@ def _follow(
     start = PhaseDiagram.load(path)
     return solve_transition_line(
         start.model, transition, "omega", between, points=settings.line_points, diagram=start,
-        tolerance=settings.tolerance, threads=threads, progress=progress,
+        settings=SolveSettings(settings.tolerance, threads=threads, progress=progress),
     )  # fmt: skip
 
 

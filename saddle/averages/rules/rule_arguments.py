@@ -14,7 +14,10 @@ from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
 
-__all__ = ["checked_alpha", "checked_state", "checked_threads", "checked_tolerance", "fits_lattice", "fitting_rule"]
+__all__ = [
+    "checked_alpha", "checked_rule", "checked_state", "checked_threads", "checked_tolerance", "fits_lattice",
+    "fitting_rule",
+]  # fmt: skip
 
 # Far beyond anything of use on either side, and what squares and logarithms can bear.
 ALPHA_RANGE = (1e-12, 1e12)
@@ -50,6 +53,13 @@ def fits_lattice(model: AttentionModel) -> bool:
     return (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
 
 
+def checked_rule(rule: Any) -> OuterRule:
+    """Return a quadrature rule; raises InvalidArgument if it is none."""
+    if isinstance(rule, type) or not all(hasattr(rule, part) for part in RULE_PARTS):
+        raise InvalidArgument(f"rule must be a LineRule, a SobolRule or None, got {quoted(rule)}")
+    return rule
+
+
 def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
     """Return a quadrature rule if it fits a model; without one, the default rule of the kind that does.
 
@@ -60,8 +70,7 @@ def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
     """
     if rule is None:
         return LineRule() if fits_lattice(model) else SobolRule()
-    if isinstance(rule, type) or not all(hasattr(rule, part) for part in RULE_PARTS):
-        raise InvalidArgument(f"rule must be a LineRule, a SobolRule or None, got {quoted(rule)}")
+    rule = checked_rule(rule)
     if isinstance(rule, LineRule) and not fits_lattice(model):
         raise InvalidArgument(
             f"rule must be a SobolRule for {model.sequence_length} tokens, a student of rank {model.rank} and a "

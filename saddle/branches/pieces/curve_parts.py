@@ -16,7 +16,8 @@ from saddle.branches.search.search_interval import HIGHEST, LOWEST
 from saddle.branches.search.sector_solver import canonical_signs
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import CurvePoint
-from saddle.continuation.exploration import NO_FURTHER, TracedBranch
+from saddle.continuation.exploration import NO_FURTHER
+from saddle.continuation.explored import TracedBranch
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.special_point import Event, EventKind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,6 @@ from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
-from saddle.averages.rules.outer import OuterRule
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
@@ -23,16 +23,9 @@ from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.ends import LineEnd, classify_end
 from saddle.diagram.lines.line import TransitionLine, empty_line
-from saddle.diagram.lines.start import (
-    canonical_name,
-    canonical_parameter,
-    check_diagram,
-    check_range,
-    checked_highest,
-    equations_of,
-    find_start,
-)
-from saddle.diagram.solve_arguments import checked_points, checked_solve
+from saddle.diagram.lines.request import LineRequest, line_request
+from saddle.diagram.lines.start import canonical_name, equations_of, find_start
+from saddle.diagram.solve_settings import SolveSettings
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import (
     BaselineCrossing,
@@ -41,7 +34,7 @@ from saddle.transitions.equations import (
 from saddle.transitions.sharpening import LocatedTransition, sharpen
 from saddle.transitions.transition import Transition
 
-__all__ = ["solve_transition_line"]
+__all__ = ["solve_transition_line", "trace_line"]
 
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
@@ -81,12 +74,8 @@ def solve_transition_line(
     *,
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
-    highest_alpha: float = 10.0,
-    tolerance: float | None = None,
-    rule: OuterRule | None = None,
     diagram: DiagramContents | None = None,
-    threads: int = 0,
-    progress: bool = False,
+    settings: SolveSettings = SolveSettings(),
 ) -> TransitionLine:
     """Continue a transition in a parameter of the model, by pseudo-arclength continuation of its own equations.
 
@@ -108,14 +97,10 @@ def solve_transition_line(
     alpha
         Range in which the transition is looked for first, at the model's own value of the parameter (or in the
         middle of the range, if that lies outside).
-    highest_alpha
-        Where a line that runs off is cut.
-    tolerance, rule, threads
-        As for :func:`saddle.solve_phase_diagram`.
     diagram
         A solved diagram to start from, to save solving one: of the same model, the parameter anywhere in its range.
-    progress
-        Show a progress bar on standard error.
+    settings
+        Tolerance, rule, threads, progress, and where a line that runs off is cut. A rule must be the diagram's.
 
     Returns
     -------
@@ -137,39 +122,39 @@ def solve_transition_line(
     (theory notes in docs/, section 10).
     """
     name = canonical_name(transition)
-    over = canonical_parameter(over)
-    # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
-    points = checked_points(points)
-    checked = checked_solve(model, alpha, points, tolerance=tolerance, rule=rule, threads=threads, progress=progress)
-    alpha, tolerance, threads = checked.alpha, checked.tolerance, checked.threads
-    low, high = check_range(model, over, between, points)
-    highest_alpha = checked_highest(highest_alpha, alpha[0])
-    check_diagram(diagram, model, over, (low, high), rule)
-    with tqdm(total=points, disable=not progress, desc=f"{name} over {over}", unit="pt") as bar:
+    request = line_request(model, over, between, points, alpha, settings)
+    request.check_diagram(diagram)
+    return trace_line(request, name, diagram)
+
+
+def trace_line(request: LineRequest, name: str, diagram: DiagramContents | None) -> TransitionLine:
+    """Find a transition by its canonical name, in a diagram if there is one, and follow it."""
+    over, how = request.over, request.arguments
+    with tqdm(total=request.points, disable=not how.progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
-        found = find_start(model, name, over, (low, high), diagram, alpha, rule, tolerance, threads)
+        found = find_start(request, name, diagram)
         bar.set_postfix_str("")
         if isinstance(found, str):
-            return empty_line(name, model, over, found, complete=found != "the computation was interrupted")
-        solved, located = found
-        evolution = StateEvolution(solved.model, solved.rule, threads)
-        equations = equations_of(name, located, solved)
-        return _follow(name, model, over, (low, high), points, highest_alpha, evolution, equations, located, bar)
+            return empty_line(name, request.model, over, found, complete=found != "the computation was interrupted")
+        solved, transition = found
+        evolution = StateEvolution(solved.model, solved.rule, how.threads)
+        return _follow(request, _Beginning(name, evolution, equations_of(name, transition, solved), transition), bar)
 
 
-def _follow(
-    name: str,
-    model: AttentionModel,
-    over: str,
-    between: tuple[float, float],
-    points: int,
-    highest_alpha: float,
-    evolution: StateEvolution,
-    equations: TransitionEquations,
-    transition: Transition,
-    bar: tqdm,
-) -> TransitionLine:
+@dataclass(frozen=True)
+class _Beginning:
+    """The transition from which a line is followed, the equations that define it, and where they are evaluated."""
+
+    name: str
+    evolution: StateEvolution
+    equations: TransitionEquations
+    transition: Transition
+
+
+def _follow(request: LineRequest, begun: _Beginning, bar: tqdm) -> TransitionLine:
     """Trace the line, solve it at the wanted values of the parameter, and sharpen every point."""
+    model, over, between = request.model, request.over, request.between
+    evolution, equations, transition = begun.evolution, begun.equations, begun.transition
     names = (ALPHA.name, over)
     system = equations.system(evolution, names)
     states = [
@@ -186,14 +171,16 @@ def _follow(
             system,
             start,
             toward=toward,
-            bounds=[Bounds(place + 1, *between), Bounds(place, 1e-4, highest_alpha)],
+            bounds=[Bounds(place + 1, *between), Bounds(place, 1e-4, request.highest_alpha)],
             stops=[_overlap_vanishes(equations)],
             control=CONTROL,
             report=lambda point: bar.set_postfix_str(f"following, {over} = {point.y[-1]:.4f}"),
         )
     except SolverError as failure:
-        return empty_line(name, model, over, f"{name} found at {over} = {own:g} but not continued: {failure}")
-    landed, complete = curve.complete and _landed(system, curve, place + 1, between, points), curve.complete
+        return empty_line(
+            begun.name, model, over, f"{begun.name} found at {over} = {own:g} but not continued: {failure}"
+        )
+    landed, complete = curve.complete and _landed(system, curve, place + 1, between, request.points), curve.complete
     solved: list[tuple[CurvePoint, LocatedTransition]] = []
     try:
         for point in landed or curve.points:
@@ -206,7 +193,7 @@ def _follow(
             bar.update()
     except KeyboardInterrupt:
         complete = False
-    line = _line(name, model, over, evolution, equations, transition, curve, solved, complete)
+    line = _line(request, begun, curve, solved, complete)
     if isinstance(equations, BaselineCrossing) and line.complete and len(line):
         line = dataclasses.replace(line, metastable=overtaken(line, evolution, equations.sector))
     return line
@@ -265,16 +252,14 @@ def overtaken(line: TransitionLine, evolution: StateEvolution, sector: Sector) -
 
 
 def _line(
-    name: str,
-    model: AttentionModel,
-    over: str,
-    evolution: StateEvolution,
-    equations: TransitionEquations,
-    transition: Transition,
+    request: LineRequest,
+    begun: _Beginning,
     curve: Curve,
     solved: Sequence[tuple[CurvePoint, LocatedTransition]],
     complete: bool,
 ) -> TransitionLine:
+    """Return the line of the solved points, with what is known about its ends unless it was interrupted."""
+    evolution, equations = begun.evolution, begun.equations
     said = {Outcome.STOPPED: VANISHES}
     endings = [
         stop if stop else said.get(ending, ending.value)
@@ -287,13 +272,13 @@ def _line(
             lost = curve.endings[k] is Outcome.STEP_TOO_SHORT and _faded(equations, point.y)
             if lost or endings[k] == VANISHES:
                 endings[k] = VANISHES
-                ends[k] = classify_end(equations, evolution, point.y, over)
+                ends[k] = classify_end(equations, evolution, point.y, request.over)
     return TransitionLine(
-        name=name,
+        name=begun.name,
         kind=equations.kind,
-        between=transition.between,
-        model=model,
-        over=over,
+        between=begun.transition.between,
+        model=request.model,
+        over=request.over,
         parameter=np.array([point.y[-1] for point, _ in solved]),
         alpha=np.array([located.alpha for _, located in solved]),
         error=np.array([located.error for _, located in solved]),

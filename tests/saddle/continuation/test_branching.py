@@ -14,6 +14,7 @@ from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.exploration import explore
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
+from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.special_point import Criticality, EventKind
 from tests.saddle.continuation.textbook import (
     SHARP,
@@ -205,7 +206,7 @@ def test_kernels_of_several_dimensions_lead_to_several_branches():
 def test_branches_through_kernels_are_known_solutions_and_distinct():
     """All solutions are componentwise: x_i = 0 or x_i^2 = lam k_i - 1."""
     problem = kernels()
-    found = explore(problem, [(np.zeros(15), 0.5)], (0.5, 2.5), control=SHARP, max_branches=12)
+    found = explore(problem, [(np.zeros(15), 0.5)], (0.5, 2.5), control=SHARP, scope=Scope(max_branches=12))
     assert found.complete
     for one in found.branches:
         for point in one.curve.points:
@@ -221,7 +222,7 @@ def test_branches_through_kernels_are_known_solutions_and_distinct():
                 signs.add(max(pattern, tuple(-k for k in pattern)))
     # Up to the common sign: the first component alone, one of the next two, both in two ways, and these with the first.
     assert len(signs) >= 9
-    truncated = explore(problem, [(np.zeros(15), 0.5)], (0.5, 2.5), control=SHARP, max_branches=3)
+    truncated = explore(problem, [(np.zeros(15), 0.5)], (0.5, 2.5), control=SHARP, scope=Scope(max_branches=3))
     assert len(truncated.branches) == 3
     assert not truncated.complete
     assert truncated.failures

@@ -16,6 +16,7 @@ from saddle.continuation.exploration import explore
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.problem import Evaluation, FunctionProblem, Symmetry
+from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.defining_systems import EqualPotentials
 from saddle.continuation.special_points.finding import find_events
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
@@ -241,3 +242,20 @@ def test_deflation_with_noise_and_outside_the_domain():
     found = deflated_solutions(noisy, np.array([0.0, 1.0]), [np.array([0.3]), np.array([-2.0])])
     np.testing.assert_allclose(sorted(x[0] for x in found), [-1, 0, 1], atol=1e-5)
     assert deflated_solutions(limited(1.2), np.array([1.0]), [np.array([5.0])]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("functions", (np.sin,)), ("functions", 3), ("amplitude", 0.0), ("amplitude", "1"), ("max_branches", 0),
+        ("max_branches", 2.5), ("known", ()), ("leaves", 3), ("wanted", None),
+    ],
+)  # fmt: skip
+def test_what_is_no_scope_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=rf"{name}.* must be .*, got"):
+        Scope(**{name: value})
+
+
+def test_a_scope_is_asked_for():
+    with pytest.raises(ValueError, match=r"scope must be a Scope, got 12"):
+        explore(enzyme(), [], (0, 60), scope=12)

@@ -12,6 +12,7 @@ from replica import AttentionModel
 from saddle import (
     LineRule,
     Sector,
+    SolveSettings,
     StateEvolution,
     TransitionLines,
     solve_phase_diagram,
@@ -24,6 +25,7 @@ from saddle.output.lines_figure import global_minimum_at
 from validation import published_transitions
 
 RULE = LineRule.for_tolerance(1e-3)
+SETTINGS = SolveSettings(rule=RULE)
 MODEL = AttentionModel.paper()
 
 
@@ -211,10 +213,10 @@ def test_lines_in_the_regularization(start):
 
 
 def test_what_is_not_there_is_a_line_without_points_and_a_reason():
-    line = solve_transition_line(MODEL, "alpha_c", "omega", (0.29, 0.31), alpha=(1.4, 1.6), rule=RULE)
+    line = solve_transition_line(MODEL, "alpha_c", "omega", (0.29, 0.31), alpha=(1.4, 1.6), settings=SETTINGS)
     assert len(line) == 0
     assert "outside of the range asked for, at alpha = 1.25" in line.reason
-    line = solve_transition_line(MODEL, "mixed -> mixed", "omega", (0.29, 0.31), alpha=(1.4, 1.6), rule=RULE)
+    line = solve_transition_line(MODEL, "mixed -> mixed", "omega", (0.29, 0.31), alpha=(1.4, 1.6), settings=SETTINGS)
     assert "no such transition" in line.reason
 
 
@@ -240,7 +242,7 @@ def test_misuse_is_refused_with_the_value(arguments, quoted):
 def several():
     return solve_transition_lines(
         MODEL, "omega", (0.25, 0.35), transitions=("alpha_c", "agnostic -> positional", "mixed -> mixed"),
-        points=3, alpha=(0.01, 1.6), rule=RULE,
+        points=3, alpha=(0.01, 1.6), settings=SETTINGS,
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from saddle import (
     PhaseDiagram,
     Sector,
     SobolRule,
+    SolveSettings,
     StateEvolution,
     TransitionLines,
     find_point,
@@ -210,15 +211,19 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("solve_transition_line", "alpha", keyword(solve_transition_line, "alpha", PAPER, *LINE), NO_PAIR),
     ("solve_transition_line", "points", keyword(solve_transition_line, "points", PAPER, *LINE),
      (*NO_INTEGER, 1, 10**9, (0.1, 0.2))),
-    ("solve_transition_line", "highest_alpha", keyword(solve_transition_line, "highest_alpha", PAPER, *LINE),
-     (*NO_POSITIVE, None, 0.001)),
-    ("solve_transition_line", "tolerance", keyword(solve_transition_line, "tolerance", PAPER, *LINE),
-     (*NO_POSITIVE, 0.5)),
-    ("solve_transition_line", "rule", keyword(solve_transition_line, "rule", PAPER, *LINE), (3, "x", LineRule)),
-    ("solve_transition_line", "rule", keyword(solve_transition_line, "rule", PAPER, *LINE, diagram=DIAGRAM),
-     (LineRule(),)),
-    ("solve_transition_line", "threads", keyword(solve_transition_line, "threads", PAPER, *LINE), (*NO_INTEGER, -1)),
-    ("solve_transition_line", "progress", keyword(solve_transition_line, "progress", PAPER, *LINE), NO_FLAG),
+    ("SolveSettings", "tolerance", keyword(SolveSettings, "tolerance"), (*NO_POSITIVE, 0.5)),
+    ("SolveSettings", "rule", keyword(SolveSettings, "rule"), (3, "x", LineRule)),
+    ("SolveSettings", "threads", keyword(SolveSettings, "threads"), (*NO_INTEGER, -1, 10**6)),
+    ("SolveSettings", "progress", keyword(SolveSettings, "progress"), NO_FLAG),
+    ("SolveSettings", "highest_alpha", keyword(SolveSettings, "highest_alpha"), (*NO_POSITIVE, None)),
+    ("solve_transition_line", "settings", keyword(solve_transition_line, "settings", PAPER, *LINE),
+     (*NO_OBJECT, {"tolerance": 1e-3}, SolveSettings)),
+    ("solve_transition_line", "highest_alpha", lambda x: solve_transition_line(
+        PAPER, *LINE, settings=SolveSettings(highest_alpha=x)), (0.001,)),
+    ("solve_transition_line", "rule", lambda x: solve_transition_line(
+        PAPER, *LINE, diagram=DIAGRAM, settings=SolveSettings(rule=x)), (LineRule(),)),
+    ("solve_transition_line", "rule", lambda x: solve_transition_line(
+        AttentionModel(0.3, **THREE), *LINE, settings=SolveSettings(rule=x)), (RULE,)),
     ("solve_transition_line", "diagram", keyword(solve_transition_line, "diagram", PAPER, *LINE), (3, "x", [1], PAPER)),
     ("solve_transition_line", "diagram", lambda x: solve_transition_line(x, *LINE, diagram=DIAGRAM),
      (AttentionModel.paper(sigma=0.9), AttentionModel.paper(regularization=0.02), AttentionModel(0.0, **THREE))),
@@ -229,7 +234,9 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("solve_transition_lines", "over", lambda x: solve_transition_lines(PAPER, x), NO_NAME),
     ("solve_transition_lines", "over", lambda x: solve_transition_lines(
         AttentionModel.paper(spectrum=Spectrum.isotropic(0.2, 0.3)), x, (0.1, 0.2)), ("sigma",)),
-    ("solve_transition_lines", "highest_alpha", keyword(solve_transition_lines, "highest_alpha", PAPER), NO_POSITIVE),
+    ("solve_transition_lines", "settings", keyword(solve_transition_lines, "settings", PAPER), (*NO_OBJECT, RULE)),
+    ("solve_transition_lines", "highest_alpha", lambda x: solve_transition_lines(
+        PAPER, settings=SolveSettings(highest_alpha=x)), (0.001,)),
     ("solve_model", "alpha", lambda x: solve_model(ridge(), x), (-1.0, 0, math.nan)),
     ("solve_model", "model", lambda x: solve_model(x, 1.0), NO_OBJECT),
     # Quadrature rules.

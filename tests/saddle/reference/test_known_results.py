@@ -15,6 +15,7 @@ from saddle.reference import (
     LegendrePanels,
     ReferenceOutcome,
     ReferenceRule,
+    ReferenceSettings,
     ReferenceSystem,
     SaddlePoint,
     solve_model,
@@ -224,7 +225,7 @@ def test_tokens_are_rows_of_their_own_variance(variances):
 def test_a_solve_says_how_it_ended(ridge_system):
     values = ridge_model(0.1, 0.2).parameter_values()
     atoms = model_atoms(ridge_model(0.1, 0.2))
-    short = solve_reference(ridge_system, values, 1.0, atoms=atoms, max_steps=3)
+    short = solve_reference(ridge_system, values, 1.0, atoms=atoms, settings=ReferenceSettings(max_steps=3))
     assert short.outcome is ReferenceOutcome.NOT_CONVERGED
     assert short.residual > 1e-3
     outside = solve_reference(ridge_system, values, 1.0, atoms=atoms, start={"semantic_overlap": 2.0})

@@ -9,7 +9,7 @@ from replica import AttentionModel, derive
 from replica.model.any_model import model_atoms
 from saddle import StateEvolution
 from saddle.averages.rules.sobol import SobolRule
-from saddle.reference import GaussHermite, ReferenceRule, ReferenceSystem, solve_model
+from saddle.reference import GaussHermite, ReferenceRule, ReferenceSettings, ReferenceSystem, solve_model
 
 
 def conjugates(model: AttentionModel, rule: ReferenceRule, state: dict[str, float], alpha: float) -> dict[str, float]:
@@ -26,7 +26,9 @@ def test_semantic_solution_of_the_paper():
     """Values of an independent code, at omega = 0.3 and alpha = 2; the proximal point jumps, so only coarsely."""
     start = {"self_overlap": 0.1, "susceptibility": 12.0, "semantic_overlap": 0.14}
     rule = ReferenceRule(GaussHermite(8), GaussHermite(8))
-    point = solve_model(AttentionModel.paper(omega=0.3), 2.0, start=start, rule=rule, tolerance=1e-5)
+    point = solve_model(
+        AttentionModel.paper(omega=0.3), 2.0, start=start, rule=rule, settings=ReferenceSettings(tolerance=1e-5)
+    )
     assert point.converged
     found = point.order_parameters
     assert found["positional_overlap"] == pytest.approx(0.0, abs=1e-10)

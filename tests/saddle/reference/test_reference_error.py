@@ -14,6 +14,7 @@ from saddle.reference import (
     PlanarRule,
     ReferenceOutcome,
     ReferenceRule,
+    ReferenceSettings,
     ReferenceSystem,
     SaddlePoint,
     solve_model,
@@ -175,12 +176,12 @@ def test_an_iteration_cut_short_states_how_far_it_is():
     """The residual counts as well as the rule."""
     rule = ReferenceRule(GaussHermite(2), GaussHermite(2), start_height=None)
     model, truth = ridge_model(0.1, 0.5), ridge(1.5, 0.1, 0.5)
-    point = solve_model(model, 1.5, rule=rule, tolerance=1e-3)
+    point = solve_model(model, 1.5, rule=rule, settings=ReferenceSettings(tolerance=1e-3))
     off = deviation(point, truth)
     assert point.converged
     assert off[0] > 1e-6
     np.testing.assert_allclose(stated(point)[:3], off[:3], rtol=0.1)
-    short = solve_model(model, 1.5, rule=rule, max_steps=2)
+    short = solve_model(model, 1.5, rule=rule, settings=ReferenceSettings(max_steps=2))
     assert short.outcome is ReferenceOutcome.NOT_CONVERGED
     assert np.isnan(short.error["self_overlap"])
 
@@ -189,19 +190,22 @@ def test_accuracy_is_reached_with_more_nodes_or_said_not_to_be(heavy_tails):
     model = pseudo_huber_model(0.05, 0.5)
     system = ReferenceSystem(derive(model).saddle_system)
 
-    def solve(**options):
-        return solve_reference(system, model.parameter_values(), 2.0, atoms=model_atoms(model), **options)
+    def solve(**settings):
+        return solve_reference(
+            system, model.parameter_values(), 2.0, atoms=model_atoms(model), rule=start,
+            settings=ReferenceSettings(**settings),
+        )  # fmt: skip
 
     start = ReferenceRule(GaussHermite(6), GaussHermite(6))
-    rough, fine = (solve(rule=start, accuracy=accuracy) for accuracy in (1e-2, 1e-4))
+    rough, fine = (solve(accuracy=accuracy) for accuracy in (1e-2, 1e-4))
     for point, accuracy in ((rough, 1e-2), (fine, 1e-4)):
         assert point.converged
         assert max(point.error[x] / point.order_parameters[x] for x in NAMES[:3]) <= accuracy * 1.01
         assert np.all(deviation(point, heavy_tails) <= stated(point))
     assert rough.nodes < fine.nodes
-    kept = solve(rule=start)
+    kept = solve()
     assert kept.nodes == 6**3
-    short = solve(rule=start, accuracy=1e-4, max_nodes=1000)
+    short = solve(accuracy=1e-4, max_nodes=1000)
     assert short.outcome is ReferenceOutcome.INACCURATE
     assert not short.converged
     assert short.nodes <= 1000
@@ -218,18 +222,27 @@ def test_many_normals_begin_with_fewer_nodes():
         regularization=0.2,
         spectrum=[{"weight": 1.0, "eigenvalues": (1.0, 1.0)}],
     )
-    point = solve_model(model, 0.8, max_nodes=5000)
+    point = solve_model(model, 0.8, settings=ReferenceSettings(max_nodes=5000))
     assert point.converged
     assert point.nodes == 4**6
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("accuracy", 0.0), ("accuracy", np.nan), ("accuracy", "1e-3"), ("max_nodes", 0), ("max_nodes", np.inf)],
-)
-def test_what_is_no_accuracy_is_refused(name, value):
-    with pytest.raises(ValueError, match=rf"{name} must be .*, got {value!r}"):
-        solve_model(ridge_model(0.1, 0.5), 1.0, **{name: value})
+    [
+        ("accuracy", 0.0), ("accuracy", np.nan), ("accuracy", "1e-3"), ("max_nodes", 0), ("max_nodes", np.inf),
+        ("tolerance", 0.0), ("max_steps", 0), ("max_steps", 2.5), ("damping", -0.5), ("damping", 1.5),
+    ],
+)  # fmt: skip
+def test_what_is_no_setting_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"{name} must .*, got {value!r}"):
+        ReferenceSettings(**{name: value})
+
+
+@pytest.mark.parametrize("value", [None, 1e-5, {"accuracy": 1e-5}, ReferenceSettings])
+def test_what_are_no_settings_is_refused(value):
+    with pytest.raises(ValueError, match="settings must be ReferenceSettings, got"):
+        solve_model(ridge_model(0.1, 0.5), 1.0, settings=value)
 
 
 RULES = [GaussHermite(1), GaussHermite(12), GaussHermite(40), LegendrePanels(), LegendrePanels(breaks=(), width=30.0)]

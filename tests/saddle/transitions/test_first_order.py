@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from saddle import LineRule, PhaseDiagram, solve_phase_diagram, solve_transition_line
+from saddle import LineRule, PhaseDiagram, SolveSettings, solve_phase_diagram, solve_transition_line
 from saddle.transitions.baseline_crossing import find_crossing
 
 
@@ -86,8 +86,9 @@ def test_jumps_are_stored_and_reported(broad, tmp_path):
 @pytest.mark.slow
 def test_a_line_of_jumps_agrees_with_independent_solves_and_ends_where_they_become_continuous():
     model = AttentionModel.paper(sigma=1.2)
+    settings = SolveSettings(tolerance=1e-3)
     line = solve_transition_line(
-        model, "agnostic / semantic", over="sigma", between=(0.6, 1.5), points=10, tolerance=1e-3
+        model, "agnostic / semantic", over="sigma", between=(0.6, 1.5), points=10, settings=settings
     )
     assert line.parameter[-1] == pytest.approx(1.5)
     end = line.ends[0]

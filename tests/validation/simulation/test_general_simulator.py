@@ -10,7 +10,7 @@ import sympy as sp
 from replica import AttentionModel, Spectrum, SpectrumAtom, linear_attention, softmax, softmax_attention
 from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import overlap_invariants
-from saddle.reference import GaussHermite, ReferenceRule
+from saddle.reference import GaussHermite, ReferenceRule, ReferenceSettings
 from saddle.reference.solver import solve_model
 from validation import (
     Execution,
@@ -427,7 +427,8 @@ def test_minima_at_the_teacher_are_those_of_the_reference_solver(model, broken):
     layout = model.structure.layout
     start = {entry.name: {"q": 0.15, "V": 12.0}.get(entry.letter[0], 0.0) for entry in order_parameters(layout)}
     rule = ReferenceRule(GaussHermite(8), GaussHermite(8))
-    point = solve_model(model, 2.5, start=start | dict.fromkeys(broken, 0.18), rule=rule, tolerance=1e-5)
+    settings = ReferenceSettings(tolerance=1e-5)
+    point = solve_model(model, 2.5, start=start | dict.fromkeys(broken, 0.18), rule=rule, settings=settings)
     assert point.converged
     losses = {"train_loss": point.training_loss, "test_error": point.test_error}
     theory = {**overlap_invariants(layout, point.order_parameters), **losses}
