@@ -128,11 +128,11 @@ class Channel:
         """
         largest = float(np.max(self.space.matrices(state, "self_overlap")))
         line = (line or self.rule.line).for_field_scale(np.sqrt(largest))
-        nodes, weights = legendre_tables()
         rows = np.zeros((len(outer_nodes), columns))
         coordinates = self._coordinates(outer_nodes)
         parameters = parameter_vector(self.model)
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
+        tables = (line.piece_orders, *legendre_tables())
 
         workers = workers_of(self.threads)
         block = len(rows)
@@ -148,9 +148,7 @@ class Channel:
                 parameters,
                 line.scan,
                 starts,
-                line.piece_orders,
-                nodes,
-                weights,
+                tables,
                 mode,
                 rows,
             )

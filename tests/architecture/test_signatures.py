@@ -12,11 +12,6 @@ from tests.architecture.imports import ROOMS, ROOT
 MOST = 8
 # Compiled code takes arrays, not values: a record would have to be taken apart in every call.
 KERNELS, MOST_IN_KERNELS = "saddle/kernel/numerics/", 10
-# This list may only get shorter: what keeps to the rule must not stand in it.
-EXCEPTIONS = {
-    "saddle/kernel/numerics/average.py: average_lines",
-    "saddle/kernel/numerics/jumps.py: find_jumps",
-}
 
 
 def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
@@ -42,11 +37,7 @@ def _all_too_long() -> set[str]:
 
 
 def test_no_function_takes_more_than_eight_parameters():
-    assert not _all_too_long() - EXCEPTIONS
-
-
-def test_exceptions_are_some():
-    assert not EXCEPTIONS - _all_too_long()
+    assert not _all_too_long()
 
 
 @pytest.mark.parametrize(

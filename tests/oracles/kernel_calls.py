@@ -38,7 +38,7 @@ def average_lines(
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
     kernel.module.average_lines(
         0, len(outer), outer, np.asarray(state, float), parameter_vector(model), line.scan,
-        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), mode, rows,
+        minimiser_starts(model.sequence_length), (line.piece_orders, *legendre_tables()), mode, rows,
     )  # fmt: skip
     return rows
 
@@ -86,6 +86,6 @@ def replicon_line(kernel: Kernel, model: AttentionModel, state, h, common, line:
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
     kernel.module.average_lines(
         0, 1, outer, np.asarray(state, float), parameter_vector(model), line.scan,
-        minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables(), kernel.module.REPLICON, rows,
+        minimiser_starts(model.sequence_length), (line.piece_orders, *legendre_tables()), kernel.module.REPLICON, rows,
     )  # fmt: skip
     return rows[0] * np.array([state[2] ** 2, state[2] ** 2, 1.0, 1.0, 1.0])

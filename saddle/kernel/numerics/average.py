@@ -202,12 +202,11 @@ def average_line(problem, scan, breaks, pieces, mode, row):
 
 
 @entry_point
-def average_lines(
-    first, last, outer, state, parameters, scan_points, starts, orders, nodes, weights, mode, rows
-):  # fmt: skip
+def average_lines(first, last, outer, state, parameters, scan_points, starts, tables, mode, rows):
     """Average along lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else.
 
-    ``outer[k]`` holds the common modes and the teacher fields of line k. A row holds, by ``mode``,
+    ``outer[k]`` holds the common modes and the teacher fields of line k, ``tables`` the orders of a panel's pieces
+    and Gauss-Legendre nodes and weights. A row holds, by ``mode``,
 
     - STATE_AVERAGES: the averages and the derivatives of the conjugates and of the test error in the state;
     - PARAMETER_SLOPES: the derivatives of the conjugates, of the test error and of the envelope in the model's
@@ -217,7 +216,7 @@ def average_lines(
     Three counts follow: jumps, failures, proximal points integrated over.
     """
     problem = Problem(np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS), state, parameters, starts)
-    scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(orders, nodes, weights)
+    scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(*tables)
     for k in range(first, last):
         fill_constants(outer[k], parameters, problem.line)
         for j in range(N_TARGETS):

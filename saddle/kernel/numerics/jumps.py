@@ -70,6 +70,8 @@ INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 # Relative difference of the energies' slopes that is rounding: then the line lies in the surface of the jump.
 PARALLEL = 1e-9
 
+# A minimum at one end of a bracket: where on the line, z*, and its speed there.
+End = namedtuple("End", "s z speed")
 # Where a line is broken, with the minimum on either side and its derivative along the line.
 Breaks = namedtuple("Breaks", "s left right left_tangent right_tangent")
 
@@ -85,16 +87,17 @@ def excess(distance, step, speed_x, speed_y):
 
 
 @compiled
-def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
-    """Find where the minimum x, global at ``low``, ties with the minimum y, global at ``high``.
+def tie(problem, left, right, guess, u, v):
+    """Find where the minimum that is global at the left end ties with the one that is global at the right end.
 
     Writes the two minima there to u and v. Returns s, their energy, and whether the minimiser really jumps in
     between (it may only have moved fast).
     """
     work = problem.work
+    low, x, speed_x = left.s, left.z.copy(), left.speed
+    high, y, speed_y = right.s, right.z.copy(), right.speed
     s = guess if low < guess < high else 0.5 * (low + high)
     value = 0.0
-    x, y = x.copy(), y.copy()
     u[:] = x
     v[:] = y
     for _ in range(200):
@@ -110,11 +113,11 @@ def tie(problem, low, x, speed_x, high, y, speed_y, guess, u, v):
         value = min(e_u, e_v)
         if apart(u, v) < SAME_POINT:
             # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
-            left = excess(apart(u, x), s - low, speed_x, work[speed])
-            right = excess(apart(v, y), high - s, work[speed + 1], speed_y)
-            if max(left, right) <= SMOOTH or high - low < 1e-13:
+            too_far_left = excess(apart(u, x), s - low, speed_x, work[speed])
+            too_far_right = excess(apart(v, y), high - s, work[speed + 1], speed_y)
+            if max(too_far_left, too_far_right) <= SMOOTH or high - low < 1e-13:
                 return s, value, False
-            if left > right:
+            if too_far_left > too_far_right:
                 high, speed_y = s, work[speed + 1]
                 y[:] = v
             else:
@@ -232,24 +235,23 @@ def add_jump_strength(problem, s, row):
 
 
 @compiled
-def find_jumps(problem, low, x, speed_x, high, y, speed_y, guess, breaks, n_breaks, mode, row):
-    """Find the jumps between ``low`` and ``high``; return the number of breaks so far and success."""
+def find_jumps(problem, low, high, guess, breaks, n_breaks, mode, row):
+    """Find the jumps between two ends; return the number of breaks so far and success."""
     # Brackets still to be searched: s, speed and z at either end.
     size = 2 + N_FIELDS
     stack = np.empty((2 * MAX_JUMPS, 2 * size))
     u, v, third = np.empty(N_FIELDS), np.empty(N_FIELDS), np.empty(N_FIELDS)
-    stack[0, 0], stack[0, 1], stack[0, size], stack[0, size + 1] = low, speed_x, high, speed_y
-    stack[0, 2:size] = x
-    stack[0, size + 2 :] = y
+    stack[0, 0], stack[0, 1], stack[0, size], stack[0, size + 1] = low.s, low.speed, high.s, high.speed
+    stack[0, 2:size] = low.z
+    stack[0, size + 2 :] = high.z
     depth, complete = 1, True
     for _ in range(4 * MAX_JUMPS):
         if depth == 0:
             break
         depth -= 1
         left, right = stack[depth, :size].copy(), stack[depth, size:].copy()
-        s, value, real = tie(
-            problem, left[0], left[2:], left[1], right[0], right[2:], right[1], guess, u, v
-        )  # fmt: skip
+        ends = End(left[0], left[2:], left[1]), End(right[0], right[2:], right[1])
+        s, value, real = tie(problem, ends[0], ends[1], guess, u, v)
         guess = math.nan
         if not real:
             continue
@@ -350,20 +352,16 @@ def break_line(problem, scan, breaks, mode, row):
             total = solve(problem.work, np.int64(1), problem)
             along_line(total, problem.work, problem.line, problem.state, problem.parameters)
             speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
-            n_breaks, complete = find_jumps(
-                problem, low, scan.z[k - 1], scan.speed[k - 1], s, probe, speed, math.nan,
-                breaks, n_breaks, mode, row,
-            )  # fmt: skip
+            before, after = End(low, scan.z[k - 1], scan.speed[k - 1]), End(s, probe, speed)
+            n_breaks, complete = find_jumps(problem, before, after, math.nan, breaks, n_breaks, mode, row)
             failures += 0 if complete else 1
             low, point[:], speed_low, guess = s, probe, speed, math.nan
         else:
             point[:] = scan.z[k - 1]
             speed_low = scan.speed[k - 1]
             guess = guess_of_tie(scan, k)
-        n_breaks, complete = find_jumps(
-            problem, low, point, speed_low, high, scan.z[k], scan.speed[k], guess,
-            breaks, n_breaks, mode, row,
-        )  # fmt: skip
+        before, after = End(low, point, speed_low), End(high, scan.z[k], scan.speed[k])
+        n_breaks, complete = find_jumps(problem, before, after, guess, breaks, n_breaks, mode, row)
         failures += 0 if complete else 1
     return n_breaks, failures
 
