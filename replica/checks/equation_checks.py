@@ -227,11 +227,11 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
 
 def families(derivation: Theory, seed: int) -> Iterator[Check]:
     """Show that the equations of what vanishes in a family hold identically there."""
-    system, generators = derivation.saddle_system, derivation.symmetries.generators
+    system = derivation.saddle_system
     numbers = derivation.parameter_values
     values = {x.symbol: sp.Rational(numbers[x.name]) for x in derivation.loss_model.parameters if x.name in numbers}
-    for space in derivation.sectors:
-        if space.vanishing:
-            consistent = vanishing_is_consistent(system, space, generators, values)
-            statement = f"{space.name}: equations of what vanishes hold identically"
+    for sector in derivation.sectors:
+        if derivation.vanishing(sector):
+            consistent = vanishing_is_consistent(system, sector, derivation.symmetries, values)
+            statement = f"{sector.name}: equations of what vanishes hold identically"
             yield Check("sectors", statement, 0.0 if consistent else float("inf"), 0.0)
