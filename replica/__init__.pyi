@@ -2,6 +2,7 @@ from .checks.check import Check as Check
 from .checks.verification import Verification as Verification, verify as verify
 from .common.errors import (
     AttentionPhaseError as AttentionPhaseError,
+    DerivationError as DerivationError,
     InvalidArgument as InvalidArgument,
     InvalidModel as InvalidModel,
     UnreadableFile as UnreadableFile,
