@@ -2,6 +2,7 @@ from .checks.check import Check as Check
 from .checks.verification import Verification as Verification, verify as verify
 from .common.errors import (
     AttentionPhaseError as AttentionPhaseError,
+    DerivationError as DerivationError,
     InvalidArgument as InvalidArgument,
     InvalidModel as InvalidModel,
     UnreadableFile as UnreadableFile,
@@ -26,5 +27,4 @@ from .reports.content.equation_content import derivation_blocks as derivation_bl
 from .reports.content.equation_report import EquationReport as EquationReport, equation_report as equation_report
 from .reports.typesetting.naming import Naming as Naming
 from .steps.step import DerivationStep as DerivationStep, DisplayedEquation as DisplayedEquation
-from .symmetry.reduced_system import InvariantSubspace as InvariantSubspace
-from .symmetry.symmetries import Symmetry as Symmetry, SymmetryGroup as SymmetryGroup
+from .symmetry.symmetries import Symmetries as Symmetries, Symmetry as Symmetry

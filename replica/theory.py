@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
+import sympy as sp
 
 from replica.equations.free_entropy import FreeEntropy, build_free_entropy
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
-from replica.model.any_model import model_atoms
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
-from replica.quantities.names import moment_name
 from replica.quantities.structure import ModelStructure
 from replica.steps import free_entropy, limits, replicas, saddle_point
 from replica.steps.step import DerivationStep
-from replica.symmetry.reduced_system import InvariantSubspace, find_subspaces
-from replica.symmetry.symmetries import SymmetryGroup, find_symmetries
+from replica.symmetry.finding import find_symmetries
+from replica.symmetry.reduced_system import vanishing_order_parameters
+from replica.symmetry.renamings import with_renamings
+from replica.symmetry.sectors import Sector, find_sectors
+from replica.symmetry.symmetries import Symmetries
 
 __all__ = ["Theory"]
 
@@ -58,31 +59,20 @@ class Theory:
         return self.model.parameter_values() if isinstance(self.model, AttentionModel | MultiIndexModel) else {}
 
     @cached_property
-    def symmetries(self) -> SymmetryGroup:
+    def symmetries(self) -> Symmetries:
         """The model's symmetries; renamings of tokens only where numbers are known, on which they depend."""
-        if not isinstance(self.model, AttentionModel | MultiIndexModel):
-            return find_symmetries(self.free_entropy)
-        numbers = self.parameter_values
-        values = {x.symbol: numbers[x.name] for x in self.loss_model.parameters}
-        return find_symmetries(self.free_entropy, self.model.encoding_matrix, values, self._moments(self.model))
-
-    def _moments(self, model: AttentionModel | MultiIndexModel) -> np.ndarray | None:
-        """Return the joint moments of encodings and teacher on every atom, (n, k + t, k + t)."""
-        if not self.loss_model.token_law.atom_symbols:
-            return None
-        layout = self.loss_model.layout
-        size, k = layout.directions + layout.teacher_rank, layout.directions
-        return np.array(
-            [
-                [[values[moment_name(min(i, j), max(i, j), k)] for j in range(size)] for i in range(size)]
-                for _, values in model_atoms(model)
-            ]
-        )
+        found = find_symmetries(self.free_entropy)
+        return with_renamings(found, self.model) if isinstance(self.model, AttentionModel | MultiIndexModel) else found
 
     @cached_property
-    def sectors(self) -> tuple[InvariantSubspace, ...]:
-        """The families of solutions that the symmetries define."""
-        return find_subspaces(self.saddle_system, self.symmetries)
+    def sectors(self) -> tuple[Sector, ...]:
+        """The families of solutions that the symmetries define, and the only ones that are solved in."""
+        found = self.symmetries
+        return find_sectors(self.loss_model.layout, found.signs, columns_alike=found.rotations)
+
+    def vanishing(self, sector: Sector) -> tuple[sp.Symbol, ...]:
+        """Return the order parameters that vanish in a sector."""
+        return vanishing_order_parameters(self.saddle_system, sector)
 
     @cached_property
     def steps(self) -> tuple[DerivationStep, ...]:

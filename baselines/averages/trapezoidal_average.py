@@ -49,14 +49,13 @@ def trapezoidal_moments(target: TargetFunction) -> TargetMoments:
             f"the trapezoidal rule needs at most {MOST_VARIABLES} variables, got {target.dimension!r}"
         )
     shares = target.traces / target.traces[0]
-    coarse, change, mean_change = _average(target, shares, counts[0]), np.inf, np.inf
-    for count in counts[1:]:
-        fine = _average(target, shares, count)
-        change = abs(fine.variance - coarse.variance)
-        mean_change = np.max(np.abs(fine.mean - coarse.mean))
+    coarse, fine = (_average(target, shares, count) for count in counts[:2])
+    change, mean_change = _changes(coarse, fine)
+    for count in counts[2:]:
         if change <= CONVERGED * fine.variance and mean_change <= CONVERGED * np.max(np.abs(fine.mean)):
             break
-        coarse = fine
+        coarse, fine = fine, _average(target, shares, count)
+        change, mean_change = _changes(coarse, fine)
     return TargetMoments(
         mean=fine.mean,
         variance=fine.variance,
@@ -83,6 +82,11 @@ class _Average:
     variance: float
     mean_rim: float
     square_rim: float
+
+
+def _changes(coarse: _Average, fine: _Average) -> tuple[float, float]:
+    """Return the changes of variance and mean between two densities."""
+    return abs(fine.variance - coarse.variance), float(np.max(np.abs(fine.mean - coarse.mean)))
 
 
 def _average(target: TargetFunction, shares: Array, count: int) -> _Average:

@@ -34,7 +34,7 @@ LINES = {
 def trained(sector: Sector) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return alpha, cosine similarity and test error along a branch: a diagram, and single points beyond it."""
     diagram = solve_phase_diagram(MODEL, alpha=(FIRST, DIAGRAM_ENDS))
-    branch = diagram.branches[sector.value]
+    branch = diagram.branches[sector.name]
     own = branch.distinct
     q, theta = (branch.order_parameters[name][own] for name in ("self_overlap", "semantic_overlap"))
     rows = list(zip(branch.alpha[own], theta / np.sqrt(MODEL.token_variance * q), branch.test_error[own], strict=True))
@@ -69,7 +69,7 @@ def main() -> None:
     errors.plot(curve.alpha, curve.test_error, color=BAYES_COLOUR, linewidth=1.8, label=bayes.name)
     for sector in (Sector.POSITIONAL, Sector.SEMANTIC):
         alpha, cosine, test_error = trained(sector)
-        colour, label = BRANCH_COLOURS[sector.value], f"trained, {sector.value} branch"
+        colour, label = BRANCH_COLOURS[sector.name], f"trained, {sector.name} branch"
         overlaps.plot(alpha, cosine, color=colour, linewidth=2.0, label=label)
         errors.plot(alpha, test_error, color=colour, linewidth=2.0, label=label)
     for name, (colour, style) in LINES.items():

@@ -20,8 +20,9 @@ class SoftmaxWeight(sp.Function):
     """
 
     @classmethod
-    def eval(cls, index: Any, *logits: Any) -> Any:
+    def eval(cls, *args: Any) -> Any:
         """Bring the weight to its normal form; stay unevaluated there."""
+        index, *logits = args
         if logits[-1] != 0:
             return cls(index, *(x - logits[-1] for x in logits))
         if index == len(logits) - 1:

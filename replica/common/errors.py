@@ -6,7 +6,9 @@ which catches that goes on to work.
 
 from __future__ import annotations
 
-__all__ = ["AttentionPhaseError", "InvalidArgument", "InvalidModel", "UnreadableFile", "UnwritableFile"]
+__all__ = [
+    "AttentionPhaseError", "DerivationError", "InvalidArgument", "InvalidModel", "UnreadableFile", "UnwritableFile",
+]  # fmt: skip
 
 
 class AttentionPhaseError(ValueError):
@@ -19,6 +21,10 @@ class InvalidArgument(AttentionPhaseError):
 
 class InvalidModel(InvalidArgument):
     """Something that is no model."""
+
+
+class DerivationError(AttentionPhaseError):
+    """A step of a derivation that does not hold when it is checked: nothing that follows from it may be used."""
 
 
 class UnreadableFile(AttentionPhaseError):

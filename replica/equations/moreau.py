@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica.algebra.inverse_matrices import InverseMatrix, differentiate
+from replica.common.errors import DerivationError
 from replica.model.any_model import loss_model
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
@@ -98,7 +99,7 @@ class MoreauProblem:
 
         Raises
         ------
-        AssertionError
+        DerivationError
             If the forces do not reproduce the objective's derivative.
         """
         if not self.forces:
@@ -112,7 +113,8 @@ class MoreauProblem:
             for token, group in enumerate(self.layout.groups):
                 own = sp.Matrix(names[token * rank : (token + 1) * rank])
                 compact -= (own.T * sp.Matrix(self.susceptibilities[group]).diff(x) * own)[0, 0] / 2
-        assert sp.expand(compact.xreplace(dict(self.forces)) - explicit) == 0, (compact, explicit)
+        if sp.expand(compact.xreplace(dict(self.forces)) - explicit) != 0:
+            raise DerivationError(f"the slope of the Moreau objective in {x} is {explicit}, not {compact}")
         return compact
 
 

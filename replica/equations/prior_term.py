@@ -11,6 +11,7 @@ import sympy as sp
 
 from replica.algebra.inverse_matrices import InverseMatrix, symmetric_symbols, upper_triangle
 from replica.algebra.spectrum_average import spectrum_average
+from replica.common.errors import DerivationError
 from replica.equations.replica_trick import replica_limit, weight_action, zero_temperature
 from replica.model.token_law import TokenLaw
 from replica.quantities.matrices import OrderParameterMatrices
@@ -26,14 +27,15 @@ def weight_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix,
 
     Raises
     ------
-    AssertionError
+    DerivationError
         If the limit, written out, is not that trace.
     """
     B, N, M = (symmetric_symbols(letter, rank) for letter in "BNM")
     limit = zero_temperature(replica_limit(weight_action(sp.Matrix(B), sp.Matrix(N), sp.Matrix(M))))
     inverse = InverseMatrix(symmetric_symbols("K", rank), B)
     compact = (sp.Matrix(inverse.symbols) * (sp.Matrix(N) + sp.Matrix(M))).trace() / 2
-    assert sp.simplify(limit - compact.xreplace(inverse.definitions)) == 0, limit
+    if sp.simplify(limit - compact.xreplace(inverse.definitions)) != 0:
+        raise DerivationError(f"the prior term's limit is no trace of K (N + M): {limit}")
     return sp.expand(compact), inverse, N, M
 
 
@@ -101,6 +103,7 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
         integrand = (sp.Matrix(inverse.symbols) * sp.Matrix(total)).trace() / 2
         # The limit depends on N and M through their sum alone.
         split = {total[i, j]: N[i, j] + M[i, j] for i, j in upper_triangle(rank)}
-        assert sp.expand(integrand.xreplace(split) - compact) == 0
+        if sp.expand(integrand.xreplace(split) - compact) != 0:
+            raise DerivationError(f"the prior term does not depend on N and M through their sum alone: {compact}")
     tilt_coefficients = (sp.ImmutableMatrix(positional), sp.ImmutableMatrix(semantic))
     return WeightTerm(integrand, inverse, moments, tilt_coefficients, token_law)

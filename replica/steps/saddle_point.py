@@ -10,8 +10,9 @@ from replica.algebra.gaussian_average import GaussianAverage, integrate_by_parts
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.steps.step import DerivationStep, DisplayedEquation
-from replica.symmetry.reduced_system import InvariantSubspace, reduced_system
-from replica.symmetry.symmetries import SymmetryGroup
+from replica.symmetry.reduced_system import reduced_system, vanishing_order_parameters
+from replica.symmetry.sectors import Sector
+from replica.symmetry.symmetries import Symmetries
 
 __all__ = ["saddle_point", "sectors", "stationarity"]
 
@@ -59,7 +60,7 @@ def saddle_point(system: SaddleSystem) -> DerivationStep:
     )
 
 
-def sectors(system: SaddleSystem, group: SymmetryGroup, subspaces: Sequence[InvariantSubspace]) -> DerivationStep:
+def sectors(system: SaddleSystem, group: Symmetries, found: Sequence[Sector]) -> DerivationStep:
     """List the symmetries of the model and the reduced equations of every family of solutions."""
     names = "; ".join(x.name for x in group.generators) or "none"
     rotation = (
@@ -68,25 +69,23 @@ def sectors(system: SaddleSystem, group: SymmetryGroup, subspaces: Sequence[Inva
         else ""
     )
     latex = {x.symbol: x.latex for x in system.order_parameters}
-    equations = []
-    for space in subspaces:
-        if not space.vanishing:
+    equations, families = [], []
+    for sector in found:
+        vanishing = vanishing_order_parameters(system, sector)
+        if not vanishing:
             # All equations as they are.
+            families.append(f"{sector.name} (nothing vanishes)")
             continue
-        overlaps_, conjugates_ = reduced_system(system, space.vanishing)
+        families.append(f"{sector.name} ({', '.join(f'${latex[x]}$' for x in sorted(vanishing, key=str))} = 0)")
+        overlaps_, conjugates_ = reduced_system(system, sector)
         equations += [
-            DisplayedEquation(f"{space.name}-{x}", x, value) for x, value in {**overlaps_, **conjugates_}.items()
+            DisplayedEquation(f"{sector.name}-{x}", x, value) for x, value in {**overlaps_, **conjugates_}.items()
         ]
-    families = "; ".join(
-        f"{space.name} (" + (", ".join(f"${latex[x]}$" for x in sorted(space.vanishing, key=str)) + " = 0)"
-                             if space.vanishing else "nothing vanishes)")
-        for space in subspaces
-    )  # fmt: skip
     return DerivationStep(
         "sectors",
         "Symmetries and families of solutions",
         rf"Symmetries found in loss, outputs and law of the tokens: {names}.{rotation} What a subgroup of them "
         r"reverses may vanish, and the equations of what vanishes are then satisfied identically, which defines "
-        rf"families of solutions with equations of their own: {families}.",
+        rf"families of solutions with equations of their own: {'; '.join(families)}.",
         tuple(equations),
     )

@@ -15,10 +15,11 @@ from typing import ClassVar, TypeVar
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, order_parameters
+from replica.symmetry.signs import Signs, sign_group
 
 __all__ = [
-    "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "SignSymmetries", "Signs",
-    "closed_under_unions", "family_of", "find_sectors", "sign_group",
+    "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "closed_under_unions", "family_of",
+    "find_sectors",
 ]  # fmt: skip
 
 POSITIONAL_INDEX = 1
@@ -28,9 +29,6 @@ FAMILIES = ("agnostic", "positional", "semantic", "mixed")
 
 Item = TypeVar("Item")
 
-Signs = tuple[int, ...]
-"""How a transformation acts on the order parameters: 1 or -1 for each."""
-
 
 @dataclass(frozen=True)
 class Sector:
@@ -38,7 +36,7 @@ class Sector:
 
     Attributes
     ----------
-    value
+    name
         Its family, with a number from the second subspace of a family on.
     free
         Indices in the vector u of order parameters of the unknowns solved for.
@@ -48,7 +46,7 @@ class Sector:
         Indices of the overlaps m and theta that vanish.
     """
 
-    value: str
+    name: str
     free: tuple[int, ...]
     broken: tuple[int, ...]
     transverse: tuple[int, ...]
@@ -61,12 +59,12 @@ class Sector:
     @classmethod
     def paper(cls, family: str) -> Sector:
         """Return the sector of a family of the paper's model; raises KeyError if there is no such family."""
-        return {sector.value: sector for sector in PAPER_SECTORS}[family]
+        return {sector.name: sector for sector in PAPER_SECTORS}[family]
 
     @property
     def family(self) -> str:
         """One of ``FAMILIES``."""
-        return self.value.split()[0]
+        return self.name.split()[0]
 
 
 def _paper_sector(family: str, broken: tuple[int, ...]) -> Sector:
@@ -81,41 +79,6 @@ Sector.MIXED = _paper_sector("mixed", (POSITIONAL_INDEX, SEMANTIC_INDEX))
 
 PAPER_SECTORS = (Sector.AGNOSTIC, Sector.POSITIONAL, Sector.SEMANTIC, Sector.MIXED)
 """Sectors of the paper's model, u = (q, m, V, theta)."""
-
-
-@dataclass(frozen=True)
-class SignSymmetries:
-    """Which reversals leave the channel's average invariant, as found by ``replica.symmetry.sign_symmetries``.
-
-    Attributes
-    ----------
-    student
-        The objective is even under (z, w) -> (-z, -w).
-    teacher
-        The target is even under h* -> -h*.
-    exchange
-        Objective and target are unchanged when the tokens are renamed everywhere: in fields, target entries,
-        positional matrix and encodings. A symmetry of a model whose matrix and encodings are unchanged too.
-    """
-
-    student: bool
-    teacher: bool
-    exchange: bool
-
-
-def sign_group(generators: Sequence[Signs]) -> tuple[Signs, ...]:
-    """Return all products of generators but the identity."""
-    elements: dict[Signs, None] = {}
-    for count in range(1, len(generators) + 1):
-        for chosen in itertools.combinations(generators, count):
-            product = tuple(map(_product, zip(*chosen, strict=True)))
-            if min(product) < 0:
-                elements[product] = None
-    return tuple(elements)
-
-
-def _product(signs: tuple[int, ...]) -> int:
-    return -1 if sum(sign < 0 for sign in signs) % 2 else 1
 
 
 def closed_under_unions(sets: Iterable[frozenset[Item]]) -> set[frozenset[Item]]:
@@ -160,9 +123,9 @@ def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: 
     for space in sorted(spaces, key=lambda space: (-len(space), sorted(space))):
         free = tuple(i for i in every if i not in space)
         family = family_of({quantities[i].kind for i in free})
-        value = f"{family} {len(found[family]) + 1}" if found[family] else family
+        name = f"{family} {len(found[family]) + 1}" if found[family] else family
         broken, transverse = (tuple(i for i in odd if (i in space) == vanishes) for vanishes in (False, True))
-        found[family].append(Sector(value, free, broken, transverse))
+        found[family].append(Sector(name, free, broken, transverse))
     return tuple(sector for family in FAMILIES for sector in found[family])
 
 

@@ -218,4 +218,4 @@ class Channel:
 
     def reversals_fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the reversals of student and teacher, without renamings of tokens, that leave a state as it is."""
-        return StateSpace(self.space.layout, self.kernel.reversals).fixing(state)
+        return StateSpace(self.space.layout, self.kernel.symmetries.signs).fixing(state)

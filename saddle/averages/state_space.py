@@ -15,7 +15,8 @@ import numpy as np
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, conjugates, order_parameters
-from replica.symmetry.sectors import Sector, Signs, family_of, find_sectors, sign_group
+from replica.symmetry.sectors import Sector, family_of, find_sectors
+from replica.symmetry.signs import Signs, sign_group
 
 __all__ = ["StateSpace"]
 
@@ -104,9 +105,9 @@ class StateSpace:
         rotated = self.rotations and any(i in sector.free for i in correlated)
         return sector in self.sectors and not rotated
 
-    def sector_named(self, value: str) -> Sector:
-        """Return a sector by its value; raises KeyError if there is none."""
-        return {sector.value: sector for sector in self.sectors}[value]
+    def sector_named(self, name: str) -> Sector:
+        """Return a sector by its name; raises KeyError if there is none."""
+        return {sector.name: sector for sector in self.sectors}[name]
 
     def block_of(self, sector: Sector, index: int) -> tuple[int, ...]:
         """Return the unknowns that stand in one block of dF/du with a given one, at solutions of a sector.

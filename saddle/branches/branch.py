@@ -114,11 +114,11 @@ def solve_point(evolution: StateEvolution, sector: Sector, start: np.ndarray, al
     start = checked_state(start, evolution.space)
     result = solve_state(evolution, sector, canonical_signs(start, evolution.space), alpha)
     if result.outcome is not Outcome.CONVERGED:
-        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
+        raise SolverError(f"{sector.name} branch at alpha = {alpha:.6g}: {result.outcome.value}", result.outcome)
     evaluation = evaluation_of(result)
     if vanished(evaluation, sector):
         outcome = Outcome.MERGED
-        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
+        raise SolverError(f"{sector.name} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
     return SolvedPoint(alpha, sector, evolution, evaluation, result.residual_norm)
 
 
@@ -147,7 +147,7 @@ def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) ->
     result = informed_solution(evolution, sector, alpha)
     if result is None:
         outcome = Outcome.ABSENT
-        raise SolverError(f"{sector.value} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
+        raise SolverError(f"{sector.name} branch at alpha = {alpha:.6g}: {outcome.value}", outcome)
     return SolvedPoint(alpha, sector, evolution, evaluation_of(result), result.residual_norm)
 
 

@@ -37,7 +37,7 @@ def _sample_states(evolution: StateEvolution, alpha: float) -> list[np.ndarray]:
     """Return states near the solutions of the pure families, by a few steps of state evolution."""
     states = []
     for sector in evolution.sectors:
-        if sector.value not in SAMPLED:
+        if sector.name not in SAMPLED:
             continue
         for start in informed_states(evolution, sector):
             try:

@@ -8,7 +8,6 @@ text ends with its own checksum; one that fails it is derived again.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import sys
@@ -17,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from replica.common.files import write_atomically
 from replica.common.stages import stage
 from replica.quantities.structure import ModelStructure
-from replica.symmetry.sectors import Signs, SignSymmetries
+from replica.symmetry.symmetries import Symmetries, Symmetry
 from saddle.kernel.cache_folder import cache_folder, preferred_folder, warn_unwritable
 from saddle.kernel.key import structure_key, text_key
 
@@ -46,22 +45,13 @@ class Kernel:
     Attributes
     ----------
     symmetries
-        Of the loss and the target, by which outer nodes are equivalent.
-    reversals
-        How reversals of the student's and the teacher's columns act on the order parameters, generators only.
-    rotations
-        Whether the student's columns may be rotated into each other.
-    renamings
-        Pairs of tokens that may be exchanged if encodings and positional matrix are exchanged with them.
+        Of the structure; of its reversals the signs alone.
     """
 
     digest: str
     path: Path
     module: ModuleType
-    symmetries: SignSymmetries
-    reversals: tuple[Signs, ...]
-    rotations: bool
-    renamings: tuple[tuple[int, int], ...]
+    symmetries: Symmetries
 
 
 def _derived_text(structure: ModelStructure) -> str:
@@ -75,22 +65,33 @@ def _derived_text(structure: ModelStructure) -> str:
 
 
 def _text_of(system: SaddleSystem) -> str:
-    from replica.symmetry.sign_symmetries import find_sign_symmetries, find_token_renamings
-    from replica.symmetry.symmetries import find_symmetries, moments_that_may_differ_from_zero
+    from replica.symmetry.finding import find_symmetries
     from saddle.kernel.text import kernel_source
 
-    phi = system.free_entropy
-    group = find_symmetries(phi, teacher_moments=moments_that_may_differ_from_zero(phi))
-    found = {
-        SYMMETRIES: dataclasses.asdict(find_sign_symmetries(phi)),
-        REVERSALS: tuple(tuple(x.signs.values()) for x in group.sign_generators),
-        ROTATIONS: group.rotations,
-        RENAMINGS: find_token_renamings(phi),
-    }
-    lines = [f"{name} = {value!r}\n" for name, value in found.items()]
+    lines = [f"{name} = {value!r}\n" for name, value in _constants(find_symmetries(system.free_entropy)).items()]
     with stage("print"):
         source = kernel_source(system)
     return f"{source.rstrip()}\n\n\n{''.join(lines)}"
+
+
+def _constants(symmetries: Symmetries) -> dict[str, Any]:
+    """Return what a kernel's text keeps of its structure's symmetries: no names, and nothing of SymPy."""
+    return {
+        SYMMETRIES: {name: getattr(symmetries, name) for name in ("student", "teacher", "exchange")},
+        REVERSALS: tuple(x.signs for x in symmetries.reversals),
+        ROTATIONS: symmetries.rotations,
+        RENAMINGS: symmetries.neighbours,
+    }
+
+
+def _kept_symmetries(module: ModuleType) -> Symmetries:
+    reversals, rotations, neighbours = (getattr(module, name) for name in (REVERSALS, ROTATIONS, RENAMINGS))
+    return Symmetries(
+        **getattr(module, SYMMETRIES),
+        neighbours=neighbours,
+        reversals=tuple(Symmetry("reversal", signs) for signs in reversals),
+        rotations=rotations,
+    )
 
 
 def _seal(key: str, text: str) -> str:
@@ -152,8 +153,7 @@ def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[],
         if module is None:
             path = cache_folder(cache, key) / name
             module = _find(path, key) or _derive(path, key, derive)
-    reversals, rotations, renamings = (getattr(module, name) for name in (REVERSALS, ROTATIONS, RENAMINGS))
-    return Kernel(key, path, module, SignSymmetries(**getattr(module, SYMMETRIES)), reversals, rotations, renamings)
+    return Kernel(key, path, module, _kept_symmetries(module))
 
 
 def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:

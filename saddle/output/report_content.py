@@ -211,7 +211,7 @@ def check_blocks(diagram: DiagramContents, system: SaddleSystem) -> list[Block]:
             )
             for check in check_equations(system, point)
         )
-        caption = rf"{point.sector.value.capitalize()} solution at $\alpha = {point.alpha:.6g}$:"
+        caption = rf"{point.sector.name.capitalize()} solution at $\alpha = {point.alpha:.6g}$:"
         blocks.append(
             Table(("right-hand side of", "compiled code", "relative difference", "quadrature"), rows, caption)
         )

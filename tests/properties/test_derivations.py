@@ -7,11 +7,11 @@ import sympy as sp
 from hypothesis import given, settings, strategies as st
 
 from replica import AttentionModel
+from replica.algebra.equality import equal_expressions
 from replica.code.source import generate_source
 from replica.derivation import derive
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.quantities.structure import ModelStructure
-from replica.symmetry.sign_symmetries import equal_expressions
 from tests.models.strategies import general_models
 
 CHEAP = ["replica symmetry", "no replicas", "shared order parameters", "saddle point", "sectors"]

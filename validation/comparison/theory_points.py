@@ -36,7 +36,7 @@ AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "m
 
 def family_of(branch: Branch) -> str:
     """Return the name of a branch's sector: its family, with a number ("mixed 2") where several sectors share one."""
-    return branch.sector.value
+    return branch.sector.name
 
 
 def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
         _mark(axes, diagram, label=axes is overlaps)
     colour, dashes = baseline_style(diagram.linear_baseline.name)
-    shown = {sector.value for sector in FAMILIES}
+    shown = {sector.name for sector in FAMILIES}
     handles = [
         *(handle for handle in branch_handles(diagram) if handle.get_label() in shown),
         *stability_handles(),

@@ -15,8 +15,8 @@ from replica.quantities import symbols
 from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.steps.step import DerivationStep
-from replica.symmetry.reduced_system import reduced_system
-from replica.symmetry.sectors import PAPER_SECTORS, Sector
+from replica.symmetry.reduced_system import reduced_system, vanishing_conjugates, vanishing_order_parameters
+from replica.symmetry.sectors import Sector
 
 __all__ = [
     "derivation_blocks",
@@ -118,15 +118,11 @@ def sector_equations(
     system: SaddleSystem, sector: Sector
 ) -> tuple[tuple[sp.Symbol, ...], dict[sp.Symbol, sp.Expr], dict[sp.Symbol, sp.Expr]]:
     """Return what vanishes in a sector, and the equations left of order parameters and of conjugates."""
-    vanishing = [x.symbol for k, x in enumerate(system.order_parameters) if k not in sector.free]
-    overlaps, conjugates = reduced_system(system, frozenset(vanishing))
-    hats = [x.symbol for x in system.conjugates if x.symbol not in conjugates]
-    return (*vanishing, *hats), overlaps, conjugates
+    vanishing = (*vanishing_order_parameters(system, sector), *vanishing_conjugates(system, sector))
+    return vanishing, *reduced_system(system, sector)
 
 
-def sector_blocks(
-    system: SaddleSystem, printer: ReportPrinter, sectors: Sequence[Sector] = PAPER_SECTORS
-) -> list[Block]:
+def sector_blocks(system: SaddleSystem, printer: ReportPrinter, sectors: Sequence[Sector]) -> list[Block]:
     """Return the equations of every sector in which something vanishes."""
     blocks: list[Block] = [
         Heading("Sectors"),
@@ -142,14 +138,14 @@ def sector_blocks(
             continue
         listed = " = ".join(printer.doprint(x) for x in zero)
         blocks += [
-            Heading(f"{sector.value.capitalize()} sector", 2),
+            Heading(f"{sector.name.capitalize()} sector", 2),
             Paragraph(
                 f"Here ${listed} = 0$, which solves the equations of these by symmetry: both sides are odd. The "
                 f"others are"
             ),
         ]
         for x, value in (*overlaps.items(), *conjugates.items()):
-            blocks.append(printer.equation(f"{sector.value}-{_slug(x)}", x, value))
+            blocks.append(printer.equation(f"{sector.name}-{_slug(x)}", x, value))
     return blocks
 
 

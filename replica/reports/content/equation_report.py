@@ -104,7 +104,7 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
         equations=(
             *free_entropy_blocks(system, printer, field_blocks if plain else general_field_blocks),
             *saddle_blocks(system, printer),
-            *(sector_blocks(system, printer) if plain else family_blocks(families, printer)),
+            *(sector_blocks(system, printer, derivation.sectors) if plain else family_blocks(families, printer)),
             *observable_blocks(system, printer),
         ),
         parameters=tuple(numbers),

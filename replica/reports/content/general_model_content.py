@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sympy as sp
 
+from replica.common.errors import DerivationError
 from replica.equations.free_entropy import FreeEntropy
 from replica.model.attention import attention_matrix, sample_loss
 from replica.model.loss_model import LossModel
@@ -74,7 +75,8 @@ def _attention_blocks(model: LossModel, structure: ModelStructure, printer: Repo
     traces = [model.token_law.traces[group] for group in structure.layout.groups]
     written = sample_loss(sp.Matrix(length, length, shorthand), sp.Matrix(length, length, model.target_symbols), traces)
     # What is printed is the loss that the equations were derived from, with its weights abbreviated.
-    assert sp.expand(written.xreplace(dict(zip(shorthand, attention, strict=True))) - model.loss) == 0
+    if sp.expand(written.xreplace(dict(zip(shorthand, attention, strict=True))) - model.loss) != 0:
+        raise DerivationError(f"the loss of a sample as printed, {written}, is not the one derived from")
     loss = own.equation("loss", r"\ell(z, h^{\star})", written)
     minimised = (
         r"\; \sum_{\mu=1}^{n} \frac{1}{2d}\, \lvert y(x^{\mu}) - f_{Q}(x^{\mu}) \rvert^{2} "

@@ -32,7 +32,7 @@ def checked_sector(evolution: StateEvolution, sector: Any) -> Sector:
     if isinstance(sector, str):
         if not sector.split() or sector.split()[0] not in FAMILIES:
             raise InvalidArgument(f"sector must be one of {', '.join(map(repr, FAMILIES))}, got {sector!r}")
-        named = {known.value: known for known in evolution.sectors}
+        named = {known.name: known for known in evolution.sectors}
         if sector not in named:
             raise InvalidArgument(f"sector must be one of this model's, {', '.join(map(repr, named))}, got {sector!r}")
         return named[sector]

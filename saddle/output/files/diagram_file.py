@@ -87,7 +87,7 @@ def to_dataset(diagram: DiagramContents) -> xr.Dataset:
         "eigenvalue_imag": [np.imag(b.eigenvalues) for b in branches],
         "jacobian_diagonal": [b.jacobian_diagonal for b in branches],
         "jacobian_signs": [np.asarray(b.jacobian_signs, dtype=np.int8) for b in branches],
-        "sector": [b.sector.value for b in branches],
+        "sector": [b.sector.name for b in branches],
         FREE: [np.isin(np.arange(space.size), b.sector.free).astype(np.int8) for b in branches],
     }
     variables |= {column.name: variable_of(column, others[column.name]) for column in BRANCH_COLUMNS}

@@ -18,7 +18,6 @@ from replica.derivation import Derivation, derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
-from replica.symmetry.symmetries import SymmetryGroup
 from tests.replica.checks.test_verification import both_columns, retrieval
 
 MODELS: dict[str, MultiIndexModel] = {"one": retrieval(), "two": retrieval(rank=2, loss=both_columns)}
@@ -240,18 +239,18 @@ def test_a_wrong_limit_of_the_weights(monkeypatch):
 def test_a_family_that_is_none():
     spaces = sound().sectors
     positional = next(x for x in spaces if x.name == "positional")
-    variance = sound().saddle_system.order_parameters[0].symbol
-    false = dataclasses.replace(positional, name="false", vanishing=frozenset({variance}))
+    # Without the first order parameter, a variance.
+    false = dataclasses.replace(positional, name="false", free=tuple(range(1, len(sound().saddle_system.conjugates))))
     assert failures(corrupted(sectors=(*spaces, false))) == {"families"}
     # Nothing that keeps it makes the integrand of what vanishes odd.
-    kept = dataclasses.replace(positional, kept=())
-    assert failures(corrupted(sectors=(kept,))) == {"families"}
+    none = dataclasses.replace(sound().symmetries, reversals=())
+    assert failures(corrupted(symmetries=none, sectors=(positional,))) == {"families"}
 
 
 def test_a_symmetry_that_is_none():
-    generators = sound().symmetries.generators
-    idle = tuple(dataclasses.replace(x, fields={}) for x in generators)
-    assert failures(corrupted(symmetries=SymmetryGroup(idle, False))) == {"families"}
+    found = sound().symmetries
+    idle = tuple(dataclasses.replace(x, student=(), teacher=()) for x in found.reversals)
+    assert failures(corrupted(symmetries=dataclasses.replace(found, reversals=idle))) == {"families"}
 
 
 def test_every_check_is_made_to_fail_above():

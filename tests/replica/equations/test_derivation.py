@@ -16,7 +16,7 @@ from replica.equations.replica_trick import BETA, REPLICAS, replica_limit, weigh
 from replica.model.attention import attention_matrix
 from replica.quantities import symbols
 from replica.steps.rank_matrices import RankMatrices
-from replica.symmetry.sign_symmetries import find_sign_symmetries
+from replica.symmetry.finding import find_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)
@@ -163,16 +163,16 @@ def test_an_equation_that_is_not_linear_is_refused():
 
 def test_sign_symmetries_are_found_not_assumed():
     phi = build_free_entropy()
-    found = find_sign_symmetries(phi)
+    found = find_symmetries(phi)
     assert found.student
     assert found.teacher
     assert found.exchange
     target = phi.target + sp.Matrix(2, 2, lambda i, j: h[0])
     tilted = dataclasses.replace(phi, model=dataclasses.replace(phi.model, target=target))
-    assert not find_sign_symmetries(tilted).teacher
-    biased = dataclasses.replace(phi, objective=phi.objective + z[0])
-    assert not find_sign_symmetries(biased).student
-    assert not find_sign_symmetries(biased).exchange
+    assert not find_symmetries(tilted).teacher
+    biased = dataclasses.replace(phi, model=dataclasses.replace(phi.model, loss=phi.loss + z[0]))
+    assert not find_symmetries(biased).student
+    assert not find_symmetries(biased).exchange
 
 
 def test_softmax_rows_sum_to_one_and_differentiate_as_softmax():

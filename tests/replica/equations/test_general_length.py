@@ -18,7 +18,7 @@ from replica.equations.moreau import moreau_problem
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 from replica.quantities.structure import ModelStructure
-from replica.symmetry.sign_symmetries import find_sign_symmetries
+from replica.symmetry.finding import find_symmetries
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)
@@ -144,16 +144,16 @@ def with_target(phi, target):
 
 def test_sign_symmetries_of_three_tokens_are_found_not_assumed(three_tokens):
     phi = three_tokens.free_entropy
-    found = find_sign_symmetries(phi)
+    found = find_symmetries(phi)
     assert (found.student, found.teacher, found.exchange) == (True, True, True)
     first, _, last = phi.teacher_fields
     tilted = with_target(phi, phi.target + first * sp.ones(3))
-    found = find_sign_symmetries(tilted)
+    found = find_symmetries(tilted)
     assert (found.student, found.teacher, found.exchange) == (True, False, False)
     ends = with_target(phi, phi.target + first * last * sp.ones(3))
-    assert find_sign_symmetries(ends).exchange
-    biased = dataclasses.replace(phi, objective=phi.objective + phi.points[0] ** 2)
-    found = find_sign_symmetries(biased)
+    assert find_symmetries(ends).exchange
+    biased = dataclasses.replace(phi, model=dataclasses.replace(phi.model, loss=phi.loss + phi.points[0] ** 2))
+    found = find_symmetries(biased)
     assert (found.student, found.teacher, found.exchange) == (True, True, False)
 
 

@@ -69,10 +69,10 @@ def averaged_functions():
     found |= {f"average {x}": SYSTEM.conjugate_integrand(x) for x in SYSTEM.conjugate_equations}
     for sector in PAPER_SECTORS:
         _, overlaps, conjugates = sector_equations(SYSTEM, sector)
-        found |= {f"{sector.value} {x}": value for x, value in overlaps.items()}
+        found |= {f"{sector.name} {x}": value for x, value in overlaps.items()}
         for x, value in conjugates.items():
             (average,) = value.atoms(GaussianAverage)
-            found[f"{sector.value} {x}"] = average.integrand
+            found[f"{sector.name} {x}"] = average.integrand
     phi = SYSTEM.free_entropy
     return found | {"trace": phi.trace_term, "prior": phi.prior_term, "quadratic": phi.objective - phi.loss}
 

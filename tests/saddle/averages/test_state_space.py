@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings, strategies as st
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import order_parameters
-from replica.symmetry.sectors import PAPER_SECTORS, find_sectors, sign_group
+from replica.symmetry.sectors import PAPER_SECTORS, find_sectors
+from replica.symmetry.signs import sign_group
 from saddle.averages.state_space import StateSpace
 
 STUDENT, TEACHER = (1, -1, 1, -1), (1, 1, 1, -1)
@@ -90,7 +91,7 @@ def test_sectors_of_the_paper():
 
 def test_without_the_teachers_reversal_families_are_not_told_apart():
     space = StateSpace(Layout(), (STUDENT,))
-    assert [sector.value for sector in space.sectors] == ["agnostic", "mixed"]
+    assert [sector.name for sector in space.sectors] == ["agnostic", "mixed"]
     assert not space.tells_families_apart
     assert StateSpace(Layout(), ()).sectors[0].free == (0, 1, 2, 3)
 
@@ -98,7 +99,7 @@ def test_without_the_teachers_reversal_families_are_not_told_apart():
 def test_sectors_of_a_student_of_rank_two():
     space = space_of(RANK_TWO)
     letters = [x.letter for x in space.quantities]
-    aligned = {s.value: {letters[i] for i in s.broken} for s in space.sectors if space.is_aligned(s)}
+    aligned = {s.name: {letters[i] for i in s.broken} for s in space.sectors if space.is_aligned(s)}
     # The teacher in the encodings' column or in the other one: two ways to be mixed.
     assert aligned == {
         "agnostic": set(),

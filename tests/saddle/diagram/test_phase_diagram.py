@@ -367,7 +367,7 @@ def test_find_point_agrees_with_the_branch(diagram):
     evolution = StateEvolution(diagram.model, diagram.rule)
     for sector in (Sector.POSITIONAL, Sector.SEMANTIC, Sector.AGNOSTIC):
         point = find_point(evolution, sector, 1.4)
-        there = diagram.branches[sector.value].at(1.4)
+        there = diagram.branches[sector.name].at(1.4)
         np.testing.assert_allclose(point.evaluation.state, there.evaluation.state, rtol=1e-6, atol=1e-12)
 
 

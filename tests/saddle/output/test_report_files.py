@@ -129,7 +129,7 @@ def test_chosen_names_compile(small, tmp_path):
 
 @pytest.mark.parametrize("sector", [Sector.POSITIONAL, Sector.SEMANTIC, Sector.MIXED])
 def test_printed_equations_agree_with_the_kernel(small, sector):
-    point = small.branches[sector.value].at(1.2)
+    point = small.branches[sector.name].at(1.2)
     checks = check_equations(derive_saddle_system(), point)
     vanishing = {Sector.POSITIONAL: r"\theta", Sector.SEMANTIC: "m"}.get(sector)
     names = [check.name for check in checks]

@@ -510,9 +510,9 @@ def test_a_sector_without_a_name_of_its_own_reads_back(solved, tmp_path):
     """One that is an image of another under a rotation has the number 0, under which it cannot be found."""
     evolution = solved.branches["mixed"].evolution
     sector = evolution.space.sector_of({0, 1})
-    assert sector.value == "positional 0"
+    assert sector.name == "positional 0"
     with pytest.raises(KeyError):
-        evolution.space.sector_named(sector.value)
+        evolution.space.sector_named(sector.name)
     branch = dataclasses.replace(solved.branches["positional"], sector=sector)
     changed = dataclasses.replace(solved, branches={**solved.branches, "positional": branch})
     changed.save(tmp_path / "image.nc")
