@@ -22,7 +22,7 @@ from saddle.continuation.exploration import explore
 from saddle.continuation.explored import Exploration, TracedBranch
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.scope import Scope
-from saddle.continuation.special_points.special_point import Event
+from saddle.continuation.special_points.special_point import SpecialPoint
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Families", "find_families", "follow", "look_again", "states_at"]
@@ -65,7 +65,7 @@ class Families:
     complete: bool
     searches: tuple[Sought, ...] = ()
     bounds: tuple[float, float] = (0.0, np.inf)
-    tried: tuple[Event, ...] = ()
+    tried: tuple[SpecialPoint, ...] = ()
 
     def of(self, sector: Sector) -> list[TracedBranch]:
         """Return the curves of one sector."""

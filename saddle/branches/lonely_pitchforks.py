@@ -18,7 +18,7 @@ from saddle.branches.search.sector_solver import Result, evaluation_of, informed
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.explored import TracedBranch
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 
 __all__ = ["follow_from_lonely_pitchforks", "lonely_pitchforks"]
 
@@ -29,7 +29,7 @@ AMPLITUDES = (0.5, 0.3)
 ITS_OWN = 0.05
 
 
-def lonely_pitchforks(families: Families) -> list[tuple[Event, Sector]]:
+def lonely_pitchforks(families: Families) -> list[tuple[SpecialPoint, Sector]]:
     """Return the pitchforks at which no branch is known, and the sector of the branch that is missing.
 
     Parameters
@@ -39,28 +39,33 @@ def lonely_pitchforks(families: Families) -> list[tuple[Event, Sector]]:
 
     Returns
     -------
-    list of (Event, Sector)
+    list of (SpecialPoint, Sector)
         In the order of the curves; without those that a symmetry maps to others, and those at the interval's ends.
     """
     space = families.problem.space
     met = {id(e) for branch in families.branches for e in branch.meets if e is not None and not _is_stub(branch, e)}
     found = []
     for branch in families.branches:
-        for event in branch.events:
-            if event.kind is not EventKind.PITCHFORK or not event.resolved or event.block is None or id(event) in met:
+        for special in branch.special_points:
+            if (
+                special.kind is not SpecialPointKind.PITCHFORK
+                or not special.resolved
+                or special.block is None
+                or id(special) in met
+            ):
                 continue
             free = set(sector_of(branch.section.block, space).free)
-            sector = space.sector_of(free | set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))))
-            if sector in space.sectors and space.is_aligned(sector) and not _has_its_own(families, sector, event):
-                found.append((event, sector))
+            sector = space.sector_of(free | set(map(int, np.flatnonzero(np.any(special.block.basis != 0.0, axis=1)))))
+            if sector in space.sectors and space.is_aligned(sector) and not _has_its_own(families, sector, special):
+                found.append((special, sector))
     return found
 
 
-def _has_its_own(families: Families, sector: Sector, event: Event) -> bool:
+def _has_its_own(families: Families, sector: Sector, special: SpecialPoint) -> bool:
     """Whether a curve of a sector passes next to a pitchfork, in alpha."""
-    room = ITS_OWN * event.parameter
-    reaches = [_reach(branch) for branch in families.of(sector) if not _is_stub(branch, event)]
-    return any(low - room <= event.parameter <= high + room for low, high in reaches)
+    room = ITS_OWN * special.parameter
+    reaches = [_reach(branch) for branch in families.of(sector) if not _is_stub(branch, special)]
+    return any(low - room <= special.parameter <= high + room for low, high in reaches)
 
 
 def _reach(branch: TracedBranch) -> tuple[float, float]:
@@ -68,12 +73,12 @@ def _reach(branch: TracedBranch) -> tuple[float, float]:
     return min(alphas), max(alphas)
 
 
-def _is_stub(branch: TracedBranch, event: Event) -> bool:
+def _is_stub(branch: TracedBranch, special: SpecialPoint) -> bool:
     """Whether a curve was lost at once beside a pitchfork."""
     ends = zip(branch.meets, branch.curve.endings, strict=True)
     if not any(met is None and outcome is Outcome.STEP_TOO_SHORT for met, outcome in ends):
         return False
-    return max(abs(alpha - event.parameter) for alpha in _reach(branch)) < ITS_OWN * event.parameter
+    return max(abs(alpha - special.parameter) for alpha in _reach(branch)) < ITS_OWN * special.parameter
 
 
 def follow_from_lonely_pitchforks(families: Families, report: Callable[[str], object] = lambda what: None) -> Families:
@@ -96,11 +101,11 @@ def follow_from_lonely_pitchforks(families: Families, report: Callable[[str], ob
         lonely = [(e, sector) for e, sector in lonely_pitchforks(families) if not any(e is one for one in tried)]
         if not lonely:
             break
-        event, sector = lonely[0]
-        families = replace(families, tried=(*tried, event))
-        report(f"looking for what is born at alpha = {event.parameter:.3f}")
+        special, sector = lonely[0]
+        families = replace(families, tried=(*tried, special))
+        report(f"looking for what is born at alpha = {special.parameter:.3f}")
         try:
-            found = next(_solutions(families, event, sector), None)
+            found = next(_solutions(families, special, sector), None)
         except KeyboardInterrupt:
             return replace(families, complete=False)
         if found is not None:
@@ -108,12 +113,12 @@ def follow_from_lonely_pitchforks(families: Families, report: Callable[[str], ob
     return families
 
 
-def _solutions(families: Families, event: Event, sector: Sector) -> Iterator[tuple[np.ndarray, float]]:
+def _solutions(families: Families, special: SpecialPoint, sector: Sector) -> Iterator[tuple[np.ndarray, float]]:
     """Yield solutions (n,) that break the symmetry of a pitchfork, each with its alpha."""
     low, high = families.bounds
-    sides = (event.unstable_side,) if event.unstable_side else (1, -1)
-    for alpha in (event.parameter * (1.0 + side * away) for away in AWAY for side in sides):
-        for result in _attempts(families, event, sector, alpha) if low <= alpha <= high else ():
+    sides = (special.unstable_side,) if special.unstable_side else (1, -1)
+    for alpha in (special.parameter * (1.0 + side * away) for away in AWAY for side in sides):
+        for result in _attempts(families, special, sector, alpha) if low <= alpha <= high else ():
             if result is None or result.outcome is not Outcome.CONVERGED:
                 continue
             here = evaluation_of(result)
@@ -121,10 +126,10 @@ def _solutions(families: Families, event: Event, sector: Sector) -> Iterator[tup
                 yield here.state, alpha
 
 
-def _attempts(families: Families, event: Event, sector: Sector, alpha: float) -> Iterator[Result | None]:
+def _attempts(families: Families, special: SpecialPoint, sector: Sector, alpha: float) -> Iterator[Result | None]:
     """Yield what Newton's method makes of the displaced branch, and of an informed state, at one alpha."""
     problem = families.problem
-    kernel = event.kernel[:, 0] / np.linalg.norm(event.kernel[:, 0] / problem.units(event.x))
+    kernel = special.kernel[:, 0] / np.linalg.norm(special.kernel[:, 0] / problem.units(special.x))
     for size in AMPLITUDES:
-        yield solve_state(problem.evolution, sector, event.x + size * kernel, alpha)
+        yield solve_state(problem.evolution, sector, special.x + size * kernel, alpha)
     yield informed_solution(problem.evolution, sector, alpha, most=1)

@@ -20,7 +20,7 @@ from .special_points.defining_systems import (
     SymmetryBreakingPoints as SymmetryBreakingPoints,
 )
 from .special_points.double_points import DoubleSymmetryBreaking as DoubleSymmetryBreaking
-from .special_points.finding import find_events as find_events
+from .special_points.finding import find_special_points as find_special_points
 from .special_points.first_order_lines import (
     MergingPoint as MergingPoint,
     end_of_line as end_of_line,
@@ -29,8 +29,8 @@ from .special_points.first_order_lines import (
 from .special_points.locating import SquareSolution as SquareSolution, solve_square as solve_square
 from .special_points.special_point import (
     Criticality as Criticality,
-    Event as Event,
-    EventFunction as EventFunction,
-    EventKind as EventKind,
+    CurveFunction as CurveFunction,
+    SpecialPoint as SpecialPoint,
+    SpecialPointKind as SpecialPointKind,
 )
 from .subspaces import Block as Block, Section as Section, symmetry_blocks as symmetry_blocks

@@ -12,7 +12,7 @@ from saddle.continuation.curve.curves import correct, passes
 from saddle.continuation.curve.tracing import Curve
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Problem
-from saddle.continuation.special_points.special_point import Criticality, Event, EventKind
+from saddle.continuation.special_points.special_point import Criticality, SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import FIXED, Section, group_elements, symmetry_blocks
 
 __all__ = ["NewBranch", "deflated_solutions", "equivalent", "runs_through", "switch"]
@@ -67,28 +67,28 @@ def runs_through(section: Section, curve: Curve, x: np.ndarray, parameter: float
     return False
 
 
-def _directions(event: Event, units: np.ndarray, attempts: int) -> Iterator[np.ndarray]:
+def _directions(special: SpecialPoint, units: np.ndarray, attempts: int) -> Iterator[np.ndarray]:
     """Yield directions in a kernel: its only one; or basis vectors, then random ones."""
-    rank = event.kernel.shape[1]
+    rank = special.kernel.shape[1]
     for index in range(rank):
-        yield event.kernel[:, index]
+        yield special.kernel[:, index]
     if rank > 1:
         generator = np.random.default_rng(rank)
-        basis = np.linalg.qr(event.kernel / units[:, None])[0]
+        basis = np.linalg.qr(special.kernel / units[:, None])[0]
         for _ in range(attempts):
             yield units * (basis @ generator.standard_normal(rank))
 
 
 def switch(
-    section: Section, event: Event, *, amplitude: float = 0.05, attempts: int = 8, tolerance: float = 1e-10
-) -> tuple[Event, list[NewBranch]]:
+    section: Section, special: SpecialPoint, *, amplitude: float = 0.05, attempts: int = 8, tolerance: float = 1e-10
+) -> tuple[SpecialPoint, list[NewBranch]]:
     """Find the branches that start at a branch point or pitchfork.
 
     Parameters
     ----------
     section
-        The branch on which the event was found.
-    event
+        The branch on which the special point was found.
+    special point
         A resolved pitchfork or branch point.
     amplitude
         How far from the branch the first point is looked for, in natural units.
@@ -99,20 +99,21 @@ def switch(
 
     Returns
     -------
-    (Event, list of NewBranch)
-        The event with its criticality, and branches that are not images of each other. No completeness is claimed.
+    (SpecialPoint, list of NewBranch)
+        The special point with its criticality, and branches that are not images of each other. No completeness is
+        claimed.
     """
-    if not event.resolved or event.kind not in (EventKind.PITCHFORK, EventKind.BRANCH_POINT):
-        return event, []
+    if not special.resolved or special.kind not in (SpecialPointKind.PITCHFORK, SpecialPointKind.BRANCH_POINT):
+        return special, []
     problem, found = section.problem, []
-    units = np.asarray(problem.units(event.x), dtype=float)
-    for direction in _directions(event, units, attempts):
+    units = np.asarray(problem.units(special.x), dtype=float)
+    for direction in _directions(special, units, attempts):
         direction = direction / np.linalg.norm(direction / units)
         # With a declared symmetry the two signs are images of each other; otherwise both are new.
         new, size = None, amplitude
         for part in PARTS:
             size = part * amplitude
-            new = _from_direction(section, event, direction, size, tolerance)
+            new = _from_direction(section, special, direction, size, tolerance)
             if new is not None:
                 break
         if new is None:
@@ -121,24 +122,24 @@ def switch(
         known = (other.section.full(other.start) for other in found)
         if not any(equivalent(problem, x, other, 0.2 * size) for other, _ in known):
             found.append(new)
-    if event.kind is EventKind.PITCHFORK and event.kernel.shape[1] == 1 and found:
-        event = replace(event, criticality=_criticality(event, found[0], tolerance))
-    return event, found
+    if special.kind is SpecialPointKind.PITCHFORK and special.kernel.shape[1] == 1 and found:
+        special = replace(special, criticality=_criticality(special, found[0], tolerance))
+    return special, found
 
 
 def _from_direction(
-    section: Section, event: Event, direction: np.ndarray, amplitude: float, tolerance: float
+    section: Section, special: SpecialPoint, direction: np.ndarray, amplitude: float, tolerance: float
 ) -> NewBranch | None:
     """Solve at a given distance from the branch point along a direction."""
     problem = section.problem
-    child = section.on(symmetry_blocks(problem, event.x + amplitude * direction)[0])
-    base = child.coordinates(event.x, event.parameter)
+    child = section.on(symmetry_blocks(problem, special.x + amplitude * direction)[0])
+    base = child.coordinates(special.x, special.parameter)
     units = np.asarray(child.units(base), dtype=float)
     row = np.append(child.block.coordinates @ direction, 0.0) / units
     try:
-        if event.kind is EventKind.BRANCH_POINT and event.kernel.shape[1] == 1:
+        if special.kind is SpecialPointKind.BRANCH_POINT and special.kernel.shape[1] == 1:
             row = _transverse(
-                child, base, units, np.append(child.block.coordinates @ event.tangent[:-1], event.tangent[-1])
+                child, base, units, np.append(child.block.coordinates @ special.tangent[:-1], special.tangent[-1])
             )
     except OutsideDomain:
         return None
@@ -180,11 +181,11 @@ def _transverse(section: Section, base: np.ndarray, units: np.ndarray, along: np
     return min(tangents, key=lambda tangent: abs(float(tangent @ (along / units))))
 
 
-def _criticality(event: Event, new: NewBranch, tolerance: float) -> Criticality:
+def _criticality(special: SpecialPoint, new: NewBranch, tolerance: float) -> Criticality:
     """Tell to which side of a pitchfork the new branch bends, from its points at one and half the amplitude."""
-    if event.unstable_side == 0:
+    if special.unstable_side == 0:
         return Criticality.UNKNOWN
-    base = new.section.coordinates(event.x, event.parameter)
+    base = new.section.coordinates(special.x, special.parameter)
     units = np.asarray(new.section.units(base), dtype=float)
     row = new.away / units
     y, result = correct(
@@ -192,10 +193,10 @@ def _criticality(event: Event, new: NewBranch, tolerance: float) -> Criticality:
     )
     if not result.converged:
         return Criticality.UNKNOWN
-    whole, half = new.start[-1] - event.parameter, y[-1] - event.parameter
-    if abs(half) <= 10.0 * event.error or not QUADRATIC[0] < whole / half < QUADRATIC[1]:
+    whole, half = new.start[-1] - special.parameter, y[-1] - special.parameter
+    if abs(half) <= 10.0 * special.error or not QUADRATIC[0] < whole / half < QUADRATIC[1]:
         return Criticality.UNKNOWN
-    return Criticality.SUPERCRITICAL if whole * event.unstable_side > 0.0 else Criticality.SUBCRITICAL
+    return Criticality.SUPERCRITICAL if whole * special.unstable_side > 0.0 else Criticality.SUBCRITICAL
 
 
 def deflated_solutions(

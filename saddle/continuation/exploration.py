@@ -17,8 +17,8 @@ from saddle.continuation.explored import Exploration, TracedBranch
 from saddle.continuation.outcomes import SolverError
 from saddle.continuation.problem import Problem
 from saddle.continuation.scope import Scope
-from saddle.continuation.special_points.finding import find_events
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.finding import find_special_points
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import Section, group_elements, isotropy, symmetry_blocks
 
 __all__ = ["explore"]
@@ -104,7 +104,7 @@ def explore(
     work = _Work(problem, bounds, control, scope, report)
     if scope.known is not None:
         work.traced += scope.known.branches
-        work.looked_at += [event for branch in scope.known.branches for event in branch.events]
+        work.looked_at += [special for branch in scope.known.branches for special in branch.special_points]
     complete = True
     try:
         for x, value in seeds:
@@ -135,7 +135,7 @@ class _Work:
     report: Callable[[CurvePoint], object]
     left_out: int = 0
     traced: list[TracedBranch] = field(default_factory=list)
-    looked_at: list[Event] = field(default_factory=list)
+    looked_at: list[SpecialPoint] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     def knows(self, section: Section, start: np.ndarray) -> bool:
@@ -144,7 +144,7 @@ class _Work:
         tolerance = self.control.tolerance
         return any(runs_through(b.section, b.curve, x, float(start[-1]), tolerance) for b in self.traced)
 
-    def follow(self, section: Section, start: np.ndarray, new: tuple[NewBranch, Event] | None = None) -> None:
+    def follow(self, section: Section, start: np.ndarray, new: tuple[NewBranch, SpecialPoint] | None = None) -> None:
         """Trace a branch: both ways, but away from a pitchfork, where the other way leads to its mirror image."""
         if len(self.traced) >= self.scope.max_branches:
             self.left_out += 1
@@ -156,18 +156,18 @@ class _Work:
             stops.append(_at_end(section, self.scope.leaves))
         how = {"bounds": bounds, "stops": stops, "control": self.control, "report": self.report}
         try:
-            if new is not None and new[1].kind is EventKind.PITCHFORK:
+            if new is not None and new[1].kind is SpecialPointKind.PITCHFORK:
                 curve = trace(section, start, toward=new[0].away, **how)
             else:
                 curve = trace_both_ways(section, start, toward=None if new is None else new[0].away, **how)
         except SolverError as error:
             self.failures.append(str(error))
             return
-        # NOTE: kept at once, so that an interruption while its events are located does not lose it.
-        origin = new[1] if new is not None and new[1].kind is EventKind.PITCHFORK else None
+        # NOTE: kept at once, so that an interruption while its special points are located does not lose it.
+        origin = new[1] if new is not None and new[1].kind is SpecialPointKind.PITCHFORK else None
         self.traced.append(TracedBranch(section, curve, (), (origin, None)))
-        events = find_events(section, curve, self.scope.functions, tolerance=self.control.tolerance)
-        self.traced[-1] = replace(self.traced[-1], events=tuple(events))
+        special_points = find_special_points(section, curve, self.scope.functions, tolerance=self.control.tolerance)
+        self.traced[-1] = replace(self.traced[-1], special_points=tuple(special_points))
         self._attach()
         if origin is not None and origin.kernel.shape[1] == 1 and self._joins_the_same(self.traced[-1]):
             self.traced.pop()
@@ -177,9 +177,9 @@ class _Work:
 
         Only one branch and its images start at a pitchfork with a kernel of one dimension.
         """
-        ends = {id(event) for event in branch.meets}
+        ends = {id(special) for special in branch.meets}
         return None not in branch.meets and any(
-            {id(event) for event in other.meets} == ends
+            {id(special) for special in other.meets} == ends
             and np.array_equal(other.section.block.basis, branch.section.block.basis)
             for other in self.traced[:-1]
         )
@@ -190,7 +190,7 @@ class _Work:
             meets = [branch.meets[end] or self._met(branch, end) for end in (0, 1)]
             self.traced[index] = replace(branch, meets=(meets[0], meets[1]))
 
-    def _met(self, branch: TracedBranch, end: int) -> Event | None:
+    def _met(self, branch: TracedBranch, end: int) -> SpecialPoint | None:
         """Return the branch point nearest to where a branch becomes more symmetric, if there is one close by."""
         beyond, last = branch.curve.beyond[end], branch.curve.points[-1 if end else 0]
         if beyond is None:
@@ -202,35 +202,38 @@ class _Work:
         for other in self.traced:
             if other.section.block.size >= branch.section.block.size:
                 continue
-            for event in other.events:
-                if event.resolved and event.kind is EventKind.PITCHFORK:
-                    images = (event.x, *(g.on_unknowns @ event.x for g in group_elements(self.problem.symmetries)))
+            for special in other.special_points:
+                if special.resolved and special.kind is SpecialPointKind.PITCHFORK:
+                    images = (special.x, *(g.on_unknowns @ special.x for g in group_elements(self.problem.symmetries)))
                     for image in images:
-                        away = float(np.linalg.norm(np.append(image - x, event.parameter - y[-1]) / units))
+                        away = float(np.linalg.norm(np.append(image - x, special.parameter - y[-1]) / units))
                         if away < nearest:
-                            nearest, found = away, event
+                            nearest, found = away, special
         return found
 
     def follow_next(self) -> bool:
         """Look at one branch point, and follow what starts there and is not known; False if none is left."""
         for index, branch in enumerate(self.traced):
-            for place, event in enumerate(branch.events):
-                wanted = event.resolved and event.kind in (EventKind.PITCHFORK, EventKind.BRANCH_POINT)
-                if not wanted or any(event is other for other in self.looked_at):
+            for place, special in enumerate(branch.special_points):
+                wanted = special.resolved and special.kind in (
+                    SpecialPointKind.PITCHFORK,
+                    SpecialPointKind.BRANCH_POINT,
+                )
+                if not wanted or any(special is other for other in self.looked_at):
                     continue
                 amplitude, tolerance = self.scope.amplitude, self.control.tolerance
-                event, found = switch(branch.section, event, amplitude=amplitude, tolerance=tolerance)
-                self.looked_at.append(event)
-                events = (*branch.events[:place], event, *branch.events[place + 1 :])
-                self._replace_event(branch.events[place], event)
-                self.traced[index] = replace(self.traced[index], events=events)
+                special, found = switch(branch.section, special, amplitude=amplitude, tolerance=tolerance)
+                self.looked_at.append(special)
+                special_points = (*branch.special_points[:place], special, *branch.special_points[place + 1 :])
+                self._replace_special(branch.special_points[place], special)
+                self.traced[index] = replace(self.traced[index], special_points=special_points)
                 for new in found:
                     if self.scope.wanted(new.section.block) and not self.knows(new.section, new.start):
-                        self.follow(new.section, new.start, (new, event))
+                        self.follow(new.section, new.start, (new, special))
                 return True
         return False
 
-    def _replace_event(self, old: Event, new: Event) -> None:
+    def _replace_special(self, old: SpecialPoint, new: SpecialPoint) -> None:
         for index, branch in enumerate(self.traced):
             meets = tuple(new if other is old else other for other in branch.meets)
             self.traced[index] = replace(branch, meets=(meets[0], meets[1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from saddle.continuation.curve.tracing import Curve
-from saddle.continuation.special_points.special_point import Event
+from saddle.continuation.special_points.special_point import SpecialPoint
 from saddle.continuation.subspaces import Section
 
 __all__ = ["Exploration", "TracedBranch"]
@@ -19,7 +19,7 @@ class TracedBranch:
     ----------
     section, curve
         The invariant subspace it lives in, and its points.
-    events
+    special_points
         In the curve's order.
     meets
         The branch points on other branches where it starts and ends, or None: there it ended for another reason.
@@ -27,8 +27,8 @@ class TracedBranch:
 
     section: Section
     curve: Curve
-    events: tuple[Event, ...]
-    meets: tuple[Event | None, Event | None] = (None, None)
+    special_points: tuple[SpecialPoint, ...]
+    meets: tuple[SpecialPoint | None, SpecialPoint | None] = (None, None)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from replica.common.checked_arguments import (
     positive_number,
 )
 from saddle.continuation.explored import Exploration
-from saddle.continuation.special_points.special_point import EventFunction
+from saddle.continuation.special_points.special_point import CurveFunction
 from saddle.continuation.subspaces import Block
 
 __all__ = ["Scope"]
@@ -53,7 +53,7 @@ class Scope:
         If one is none of its kind or out of range; the message names it and quotes the value.
     """
 
-    functions: tuple[EventFunction, ...] = ()
+    functions: tuple[CurveFunction, ...] = ()
     amplitude: float = 0.05
     max_branches: int = 50
     known: Exploration | None = None
@@ -64,7 +64,7 @@ class Scope:
         """Convert to plain values and validate."""
         functions = tuple(checked_items("functions", self.functions, "a sequence of EventFunctions"))
         for k, function in enumerate(functions):
-            checked_instance(f"functions[{k}]", function, EventFunction, "an EventFunction")
+            checked_instance(f"functions[{k}]", function, CurveFunction, "an CurveFunction")
         if self.known is not None:
             checked_instance("known", self.known, Exploration, "an Exploration or None")
         checked_function("leaves", self.leaves)

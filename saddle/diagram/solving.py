@@ -142,7 +142,7 @@ def _audited(
 ) -> tuple[Families, tuple[Piece, ...]]:
     """Look again on both sides of all transitions, as long as that finds anything."""
     for _ in range(MOST_ROUNDS if families.complete else 0):
-        special = [event.parameter for piece in pieces for event in piece.events if event.resolved]
+        special = [special.parameter for piece in pieces for special in piece.special_points if special.resolved]
         special += [departure.alpha for departure in null.departures]
         places = audit_places(pieces, special, [one.alpha for one in families.searches], *interval)
         known = len(families.branches)

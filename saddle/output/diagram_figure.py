@@ -113,7 +113,7 @@ def plot_phase_diagram(
         _mark_transitions(axes, diagram, latex, label=axes is overlaps)
     losses.set_ylim(bottom=0.0)
     errors.set_ylim(bottom=0.0)
-    handles = [*branch_handles(diagram), *stability_handles(), *_event_handles(diagram), *_baseline_handles(compared)]
+    handles = [*branch_handles(diagram), *stability_handles(), *_special_handles(diagram), *_baseline_handles(compared)]
     if square:
         panels[3].axis("off")
         panels[3].legend(handles=handles, loc="center", frameon=False)
@@ -137,7 +137,7 @@ def parameter_title(diagram: DiagramContents, latex: Callable[[str], str] = lamb
     return ", ".join(unlike + shown)
 
 
-def _event_handles(diagram: DiagramContents) -> list[Line2D]:
+def _special_handles(diagram: DiagramContents) -> list[Line2D]:
     """Return entries of a legend for the kinds of bifurcations that there are."""
     handles = []
     kinds = {transition.criticality for transition in diagram.bifurcations if transition.points}

@@ -10,7 +10,7 @@ from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.pieces.pieces import Piece, piece_with
 from saddle.continuation.outcomes import SolverError
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import Fold, Pitchfork, TransitionEquations
 from saddle.transitions.sharpening import locate
@@ -25,12 +25,12 @@ BESIDE = 0.1
 def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
     """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
     found, seen = [], []
-    for event in (event for piece in pieces for event in piece.events):
-        if any(event is other for other in seen):
+    for special in (special for piece in pieces for special in piece.special_points):
+        if any(special is other for other in seen):
             continue
-        seen.append(event)
-        piece = piece_with(event, pieces, evolution)
-        transition = None if piece is None else _bifurcation(evolution, piece, event, pieces)
+        seen.append(special)
+        piece = piece_with(special, pieces, evolution)
+        transition = None if piece is None else _bifurcation(evolution, piece, special, pieces)
         if transition is not None and not any(_is_one(transition, other) for other in found):
             found.append(transition)
     return sorted(found, key=lambda transition: transition.alpha)
@@ -42,48 +42,50 @@ def _is_one(first: Transition, second: Transition) -> bool:
     return names[0] == names[1] and abs(first.alpha - second.alpha) < 0.1 * min(first.error, second.error)
 
 
-def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: Sequence[Piece]) -> Transition | None:
+def _bifurcation(
+    evolution: StateEvolution, piece: Piece, special: SpecialPoint, pieces: Sequence[Piece]
+) -> Transition | None:
     equations: TransitionEquations
     unstable_to, criticality = "", ""
-    partners = [other.name for other in pieces if other is not piece and any(event is met for met in other.meets)]
-    if event.kind is EventKind.PITCHFORK and event.block is not None:
+    partners = [other.name for other in pieces if other is not piece and any(special is met for met in other.meets)]
+    if special.kind is SpecialPointKind.PITCHFORK and special.block is not None:
         space = evolution.space
-        index = _breaking(event, space)
+        index = _breaking(special, space)
         equations = Pitchfork(piece.sector, index, space.quantities[index].name)
-        broken = set(piece.sector.free) | set(np.flatnonzero(np.any(event.block.basis != 0.0, axis=1)))
+        broken = set(piece.sector.free) | set(np.flatnonzero(np.any(special.block.basis != 0.0, axis=1)))
         broken_sector = space.sector_of({int(i) for i in broken})
         if space.rotations and broken_sector not in space.sectors:
             return None  # an image of the same pitchfork in another column
-        partner = partners[0] if partners else _lost_beside(event, broken_sector, pieces)
-        unstable_to, criticality = equations.unstable_to, CRITICALITY[event.criticality]
-    elif event.kind is EventKind.FOLD:
+        partner = partners[0] if partners else _lost_beside(special, broken_sector, pieces)
+        unstable_to, criticality = equations.unstable_to, CRITICALITY[special.criticality]
+    elif special.kind is SpecialPointKind.FOLD:
         equations = Fold(piece.sector)
         partner = partners[0] if partners else piece.name
         if not partners:
             # A fold joins two pieces: where a rough rule shows one alone, it may be noise.
-            error = max(event.error, abs(event.bracket[1] - event.bracket[0]))
-            bracket = (min(event.bracket), max(event.bracket))
-            return Transition(event.parameter, error, "fold", (piece.name, partner), resolved=False, bracket=bracket)
+            error = max(special.error, abs(special.bracket[1] - special.bracket[0]))
+            bracket = (min(special.bracket), max(special.bracket))
+            return Transition(special.parameter, error, "fold", (piece.name, partner), resolved=False, bracket=bracket)
     else:
         # A sign change of the determinant that no fold and no symmetry explains.
         return Transition(
-            event.parameter, event.error, event.kind.value, (piece.name, piece.name),
-            resolved=event.resolved, bracket=event.bracket,
+            special.parameter, special.error, special.kind.value, (piece.name, piece.name),
+            resolved=special.resolved, bracket=special.bracket,
         )  # fmt: skip
     between = (piece.name, partner)
-    if event.kind is EventKind.FOLD and not piece.attracting:
+    if special.kind is SpecialPointKind.FOLD and not piece.attracting:
         # First the piece that attracts, as what is born there.
         between = (partner, piece.name)
-    bracket = (min(event.bracket), max(event.bracket))
-    start = np.append(event.x[list(piece.sector.free)], event.parameter)
+    bracket = (min(special.bracket), max(special.bracket))
+    start = np.append(special.x[list(piece.sector.free)], special.parameter)
     try:
         located = locate(equations, evolution, start)
     except SolverError:
-        error = max(event.error, bracket[1] - bracket[0])
-        return Transition(event.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
+        error = max(special.error, bracket[1] - bracket[0])
+        return Transition(special.parameter, error, equations.kind, between, unstable_to, criticality, False, bracket)
     return Transition(
         located.alpha,
-        max(located.error, _gap_at(event, pieces)),
+        max(located.error, _gap_at(special, pieces)),
         equations.kind,
         between,
         unstable_to,
@@ -94,31 +96,31 @@ def _bifurcation(evolution: StateEvolution, piece: Piece, event: Event, pieces: 
     )
 
 
-def _gap_at(event: Event, pieces: Sequence[Piece]) -> float:
-    """Return how far from an event the branches end that were attached to it: within that their birth is not known."""
+def _gap_at(special: SpecialPoint, pieces: Sequence[Piece]) -> float:
+    """Return how far from a special point the branches attached to it end: within that their birth is not known."""
     ends = [
         end.alpha
         for piece in pieces
         for end, met in zip(piece.curve.ends, piece.meets, strict=True)
-        if met is event and end.kind == "pitchfork"
+        if met is special and end.kind == "pitchfork"
     ]
-    return max((abs(alpha - event.parameter) for alpha in ends), default=0.0)
+    return max((abs(alpha - special.parameter) for alpha in ends), default=0.0)
 
 
-def _lost_beside(event: Event, sector: Sector, pieces: Sequence[Piece]) -> str:
+def _lost_beside(special: SpecialPoint, sector: Sector, pieces: Sequence[Piece]) -> str:
     """Return the branch of a sector that was lost nearest to a pitchfork, or the family's name if none was."""
     lost = [
-        (abs(end.alpha - event.parameter), piece.name)
+        (abs(end.alpha - special.parameter), piece.name)
         for piece in pieces
         if piece.sector == sector
         for end in piece.curve.ends
-        if end.kind == "lost" and abs(end.alpha - event.parameter) < BESIDE * event.parameter
+        if end.kind == "lost" and abs(end.alpha - special.parameter) < BESIDE * special.parameter
     ]
     return min(lost, default=(0.0, sector.family))[1]
 
 
-def _breaking(event: Event, space: StateSpace) -> int:
+def _breaking(special: SpecialPoint, space: StateSpace) -> int:
     """Return the unknown that breaks the symmetry at a pitchfork: an overlap m or theta, if one does."""
-    assert event.block is not None
-    among = np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))
+    assert special.block is not None
+    among = np.flatnonzero(np.any(special.block.basis != 0.0, axis=1))
     return int(next((i for i in among if i in space.odd), among[0]))

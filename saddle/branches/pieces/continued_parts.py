@@ -42,4 +42,6 @@ def continued(part: Part, further: Part, end: int) -> Part:
         ends=(ends[0], ends[1]),
         vanishing=(vanishing[0], vanishing[1]),
     )
-    return replace(part, data=curve, meets=(meets[0], meets[1]), events=(*part.events, *further.events))
+    return replace(
+        part, data=curve, meets=(meets[0], meets[1]), special_points=(*part.special_points, *further.special_points)
+    )

@@ -20,7 +20,7 @@ from saddle.continuation.exploration import NO_FURTHER
 from saddle.continuation.explored import TracedBranch
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -45,10 +45,10 @@ class Part:
     data
         Its nodes, by increasing alpha, and how it ends.
     meets
-        Events at its lower and its higher end, or None.
+        Special points at its lower and its higher end, or None.
     attracting
         Whether state evolution within the sector is attracted to it.
-    events
+    special_points
         Special points of the whole curve.
     """
 
@@ -56,36 +56,40 @@ class Part:
     sector: Sector
     traced: TracedBranch
     data: BranchCurve
-    meets: tuple[Event | None, Event | None]
+    meets: tuple[SpecialPoint | None, SpecialPoint | None]
     attracting: bool
-    events: tuple[Event, ...]
+    special_points: tuple[SpecialPoint, ...]
 
 
 def parts_of(problem: AttentionProblem, traced: TracedBranch, there: dict[int, StateEvaluation | None]) -> list[Part]:
     """Cut a curve where it turns back in alpha."""
     space, sector = problem.space, sector_of(traced.section.block, problem.space)
     found = []
-    for points, events, endings in _split(traced):
+    for points, special_points, endings in _split(traced):
         if points[-1].y[-1] < points[0].y[-1]:
-            points, events, endings = points[::-1], (events[1], events[0]), (endings[1], endings[0])
-        data = _data(problem.evolution, sector, traced, points, events, endings, there)
+            points, special_points, endings = (
+                points[::-1],
+                (special_points[1], special_points[0]),
+                (endings[1], endings[0]),
+            )
+        data = _data(problem.evolution, sector, traced, points, special_points, endings, there)
         if data is None:
             continue
         attracting = _attracts(sector, points)
         told = space.tells_families_apart
         family = sector.family if told else _family(problem.evolution, data, attracting)
-        found.append(Part(family, sector, traced, data, events, attracting, traced.events))
+        found.append(Part(family, sector, traced, data, special_points, attracting, traced.special_points))
     return found
 
 
-Split = tuple[list[CurvePoint], tuple[Event | None, Event | None], tuple[str, str]]
+Split = tuple[list[CurvePoint], tuple[SpecialPoint | None, SpecialPoint | None], tuple[str, str]]
 
 
 def _split(traced: TracedBranch) -> list[Split]:
-    """Return the points, events and kinds of ends of each part on which alpha is monotone, in the curve's order."""
+    """Return points, special points and kinds of ends of each part on which alpha is monotone, in the curve's order."""
     folds = _folds_by_segment(traced)
     parts: list[list[CurvePoint]] = [[]]
-    cuts: list[Event | None] = []
+    cuts: list[SpecialPoint | None] = []
     for place, (before, after) in enumerate(zip((None, *traced.curve.points), traced.curve.points, strict=False)):
         if before is not None:
             fold = folds.get(place - 1)
@@ -94,26 +98,26 @@ def _split(traced: TracedBranch) -> list[Split]:
                 cuts.append(fold)
                 parts.append([])
         parts[-1].append(after)
-    events = [traced.meets[0], *cuts, traced.meets[1]]
+    special_points = [traced.meets[0], *cuts, traced.meets[1]]
     kinds = [_ending(traced, 0), *("fold" if cut is not None else "lost" for cut in cuts), _ending(traced, 1)]
     split: list[Split] = []
     for k, points in enumerate(parts):
-        split.append((points, (events[k], events[k + 1]), (kinds[k], kinds[k + 1])))
+        split.append((points, (special_points[k], special_points[k + 1]), (kinds[k], kinds[k + 1])))
     return [part for part in split if len(part[0]) > 1]
 
 
-def _folds_by_segment(traced: TracedBranch) -> dict[int, Event]:
+def _folds_by_segment(traced: TracedBranch) -> dict[int, SpecialPoint]:
     """Return the folds of a curve, by the number of the segment between two points on which each lies."""
     segments = list(pairwise(traced.curve.points))
     brackets = [(float(first.y[-1]), float(last.y[-1])) for first, last in segments]
-    found: dict[int, Event] = {}
+    found: dict[int, SpecialPoint] = {}
     halved = []
-    for event in traced.events:
-        if event.kind is EventKind.FOLD and event.bracket in brackets:
-            found[brackets.index(event.bracket)] = event
-        elif event.kind is EventKind.FOLD:
-            halved.append(event)
-    for event in halved:
+    for special in traced.special_points:
+        if special.kind is SpecialPointKind.FOLD and special.bracket in brackets:
+            found[brackets.index(special.bracket)] = special
+        elif special.kind is SpecialPointKind.FOLD:
+            halved.append(special)
+    for special in halved:
         # Located on a part of a segment: of those that turn back, the one next to it.
         turning = [
             k
@@ -121,14 +125,14 @@ def _folds_by_segment(traced: TracedBranch) -> dict[int, Event]:
             if k not in found and first.tangent[-1] * last.tangent[-1] <= 0.0
         ]
         if turning:
-            found[min(turning, key=lambda k: _away(traced, segments[k], event))] = event
+            found[min(turning, key=lambda k: _away(traced, segments[k], special))] = special
     return found
 
 
-def _away(traced: TracedBranch, segment: tuple[CurvePoint, CurvePoint], event: Event) -> float:
-    """Return the distance of an event from the middle of a segment, in natural units."""
+def _away(traced: TracedBranch, segment: tuple[CurvePoint, CurvePoint], special: SpecialPoint) -> float:
+    """Return the distance of a special point from the middle of a segment, in natural units."""
     units = np.asarray(traced.section.units(segment[0].y), dtype=float)
-    there = np.append(event.x, event.parameter)
+    there = np.append(special.x, special.parameter)
     middle = traced.section.full(0.5 * (segment[0].y + segment[1].y))
     here = np.append(middle[0], 0.5 * (segment[0].y[-1] + segment[1].y[-1]))
     scale = np.append(traced.section.problem.units(here[:-1]), units[-1])
@@ -137,8 +141,8 @@ def _away(traced: TracedBranch, segment: tuple[CurvePoint, CurvePoint], event: E
 
 def _ending(traced: TracedBranch, end: int) -> str:
     """Return how a curve ended at its first or its last point, in a word of :class:`CurveEnd`."""
-    event, outcome, stop = traced.meets[end], traced.curve.endings[end], traced.curve.stops[end]
-    if event is not None:
+    special, outcome, stop = traced.meets[end], traced.curve.endings[end], traced.curve.stops[end]
+    if special is not None:
         return "pitchfork"
     if outcome is Outcome.AT_BOUND:
         return "bound"
@@ -160,13 +164,13 @@ def _data(
     sector: Sector,
     traced: TracedBranch,
     points: Sequence[CurvePoint],
-    events: tuple[Event | None, Event | None],
+    special_points: tuple[SpecialPoint | None, SpecialPoint | None],
     endings: tuple[str, str],
     there: dict[int, StateEvaluation | None],
 ) -> BranchCurve | None:
     """Return the nodes of a part, with the bifurcations at its ends."""
     space = evolution.space
-    low, high = (None if event is None else event.parameter for event in events)
+    low, high = (None if special is None else special.parameter for special in special_points)
     rows: list[tuple[StateEvaluation, np.ndarray]] = []
     for point in points:
         alpha = float(point.y[-1])
@@ -184,12 +188,12 @@ def _data(
         return None
     states = [canonical_signs(here.state, space) for here, _ in rows]
     vanishing: list[tuple[int, ...]] = [(), ()]
-    for end, event in enumerate(events):
-        if event is None:
+    for end, special in enumerate(special_points):
+        if special is None:
             continue
-        if id(event) not in there:
-            there[id(event)] = _evaluated(evolution, event)
-        here = there[id(event)]
+        if id(special) not in there:
+            there[id(special)] = _evaluated(evolution, special)
+        here = there[id(special)]
         if here is None:
             continue
         row = (here, np.full(space.size + 1, np.nan))
@@ -218,9 +222,9 @@ def _signs(state: np.ndarray, space: StateSpace) -> np.ndarray:
     return np.where(moved * state < 0.0, -1.0, 1.0)
 
 
-def _evaluated(evolution: StateEvolution, event: Event) -> StateEvaluation | None:
+def _evaluated(evolution: StateEvolution, special: SpecialPoint) -> StateEvaluation | None:
     try:
-        return evolution.evaluate(event.x, event.parameter)
+        return evolution.evaluate(special.x, special.parameter)
     except OutsideDomain:
         return None
 

@@ -11,7 +11,7 @@ from saddle.branches.pieces.continued_parts import continued, extent, is_longer
 from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import distance
-from saddle.continuation.special_points.special_point import Event
+from saddle.continuation.special_points.special_point import SpecialPoint
 
 __all__ = ["distinct"]
 
@@ -29,7 +29,7 @@ def distinct(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     """
     known = [sum(end.kind in ("lost", "fold") for end in part.data.ends) for part in parts]
     found: dict[int, Part] = {}
-    renamed: dict[int, Event] = {}
+    renamed: dict[int, SpecialPoint] = {}
     for k in sorted(range(len(parts)), key=lambda k: (known[k], -extent(parts[k]))):
         double = next((own for own, other in found.items() if _lies_on(parts[k], other, problem)), None)
         if double is None:
@@ -45,29 +45,29 @@ def _with_ends(kept: Part, dropped: Part) -> Part:
     """Return a part continued where it was lost, and the one that is dropped leads on."""
     for end in (0, 1):
         if is_longer(dropped, kept, end):
-            events = kept.events
-            kept = replace(continued(kept, dropped, end), events=events)
+            special_points = kept.special_points
+            kept = replace(continued(kept, dropped, end), special_points=special_points)
     return kept
 
 
-def _with_births(kept: Part, dropped: Part, parts: Sequence[Part]) -> tuple[Part, dict[int, Event]]:
+def _with_births(kept: Part, dropped: Part, parts: Sequence[Part]) -> tuple[Part, dict[int, SpecialPoint]]:
     """Return a part with the special points of a dropped one at which others begin or end, and which are its own."""
-    met = [event for part in parts if part is not dropped for event in part.meets if event is not None]
-    met += [event for event in kept.meets if event is not None]
-    own: dict[int, Event] = {}
-    events = list(kept.events)
-    for event in dropped.events:
-        if any(event is one for one in events) or not any(event is one for one in met):
+    met = [special for part in parts if part is not dropped for special in part.meets if special is not None]
+    met += [special for special in kept.meets if special is not None]
+    own: dict[int, SpecialPoint] = {}
+    special_points = list(kept.special_points)
+    for special in dropped.special_points:
+        if any(special is one for one in special_points) or not any(special is one for one in met):
             continue
-        twins = [one for one in events if _is_one(one, event)]
+        twins = [one for one in special_points if _is_one(one, special)]
         if twins:
-            own[id(event)] = min(twins, key=lambda one: abs(one.parameter - event.parameter))
+            own[id(special)] = min(twins, key=lambda one: abs(one.parameter - special.parameter))
         else:
-            events.append(event)
-    return replace(kept, events=tuple(events)), own
+            special_points.append(special)
+    return replace(kept, special_points=tuple(special_points)), own
 
 
-def _is_one(first: Event, second: Event) -> bool:
+def _is_one(first: SpecialPoint, second: SpecialPoint) -> bool:
     """Whether two special points, of one branch followed twice, are one."""
     if first.kind is not second.kind or first.resolved is not second.resolved:
         return False
@@ -79,9 +79,9 @@ def _is_one(first: Event, second: Event) -> bool:
     return directions[0] == directions[1]
 
 
-def _renamed(part: Part, names: dict[int, Event]) -> Part:
+def _renamed(part: Part, names: dict[int, SpecialPoint]) -> Part:
     """Return a part with other special points in the place of some."""
-    low, high = (None if event is None else names.get(id(event), event) for event in part.meets)
+    low, high = (None if special is None else names.get(id(special), special) for special in part.meets)
     return replace(part, meets=(low, high))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from saddle.branches.branch_curve import CurveEnd
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.pieces.pieces import Piece
-from saddle.continuation.special_points.special_point import Event
+from saddle.continuation.special_points.special_point import SpecialPoint
 from saddle.state_evolution.evaluation import StateEvaluation
 
 __all__ = ["without_faint_ends"]
@@ -42,10 +42,12 @@ def without_faint_ends(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
         found[place] = piece
     for place, piece in enumerate(found):
         for end in (0, 1):
-            if any(piece.meets[end] is event for event in gone):
+            if any(piece.meets[end] is special for special in gone):
                 piece, _ = _cut(piece, end)
                 piece = piece if piece.curve.ends[end].kind == "faint" else _begun_nowhere(piece, end)
-        found[place] = replace(piece, events=tuple(e for e in piece.events if all(e is not event for event in gone)))
+        found[place] = replace(
+            piece, special_points=tuple(e for e in piece.special_points if all(e is not special for special in gone))
+        )
     # What was faint all along is nothing that is known.
     return tuple(piece for piece in found if len(piece.curve.alpha) > 1)
 
@@ -74,8 +76,8 @@ def _followed(piece: Piece) -> np.ndarray:
         return np.abs(weights / curve.alpha * curve.tangents[:, -1] / rates)
 
 
-def _cut(piece: Piece, end: int) -> tuple[Piece, list[Event]]:
-    """Return a piece without its faint end, and the events that lie on that."""
+def _cut(piece: Piece, end: int) -> tuple[Piece, list[SpecialPoint]]:
+    """Return a piece without its faint end, and the special points that lie on that."""
     curve, slopes = piece.curve, _followed(piece)
     order = np.arange(len(slopes)) if end == 0 else np.arange(len(slopes))[::-1]
     known = [k for k in order if not np.isnan(slopes[k])]
@@ -94,7 +96,7 @@ def _cut(piece: Piece, end: int) -> tuple[Piece, list[Event]]:
             node = _node(solved[0])
     cut_at = float(node.get("alpha", curve.alpha[inner] if inner is not None else curve.reach[1 - end]))
     shorter = curve.ending(end, CurveEnd("faint", cut_at), kept, node)
-    lost = [event for event in piece.events if (event.parameter < cut_at) == (end == 0)]
+    lost = [special for special in piece.special_points if (special.parameter < cut_at) == (end == 0)]
     meets = (None, piece.meets[1]) if end == 0 else (piece.meets[0], None)
     return replace(piece, curve=shorter, meets=meets), lost
 

@@ -14,7 +14,7 @@ from saddle.branches.pieces.curve_parts import Part
 from saddle.branches.pieces.double_parts import distinct
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 
 __all__ = ["FRAGMENT", "mended"]
 
@@ -83,7 +83,7 @@ def _paired(parts: list[Part], problem: AttentionProblem) -> list[Part]:
                 meets[end] = part.meets[end]
                 rest = [one for one in parts if one is not other]
                 joined = [*rest, replace(other, meets=(meets[0], meets[1]))]
-                return _paired([_without_event(one, noise) for one in joined], problem)
+                return _paired([_without_special(one, noise) for one in joined], problem)
     return parts
 
 
@@ -91,8 +91,8 @@ def _apart(problem: AttentionProblem, state: np.ndarray, other: np.ndarray) -> f
     return distance(problem.space, problem.evolution.channel.variances, state, other)
 
 
-def _without_event(part: Part, noise: Event | None) -> Part:
-    return replace(part, events=tuple(event for event in part.events if event is not noise))
+def _without_special(part: Part, noise: SpecialPoint | None) -> Part:
+    return replace(part, special_points=tuple(special for special in part.special_points if special is not noise))
 
 
 def _attached(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
@@ -102,22 +102,22 @@ def _attached(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     the pitchfork itself, where the branch is nearly vertical, it may be lost with any overlap. A fold there from which
     no other part leads on is the rule's noise.
     """
-    claimed = [event for part in parts for event in part.meets if event is not None]
-    noise: list[Event] = []
+    claimed = [special for part in parts for special in part.meets if special is not None]
+    noise: list[SpecialPoint] = []
     found = []
     for part in parts:
         ends, meets = list(part.data.ends), list(part.meets)
         for end in (0, 1):
             alone = _is_fold_alone(part, end, parts)
-            event = _pitchfork_beside(part, end, parts, problem) if alone or ends[end].kind == "lost" else None
-            if event is not None and not any(event is other for other in claimed):
-                claimed.append(event)
+            special = _pitchfork_beside(part, end, parts, problem) if alone or ends[end].kind == "lost" else None
+            if special is not None and not any(special is other for other in claimed):
+                claimed.append(special)
                 noise += [fold for fold in (meets[end],) if fold is not None]
-                ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), event
+                ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), special
         data = replace(part.data, ends=(ends[0], ends[1]))
         found.append(replace(part, data=data, meets=(meets[0], meets[1])))
     for fold in noise:
-        found = [_without_event(part, fold) for part in found]
+        found = [_without_special(part, fold) for part in found]
     return found
 
 
@@ -127,7 +127,7 @@ def _is_fold_alone(part: Part, end: int, parts: Sequence[Part]) -> bool:
     return _is_fold(fold) and all(fold is not met for other in parts if other is not part for met in other.meets)
 
 
-def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part], problem: AttentionProblem) -> Event | None:
+def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part], problem: AttentionProblem) -> SpecialPoint | None:
     """Return the pitchfork, on a branch of higher symmetry, that breaks it to a part's sector next to its lost end."""
     edge, free = part.data.reach[end], set(part.sector.free)
     broken = list(part.sector.broken)
@@ -138,15 +138,15 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part], problem: Atte
     room = BESIDE if faded else AT_IT
     near = []
     for parent in parts:
-        for event in parent.events:
-            if event.kind is not EventKind.PITCHFORK or not event.resolved or event.block is None:
+        for special in parent.special_points:
+            if special.kind is not SpecialPointKind.PITCHFORK or not special.resolved or special.block is None:
                 continue
-            directions = set(map(int, np.flatnonzero(np.any(event.block.basis != 0.0, axis=1))))
-            away = abs(event.parameter - edge)
+            directions = set(map(int, np.flatnonzero(np.any(special.block.basis != 0.0, axis=1))))
+            away = abs(special.parameter - edge)
             if set(parent.sector.free) | directions != free:
                 continue
-            if away < room * edge or (faded and away < FURTHER * edge and _vanishes_at(event, part, end, problem)):
-                near.append((away, event))
+            if away < room * edge or (faded and away < FURTHER * edge and _vanishes_at(special, part, end, problem)):
+                near.append((away, special))
     return min(near, key=lambda item: item[0])[1] if near else None
 
 
@@ -160,7 +160,7 @@ def _told_apart(parts: list[Part]) -> list[Part]:
 
 
 def _is_alone(part: Part) -> bool:
-    return all(event is None for event in part.meets) and all(end.kind == "lost" for end in part.data.ends)
+    return all(special is None for special in part.meets) and all(end.kind == "lost" for end in part.data.ends)
 
 
 def _is_within_error(part: Part, parts: Sequence[Part]) -> bool:
@@ -192,20 +192,22 @@ def _absorbed(parts: list[Part]) -> list[Part]:
                 continue
             edge = other.data.reach[end]
             births = [
-                event
+                special
                 for part in near
-                for event in part.meets
-                if event is not None and event.kind is EventKind.PITCHFORK
+                for special in part.meets
+                if special is not None and special.kind is SpecialPointKind.PITCHFORK
             ]
             # Its other end is none of theirs.
             noise = [other.meets[end], *(met for part in near for met in part.meets)]
-            noise = [event for event in noise if _is_fold(event) and event is not other.meets[1 - end]]
+            noise = [special for special in noise if _is_fold(special) and special is not other.meets[1 - end]]
             ends, meets = list(other.data.ends), list(other.meets)
             ends[end] = CurveEnd("pitchfork" if births else "lost", edge)
-            meets[end] = min(births, key=lambda event: abs(event.parameter - edge), default=None)
+            meets[end] = min(births, key=lambda special: abs(special.parameter - edge), default=None)
             data = replace(other.data, ends=(ends[0], ends[1]))
-            events = tuple(event for event in other.events if all(event is not fold for fold in noise))
-            whole = replace(other, data=data, meets=(meets[0], meets[1]), events=events)
+            special_points = tuple(
+                special for special in other.special_points if all(special is not fold for fold in noise)
+            )
+            whole = replace(other, data=data, meets=(meets[0], meets[1]), special_points=special_points)
             rest = [part for part in parts if part is not other and all(part is not one for one in near)]
             return _absorbed([*rest, whole])
     return parts
@@ -226,8 +228,8 @@ def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
         and (part.data.reach[1] < edge * (1.0 + BESIDE) if end == 0 else part.data.reach[0] > edge * (1.0 - BESIDE))
     ]
     lost = [part for part in near if any(own.kind == "lost" for own in part.data.ends)]
-    folds = [event for part in lost for event in part.meets if _is_fold(event)]
-    joined = [part for part in near if any(event is met for event in folds for met in part.meets)]
+    folds = [special for part in lost for special in part.meets if _is_fold(special)]
+    joined = [part for part in near if any(special is met for special in folds for met in part.meets)]
     found = [part for part in near if any(part is one for one in (*lost, *joined))]
     if kind == "lost":
         return found
@@ -237,13 +239,13 @@ def _fragments_at(other: Part, end: int, parts: Sequence[Part]) -> list[Part]:
     return found if _is_fold_alone(other, end, parts) else []
 
 
-def _vanishes_at(event: Event, part: Part, end: int, problem: AttentionProblem) -> bool:
+def _vanishes_at(special: SpecialPoint, part: Part, end: int, problem: AttentionProblem) -> bool:
     """Whether what breaks the symmetry goes to zero at a pitchfork, as its square root, beyond a part's end.
 
     Beside the weights, that is, which may be about to vanish themselves.
     """
     edge = part.data.reach[end]
-    gap = event.parameter - edge
+    gap = special.parameter - edge
     # As far into the part as the pitchfork is out of it.
     if gap == 0.0 or not part.data.reaches(edge - gap):
         return False
@@ -257,8 +259,8 @@ def _broken_share(state: np.ndarray, sector: Sector, problem: AttentionProblem) 
     return float(np.sum(state[list(sector.broken)] ** 2) / np.trace(q, axis1=1, axis2=2).sum())
 
 
-def _is_fold(event: Event | None) -> bool:
-    return event is not None and event.kind is EventKind.FOLD
+def _is_fold(special: SpecialPoint | None) -> bool:
+    return special is not None and special.kind is SpecialPointKind.FOLD
 
 
 def _continued_by(other: Part, short: Part, end: int, problem: AttentionProblem) -> Part | None:

@@ -21,7 +21,7 @@ from saddle.branches.pieces.continued_parts import extent
 from saddle.branches.pieces.curve_parts import Part, parts_of
 from saddle.branches.pieces.part_mending import FRAGMENT, mended
 from saddle.branches.search.sector_solver import canonical_signs
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -47,10 +47,10 @@ class Piece:
         Its nodes, by increasing alpha, and how it ends.
     attracting
         Whether state evolution within the sector is attracted to it.
-    events
+    special_points
         Special points of the curve that it is a part of.
     meets
-        Events at its lower and its higher end: a fold, or a pitchfork on another branch; or None.
+        Special points at its lower and its higher end: a fold, or a pitchfork on another branch; or None.
     """
 
     name: str
@@ -58,8 +58,8 @@ class Piece:
     evolution: StateEvolution
     curve: BranchCurve
     attracting: bool
-    events: tuple[Event, ...] = ()
-    meets: tuple[Event | None, Event | None] = (None, None)
+    special_points: tuple[SpecialPoint, ...] = ()
+    meets: tuple[SpecialPoint | None, SpecialPoint | None] = (None, None)
 
     @property
     def family(self) -> str:
@@ -83,7 +83,7 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
         own = sorted((part for part in parts if part.family == family), key=_order)
         for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
             found.append(
-                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.events, part.meets)
+                Piece(name, part.sector, problem.evolution, part.data, part.attracting, part.special_points, part.meets)
             )
     pieces = tuple(found)
     return tuple(replace(piece, curve=_with_partners(piece, pieces)) for piece in pieces)
@@ -118,12 +118,12 @@ def _names(family: str, own: Sequence[Part], parts: Sequence[Part], space: State
 
 def _origin(part: Part, parts: Sequence[Part], space: StateSpace) -> str:
     """Say in a word where a piece is born: at its end of lower alpha."""
-    event, end = part.meets[0], part.data.ends[0]
-    if event is None:
+    special, end = part.meets[0], part.data.ends[0]
+    if special is None:
         return {"onset": "null", "bound": "below"}.get(end.kind, "nowhere known")
-    if event.kind is EventKind.FOLD:
+    if special.kind is SpecialPointKind.FOLD:
         return "fold"
-    parents = [other.family for other in parts if any(event is one for one in other.events)]
+    parents = [other.family for other in parts if any(special is one for one in other.special_points)]
     return parents[0] if parents else "pitchfork"
 
 
@@ -141,33 +141,39 @@ def _is_fragment(part: Part, own: Sequence[Part]) -> bool:
     return False
 
 
-def piece_with(event: Event, pieces: Sequence[Piece], evolution: StateEvolution) -> Piece | None:
-    """Return the piece that an event lies on; None where no piece reaches it.
+def piece_with(special: SpecialPoint, pieces: Sequence[Piece], evolution: StateEvolution) -> Piece | None:
+    """Return the piece that a special point lies on; None where no piece reaches it.
 
-    A curve with a fold passes the same alpha on several pieces: the event is on the one whose solution there is its
-    own. A fold itself belongs to the first of the two pieces that it ends.
+    A curve with a fold passes the same alpha on several pieces: the special point is on the one whose solution there is
+    its own. A fold itself belongs to the first of the two pieces that it ends.
     """
-    own = [piece for piece in pieces if any(event is one for one in piece.events)]
-    ended = [piece for piece in own if any(event is met for met in piece.meets)]
-    if event.kind is EventKind.FOLD:
+    own = [piece for piece in pieces if any(special is one for one in piece.special_points)]
+    ended = [piece for piece in own if any(special is met for met in piece.meets)]
+    if special.kind is SpecialPointKind.FOLD:
         return ended[0] if ended else None
-    reaching = [piece for piece in own if piece.curve.reaches(event.parameter)] or ended
+    reaching = [piece for piece in own if piece.curve.reaches(special.parameter)] or ended
     if len(reaching) < 2:
         return reaching[0] if reaching else None
-    units = evolution.units(evolution.space.floored(event.x))
-    there = canonical_signs(event.x, evolution.space)
-    return min(reaching, key=lambda piece: float(np.max(np.abs(piece.curve.state(event.parameter)[0] - there) / units)))
+    units = evolution.units(evolution.space.floored(special.x))
+    there = canonical_signs(special.x, evolution.space)
+    return min(
+        reaching, key=lambda piece: float(np.max(np.abs(piece.curve.state(special.parameter)[0] - there) / units))
+    )
 
 
 def _with_partners(piece: Piece, pieces: Sequence[Piece]) -> BranchCurve:
     """Return a piece's curve with the names of the branches on which it ends."""
     ends = []
-    for event, end in zip(piece.meets, piece.curve.ends, strict=True):
+    for special, end in zip(piece.meets, piece.curve.ends, strict=True):
         partner = ""
-        if event is not None and event.kind is EventKind.FOLD:
-            partner = next((p.name for p in pieces if p is not piece and any(event is met for met in p.meets)), "")
-        elif event is not None:
-            parents = [p for p in pieces if any(event is one for one in p.events) and p.curve.reaches(event.parameter)]
+        if special is not None and special.kind is SpecialPointKind.FOLD:
+            partner = next((p.name for p in pieces if p is not piece and any(special is met for met in p.meets)), "")
+        elif special is not None:
+            parents = [
+                p
+                for p in pieces
+                if any(special is one for one in p.special_points) and p.curve.reaches(special.parameter)
+            ]
             partner = parents[0].name if parents else ""
         elif end.kind == "onset":
             partner = "null"

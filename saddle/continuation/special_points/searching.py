@@ -30,7 +30,7 @@ from saddle.continuation.special_points.locating import (
     solve_multiple_kernel,
     solve_square,
 )
-from saddle.continuation.special_points.special_point import Event, EventFunction, EventKind
+from saddle.continuation.special_points.special_point import CurveFunction, SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import Block, Section
 
 __all__ = ["Search"]
@@ -71,31 +71,31 @@ class Search:
 
     section: Section
     blocks: tuple[Block, ...]
-    functions: tuple[EventFunction, ...]
+    functions: tuple[CurveFunction, ...]
     tolerance: float
     outside: float = OUTSIDE
 
-    def within(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[Event]:
-        """Return the events of a segment, in order."""
+    def within(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[SpecialPoint]:
+        """Return the special points of a segment, in order."""
         strict = replace(self, outside=LITTLE)
         found = strict._searched(segment, beside, halvings)
-        if all(event.outcome is not Outcome.LOST for event in found):
+        if all(special.outcome is not Outcome.LOST for special in found):
             return found
         # It was located outside: a rule's noise may move what lies at the segment's end.
         return self._searched(segment, beside, halvings)
 
-    def _searched(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[Event]:
+    def _searched(self, segment: Segment, beside: CurvePoint | None, halvings: int) -> list[SpecialPoint]:
         found = self._own(segment, beside)
         for block in self.blocks:
             if not block.symmetric:
                 found += self._pitchforks(segment, beside, block)
         for function in self.functions:
             found += self._zeros(segment, beside, function)
-        if all(event.resolved for _, event in found) or halvings == 0:
-            return [event for _, event in sorted(found, key=lambda item: item[0])]
+        if all(special.resolved for _, special in found) or halvings == 0:
+            return [special for _, special in sorted(found, key=lambda item: item[0])]
         middle = self._middle(segment)
         if middle is None:
-            return [event for _, event in sorted(found, key=lambda item: item[0])]
+            return [special for _, special in sorted(found, key=lambda item: item[0])]
         return [
             *self._searched((segment[0], middle), segment[1], halvings - 1),
             *self._searched((middle, segment[1]), segment[0], halvings - 1),
@@ -123,7 +123,7 @@ class Search:
             return [*segment], [0.0, 1.0]
         return [*segment, beside], [0.0, 1.0, position]
 
-    def _own(self, segment: Segment, beside: CurvePoint | None) -> list[tuple[float, Event]]:
+    def _own(self, segment: Segment, beside: CurvePoint | None) -> list[tuple[float, SpecialPoint]]:
         """Locate folds and branch points."""
         section = self.section
         units = np.asarray(section.units(segment[1].y), dtype=float)
@@ -139,12 +139,12 @@ class Search:
         for candidate in candidates:
             guess = between(segment, units, candidate.fraction)
             solution = self._crossing(guess, candidate.multiplicity)
-            event = self._finish(segment, EventKind.BRANCH_POINT, "", section.block, candidate, solution)
-            if event is not None:
+            special = self._finish(segment, SpecialPointKind.BRANCH_POINT, "", section.block, candidate, solution)
+            if special is not None:
                 found.append(
-                    (candidate.fraction, replace(event, unstable_side=self._unstable_side(segment, section.block)))
+                    (candidate.fraction, replace(special, unstable_side=self._unstable_side(segment, section.block)))
                 )
-        return [*found, *self._folds(segment, [event for _, event in found if event.resolved])]
+        return [*found, *self._folds(segment, [special for _, special in found if special.resolved])]
 
     def _crossing(self, guess: np.ndarray, rank: int) -> SquareSolution:
         """Locate a branch point near a guess; at a kernel of several dimensions, by equations that know of all."""
@@ -164,7 +164,7 @@ class Search:
         evaluations = simple.evaluations + multiple.evaluations
         return replace(multiple if multiple.outcome is Outcome.CONVERGED else simple, evaluations=evaluations)
 
-    def _folds(self, segment: Segment, branch_points: Sequence[Event]) -> list[tuple[float, Event]]:
+    def _folds(self, segment: Segment, branch_points: Sequence[SpecialPoint]) -> list[tuple[float, SpecialPoint]]:
         """Locate folds; a branch may also turn back at a branch point, where their equations are degenerate."""
         section = self.section
         units = np.asarray(section.units(segment[1].y), dtype=float)
@@ -180,22 +180,22 @@ class Search:
                 deficiency = float(values[-1])
                 if deficiency < DEGENERATE:
                     solution = replace(solution, outcome=Outcome.SINGULAR)
-            event = self._finish(segment, EventKind.FOLD, "", section.block, candidate, solution)
-            if event is None:
+            special = self._finish(segment, SpecialPointKind.FOLD, "", section.block, candidate, solution)
+            if special is None:
                 continue
             away = [
-                float(np.linalg.norm(section.coordinates(one.x - event.x, one.parameter - event.parameter) / units))
+                float(np.linalg.norm(section.coordinates(one.x - special.x, one.parameter - special.parameter) / units))
                 for one in branch_points
             ]
             # At a branch point Newton's method on these equations creeps, and may end well before it.
-            doubtful = not event.resolved or (
+            doubtful = not special.resolved or (
                 deficiency < 100.0 * DEGENERATE and min(away, default=length) < 0.01 * length
             )
             if not (doubtful and away and min(away) < 0.3 * length):
-                found.append((candidate.fraction, event))
+                found.append((candidate.fraction, special))
         return found
 
-    def _pitchforks(self, segment: Segment, beside: CurvePoint | None, odd: Block) -> list[tuple[float, Event]]:
+    def _pitchforks(self, segment: Segment, beside: CurvePoint | None, odd: Block) -> list[tuple[float, SpecialPoint]]:
         section = self.section
         points, positions = self._positions(segment, beside)
         matrices = [
@@ -216,18 +216,20 @@ class Search:
             else:
                 solution = solve_square(system, guess, self.tolerance)
                 solution = replace(solution, evaluations=solution.evaluations * (1 + 2 * len(guess)))
-            event = self._finish(segment, EventKind.PITCHFORK, "", odd, candidate, solution)
-            if event is None:
+            special = self._finish(segment, SpecialPointKind.PITCHFORK, "", odd, candidate, solution)
+            if special is None:
                 continue
             # Stability at both ends of the segment tells without differences, unless several things happen between.
             side = self._unstable_side(segment, odd) if len(candidates) == 1 and not _turns(segment) else 0
-            if side == 0 and candidate.multiplicity == 1 and event.resolved:
-                side = self._local_side(system, solution, event)
+            if side == 0 and candidate.multiplicity == 1 and special.resolved:
+                side = self._local_side(system, solution, special)
             side = side or self._unstable_side(segment, odd)
-            found.append((candidate.fraction, replace(event, unstable_side=side)))
+            found.append((candidate.fraction, replace(special, unstable_side=side)))
         return found
 
-    def _zeros(self, segment: Segment, beside: CurvePoint | None, wanted: EventFunction) -> list[tuple[float, Event]]:
+    def _zeros(
+        self, segment: Segment, beside: CurvePoint | None, wanted: CurveFunction
+    ) -> list[tuple[float, SpecialPoint]]:
         section = self.section
         points, positions = self._positions(segment, beside)
         values = [
@@ -247,21 +249,21 @@ class Search:
             each = 1 if wanted.gradient is not None else 1 + 2 * len(guess)
             solution = solve_square(system, guess, self.tolerance)
             solution = replace(solution, evaluations=each * solution.evaluations)
-            event = self._finish(segment, EventKind.FUNCTION, wanted.name, None, candidate, solution)
-            if event is not None:
-                found.append((candidate.fraction, event))
+            special = self._finish(segment, SpecialPointKind.FUNCTION, wanted.name, None, candidate, solution)
+            if special is not None:
+                found.append((candidate.fraction, special))
         return found
 
     def _finish(
         self,
         segment: Segment,
-        kind: EventKind,
+        kind: SpecialPointKind,
         name: str,
         block: Block | None,
         candidate: Candidate,
         solution: SquareSolution,
-    ) -> Event | None:
-        """Turn a located point into an event; what failed or left the segment stays unresolved, if it is certain."""
+    ) -> SpecialPoint | None:
+        """Return a located point as a special one; what failed or left the segment is unresolved, if it is certain."""
         section = self.section
         units = np.asarray(section.units(segment[1].y), dtype=float)
         y, outcome, here = solution.y, solution.outcome, None
@@ -283,7 +285,7 @@ class Search:
         slope = (between(segment, units, f + h) - between(segment, units, f - h)) / (2.0 * h)
         tangent = np.append(section.block.basis @ slope[:-1], slope[-1])
         x, _ = section.full(y)
-        return Event(
+        return SpecialPoint(
             kind, name, x, float(y[-1]), error, kernel, block, ends, outcome, solution.evaluations, tangent=tangent
         )
 
@@ -306,18 +308,18 @@ class Search:
         largest = vectors[np.argmax(np.abs(vectors), axis=0), np.arange(rank)]
         return vectors * np.sign(largest) / np.linalg.norm(vectors, axis=0)
 
-    def _local_side(self, system: SymmetryBreakingPoints, solution: SquareSolution, event: Event) -> int:
+    def _local_side(self, system: SymmetryBreakingPoints, solution: SquareSolution, special: SpecialPoint) -> int:
         """Return to which side of a pitchfork with one null vector the branch is unstable, from derivatives there."""
         curve = solution.evaluation
-        if curve is None or not isinstance(curve.detail, Evaluation) or event.kernel.shape[1] != 1:
+        if curve is None or not isinstance(curve.detail, Evaluation) or special.kernel.shape[1] != 1:
             return 0
         # The branch's direction with growing parameter, and the derivative of w . J v along it.
         m = self.section.block.size
         along = np.append(np.linalg.lstsq(curve.jacobian[:m, :m], -curve.jacobian[:m, m], rcond=None)[0], 1.0)
         slope = float(curve.jacobian[-1] @ along)
         odd, here = system.odd, curve.detail
-        _, left, right = signed_singular_value(odd.jacobian(system.problem, here, event.x))
-        overlap = float((left / odd.scales(here)) @ (right * odd.units(system.problem, event.x)))
+        _, left, right = signed_singular_value(odd.jacobian(system.problem, here, special.x))
+        overlap = float((left / odd.scales(here)) @ (right * odd.units(system.problem, special.x)))
         change = self.section.problem.stability_sign * slope * overlap
         return -int(np.sign(change)) if abs(overlap) > 1e-9 else 0
 

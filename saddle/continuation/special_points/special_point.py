@@ -12,10 +12,10 @@ from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import Evaluation
 from saddle.continuation.subspaces import Block
 
-__all__ = ["Criticality", "Event", "EventFunction", "EventKind"]
+__all__ = ["Criticality", "CurveFunction", "SpecialPoint", "SpecialPointKind"]
 
 
-class EventKind(enum.Enum):
+class SpecialPointKind(enum.Enum):
     """What happens at a special point."""
 
     FOLD = "fold"
@@ -33,7 +33,7 @@ class Criticality(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Event:
+class SpecialPoint:
     """A special point on a branch.
 
     Attributes
@@ -63,7 +63,7 @@ class Event:
         Direction of the branch there, in the unknowns and the active parameter, (n + 1,).
     """
 
-    kind: EventKind
+    kind: SpecialPointKind
     name: str
     x: np.ndarray
     parameter: float
@@ -84,7 +84,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class EventFunction:
+class CurveFunction:
     """A function of the solution whose zeros are wanted.
 
     Attributes

@@ -11,14 +11,14 @@ from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.faint_ends import FAINT, without_faint_ends
 from saddle.branches.pieces.pieces import Piece
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 AGNOSTIC = EVOLUTION.sectors[0]
 
 
-def piece(q, slope, alpha, ends=("onset", "bound"), name="agnostic", events=()):
+def piece(q, slope, alpha, ends=("onset", "bound"), name="agnostic", special_points=()):
     """Return a piece with q(alpha) and dq/dalpha given at its nodes."""
     states, tangents = np.zeros((len(alpha), 4)), np.zeros((len(alpha), 5))
     states[:, 0], states[:, 2] = q, 5.0
@@ -27,12 +27,21 @@ def piece(q, slope, alpha, ends=("onset", "bound"), name="agnostic", events=()):
     curve = BranchCurve(
         alpha, states, tangents, -flat, flat, flat, flat, (CurveEnd(ends[0], alpha[0]), CurveEnd(ends[1], alpha[-1]))
     )
-    return Piece(name, AGNOSTIC, EVOLUTION, curve, True, events=tuple(events))
+    return Piece(name, AGNOSTIC, EVOLUTION, curve, True, special_points=tuple(special_points))
 
 
 def pitchfork(alpha):
-    return Event(
-        EventKind.PITCHFORK, "", np.zeros(4), alpha, 1e-6, np.zeros((4, 1)), None, (alpha, alpha), Outcome.CONVERGED, 1
+    return SpecialPoint(
+        SpecialPointKind.PITCHFORK,
+        "",
+        np.zeros(4),
+        alpha,
+        1e-6,
+        np.zeros((4, 1)),
+        None,
+        (alpha, alpha),
+        Outcome.CONVERGED,
+        1,
     )
 
 
@@ -46,7 +55,7 @@ CUT = 1.5 + 0.5 * (FAINT + np.sqrt(FAINT**2 + 6.0 * FAINT))
 
 def test_a_fading_end_is_cut_where_weights_still_follow_alpha():
     born = pitchfork(1.6), pitchfork(3.0)
-    (found,) = without_faint_ends([piece(FADING, FADING_SLOPE, ALPHA, events=born)])
+    (found,) = without_faint_ends([piece(FADING, FADING_SLOPE, ALPHA, special_points=born)])
     low, high = found.curve.ends
     assert low.kind == "faint"
     assert not low.connected
@@ -54,12 +63,12 @@ def test_a_fading_end_is_cut_where_weights_still_follow_alpha():
     assert found.curve.reach[0] == pytest.approx(CUT, abs=2.0 * (ALPHA[1] - ALPHA[0]))
     assert high == CurveEnd("bound", 4.0)
     # What was born on what is cut off is not known either.
-    assert found.events == (born[1],)
+    assert found.special_points == (born[1],)
 
 
 def test_what_is_born_on_a_faint_end_is_cut_as_well():
     born = pitchfork(1.6)
-    parent = piece(FADING, FADING_SLOPE, ALPHA, events=[born])
+    parent = piece(FADING, FADING_SLOPE, ALPHA, special_points=[born])
     child = replace(
         piece(FADING, FADING_SLOPE, ALPHA, ends=("pitchfork", "bound"), name="semantic"), meets=(born, None)
     )

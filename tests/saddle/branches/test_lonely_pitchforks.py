@@ -37,10 +37,12 @@ def test_where_all_is_known_no_pitchfork_is_lonely(families):
 @pytest.mark.parametrize("family", ["positional", "semantic"])
 def test_a_branch_that_is_taken_away_is_found_again(families, family):
     poorer = _without(families, family)
-    born = [event.parameter for branch in families.of(_sector(families, family)) for event in branch.meets if event]
+    born = [
+        special.parameter for branch in families.of(_sector(families, family)) for special in branch.meets if special
+    ]
     lonely = lonely_pitchforks(poorer)
     assert {sector.family for _, sector in lonely} == {family}
-    assert {event.parameter for event, _ in lonely} <= set(born)
+    assert {special.parameter for special, _ in lonely} <= set(born)
     again = follow_from_lonely_pitchforks(poorer)
     assert len(again.tried) == 1
     for before in families.of(_sector(families, family)):
@@ -54,7 +56,7 @@ def test_a_branch_that_was_lost_at_once_is_none(families):
     lost = [
         replace(
             branch,
-            events=(),
+            special_points=(),
             meets=(branch.meets[0], None),
             curve=replace(
                 branch.curve, points=branch.curve.points[:1], endings=(Outcome.STARTED, Outcome.STEP_TOO_SHORT)

@@ -17,20 +17,20 @@ from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.solution_identity import ERRORS_APART
 from saddle.branches.sector_blocks import overlap_block
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.special_point import Event, EventKind
+from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.state_evolution import StateEvolution
 
 EVOLUTION = StateEvolution(AttentionModel.paper(omega=0.3), LineRule.for_tolerance(1e-2), threads=1)
 PROBLEM = AttentionProblem(EVOLUTION)
 AGNOSTIC, SEMANTIC = (EVOLUTION.space.sector_named(name) for name in ("agnostic", "semantic"))
 STATE = np.array([0.1, 0.0, 15.0, 0.1])
-PITCHFORK = Event(
-    EventKind.PITCHFORK, "", np.array([0.1, 0.0, 15.0, 0.0]), 1.0, 1e-3, np.zeros((4, 1)),
+PITCHFORK = SpecialPoint(
+    SpecialPointKind.PITCHFORK, "", np.array([0.1, 0.0, 15.0, 0.0]), 1.0, 1e-3, np.zeros((4, 1)),
     overlap_block(AGNOSTIC, 3, EVOLUTION.space), (0.9, 1.1), Outcome.CONVERGED, 1,
 )  # fmt: skip
 
 
-def part(sector, reach, ends, phi=lambda alpha: -alpha, theta=0.1, evaluations=(), events=()):
+def part(sector, reach, ends, phi=lambda alpha: -alpha, theta=0.1, evaluations=(), special_points=()):
     """Return a part with a constant overlap theta and a given free entropy."""
     alpha = np.linspace(*reach, 12)
     flat = np.ones(12)
@@ -44,7 +44,7 @@ def part(sector, reach, ends, phi=lambda alpha: -alpha, theta=0.1, evaluations=(
         SimpleNamespace(y=np.array([0.0, here.alpha]), evaluation=SimpleNamespace(detail=here)) for here in evaluations
     ]
     traced = SimpleNamespace(curve=SimpleNamespace(points=points))
-    return Part(sector.family, sector, traced, data, (None, None), True, tuple(events))
+    return Part(sector.family, sector, traced, data, (None, None), True, tuple(special_points))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def part(sector, reach, ends, phi=lambda alpha: -alpha, theta=0.1, evaluations=(
     ],
 )
 def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
-    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), special_points=[PITCHFORK])
     child = part(SEMANTIC, (edge, 4.0), ("lost", "bound"), lambda a: -0.9 * a, theta)
     found = {one.sector.family: one for one in mended([parent, child], PROBLEM)}
     assert found["semantic"].data.ends[0].kind == ("pitchfork" if attached else "lost")
@@ -71,40 +71,42 @@ def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
     (1.1, 1.0, True), (1.15, 1.03, True), (1.15, 0.9, False), (1.15, 1.1, False), (1.3, 1.0, False)
 ])  # fmt: skip
 def test_a_branch_lost_further_off_is_born_where_its_overlap_squared_vanishes(edge, zero, attached):
-    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), special_points=[PITCHFORK])
     theta = 0.1 * np.sqrt(np.linspace(edge, 4.0, 12) - zero)
     child = part(SEMANTIC, (edge, 4.0), ("lost", "bound"), lambda a: -0.9 * a, theta)
     found = {one.sector.family: one for one in mended([parent, child], PROBLEM)}
     assert found["semantic"].data.ends[0].kind == ("pitchfork" if attached else "lost")
 
 
-FOLD = replace(PITCHFORK, kind=EventKind.FOLD, block=None)
+FOLD = replace(PITCHFORK, kind=SpecialPointKind.FOLD, block=None)
 
 
 @pytest.mark.parametrize("joins", [False, True])
 def test_a_fold_at_a_pitchfork_from_which_nothing_leads_on_is_noise(joins):
-    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), events=[PITCHFORK])
-    child = part(SEMANTIC, (1.002, 4.0), ("fold", "bound"), lambda a: -0.9 * a, np.full(12, 0.1), events=[FOLD])
+    parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), special_points=[PITCHFORK])
+    child = part(SEMANTIC, (1.002, 4.0), ("fold", "bound"), lambda a: -0.9 * a, np.full(12, 0.1), special_points=[FOLD])
     parts = [parent, replace(child, meets=(FOLD, None))]
     if joins:
         # Another part of the curve turns back there: then it is a fold.
-        other = part(SEMANTIC, (1.002, 3.0), ("fold", "lost"), lambda a: -0.8 * a, np.full(12, 0.05), events=[FOLD])
+        other = part(
+            SEMANTIC, (1.002, 3.0), ("fold", "lost"), lambda a: -0.8 * a, np.full(12, 0.05), special_points=[FOLD]
+        )
         parts.append(replace(other, meets=(FOLD, None)))
     found = mended(parts, PROBLEM)
     semantic = next(one for one in found if one.sector.family == "semantic" and one.data.reach[1] == 4.0)
     assert semantic.data.ends[0].kind == ("fold" if joins else "pitchfork")
     assert semantic.meets[0] is (FOLD if joins else PITCHFORK)
-    assert any(FOLD is event for one in found for event in one.events) is joins
+    assert any(FOLD is special for one in found for special in one.special_points) is joins
 
 
 @pytest.mark.parametrize(("at", "theta", "one"), [(1.0001, 0.11, True), (1.02, 0.11, False), (1.0001, 0.2, False)])
 def test_two_folds_at_one_place_from_which_nothing_leads_on_are_one(at, theta, one):
     twin = replace(FOLD, parameter=at)
-    upper = part(SEMANTIC, (1.0, 4.0), ("fold", "bound"), lambda a: -0.8 * a, events=[FOLD, twin])
-    lower = part(SEMANTIC, (at, 4.0), ("fold", "bound"), lambda a: -0.9 * a, theta, events=[FOLD, twin])
+    upper = part(SEMANTIC, (1.0, 4.0), ("fold", "bound"), lambda a: -0.8 * a, special_points=[FOLD, twin])
+    lower = part(SEMANTIC, (at, 4.0), ("fold", "bound"), lambda a: -0.9 * a, theta, special_points=[FOLD, twin])
     found = mended([replace(upper, meets=(FOLD, None)), replace(lower, meets=(twin, None))], PROBLEM)
     assert [each.meets[0] is FOLD for each in found] == [True, one]
-    assert all(any(event is twin for event in each.events) is not one for each in found)
+    assert all(any(special is twin for special in each.special_points) is not one for each in found)
 
 
 @pytest.mark.parametrize(("low", "theta", "joined"), [
@@ -125,8 +127,8 @@ def test_long_parts_whose_lost_ends_touch_are_one(low, theta, joined):
 @pytest.mark.parametrize("at", [1.001, 1.02])
 def test_of_a_branch_followed_twice_all_is_kept_that_is_known(at):
     other = replace(PITCHFORK, parameter=at)
-    whole = part(AGNOSTIC, (0.11, 4.0), ("lost", "bound"), events=[other])
-    double = part(AGNOSTIC, (0.1, 1.5), ("bound", "lost"), events=[PITCHFORK])
+    whole = part(AGNOSTIC, (0.11, 4.0), ("lost", "bound"), special_points=[other])
+    double = part(AGNOSTIC, (0.1, 1.5), ("bound", "lost"), special_points=[PITCHFORK])
     child = replace(
         part(SEMANTIC, (1.0, 4.0), ("pitchfork", "bound"), lambda a: -0.9 * a), meets=(PITCHFORK, None)
     )  # fmt: skip
@@ -136,8 +138,8 @@ def test_of_a_branch_followed_twice_all_is_kept_that_is_known(at):
         assert found["agnostic"].data.reach == (0.1, 4.0)
         assert [end.kind for end in found["agnostic"].data.ends] == ["bound", "bound"]
         # One pitchfork where both have it at one place, two where not; the branch is born on what is kept.
-        assert len(found["agnostic"].events) == (1 if at < 1.01 else 2)
-        assert any(found["semantic"].meets[0] is event for event in found["agnostic"].events)
+        assert len(found["agnostic"].special_points) == (1 if at < 1.01 else 2)
+        assert any(found["semantic"].meets[0] is special for special in found["agnostic"].special_points)
 
 
 def test_what_lies_on_a_longer_part_is_dropped_in_whatever_order_they_come():

@@ -15,7 +15,7 @@ from saddle.continuation.exploration import explore
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.problem import FunctionProblem, Symmetry
 from saddle.continuation.scope import Scope
-from saddle.continuation.special_points.special_point import Criticality, EventKind
+from saddle.continuation.special_points.special_point import Criticality, SpecialPointKind
 from tests.saddle.continuation.textbook import (
     SHARP,
     Counted,
@@ -57,41 +57,49 @@ def test_the_asymmetric_branch_of_the_enzyme(problem):
     assert found.complete
     assert not found.failures
     symmetric, asymmetric = found.branches
-    pitchforks = [event for event in symmetric.events if event.kind is EventKind.PITCHFORK]
-    np.testing.assert_allclose(located(symmetric.events, EventKind.FOLD), [18.8870676579, 34.3569249985], rtol=1e-9)
-    np.testing.assert_allclose(located(pitchforks, EventKind.PITCHFORK), [22.1816379261, 34.2228865442], rtol=1e-9)
-    np.testing.assert_allclose(located(asymmetric.events, EventKind.FOLD), [25.3727148381, 26.6220717700], rtol=1e-9)
-    assert len(asymmetric.events) == 2
-    assert {id(event) for event in asymmetric.meets} == {id(event) for event in pitchforks}
+    pitchforks = [special for special in symmetric.special_points if special.kind is SpecialPointKind.PITCHFORK]
+    np.testing.assert_allclose(
+        located(symmetric.special_points, SpecialPointKind.FOLD), [18.8870676579, 34.3569249985], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        located(pitchforks, SpecialPointKind.PITCHFORK), [22.1816379261, 34.2228865442], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        located(asymmetric.special_points, SpecialPointKind.FOLD), [25.3727148381, 26.6220717700], rtol=1e-9
+    )
+    assert len(asymmetric.special_points) == 2
+    assert {id(special) for special in asymmetric.meets} == {id(special) for special in pitchforks}
     # Null vectors have signs that do not depend on chance: the largest component is positive.
-    for event in pitchforks:
-        assert np.all(event.kernel[np.argmax(np.abs(event.kernel), axis=0), range(event.kernel.shape[1])] > 0)
+    for special in pitchforks:
+        assert np.all(special.kernel[np.argmax(np.abs(special.kernel), axis=0), range(special.kernel.shape[1])] > 0)
     assert asymmetric.curve.endings == (Outcome.STARTED, Outcome.STOPPED)
     # On the middle part of the S the symmetric branch is unstable to the mirror-odd direction between the pitchforks.
     # At the lower one the new branch exists above it, at the upper one below: where the old one is unstable.
-    assert [event.criticality for event in pitchforks] == [Criticality.SUPERCRITICAL] * 2
+    assert [special.criticality for special in pitchforks] == [Criticality.SUPERCRITICAL] * 2
     assert counted.count <= 950
 
 
 def test_sides_of_the_pitchforks_of_the_enzyme_from_solutions_beside_them():
     """Independent of the labels: an asymmetric solution near a pitchfork, and the odd eigenvalue at its parameter."""
     problem = enzyme()
-    section, _, events = branch(problem, [0.4, 0.4], [SEED], (0, 60))
-    pitchforks = [switch(section, event)[0] for event in events if event.kind is EventKind.PITCHFORK]
+    section, _, special_points = branch(problem, [0.4, 0.4], [SEED], (0, 60))
+    pitchforks = [
+        switch(section, special)[0] for special in special_points if special.kind is SpecialPointKind.PITCHFORK
+    ]
     assert len(pitchforks) == 2
     half = 0.01
-    for event in pitchforks:
+    for special in pitchforks:
 
         def asymmetric(y):
             return problem.evaluate(np.array([y[0] + half, y[0] - half]), y[1:]).residual
 
-        _, beside = fsolve(asymmetric, [event.x[0], event.parameter], xtol=1e-13)
-        middle = fsolve(lambda a, p=beside: a + 100 * rate(a) - p, event.x[0], xtol=1e-13)[0]
-        assert middle == pytest.approx(event.x[0], abs=1e-2)
+        _, beside = fsolve(asymmetric, [special.x[0], special.parameter], xtol=1e-13)
+        middle = fsolve(lambda a, p=beside: a + 100 * rate(a) - p, special.x[0], xtol=1e-13)[0]
+        assert middle == pytest.approx(special.x[0], abs=1e-2)
         odd = np.array([1.0, -1.0])
         growth = odd @ problem.evaluate(np.full(2, middle), np.array([beside])).jacobian @ odd / 2
-        assert event.criticality is (Criticality.SUPERCRITICAL if growth > 0 else Criticality.SUBCRITICAL)
-        assert event.unstable_side == np.sign(growth) * np.sign(beside - event.parameter)
+        assert special.criticality is (Criticality.SUPERCRITICAL if growth > 0 else Criticality.SUBCRITICAL)
+        assert special.unstable_side == np.sign(growth) * np.sign(beside - special.parameter)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -134,23 +142,23 @@ def test_criticality_on_both_sides_of_the_tricritical_point(temperature, expecte
     for problem in (blume_capel(), Transformed.random(blume_capel(), 3, similar=True)):
         start = np.zeros(1)
         start = problem.there(start) if isinstance(problem, Transformed) else start
-        section, _, (event,) = branch(problem, start, [temperature, 0.0], (0.0, 0.7), 1)
-        event, new = switch(section, event, tolerance=1e-12)
-        assert event.criticality is expected
+        section, _, (special,) = branch(problem, start, [temperature, 0.0], (0.0, 0.7), 1)
+        special, new = switch(section, special, tolerance=1e-12)
+        assert special.criticality is expected
         assert len(new) == 1
-        assert event.unstable_side == -1  # ordered below the line
+        assert special.unstable_side == -1  # ordered below the line
 
 
 def test_criticality_is_not_told_where_it_is_degenerate():
     at_tricritical = blume_capel()
-    section, _, (event,) = branch(at_tricritical, [0.0], [1 / 3, 0.3], (0.3, 0.6), 1)
-    event, new = switch(section, event, tolerance=1e-12)
-    assert event.criticality is Criticality.UNKNOWN
+    section, _, (special,) = branch(at_tricritical, [0.0], [1 / 3, 0.3], (0.3, 0.6), 1)
+    special, new = switch(section, special, tolerance=1e-12)
+    assert special.criticality is Criticality.UNKNOWN
     assert len(new) == 1
     vertical = scalar(lambda x, p: p * x, lambda x, p: p, lambda x, p: x, symmetric=True)
-    section, _, (event,) = branch(vertical, [0.0], [-0.5], (-1, 1))
-    event, new = switch(section, event, tolerance=1e-12)
-    assert event.criticality is Criticality.UNKNOWN
+    section, _, (special,) = branch(vertical, [0.0], [-0.5], (-1, 1))
+    special, new = switch(section, special, tolerance=1e-12)
+    assert special.criticality is Criticality.UNKNOWN
     assert new[0].start[-1] == pytest.approx(0, abs=1e-12)
 
 
@@ -165,9 +173,9 @@ def test_stability_counts_with_the_sign_of_the_problem():
                 symmetric=True,
                 stability_sign=sign,
             )
-            section, _, (event,) = branch(problem, [0.0], [-0.5], (-1, 1))
-            assert event.unstable_side == 1
-            assert switch(section, event)[0].criticality is expected
+            section, _, (special,) = branch(problem, [0.0], [-0.5], (-1, 1))
+            assert special.unstable_side == 1
+            assert switch(section, special)[0].criticality is expected
 
 
 @pytest.mark.parametrize("slope", [1.0, 0.1])
@@ -184,16 +192,16 @@ def test_a_transcritical_crossing_without_symmetry(slope):
         p = branch_.curve.values[:, 1]
         np.testing.assert_allclose(branch_.curve.values[:, 0], other_slope * p + p * p, atol=1e-8)
         assert branch_.curve.endings == (Outcome.AT_BOUND, Outcome.AT_BOUND)
-        (event,) = branch_.events
-        assert event.kind is EventKind.BRANCH_POINT
-        assert abs(event.parameter) <= event.error < 1e-9
+        (special,) = branch_.special_points
+        assert special.kind is SpecialPointKind.BRANCH_POINT
+        assert abs(special.parameter) <= special.error < 1e-9
 
 
 def test_kernels_of_several_dimensions_lead_to_several_branches():
     problem = kernels()
-    section, _, events = branch(problem, np.zeros(15), [0.5], (0.5, 6))
-    for event, dimension in zip(events, range(1, 6), strict=True):
-        _, new = switch(section, event, tolerance=1e-12)
+    section, _, special_points = branch(problem, np.zeros(15), [0.5], (0.5, 6))
+    for special, dimension in zip(special_points, range(1, 6), strict=True):
+        _, new = switch(section, special, tolerance=1e-12)
         assert len(new) >= dimension
         solutions = [one.section.full(one.start) for one in new]
         for x, p in solutions:
@@ -278,7 +286,7 @@ def test_deflation_finds_an_isola():
     )
     first = explore(problem, [(np.array([3.0]), 0.0)], (0, 4), control=SHARP)
     assert len(first.branches) == 1
-    assert not first.branches[0].events
+    assert not first.branches[0].special_points
     known = [np.array([3.0])]
     new = deflated_solutions(problem, np.array([2.1]), [np.array([2.5])], known)
     assert len(new) == 2
@@ -286,10 +294,10 @@ def test_deflation_finds_an_isola():
     assert len(both.branches) == 2
     isola = both.branches[1]
     assert isola.curve.endings == (Outcome.CLOSED, Outcome.CLOSED)
-    np.testing.assert_allclose(located(isola.events, EventKind.FOLD), [1.5, 2.5], rtol=1e-9)
+    np.testing.assert_allclose(located(isola.special_points, SpecialPointKind.FOLD), [1.5, 2.5], rtol=1e-9)
 
 
 def test_nothing_is_switched_to_at_a_fold():
-    section, _, events = branch(reaction(), [0, 0], [0, 18.0], (0, 0.2), control=StepControl(tolerance=1e-12))
-    for event in events:
-        assert switch(section, event) == (event, [])
+    section, _, special_points = branch(reaction(), [0, 0], [0, 18.0], (0, 0.2), control=StepControl(tolerance=1e-12))
+    for special in special_points:
+        assert switch(section, special) == (special, [])

@@ -12,7 +12,7 @@ from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.defining_systems import EqualPotentials, FoldPoints, SymmetryBreakingPoints
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
 from saddle.continuation.special_points.locating import solve_square
-from saddle.continuation.special_points.special_point import EventKind
+from saddle.continuation.special_points.special_point import SpecialPointKind
 from saddle.continuation.subspaces import symmetry_blocks
 from tests.saddle.continuation.textbook import SHARP, Counted, Transformed, blume_capel, branch, cusp, located
 
@@ -162,10 +162,10 @@ def test_the_line_of_pitchforks():
 
 def test_the_line_of_folds_ends_at_the_tricritical_point():
     problem = blume_capel()
-    _, _, events = branch(
+    _, _, special_points = branch(
         problem, [0.99], [0.25, 0.2], (0.2, 0.7), 1, stops=[Stop("symmetric", lambda _, b: b.y[0] < 0)]
     )
-    (fold,) = [event for event in events if event.kind is EventKind.FOLD]
+    (fold,) = [special for special in special_points if special.kind is SpecialPointKind.FOLD]
     system = FoldPoints(problem, whole(problem), np.zeros(2), (0, 1))
     curve = trace_both_ways(
         system,
@@ -190,11 +190,11 @@ def test_a_line_of_folds_does_not_depend_on_where_it_is_started():
     system = FoldPoints(problem, whole(problem), np.zeros(2), (0, 1))
     found = []
     for t, other in ((0.25, 0.2), (0.2, 0.25)):
-        _, _, events = branch(
+        _, _, special_points = branch(
             problem, [0.99], [t, 0.2], (0.2, 0.7), 1, stops=[Stop("symmetric", lambda _, b: b.y[0] < 0)]
         )
-        (value,) = located(events, EventKind.FOLD)
-        (x,) = [event.x[0] for event in events if event.kind is EventKind.FOLD]
+        (value,) = located(special_points, SpecialPointKind.FOLD)
+        (x,) = [special.x[0] for special in special_points if special.kind is SpecialPointKind.FOLD]
         curve = trace_both_ways(
             system, np.array([x, t, value]), toward=np.array([0, other - t, 0]), bounds=[Bounds(1, 0.2, 0.25)],
             control=SHARP,

@@ -18,10 +18,10 @@ from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.problem import Evaluation, FunctionProblem, Symmetry
 from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.defining_systems import EqualPotentials
-from saddle.continuation.special_points.finding import find_events
+from saddle.continuation.special_points.finding import find_special_points
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
 from saddle.continuation.special_points.locating import solve_square
-from saddle.continuation.special_points.special_point import EventKind
+from saddle.continuation.special_points.special_point import SpecialPointKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
 from tests.saddle.continuation.test_branching import SEED, scalar
 from tests.saddle.continuation.test_special_points import curve_through
@@ -53,33 +53,42 @@ class Noisy(Counted):
 
 def exact_folds_and_pitchforks(name):
     if name == "cusp":
-        return cusp(), [-1.5], [1.5 - 1.5**3, 1.0], (-2, 2), 0, {EventKind.FOLD: [-0.38490017945975, 0.38490017945975]}
+        return (
+            cusp(),
+            [-1.5],
+            [1.5 - 1.5**3, 1.0],
+            (-2, 2),
+            0,
+            {SpecialPointKind.FOLD: [-0.38490017945975, 0.38490017945975]},
+        )
     if name == "kernels":
-        return kernels(), np.zeros(15), [0.5], (0.5, 6), 0, {EventKind.PITCHFORK: [1, 2, 3, 4, 5]}
+        return kernels(), np.zeros(15), [0.5], (0.5, 6), 0, {SpecialPointKind.PITCHFORK: [1, 2, 3, 4, 5]}
     if name == "Blume-Capel":
-        return blume_capel(), [0.0], [0.25, 0.2], (0.2, 0.7), 1, {EventKind.PITCHFORK: [0.25 * np.log(6)]}
+        return blume_capel(), [0.0], [0.25, 0.2], (0.2, 0.7), 1, {SpecialPointKind.PITCHFORK: [0.25 * np.log(6)]}
     return enzyme(), [0.01, 0.01], [0.01 + 100 * rate(0.01)], (0, 50), 0, {
-        EventKind.FOLD: [18.8870676579, 34.3569249985],
-        EventKind.PITCHFORK: [22.1816379261, 34.2228865442],
+        SpecialPointKind.FOLD: [18.8870676579, 34.3569249985],
+        SpecialPointKind.PITCHFORK: [22.1816379261, 34.2228865442],
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", ["cusp", "kernels", "Blume-Capel", "enzyme"])
-def test_errors_of_events_cover_what_noise_does_to_them(name, seed):
+def test_errors_of_special_points_cover_what_noise_does_to_them(name, seed):
     inner, x, parameters, bounds, active, expected = exact_folds_and_pitchforks(name)
     problem = Noisy(inner, seed=seed)
     control = StepControl(tolerance=1e-12)  # asks for more than there is
-    _, curve, events = branch(problem, x, parameters, bounds, active, control=control)
+    _, curve, special_points = branch(problem, x, parameters, bounds, active, control=control)
     assert curve.endings == (Outcome.AT_BOUND, Outcome.AT_BOUND)
     assert all(point.residual_norm <= 3 * NOISE for point in curve.points)
-    assert len(events) == sum(len(values) for values in expected.values())
+    assert len(special_points) == sum(len(values) for values in expected.values())
     for kind, values in expected.items():
-        found = sorted((event for event in events if event.kind is kind), key=lambda event: event.parameter)
-        assert all(event.resolved for event in found)
-        for event, value in zip(found, values, strict=True):
-            assert abs(event.parameter - value) <= event.error
-            assert event.error < 1e-3 * max(1.0, value)
+        found = sorted(
+            (special for special in special_points if special.kind is kind), key=lambda special: special.parameter
+        )
+        assert all(special.resolved for special in found)
+        for special, value in zip(found, values, strict=True):
+            assert abs(special.parameter - value) <= special.error
+            assert special.error < 1e-3 * max(1.0, value)
 
 
 def test_noise_is_felt():
@@ -148,7 +157,7 @@ def test_an_interrupted_exploration_keeps_its_branches_whenever_it_comes():
         found = explore(Interrupted(enzyme(), at=at), [(np.array([0.4, 0.4]), SEED)], (0, 60), control=SHARP)
         assert not found.complete
         assert 1 <= len(found.branches) <= 2
-        if at > first.evaluations + 10:  # also while its events are looked for
+        if at > first.evaluations + 10:  # also while its special points are looked for
             np.testing.assert_array_equal(found.branches[0].curve.values, first.values)
         else:
             assert not found.branches[0].curve.complete
@@ -166,19 +175,19 @@ def limited(limit):
 
 
 def test_the_end_of_the_domain_is_named_and_the_points_before_it_are_kept():
-    _, curve, events = branch(limited(1.2), [-1.0], [1.0], (-1, 4), sign=-1.0)
+    _, curve, special_points = branch(limited(1.2), [-1.0], [1.0], (-1, 4), sign=-1.0)
     assert curve.endings == (Outcome.AT_BOUND, Outcome.LEFT_DOMAIN)
     x, p = curve.values.T
     np.testing.assert_allclose(x * x, p, atol=1e-11)
     assert 1.1 < x[-1] <= 1.2
     assert p[0] == 4
-    np.testing.assert_allclose(located(events, EventKind.FOLD), [0.0], atol=1e-12)
+    np.testing.assert_allclose(located(special_points, SpecialPointKind.FOLD), [0.0], atol=1e-12)
     with pytest.raises(SolverError, match="not defined") as raised:
         branch(limited(1.2), [1.5], [2.25], (-1, 4))
     assert raised.value.outcome is Outcome.LEFT_DOMAIN
 
 
-def test_an_event_at_the_end_of_the_domain_is_not_lost_and_does_not_raise():
+def test_an_special_at_the_end_of_the_domain_is_not_lost_and_does_not_raise():
     """The equations of the fold need points on both sides of it: here one side is outside the domain."""
 
     def residual(x, p):
@@ -188,10 +197,10 @@ def test_an_event_at_the_end_of_the_domain_is_not_lost_and_does_not_raise():
 
     problem = FunctionProblem(1, residual, lambda x, p: np.array([[2 * x[0]]]), lambda x, p: np.array([[-1.0]]))
     section, curve = curve_through(problem, [(x, x * x) for x in (-0.9, -0.6, -0.3, 0.3, 0.6)])
-    (event,) = find_events(section, curve, tolerance=1e-12)
-    assert event.kind is EventKind.FOLD
-    assert not event.resolved
-    assert event.outcome is Outcome.LEFT_DOMAIN
+    (special,) = find_special_points(section, curve, tolerance=1e-12)
+    assert special.kind is SpecialPointKind.FOLD
+    assert not special.resolved
+    assert special.outcome is Outcome.LEFT_DOMAIN
 
 
 def test_a_start_far_from_any_solution_is_an_error_by_name():

@@ -10,7 +10,7 @@ import pytest
 
 from saddle.continuation.curve.tracing import Stop
 from saddle.continuation.problem import FunctionProblem
-from saddle.continuation.special_points.special_point import EventKind
+from saddle.continuation.special_points.special_point import SpecialPointKind
 from tests.saddle.continuation.textbook import (
     Counted,
     Transformed,
@@ -40,7 +40,7 @@ class Case:
     active: int = 0
     folds: Sequence[float] = ()
     crossings: Sequence[float] = ()
-    kind: EventKind = EventKind.PITCHFORK
+    kind: SpecialPointKind = SpecialPointKind.PITCHFORK
     kernels: Sequence[int] = field(default=(), kw_only=True)
     highest: float | None = field(default=None, kw_only=True)
 
@@ -63,19 +63,19 @@ CASES = [
     ),
     Case(
         "enzyme, undeclared symmetry", lambda: enzyme(False), [0.01, 0.01], [LOW], (0, 50), 365, 385,
-        folds=ENZYME_FOLDS, crossings=ENZYME_PITCHFORKS, kind=EventKind.BRANCH_POINT,
+        folds=ENZYME_FOLDS, crossings=ENZYME_PITCHFORKS, kind=SpecialPointKind.BRANCH_POINT,
     ),
     Case("kernels", kernels, np.zeros(15), [0.5], (0.5, 6), 47, 47, crossings=[1, 2, 3, 4, 5], kernels=[1, 2, 3, 4, 5]),
     Case(
         "kernels, undeclared symmetry", lambda: kernels(False), np.zeros(15), [0.5], (0.5, 6), 260, 310,
-        crossings=[1, 2, 3, 4, 5], kind=EventKind.BRANCH_POINT, kernels=[1, 2, 3, 4, 5],
+        crossings=[1, 2, 3, 4, 5], kind=SpecialPointKind.BRANCH_POINT, kernels=[1, 2, 3, 4, 5],
     ),
     Case("Bratu 9", lambda: bratu(9), np.zeros(9), [0], (-0.1, 4), 120, 125, folds=[3.49549329428], highest=4.0),
     Case("Bratu 19", lambda: bratu(19), np.zeros(19), [0], (-0.1, 4), 145, 160, folds=[3.50925695752], highest=4.0),
     Case("Blume-Capel", blume_capel, [0], [0.25, 0.2], (0.2, 0.7), 33, 33, 1, crossings=[0.447939867307014]),
     Case(
         "Blume-Capel, through the pitchfork", blume_capel, [0.95], [0.25, 0.2], (0.2, 0.7), 360, 415, 1,
-        folds=[0.490265484857193] * 2, crossings=[0.447939867307014], kind=EventKind.BRANCH_POINT,
+        folds=[0.490265484857193] * 2, crossings=[0.447939867307014], kind=SpecialPointKind.BRANCH_POINT,
     ),
 ]  # fmt: skip
 
@@ -92,18 +92,18 @@ def check(case: Case, problem: FunctionProblem | Transformed, budget: int) -> No
             return u[len(u) // 2] > case.highest
 
         stops = [Stop("high", higher)]
-    _, _, events = branch(counted, start, case.parameters, case.bounds, case.active, stops=stops)
+    _, _, special_points = branch(counted, start, case.parameters, case.bounds, case.active, stops=stops)
     spent = counted.count
-    np.testing.assert_allclose(located(events, EventKind.FOLD), case.folds, rtol=1e-9)
-    np.testing.assert_allclose(located(events, case.kind), case.crossings, rtol=1e-9)
-    assert len(events) == len(case.folds) + len(case.crossings)
+    np.testing.assert_allclose(located(special_points, SpecialPointKind.FOLD), case.folds, rtol=1e-9)
+    np.testing.assert_allclose(located(special_points, case.kind), case.crossings, rtol=1e-9)
+    assert len(special_points) == len(case.folds) + len(case.crossings)
     if case.kernels:
-        crossings = sorted((e for e in events if e.kind is case.kind), key=lambda e: e.parameter)
+        crossings = sorted((e for e in special_points if e.kind is case.kind), key=lambda e: e.parameter)
         assert [e.kernel.shape[1] for e in crossings] == list(case.kernels)
-    for event in events:
-        here = problem.evaluate(event.x, _parameters(case, event.parameter))
+    for special in special_points:
+        here = problem.evaluate(special.x, _parameters(case, special.parameter))
         assert np.max(np.abs(here.residual)) < 1e-10
-        assert np.max(np.abs(here.jacobian @ event.kernel)) < 1e-4
+        assert np.max(np.abs(here.jacobian @ special.kernel)) < 1e-4
     assert spent <= budget
 
 
@@ -132,9 +132,9 @@ def test_the_answers_do_not_move_with_bent_variables(seed):
 def test_the_folds_of_the_reaction_meet_at_its_cusp():
     """At beta = 16 the folds are one point with D = e^-2, where the branch does not turn back."""
     for beta, count in ((16.01, 2), (15.99, 0)):
-        _, _, events = branch(reaction(), [0, 0], [0, beta], (0, 0.3))
-        folds = located(events, EventKind.FOLD)
-        assert len(folds) == len(events) == count
+        _, _, special_points = branch(reaction(), [0, 0], [0, beta], (0, 0.3))
+        folds = located(special_points, SpecialPointKind.FOLD)
+        assert len(folds) == len(special_points) == count
         if count:
             np.testing.assert_allclose(folds, sorted(reaction_folds(beta)), rtol=1e-9)
             np.testing.assert_allclose(folds, np.exp(-2), rtol=3e-3)

@@ -12,7 +12,7 @@ from saddle.continuation.curve.curves import CurveEvaluation
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Stop, trace, trace_both_ways
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.special_points.special_point import EventKind
+from saddle.continuation.special_points.special_point import SpecialPointKind
 from tests.saddle.continuation.test_branching import scalar
 from tests.saddle.continuation.textbook import SHARP, branch, cusp, enzyme, located, rate
 
@@ -87,14 +87,14 @@ def test_nearly_parallel_branches_are_never_mixed(gap, coupling):
     )
     for side in (1, -1):
         for largest in (0.5, 2.0):
-            _, curve, events = branch(
+            _, curve, special_points = branch(
                 problem, [np.sin(-6.0) + gap / 2 + side * half], [-2.0], (-2, 2),
                 control=StepControl(tolerance=1e-12, largest=largest),
             )  # fmt: skip
             x, p = curve.values.T
             np.testing.assert_allclose(x - np.sin(3 * p) - gap / 2, side * half, atol=1e-8)
             assert (p[0], p[-1]) == (-2, 2)
-            assert not events
+            assert not special_points
 
 
 @pytest.mark.parametrize("gap", [0.05, 0.02])
@@ -113,28 +113,28 @@ def test_three_parallel_branches_are_not_mixed(gap, number):
     )
     for largest in (0.5, 2.0):
         control = StepControl(tolerance=1e-13, largest=largest)
-        _, curve, events = branch(problem, [np.sin(-6.0) + number * gap], [-2.0], (-2, 2), control=control)
+        _, curve, special_points = branch(problem, [np.sin(-6.0) + number * gap], [-2.0], (-2, 2), control=control)
         x, p = curve.values.T
         np.testing.assert_allclose(x - np.sin(3 * p), number * gap, atol=1e-8)
         assert (p[0], p[-1]) == (-2, 2)
-        assert not events
+        assert not special_points
 
 
 @pytest.mark.parametrize("coupling", [1e-2, 1e-3, 1e-4, -1e-3])
 def test_an_imperfect_crossing_is_not_crossed(coupling):
     """(x - p)(x + p) = coupling: a gap where two branches would cross."""
     problem = scalar(lambda x, p: x * x - p * p - coupling, lambda x, p: 2 * x, lambda x, p: -2 * p)
-    _, curve, events = branch(problem, [-np.sqrt(4 + coupling)], [-2.0], (-2, 2))
+    _, curve, special_points = branch(problem, [-np.sqrt(4 + coupling)], [-2.0], (-2, 2))
     x, p = curve.values.T
-    assert not any(event.kind is EventKind.BRANCH_POINT for event in events)
+    assert not any(special.kind is SpecialPointKind.BRANCH_POINT for special in special_points)
     if coupling > 0:  # passes below, without turning back
         assert np.all(x < 0)
         assert p[-1] == 2
-        assert not events
+        assert not special_points
     else:  # turns back
         assert np.all(p < 0)
         assert p[-1] == p[0] == -2
-        np.testing.assert_allclose(located(events, EventKind.FOLD), [-np.sqrt(-coupling)], rtol=1e-9)
+        np.testing.assert_allclose(located(special_points, SpecialPointKind.FOLD), [-np.sqrt(-coupling)], rtol=1e-9)
 
 
 CONTROLS = [
@@ -147,12 +147,14 @@ CONTROLS = [
 
 @pytest.mark.parametrize("control", CONTROLS)
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_events_do_not_depend_on_direction_or_steps(control, sign):
-    _, curve, events = branch(enzyme(), [0.01, 0.01], [0.01 + 100 * rate(0.01)], (0.5, 50), sign=sign, control=control)
+def test_special_points_do_not_depend_on_direction_or_steps(control, sign):
+    _, curve, special_points = branch(
+        enzyme(), [0.01, 0.01], [0.01 + 100 * rate(0.01)], (0.5, 50), sign=sign, control=control
+    )
     order = [34.3569249985, 34.2228865442, 22.1816379261, 18.8870676579]
-    assert all(event.resolved for event in events)
+    assert all(special.resolved for special in special_points)
     assert curve.values[0, -1] == (0.5 if sign > 0 else 50)
-    np.testing.assert_allclose([event.parameter for event in events], order[:: int(sign)], rtol=1e-9)
+    np.testing.assert_allclose([special.parameter for special in special_points], order[:: int(sign)], rtol=1e-9)
 
 
 def test_one_direction_is_one_half_of_both():
@@ -205,8 +207,8 @@ def test_a_stop_in_the_step_that_meets_a_bound_comes_first():
 
 def test_landings_are_all_found_also_between_a_fold_and_the_points_beside_it():
     problem = cusp()
-    section, curve, events = branch(problem, [-1.5], [1.5 - 1.5**3, 1.0], (-2, 2))
-    fold = max(located(events, EventKind.FOLD))
+    section, curve, special_points = branch(problem, [-1.5], [1.5 - 1.5**3, 1.0], (-2, 2))
+    fold = max(located(special_points, SpecialPointKind.FOLD))
     for value in (0.0, 0.2, fold - 1e-6):
         points = curve.landings(section, 1, [value], 1e-12)
         roots = np.roots([-1, 0, 1, value])

@@ -11,8 +11,8 @@ from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
 from saddle.continuation.problem import Evaluation, FunctionProblem, Problem, Symmetry
-from saddle.continuation.special_points.finding import find_events
-from saddle.continuation.special_points.special_point import Event, EventFunction, EventKind
+from saddle.continuation.special_points.finding import find_special_points
+from saddle.continuation.special_points.special_point import CurveFunction, SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
 
 SHARP = StepControl(tolerance=1e-12)
@@ -268,11 +268,11 @@ def branch(
     active: int = 0,
     *,
     sign: float = 1.0,
-    functions: Sequence[EventFunction] = (),
+    functions: Sequence[CurveFunction] = (),
     control: StepControl = SHARP,
     stops: Sequence[Stop] = (),
-) -> tuple[Section, Curve, list[Event]]:
-    """Trace the branch through a point both ways, first towards ``sign`` times larger parameters; find its events."""
+) -> tuple[Section, Curve, list[SpecialPoint]]:
+    """Trace a branch through a point both ways, first towards ``sign`` times larger parameters; find what is special."""
     x, base = np.asarray(x, dtype=float), np.asarray(parameters, dtype=float)
     section = Section(problem, symmetry_blocks(problem, x)[0], base, active)
     start = section.coordinates(x, base[active])
@@ -280,11 +280,11 @@ def branch(
     toward[-1] = sign
     last = len(start) - 1
     curve = trace_both_ways(section, start, toward=toward, bounds=[Bounds(last, *bounds)], stops=stops, control=control)
-    return section, curve, find_events(section, curve, functions, tolerance=control.tolerance)
+    return section, curve, find_special_points(section, curve, functions, tolerance=control.tolerance)
 
 
-def located(events: Sequence[Event], kind: EventKind) -> np.ndarray:
-    """Parameters of the events of a kind, all of which must have been located, in increasing order."""
-    chosen = [event for event in events if event.kind is kind]
-    assert all(event.resolved for event in chosen)
-    return np.array(sorted(event.parameter for event in chosen))
+def located(special_points: Sequence[SpecialPoint], kind: SpecialPointKind) -> np.ndarray:
+    """Parameters of the special points of a kind, all of which must have been located, in increasing order."""
+    chosen = [special for special in special_points if special.kind is kind]
+    assert all(special.resolved for special in chosen)
+    return np.array(sorted(special.parameter for special in chosen))
