@@ -272,7 +272,7 @@ def branch(
     control: StepControl = SHARP,
     stops: Sequence[Stop] = (),
 ) -> tuple[Section, Curve, list[SpecialPoint]]:
-    """Trace a branch through a point both ways, first towards ``sign`` times larger parameters; find what is special."""
+    """Trace a branch through a point both ways, first to ``sign`` times larger parameters; find what is special."""
     x, base = np.asarray(x, dtype=float), np.asarray(parameters, dtype=float)
     section = Section(problem, symmetry_blocks(problem, x)[0], base, active)
     start = section.coordinates(x, base[active])
