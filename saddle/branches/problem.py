@@ -17,10 +17,7 @@ from saddle.continuation.problem import Evaluation, Symmetry
 from saddle.state_evolution.evaluation import ResidualParameterSlopes, StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = [
-    "LINE_PARAMETERS", "AttentionEvaluation", "AttentionProblem",
-    "state_evaluation",
-]  # fmt: skip
+__all__ = ["LINE_PARAMETERS", "AttentionProblem", "LineDerivatives", "state_evaluation"]
 
 LINE_PARAMETERS = ("omega", "sigma", "regularization")
 """The model's parameters that transitions are continued in."""
@@ -38,52 +35,47 @@ def state_evaluation(evaluation: object) -> StateEvaluation:
     return detail
 
 
-class AttentionEvaluation(Evaluation):
-    """An evaluation whose derivatives in the model's parameters, which cost three times as much, wait to be asked."""
+@dataclass(frozen=True)
+class LineDerivatives:
+    """Derivatives in the parameters of a problem; those in the model's cost three times as much, and wait to be asked.
 
-    _evolution: StateEvolution
-    _over: tuple[str, ...]
+    Attributes
+    ----------
+    here
+        What was evaluated.
+    evolution, over
+        The equations, at the parameters there, and the names of these.
+    """
 
-    def __init__(self, here: StateEvaluation, evolution: StateEvolution, over: tuple[str, ...]) -> None:
-        values = {
-            "residual": here.full_residual,
-            "jacobian": here.full_jacobian,
-            "scales": here.full_scales,
-            "potential": here.free_entropy,
-            "detail": here,
-            "_evolution": evolution,
-            "_over": over,
-        }
-        # A frozen dataclass is filled in like this; two of its fields are computed below.
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+    here: StateEvaluation
+    evolution: StateEvolution
+    over: tuple[str, ...]
 
     @cached_property
     def _slopes(self) -> ResidualParameterSlopes | None:
-        here = state_evaluation(self)
-        if len(self._over) == 1:
+        if len(self.over) == 1:
             return None
-        return self._evolution.parameter_slopes(here.state, here.alpha, here.averages)
+        return self.evolution.parameter_slopes(self.here.state, self.here.alpha, self.here.averages)
 
     @cached_property
     def _columns(self) -> list[int]:
-        names = [quantity.name for quantity in model_parameters(self._evolution.model.structure)]
-        return [names.index(name) for name in self._over[1:]]
+        names = [quantity.name for quantity in model_parameters(self.evolution.model.structure)]
+        return [names.index(name) for name in self.over[1:]]
 
-    @cached_property
-    def parameter_derivatives(self) -> np.ndarray:
+    @property
+    def residual(self) -> np.ndarray:
         """DF/dp in alpha and the parameters of the line, (n, k)."""
-        own = state_evaluation(self).alpha_derivative[:, None]
+        own = self.here.alpha_derivative[:, None]
         return own if self._slopes is None else np.hstack([own, self._slopes.residual[:, self._columns]])
 
-    @cached_property
-    def potential_derivatives(self) -> np.ndarray:
+    @property
+    def potential(self) -> np.ndarray:
         """Explicit derivatives of Phi, (k,)."""
-        own = [-state_evaluation(self).averages.envelope]
+        own = [-self.here.averages.envelope]
         return np.array(own if self._slopes is None else [*own, *self._slopes.free_entropy[self._columns]])
 
-    @cached_property
-    def test_error_derivatives(self) -> np.ndarray:
+    @property
+    def test_error(self) -> np.ndarray:
         """Explicit derivatives of the test error per token, (k,); it does not depend on alpha."""
         return np.array([0.0] if self._slopes is None else [0.0, *self._slopes.test_error[self._columns]])
 
@@ -174,7 +166,15 @@ class AttentionProblem:
         evolution = self.at(parameters)
         evolution.check_domain(state)
         averages = self._averages(evolution, state, parameters)
-        return AttentionEvaluation(evolution.evaluate(state, alpha, averages), evolution, self.over)
+        here = evolution.evaluate(state, alpha, averages)
+        return Evaluation(
+            residual=here.full_residual,
+            jacobian=here.full_jacobian,
+            derivatives=LineDerivatives(here, evolution, self.over),
+            scales=here.full_scales,
+            potential=here.free_entropy,
+            detail=here,
+        )
 
     def units(self, x: np.ndarray) -> np.ndarray:
         """Return natural sizes of the order parameters at a state."""

@@ -9,6 +9,8 @@ from .newton import OutsideDomain as OutsideDomain
 from .problem import (
     Evaluation as Evaluation,
     FunctionProblem as FunctionProblem,
+    KnownDerivatives as KnownDerivatives,
+    ParameterDerivatives as ParameterDerivatives,
     Problem as Problem,
     Symmetry as Symmetry,
 )

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Evaluation", "FunctionProblem", "Problem", "Symmetry"]
+__all__ = ["Evaluation", "FunctionProblem", "KnownDerivatives", "ParameterDerivatives", "Problem", "Symmetry"]
+
+
+class ParameterDerivatives(Protocol):
+    """Explicit derivatives in the parameters; where they cost much, computed when they are asked for."""
+
+    @property
+    def residual(self) -> np.ndarray:
+        """DF/dp, (n, k)."""
+        ...
+
+    @property
+    def potential(self) -> np.ndarray:
+        """Of phi, (k,); zeros where the problem has none."""
+        ...
+
+
+@dataclass(frozen=True)
+class KnownDerivatives:
+    """Derivatives in the parameters that were computed with the rest.
+
+    Attributes
+    ----------
+    residual, potential
+        See :class:`ParameterDerivatives`.
+    """
+
+    residual: np.ndarray
+    potential: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -17,24 +45,34 @@ class Evaluation:
 
     Attributes
     ----------
-    residual, jacobian, parameter_derivatives
-        F (n,), dF/dx (n, n) and dF/dp (n, k).
+    residual, jacobian
+        F (n,) and dF/dx (n, n).
+    derivatives
+        In the parameters, of the residual and of the potential.
     scales
         Unit of each residual, (n,).
-    potential, potential_derivatives
-        A function phi(x; p) that is stationary at solutions, and its explicit derivatives in p, (k,); nan and zeros
-        where the problem has none.
+    potential
+        A function phi(x; p) that is stationary at solutions; nan where the problem has none.
     detail
         Whatever the problem computed on the way and its user wants back.
     """
 
     residual: np.ndarray
     jacobian: np.ndarray
-    parameter_derivatives: np.ndarray
+    derivatives: ParameterDerivatives
     scales: np.ndarray
     potential: float = float("nan")
-    potential_derivatives: np.ndarray = field(default_factory=lambda: np.zeros(0))
     detail: object = None
+
+    @property
+    def parameter_derivatives(self) -> np.ndarray:
+        """DF/dp, (n, k)."""
+        return self.derivatives.residual
+
+    @property
+    def potential_derivatives(self) -> np.ndarray:
+        """Explicit derivatives of the potential in p, (k,); zeros where the problem has none."""
+        return self.derivatives.potential
 
 
 @dataclass(frozen=True)
@@ -136,17 +174,16 @@ class FunctionProblem:
 
     def evaluate(self, x: np.ndarray, parameters: np.ndarray) -> Evaluation:
         """Evaluate all functions at one point."""
+        slopes = np.zeros(len(parameters))
+        if self.potential_derivatives is not None:
+            slopes = np.asarray(self.potential_derivatives(x, parameters), dtype=float)
+        columns = np.asarray(self.parameter_derivatives(x, parameters), dtype=float)
         return Evaluation(
             residual=np.asarray(self.residual(x, parameters), dtype=float),
             jacobian=np.asarray(self.jacobian(x, parameters), dtype=float).reshape(self.size, self.size),
-            parameter_derivatives=np.asarray(self.parameter_derivatives(x, parameters), dtype=float).reshape(
-                self.size, -1
-            ),
+            derivatives=KnownDerivatives(columns.reshape(self.size, -1), slopes),
             scales=np.ones(self.size),
             potential=float("nan") if self.potential is None else float(self.potential(x, parameters)),
-            potential_derivatives=np.zeros(len(parameters))
-            if self.potential_derivatives is None
-            else np.asarray(self.potential_derivatives(x, parameters), dtype=float),
         )
 
     def units(self, x: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
-from saddle.branches.problem import AttentionEvaluation, AttentionProblem, state_evaluation
+from saddle.branches.problem import AttentionProblem, LineDerivatives, state_evaluation
 from saddle.branches.sector_blocks import overlap_block, sector_block
 from saddle.continuation.curve.curves import CurveEvaluation
 from saddle.continuation.problem import Evaluation
@@ -226,8 +226,8 @@ class BaselineCrossing:
             return state_evaluation(here).test_error - level(problem.at(parameters).model, float(parameters[0]))
 
         def gradient(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-            assert isinstance(here, AttentionEvaluation)
-            slopes = here.test_error_derivatives.copy()
+            assert isinstance(here.derivatives, LineDerivatives)
+            slopes = here.derivatives.test_error.copy()
             for k in range(len(over)):
                 slopes[k] -= _baseline_slope(level, problem, parameters, k)
             return state_evaluation(here).averages.test_error_derivatives, slopes

@@ -10,7 +10,7 @@ import numpy as np
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
-from saddle.continuation.problem import Evaluation, FunctionProblem, Problem, Symmetry
+from saddle.continuation.problem import Evaluation, FunctionProblem, KnownDerivatives, Problem, Symmetry
 from saddle.continuation.special_points.finding import find_special_points
 from saddle.continuation.special_points.special_point import CurveFunction, SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
@@ -200,7 +200,7 @@ class Transformed:
             here,
             residual=self.mix @ here.residual,
             jacobian=self.mix @ here.jacobian @ self.matrix * (1 + self.bend * np.cos(x)),
-            parameter_derivatives=self.mix @ here.parameter_derivatives,
+            derivatives=KnownDerivatives(self.mix @ here.parameter_derivatives, here.potential_derivatives),
         )
 
     def units(self, x: np.ndarray) -> np.ndarray:
