@@ -66,7 +66,7 @@ class Theory:
 
     @cached_property
     def sectors(self) -> tuple[Sector, ...]:
-        """The families of solutions that the symmetries define, and the only ones that are solved in."""
+        """The families of solutions that the symmetries define: those that the solver looks for solutions in."""
         found = self.symmetries
         return find_sectors(self.loss_model.layout, found.signs, columns_alike=found.rotations)
 

@@ -15,7 +15,6 @@ import numpy as np
 from replica.symmetry.sectors import Sector
 from saddle.branches.families import Families, follow
 from saddle.branches.search.sector_solver import Result, evaluation_of, informed_solution, solve_state, vanished
-from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.explored import TracedBranch
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
@@ -54,8 +53,7 @@ def lonely_pitchforks(families: Families) -> list[tuple[SpecialPoint, Sector]]:
                 or id(special) in met
             ):
                 continue
-            free = set(sector_of(branch.section.block, space).free)
-            sector = space.sector_of(free | set(map(int, np.flatnonzero(np.any(special.block.basis != 0.0, axis=1)))))
+            sector = space.sector_of(set(branch.section.block.unknowns | special.block.unknowns))
             if sector in space.sectors and space.is_aligned(sector) and not _has_its_own(families, sector, special):
                 found.append((special, sector))
     return found

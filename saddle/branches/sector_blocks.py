@@ -28,4 +28,4 @@ def _axes(indices: tuple[int, ...], space: StateSpace) -> Block:
 
 def sector_of(block: Block, space: StateSpace) -> Sector:
     """Return the sector whose unknowns a block's coordinates are."""
-    return space.sector_of(set(map(int, np.flatnonzero(np.any(block.basis != 0.0, axis=1)))))
+    return space.sector_of(set(block.unknowns))

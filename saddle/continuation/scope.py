@@ -62,9 +62,9 @@ class Scope:
 
     def __post_init__(self) -> None:
         """Convert to plain values and validate."""
-        functions = tuple(checked_items("functions", self.functions, "a sequence of EventFunctions"))
+        functions = tuple(checked_items("functions", self.functions, "a sequence of CurveFunctions"))
         for k, function in enumerate(functions):
-            checked_instance(f"functions[{k}]", function, CurveFunction, "an CurveFunction")
+            checked_instance(f"functions[{k}]", function, CurveFunction, "a CurveFunction")
         if self.known is not None:
             checked_instance("known", self.known, Exploration, "an Exploration or None")
         checked_function("leaves", self.leaves)

@@ -47,6 +47,11 @@ class Block:
         """Dimension m."""
         return self.basis.shape[1]
 
+    @property
+    def unknowns(self) -> frozenset[int]:
+        """Indices of the unknowns that its directions change."""
+        return frozenset(map(int, np.flatnonzero(np.any(self.basis != 0.0, axis=1))))
+
     def units(self, problem: Problem, x: np.ndarray) -> np.ndarray:
         """Return the natural size of each coordinate at x (n,), (m,)."""
         return np.abs(self.coordinates) @ problem.units(x)

@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from replica.model.attention_model import AttentionModel
 from saddle.diagram.solve_arguments import SolveArguments
-from saddle.kernel.key import versions
+from saddle.kernel.key import structure_key, versions
 
 __all__ = ["Provenance", "provenance_of"]
 
@@ -44,15 +45,13 @@ class Provenance:
         return "\n".join(f"{name}: {text or 'not known'}" for name, text in rows.items())
 
 
-def provenance_of(digest: str, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:
+def provenance_of(model: AttentionModel, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:
     """Return where a diagram comes from that was just solved.
 
     Parameters
     ----------
-    digest
-        Of the kernel's text.
-    arguments
-        What was asked.
+    model, arguments
+        What was solved, and how it was asked for.
     seconds
         By stage.
     """
@@ -66,7 +65,7 @@ def provenance_of(digest: str, arguments: SolveArguments, seconds: Mapping[str, 
     del asked["progress"]
     return Provenance(
         {"attention-phase": own, **versions()},
-        digest,
+        structure_key(model.structure),
         asked,
         dict(seconds),
     )

@@ -55,8 +55,7 @@ def solve_contents(model: AttentionModel, arguments: SolveArguments) -> DiagramC
     """Solve for what a phase diagram contains; see :func:`saddle.solve_phase_diagram`."""
     with recorded() as seconds:
         found = _solved(model, arguments)
-    digest = next(iter(found.branches.values())).evolution.channel.kernel.digest
-    return replace(found, provenance=provenance_of(digest, arguments, seconds))
+    return replace(found, provenance=provenance_of(model, arguments, seconds))
 
 
 def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:

@@ -52,8 +52,7 @@ def _bifurcation(
         space = evolution.space
         index = _breaking(special, space)
         equations = Pitchfork(piece.sector, index, space.quantities[index].name)
-        broken = set(piece.sector.free) | set(np.flatnonzero(np.any(special.block.basis != 0.0, axis=1)))
-        broken_sector = space.sector_of({int(i) for i in broken})
+        broken_sector = space.sector_of(set(piece.sector.free) | special.block.unknowns)
         if space.rotations and broken_sector not in space.sectors:
             return None  # an image of the same pitchfork in another column
         partner = partners[0] if partners else _lost_beside(special, broken_sector, pieces)
@@ -122,5 +121,5 @@ def _lost_beside(special: SpecialPoint, sector: Sector, pieces: Sequence[Piece])
 def _breaking(special: SpecialPoint, space: StateSpace) -> int:
     """Return the unknown that breaks the symmetry at a pitchfork: an overlap m or theta, if one does."""
     assert special.block is not None
-    among = np.flatnonzero(np.any(special.block.basis != 0.0, axis=1))
-    return int(next((i for i in among if i in space.odd), among[0]))
+    among = sorted(special.block.unknowns)
+    return next((i for i in among if i in space.odd), among[0])

@@ -27,7 +27,7 @@ def is_longer(part: Part, other: Part, end: int) -> bool:
 
 
 def continued(part: Part, further: Part, end: int) -> Part:
-    """Return a part continued beyond one of its ends by another, with the special points of both."""
+    """Return a part continued beyond one of its ends by another; its special points are still its own."""
     a, b = part.data, further.data
     beyond = b.alpha < a.alpha[0] if end == 0 else b.alpha > a.alpha[-1]
 
@@ -42,6 +42,4 @@ def continued(part: Part, further: Part, end: int) -> Part:
         ends=(ends[0], ends[1]),
         vanishing=(vanishing[0], vanishing[1]),
     )
-    return replace(
-        part, data=curve, meets=(meets[0], meets[1]), special_points=(*part.special_points, *further.special_points)
-    )
+    return replace(part, data=curve, meets=(meets[0], meets[1]))

@@ -24,7 +24,7 @@ from saddle.continuation.special_points.special_point import SpecialPoint, Speci
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["Part", "evaluated", "image_beside", "parts_of"]
 
 # Shares of a pre-activation, of position and of meaning, below which a solution knows neither.
 SMALL_SHARE = 0.02
@@ -192,16 +192,12 @@ def _data(
         if special is None:
             continue
         if id(special) not in there:
-            there[id(special)] = _evaluated(evolution, special)
+            there[id(special)] = evaluated(evolution, special)
         here = there[id(special)]
         if here is None:
             continue
         row = (here, np.full(space.size + 1, np.nan))
-        # Of the images of where it is born, the one that the branch goes to.
-        images = [here.state, *(np.array(signs) * here.state for signs in space.group)]
-        scales = here.full_scales
-        nearest = min(images, key=lambda image: float(np.max(np.abs(image - states[-end]) / scales)))
-        vanishing[end] = tuple(i for i in sector.broken if nearest[i] == 0.0)
+        nearest, vanishing[end] = image_beside(space, sector, here, states[-end])
         rows, states = ([*rows, row], [*states, nearest]) if end else ([row, *rows], [nearest, *states])
     return BranchCurve(
         alpha=np.array([here.alpha for here, _ in rows]),
@@ -222,7 +218,27 @@ def _signs(state: np.ndarray, space: StateSpace) -> np.ndarray:
     return np.where(moved * state < 0.0, -1.0, 1.0)
 
 
-def _evaluated(evolution: StateEvolution, special: SpecialPoint) -> StateEvaluation | None:
+def image_beside(
+    space: StateSpace, sector: Sector, here: StateEvaluation, beside: np.ndarray
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the image (n,) of a pitchfork's solution that a branch goes to, and which of the branch's overlaps vanish.
+
+    Parameters
+    ----------
+    space, sector
+        Of the branch.
+    here
+        The solution at the pitchfork.
+    beside
+        The branch's state next to it, (n,).
+    """
+    images = [here.state, *(np.array(signs) * here.state for signs in space.group)]
+    nearest = min(images, key=lambda image: float(np.max(np.abs(image - beside) / here.full_scales)))
+    return nearest, tuple(i for i in sector.broken if nearest[i] == 0.0)
+
+
+def evaluated(evolution: StateEvolution, special: SpecialPoint) -> StateEvaluation | None:
+    """Return the solution at a special point; None outside the domain."""
     try:
         return evolution.evaluate(special.x, special.parameter)
     except OutsideDomain:

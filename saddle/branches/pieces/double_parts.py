@@ -45,8 +45,7 @@ def _with_ends(kept: Part, dropped: Part) -> Part:
     """Return a part continued where it was lost, and the one that is dropped leads on."""
     for end in (0, 1):
         if is_longer(dropped, kept, end):
-            special_points = kept.special_points
-            kept = replace(continued(kept, dropped, end), special_points=special_points)
+            kept = continued(kept, dropped, end)
     return kept
 
 
@@ -73,10 +72,8 @@ def _is_one(first: SpecialPoint, second: SpecialPoint) -> bool:
         return False
     if abs(first.parameter - second.parameter) > SAME_PLACE * second.parameter:
         return False
-    directions = [
-        set() if one.block is None else set(np.flatnonzero(one.block.basis.any(1))) for one in (first, second)
-    ]
-    return directions[0] == directions[1]
+    broken = [frozenset() if one.block is None else one.block.unknowns for one in (first, second)]
+    return broken[0] == broken[1]
 
 
 def _renamed(part: Part, names: dict[int, SpecialPoint]) -> Part:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from replica.symmetry.sectors import Sector
-from saddle.branches.branch_curve import CurveEnd
+from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.pieces.continued_parts import continued, extent, is_longer
-from saddle.branches.pieces.curve_parts import Part
+from saddle.branches.pieces.curve_parts import Part, evaluated, image_beside
 from saddle.branches.pieces.double_parts import distinct
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
@@ -106,19 +106,45 @@ def _attached(parts: Sequence[Part], problem: AttentionProblem) -> list[Part]:
     noise: list[SpecialPoint] = []
     found = []
     for part in parts:
-        ends, meets = list(part.data.ends), list(part.meets)
+        data, meets = part.data, list(part.meets)
         for end in (0, 1):
             alone = _is_fold_alone(part, end, parts)
-            special = _pitchfork_beside(part, end, parts, problem) if alone or ends[end].kind == "lost" else None
-            if special is not None and not any(special is other for other in claimed):
-                claimed.append(special)
-                noise += [fold for fold in (meets[end],) if fold is not None]
-                ends[end], meets[end] = CurveEnd("pitchfork", part.data.reach[end]), special
-        data = replace(part.data, ends=(ends[0], ends[1]))
+            special = _pitchfork_beside(part, end, parts, problem) if alone or data.ends[end].kind == "lost" else None
+            reaching = None if special is None else _reaching(part, data, end, special, problem)
+            if special is None or reaching is None or any(special is other for other in claimed):
+                continue
+            claimed.append(special)
+            noise += [fold for fold in (meets[end],) if fold is not None]
+            data, meets[end] = reaching, special
         found.append(replace(part, data=data, meets=(meets[0], meets[1])))
     for fold in noise:
         found = [_without_special(part, fold) for part in found]
     return found
+
+
+def _reaching(
+    part: Part, data: BranchCurve, end: int, special: SpecialPoint, problem: AttentionProblem
+) -> BranchCurve | None:
+    """Return a part's curve with a pitchfork as its end: led up to it if its overlap vanishes there, or else as it is.
+
+    None if the equations mean nothing at the pitchfork.
+    """
+    if not _vanishes_at(special, part, end, problem):
+        there = CurveEnd("pitchfork", data.reach[end])
+        return data.ending(end, there, np.full(len(data.alpha), True), {}, data.vanishing[end])
+    here = evaluated(problem.evolution, special)
+    if here is None:
+        return None
+    state, vanishing = image_beside(problem.space, part.sector, here, data.states[-end])
+    node = {
+        "alpha": special.parameter,
+        "states": state,
+        "free_entropy": here.free_entropy,
+        "average_envelope": here.averages.envelope,
+        "test_error": here.test_error,
+    }
+    kept = data.alpha > special.parameter if end == 0 else data.alpha < special.parameter
+    return data.ending(end, CurveEnd("pitchfork", special.parameter), kept, node, vanishing)
 
 
 def _is_fold_alone(part: Part, end: int, parts: Sequence[Part]) -> bool:
@@ -141,9 +167,8 @@ def _pitchfork_beside(part: Part, end: int, parts: Sequence[Part], problem: Atte
         for special in parent.special_points:
             if special.kind is not SpecialPointKind.PITCHFORK or not special.resolved or special.block is None:
                 continue
-            directions = set(map(int, np.flatnonzero(np.any(special.block.basis != 0.0, axis=1))))
             away = abs(special.parameter - edge)
-            if set(parent.sector.free) | directions != free:
+            if set(parent.sector.free) | special.block.unknowns != free:
                 continue
             if away < room * edge or (faded and away < FURTHER * edge and _vanishes_at(special, part, end, problem)):
                 near.append((away, special))
@@ -277,4 +302,5 @@ def _continued_by(other: Part, short: Part, end: int, problem: AttentionProblem)
         # Both long: where they overlap they are compared at the same alpha.
         there = b.state(edge)[0] if b.reaches(edge) else there
         one = abs(gap) <= TOUCHING * edge and _apart(problem, here, there) <= ONE_STATE
-    return continued(other, short, end) if one else None
+    both = (*other.special_points, *short.special_points)
+    return replace(continued(other, short, end), special_points=both) if one else None

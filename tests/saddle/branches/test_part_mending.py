@@ -67,15 +67,24 @@ def test_a_branch_lost_at_a_pitchfork_is_born_there(edge, theta, attached):
     assert (found["semantic"].meets[0] is PITCHFORK) is attached
 
 
-@pytest.mark.parametrize(("edge", "zero", "attached"), [
-    (1.1, 1.0, True), (1.15, 1.03, True), (1.15, 0.9, False), (1.15, 1.1, False), (1.3, 1.0, False)
+@pytest.mark.parametrize(("edge", "top", "zero", "attached"), [
+    (1.02, 1.4, 1.0, True), (1.1, 4.0, 1.0, True), (1.15, 4.0, 1.03, True),
+    (1.15, 4.0, 0.9, False), (1.15, 4.0, 1.1, False), (1.3, 4.0, 1.0, False),
 ])  # fmt: skip
-def test_a_branch_lost_further_off_is_born_where_its_overlap_squared_vanishes(edge, zero, attached):
+def test_a_branch_lost_further_off_is_born_where_its_overlap_squared_vanishes(edge, top, zero, attached):
     parent = part(AGNOSTIC, (0.1, 4.0), ("bound", "bound"), special_points=[PITCHFORK])
-    theta = 0.1 * np.sqrt(np.linspace(edge, 4.0, 12) - zero)
-    child = part(SEMANTIC, (edge, 4.0), ("lost", "bound"), lambda a: -0.9 * a, theta)
+    theta = 0.1 * np.sqrt(np.linspace(edge, top, 12) - zero)
+    child = part(SEMANTIC, (edge, top), ("lost", "bound"), lambda a: -0.9 * a, theta)
     found = {one.sector.family: one for one in mended([parent, child], PROBLEM)}
-    assert found["semantic"].data.ends[0].kind == ("pitchfork" if attached else "lost")
+    data = found["semantic"].data
+    assert data.ends[0].kind == ("pitchfork" if attached else "lost")
+    # It is led up to the pitchfork, where the overlap is zero, so that no alpha between them is beyond its end.
+    assert data.reach[0] == data.ends[0].alpha == (1.0 if attached else edge)
+    assert data.vanishing[0] == ((3,) if attached else ())
+    if attached:
+        np.testing.assert_array_equal(data.states[0], PITCHFORK.x)
+        middle = 0.5 * (1.0 + edge)
+        assert data.state(middle)[0][3] == pytest.approx(theta[0] / np.sqrt(2.0), rel=0.1)
 
 
 FOLD = replace(PITCHFORK, kind=SpecialPointKind.FOLD, block=None)

@@ -1,6 +1,7 @@
 """A diagram says what made it: versions, equations, what was asked, seconds by stage."""
 
 import importlib.metadata
+import pickle
 from dataclasses import replace
 
 import numba
@@ -9,6 +10,7 @@ import pytest
 from replica import AttentionModel
 from replica.common.stages import recorded, stage, told
 from saddle import LineRule, PhaseDiagram, Provenance, solve_phase_diagram
+from saddle.diagram import solving
 
 MODEL = AttentionModel.paper(omega=0.3)
 RULE = LineRule.for_tolerance(2e-2)
@@ -37,9 +39,23 @@ def test_it_is_kept_in_files_and_printed(diagram, tmp_path):
     assert loaded.provenance == diagram.provenance
     assert loaded.provenance.seconds == diagram.provenance.seconds
     assert str(loaded.provenance) == str(diagram.provenance)
+    assert pickle.loads(pickle.dumps(diagram.provenance)) == diagram.provenance
     assert [line.split(":")[0] for line in str(loaded.provenance).splitlines()] == [
         "made with", "equations", "asked", "stages"
     ]  # fmt: skip
+
+
+def test_an_interrupted_diagram_has_one_too(monkeypatch, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(solving, "search_interval", interrupt)
+    diagram = solve_phase_diagram(MODEL, alpha=(1.0, 1.5), points=3, rule=RULE, threads=1)
+    assert not diagram.complete
+    assert diagram.provenance.settings["points"] == "3"
+    assert diagram.provenance.digest
+    diagram.save(tmp_path / "interrupted.nc")
+    assert PhaseDiagram.load(tmp_path / "interrupted.nc").provenance == diagram.provenance
 
 
 def test_seconds_make_no_difference(diagram):
