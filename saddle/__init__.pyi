@@ -20,8 +20,8 @@ from .diagram.rule_choice import choose_rule as choose_rule
 from .diagram.solve_settings import SolveSettings as SolveSettings
 from .phase_diagram import PhaseDiagram as PhaseDiagram, solve_phase_diagram as solve_phase_diagram
 from .state_evolution.evaluation import (
-    ResidualParameterSlopes as ResidualParameterSlopes,
     StateEvaluation as StateEvaluation,
+    StateParameterDerivatives as StateParameterDerivatives,
 )
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
 from .transition_lines import TransitionLines as TransitionLines, solve_transition_lines as solve_transition_lines

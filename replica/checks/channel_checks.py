@@ -41,7 +41,7 @@ def laplace(derivation: Theory, seed: int) -> Iterator[Check]:
     beta = mpmath.mpf(10) ** 8
     with mpmath.workdps(DIGITS):
         point = channel_point(derivation, np.random.default_rng(seed + 10))
-        size = len(phi.points)
+        size = len(phi.channel.points)
         hessian = point.hessian()
         root = mpmath.inverse(mpmath.cholesky(hessian)).T
         exponent_of = _exponent(point)
@@ -65,15 +65,15 @@ def _exponent(point: ChannelPoint) -> Any:
     """Return minus the logarithm of density and likelihood of z at given w, per beta and without its constant."""
     phi, numbers = point.functions.phi, point.values
     precisions = [mpmath.inverse(x) for x in point.susceptibility_matrices()]
-    names = sorted(phi.loss.free_symbols - set(phi.points), key=str)
-    loss = function_of([*phi.points, *names], phi.loss)
+    names = sorted(phi.channel.loss.free_symbols - set(phi.channel.points), key=str)
+    loss = function_of([*phi.channel.points, *names], phi.channel.loss)
     rank = phi.layout.rank
 
     def at(z: list[Any]) -> Any:
         total = loss(*z, *(numbers[x] for x in names))
         for token, precision in enumerate(precisions):
             own = range(token * rank, (token + 1) * rank)
-            offset = mpmath.matrix([z[k] - numbers[phi.fields[k]] for k in own])
+            offset = mpmath.matrix([z[k] - numbers[phi.channel.fields[k]] for k in own])
             total += (offset.T * precision * offset)[0, 0] / 2
         return total
 
@@ -96,7 +96,7 @@ def envelope_theorem(derivation: Theory, seed: int) -> Iterator[Check]:
     worst = 0.0
     with mpmath.workdps(2 * DIGITS):
         point = channel_point(derivation, np.random.default_rng(seed + 11))
-        for x in (*phi.fields, *point.susceptibilities):
+        for x in (*phi.channel.fields, *point.susceptibilities):
             numeric = differentiate_numerically(lambda value, x=x: point.moved({x: value}).minimum, point.values[x])
             worst = max(worst, relative(numeric, point.slope(x)))
     yield Check("stationarity", "envelope theorem against differentiation of the minimum", worst, 1e-18)
@@ -115,7 +115,7 @@ class NumericLaw:
         self.names = sorted({*sp.Matrix(law.mean).free_symbols, *law.covariance.free_symbols}, key=str)
         self.mean = function_of(self.names, list(law.mean))
         self.covariance = function_of(self.names, list(law.covariance))
-        student, size = len(phi.fields), len(law.variables)
+        student, size = len(phi.channel.fields), len(law.variables)
         self.order = [*range(student, size), *range(student)]
 
     def fields(self, node: Any, changes: dict[sp.Symbol, Any]) -> list[Any]:
@@ -170,7 +170,7 @@ def price_and_stein(derivation: Theory, seed: int) -> Iterator[Check]:
         for x in phi.order_parameters:
             change = sp.diff(phi.average_envelope, x.symbol)
             assert isinstance(change, GaussianAverage)
-            lowered = integrate_by_parts(change, phi.envelope, phi.fields).integrand
+            lowered = integrate_by_parts(change, phi.envelope, phi.channel.fields).integrand
             rules = {d: sp.diff(stand_in, d.variables[0]) for d in lowered.atoms(sp.Derivative)}
             formula = lowered.xreplace(rules).xreplace(definitions)
             numeric = differentiate_numerically(
@@ -203,7 +203,7 @@ def stationarity_on_a_quadrature(derivation: Theory, seed: int) -> Iterator[Chec
         def point_at(k: int, changes: dict[sp.Symbol, Any]) -> ChannelPoint:
             fields = dict(zip(phi.law.variables, law.fields(nodes[k], changes), strict=True))
             teacher = {x: fields[x] for x in phi.teacher_fields}
-            return base.moved({**changes, **{x: fields[x] for x in phi.fields}}, teacher, starts[k])
+            return base.moved({**changes, **{x: fields[x] for x in phi.channel.fields}}, teacher, starts[k])
 
         for k in range(QUADRATURE_POINTS):
             starts[k] = point_at(k, {}).z
@@ -220,7 +220,7 @@ def stationarity_on_a_quadrature(derivation: Theory, seed: int) -> Iterator[Chec
             for k, weight in enumerate(weights):
                 here = point_at(k, {})
                 own = here.slope(x) if x in here.susceptibilities else mpmath.mpf(0)
-                for i, field in enumerate(phi.fields):
+                for i, field in enumerate(phi.channel.fields):
                     rate = differentiate_numerically(
                         lambda value, i=i, k=k: law.fields(nodes[k], {x: value})[i], base.values[x]
                     )

@@ -16,7 +16,7 @@ from replica.checks.check import DIGITS, Check, function_of, random_values, rela
 from replica.checks.minimiser import channel_point
 from replica.common.errors import DerivationError
 from replica.equations.free_entropy import FreeEntropy, trace_term
-from replica.equations.prior_term import weight_term
+from replica.equations.prior_term import prior_term
 from replica.model.token_law import atom_law, encoding_symbols
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.symmetry.reduced_system import vanishing_is_consistent
@@ -48,11 +48,11 @@ def shared_order_parameters(derivation: Theory, seed: int) -> Iterator[Check]:
     values: Values = random_values((x.symbol for x in phi.parameters), generator, 0.2, 0.9)
     values |= random_values((x.symbol for x in phi.order_parameters), generator, 0.1, 1.0)
     _moments(phi, values, generator)
-    reduced = phi.trace_term + phi.weights.written_out(phi.weights.integrand)
+    reduced = phi.trace_term + phi.prior.written_out(phi.prior.integrand)
     # One set per token: overlaps are shared, conjugates of a group are split among its tokens in any way.
     tokens = layout.per_token
     whole_law = atom_law(tokens, encoding_symbols(tokens))
-    weights = weight_term(whole_law, phi.model.ridge)
+    weights = prior_term(whole_law, phi.model.ridge)
     whole = trace_term(tokens) + weights.written_out(weights.integrand)
     own: Values = {phi.model.ridge: values[phi.model.ridge]}
     C = sp.Matrix(law.encoding).xreplace(values)
@@ -104,7 +104,7 @@ def stationarity_of_the_weights(derivation: Theory, seed: int) -> Iterator[Check
     _moments(phi, values, generator)
     state = {x: system.written_out(_on_atom(value)).xreplace(values) for x, value in system.overlap_equations.items()}
     values |= state
-    explicit = phi.trace_term + phi.weights.written_out(phi.weights.integrand)
+    explicit = phi.trace_term + phi.prior.written_out(phi.prior.integrand)
     names = sorted(explicit.free_symbols, key=str)
     worst = 0.0
     with mpmath.workdps(2 * DIGITS):
@@ -183,7 +183,7 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
         point = channel_point(derivation, np.random.default_rng(seed + 23))
         generator = np.random.default_rng(seed + 24)
         numbers = {**point.values, **{x: mpmath.mpf(generator.normal()) for x in phi.model.teacher_fields}}
-        numbers |= dict(zip(phi.points, point.z, strict=True))
+        numbers |= dict(zip(phi.channel.points, point.z, strict=True))
         matrices = OrderParameterMatrices(layout)
 
         def numeric(matrix: sp.Matrix) -> Any:
@@ -201,7 +201,9 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
 
         for token, g in enumerate(layout.groups):
             own = range(token * rank, (token + 1) * rank)
-            w, z = (mpmath.matrix([numbers[fields[k]] for k in own]) for fields in (phi.fields, phi.points))
+            w, z = (
+                mpmath.matrix([numbers[fields[k]] for k in own]) for fields in (phi.channel.fields, phi.channel.points)
+            )
             h = mpmath.matrix([numbers[x] for x in phi.model.teacher_fields[token * t : (token + 1) * t]])
             q, theta, V = (
                 numeric(matrices.of(kind, g)) for kind in ("self_overlap", "semantic_overlap", "susceptibility")

@@ -32,29 +32,31 @@ class ChannelFunctions:
     def names(self) -> list[sp.Symbol]:
         """Arguments after z, in order."""
         phi = self.phi
-        used = {*self.written_out(phi.objective).free_symbols, *self.susceptibilities} - set(phi.points)
-        return sorted({*used, *phi.fields}, key=str)
+        used = {*self.written_out(phi.channel.objective).free_symbols, *self.susceptibilities} - set(phi.channel.points)
+        return sorted({*used, *phi.channel.fields}, key=str)
 
     @cached_property
     def susceptibilities(self) -> list[sp.Symbol]:
         """Entries of V."""
-        return list(dict.fromkeys(x for matrix in self.phi.susceptibilities for x in matrix))
+        return list(dict.fromkeys(x for matrix in self.phi.channel.susceptibilities for x in matrix))
 
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace forces and inverses of V by what they stand for."""
-        definitions = {x: y for inverse in self.phi.inverse_susceptibilities for x, y in inverse.definitions.items()}
-        return expression.xreplace(dict(self.phi.forces)).xreplace(definitions)
+        definitions = {
+            x: y for inverse in self.phi.channel.inverse_susceptibilities for x, y in inverse.definitions.items()
+        }
+        return expression.xreplace(dict(self.phi.channel.forces)).xreplace(definitions)
 
     def compiled(self, expressions: Any) -> Any:
         """Return a function of (z, names)."""
         flat = [self.written_out(x) for x in expressions]
-        return function_of([*self.phi.points, *self.names], flat)
+        return function_of([*self.phi.channel.points, *self.names], flat)
 
     @cached_property
-    def value_and_slopes(self) -> Any:
+    def value_and_derivatives(self) -> Any:
         """Objective, gradient and upper Hessian in z."""
-        phi, z = self.phi, self.phi.points
-        objective = self.written_out(phi.objective)
+        phi, z = self.phi, self.phi.channel.points
+        objective = self.written_out(phi.channel.objective)
         gradient = [sp.diff(objective, x) for x in z]
         hessian = [sp.diff(gradient[i], z[j]) for i, j in upper_triangle(len(z))]
         return self.compiled([objective, *gradient, *hessian])
@@ -62,8 +64,8 @@ class ChannelFunctions:
     @cached_property
     def slopes(self) -> dict[sp.Symbol, Any]:
         """The saddle-point derivation's partial derivatives of the envelope."""
-        arguments = (*self.phi.fields, *self.susceptibilities)
-        return {x: self.compiled([self.phi.slope(x)]) for x in arguments}
+        arguments = (*self.phi.channel.fields, *self.susceptibilities)
+        return {x: self.compiled([self.phi.channel.slope(x)]) for x in arguments}
 
     @cached_property
     def outputs(self) -> Any:
@@ -81,7 +83,7 @@ class ChannelPoint:
     z: list[Any]
 
     def _at(self, z: list[Any]) -> list[Any]:
-        return self.functions.value_and_slopes(*z, *(self.values[x] for x in self.functions.names))
+        return self.functions.value_and_derivatives(*z, *(self.values[x] for x in self.functions.names))
 
     def objective(self, z: list[Any]) -> Any:
         """Return what the envelope minimises."""
@@ -100,7 +102,7 @@ class ChannelPoint:
     def susceptibility_matrices(self) -> list[Any]:
         """Return V of every token."""
         phi = self.functions.phi
-        matrices = [phi.susceptibilities[group] for group in phi.layout.groups]
+        matrices = [phi.channel.susceptibilities[group] for group in phi.layout.groups]
         return [
             mpmath.matrix([[self.values[x] for x in matrix[i, :]] for i in range(matrix.rows)]) for matrix in matrices
         ]
@@ -157,7 +159,7 @@ class ChannelPoint:
         phi = self.functions.phi
         if teacher is not None:
             numbers = [*(teacher[x] for x in phi.teacher_fields), *(values[x.symbol] for x in phi.parameters)]
-            values |= dict(zip(phi.target_symbols, self.functions.outputs(*numbers), strict=True))
+            values |= dict(zip(phi.channel.target_symbols, self.functions.outputs(*numbers), strict=True))
         moved = dataclasses.replace(self, values=values, z=start or self.z).polished()
         if moved is None:
             raise ArithmeticError("the minimisation of the Moreau objective did not converge")
@@ -173,14 +175,14 @@ def channel_point(derivation: Theory, generator: np.random.Generator) -> Channel
     variance = _teacher_variance(phi, values)
     values |= random_state(phi.layout, generator, variance)
     numbers = {x: mpmath.mpf(sp.Rational(y).p) / sp.Rational(y).q for x, y in values.items()}
-    numbers |= {x: mpmath.mpf(generator.normal() * 0.7) for x in phi.fields}
+    numbers |= {x: mpmath.mpf(generator.normal() * 0.7) for x in phi.channel.fields}
     functions = ChannelFunctions(phi)
     teacher = {x: mpmath.mpf(generator.normal() * 0.7) for x in phi.teacher_fields}
     outputs = functions.outputs(*(teacher[x] for x in phi.teacher_fields), *(numbers[x.symbol] for x in phi.parameters))
-    numbers |= dict(zip(phi.target_symbols, outputs, strict=True))
-    size = len(phi.points)
+    numbers |= dict(zip(phi.channel.target_symbols, outputs, strict=True))
+    size = len(phi.channel.points)
     starts = [[mpmath.mpf(s) * mpmath.mpf("0.7") for s in signs] for signs in itertools.product((1, -1), repeat=size)]
-    starts = [[numbers[x] for x in phi.fields], *starts[:8]]
+    starts = [[numbers[x] for x in phi.channel.fields], *starts[:8]]
     found = [p for start in starts if (p := ChannelPoint(functions, numbers, start).polished()) is not None]
     return min(found, key=lambda p: p.minimum)
 

@@ -12,15 +12,15 @@ import sympy as sp
 from replica.algebra.inverse_matrices import symmetric_symbols, upper_triangle
 from replica.checks.check import DIGITS, Check, function_of, random_matrix, random_values, relative
 from replica.equations.free_entropy import token_trace_action, trace_limit
-from replica.equations.prior_term import weight_limit
+from replica.equations.prior_term import prior_limit
 from replica.equations.replica_trick import (
     BETA,
     REPLICAS,
     SAME_REPLICA,
+    prior_action,
     replica_limit,
     replica_symmetric_conjugate,
     replica_symmetric_overlap,
-    weight_action,
 )
 from replica.quantities import symbols
 from replica.quantities.matrices import OrderParameterMatrices
@@ -101,7 +101,7 @@ def _generic(rank: int, generator: np.random.Generator, noise: float) -> tuple[A
     )
 
 
-def _weight_function(rank: int, expression: sp.Expr):
+def _prior_function(rank: int, expression: sp.Expr):
     names = [symmetric_symbols(letter, rank) for letter in "BNM"]
     flat = [matrix[i, j] for matrix in names for i, j in upper_triangle(rank)]
     function = function_of([*flat, BETA, REPLICAS], expression)
@@ -117,7 +117,7 @@ def determinants_and_inverses(derivation: Theory, seed: int) -> Iterator[Check]:
     """Compare the weights' term with determinants and inverses of explicit s r x s r matrices."""
     rank = derivation.loss_model.layout.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
-    closed = _weight_function(rank, weight_action(*names))
+    closed = _prior_function(rank, prior_action(*names))
     generator = np.random.default_rng(seed + 1)
     worst = 0.0
     with mpmath.workdps(DIGITS):
@@ -146,7 +146,7 @@ def continuation_to_no_replicas(derivation: Theory, seed: int) -> Iterator[Check
     yield Check("no replicas", "trace term: slope at s = 0 against continuation from s = 1 ... 6", deviation, 1e-25)
     rank = token.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
-    slope = _weight_function(rank, replica_limit(weight_action(*names)))
+    slope = _prior_function(rank, replica_limit(prior_action(*names)))
     with mpmath.workdps(DIGITS):
         B, N, b = _generic(rank, generator, 1e-5)
         beta = mpmath.mpf("1.3")
@@ -179,9 +179,9 @@ def zero_temperature(derivation: Theory, seed: int) -> Iterator[Check]:
     yield Check("zero temperature", "trace term at beta = 1e20 against its limit", deviation, 1e-17)
     rank = token.rank
     names = [sp.Matrix(symmetric_symbols(letter, rank)) for letter in "BNM"]
-    finite_weights = _weight_function(rank, replica_limit(weight_action(*names)))
-    limit, inverse, *_ = weight_limit(rank)
-    at_zero = _weight_function(rank, limit.xreplace(inverse.definitions))
+    finite_weights = _prior_function(rank, replica_limit(prior_action(*names)))
+    limit, inverse, *_ = prior_limit(rank)
+    at_zero = _prior_function(rank, limit.xreplace(inverse.definitions))
     with mpmath.workdps(60):
         B, N, b = _generic(rank, generator, 0.5)
         beta = mpmath.mpf(10) ** 20

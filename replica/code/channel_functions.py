@@ -24,13 +24,13 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     z, state, parameters = channel.points, channel.state, channel.parameters
     line, common = channel.line.line, channel.line.common
     dynamic = (*z, *channel.hessian_entries, *channel.at_node)
-    slopes = tuple(channel.target_slopes.values())
-    on_slopes = [channel.along_node(dict(zip(phi.target_symbols, phi.target, strict=True))[entry], x)
-                 for entry, x in channel.target_slopes]  # fmt: skip
+    slopes = tuple(channel.target_derivatives.values())
+    on_slopes = [channel.along_node(dict(zip(phi.channel.target_symbols, phi.target, strict=True))[entry], x)
+                 for entry, x in channel.target_derivatives]  # fmt: skip
     tangent = channel.response([line])
     squared = sp.Add(*(channel.inverse[i, j] ** 2 for i in range(len(z)) for j in range(len(z))))
     envelope = channel.objective
-    pulls = [channel.derivative(channel.on_line(slope), line) for slope in channel.envelope_slopes]
+    pulls = [channel.derivative(channel.on_line(slope), line) for slope in channel.envelope_derivatives]
     curvature = curvature_symbols(len(z))
     hats = [str(x.symbol) for x in system.conjugates]
     specification = functools.partial(FunctionSpecification, parameters=parameters)
@@ -40,21 +40,21 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             "Entries of the target T(h*), row by row.",
             phi.teacher_fields,
             tuple(phi.target),
-            output_names=tuple(map(str, phi.target_symbols)),
+            output_names=tuple(map(str, phi.channel.target_symbols)),
         ),
         specification(
             "target_parameter_derivatives",
             "Derivatives of the target's entries in the parameters they depend on, node fixed.",
             phi.teacher_fields,
             tuple(on_slopes),
-            output_names=tuple(f"d {entry} / d {x}" for entry, x in channel.target_slopes),
+            output_names=tuple(f"d {entry} / d {x}" for entry, x in channel.target_derivatives),
         ),
-        objective_function(phi),
+        objective_function(phi.channel),
         specification(
             "local_fields",
             "Local fields w at a node of the Gaussian integral.",
             (*common, line, *phi.teacher_fields, *state),
-            tuple(channel.line.fields[x] for x in phi.fields),
+            tuple(channel.line.fields[x] for x in phi.channel.fields),
             many_nodes=True,
         ),
         specification(
@@ -137,7 +137,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*z, *channel.at_node),
             (
                 channel.derivative(envelope, line),
-                *(channel.on_line(slope) for slope in channel.envelope_slopes),
+                *(channel.on_line(slope) for slope in channel.envelope_derivatives),
             ),
             channel.definition_stages,
             many_nodes=True,

@@ -56,12 +56,12 @@ class ChannelTerms:
     def at_node(self) -> tuple[sp.Symbol, ...]:
         """Coordinates of a node, without the proximal point."""
         phi = self.free_entropy
-        return (*self.line.common, self.line.line, *phi.teacher_fields, *phi.target_symbols, *self.state)
+        return (*self.line.common, self.line.line, *phi.teacher_fields, *phi.channel.target_symbols, *self.state)
 
     @cached_property
     def hessian(self) -> sp.Matrix:
         """Symbols of the Moreau objective's Hessian at the proximal point."""
-        size = len(self.free_entropy.points)
+        size = len(self.free_entropy.channel.points)
         return sp.Matrix(size, size, lambda i, j: sp.Symbol(f"H_{min(i, j) + 1}{max(i, j) + 1}", real=True))
 
     @cached_property
@@ -92,12 +92,12 @@ class ChannelTerms:
     @cached_property
     def inverses(self) -> tuple[InverseMatrix, ...]:
         """Inverses whose entries stand as symbols in the integrands; none for rank one."""
-        return (*self.free_entropy.inverse_susceptibilities, *self.free_entropy.covariance_inverses)
+        return (*self.free_entropy.channel.inverse_susceptibilities, *self.free_entropy.covariance_inverses)
 
     @cached_property
     def forces(self) -> dict[sp.Symbol, sp.Expr]:
         """Symbols g in the integrands, and their values; none for rank one."""
-        return {x: self.on_line(value) for x, value in self.free_entropy.forces.items()}
+        return {x: self.on_line(value) for x, value in self.free_entropy.channel.forces.items()}
 
     @cached_property
     def definition_stages(self) -> tuple[Stage, ...]:
@@ -117,7 +117,7 @@ class ChannelTerms:
     @cached_property
     def objective(self) -> sp.Expr:
         """The Moreau objective on a line."""
-        return self.on_line(self.free_entropy.objective)
+        return self.on_line(self.free_entropy.channel.objective)
 
     @cached_property
     def conjugates(self) -> list[sp.Expr]:
@@ -149,13 +149,15 @@ class ChannelTerms:
             for hat, x in self.odd_pairs
         ]
         odd_blocks = map(self.on_line, odd_blocks)
-        return [*self.conjugates, self.objective, self.on_line(phi.loss), self.test_error, *odd_blocks]
+        return [*self.conjugates, self.objective, self.on_line(phi.channel.loss), self.test_error, *odd_blocks]
 
     @cached_property
-    def envelope_slopes(self) -> list[sp.Expr]:
+    def envelope_derivatives(self) -> list[sp.Expr]:
         """Derivatives of the Moreau envelope in the local fields, by the envelope theorem."""
-        phi = self.free_entropy
-        return [phi.slope(x) for x in phi.fields] if phi.forces else gradient(phi.objective, phi.fields)
+        channel = self.free_entropy.channel
+        if not channel.forces:
+            return gradient(channel.objective, channel.fields)
+        return [channel.slope(x) for x in channel.fields]
 
     @cached_property
     def envelope_curvature(self) -> sp.Matrix:
@@ -163,11 +165,11 @@ class ChannelTerms:
         phi, size = self.free_entropy, len(self.points)
 
         def change(slope: sp.Expr, x: sp.Symbol) -> sp.Expr:
-            return differentiate(slope, x, phi.inverse_susceptibilities, phi.forces)
+            return differentiate(slope, x, phi.channel.inverse_susceptibilities, phi.channel.forces)
 
-        slopes = self.envelope_slopes
-        mixed = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.points[j]))
-        explicit = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.fields[j]))
+        slopes = self.envelope_derivatives
+        mixed = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.channel.points[j]))
+        explicit = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.channel.fields[j]))
         return explicit - mixed * self.inverse * mixed.T
 
     def response(self, variables: Sequence[sp.Symbol]) -> sp.Matrix:
@@ -178,13 +180,13 @@ class ChannelTerms:
     @property
     def points(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the proximal point."""
-        return self.free_entropy.points
+        return self.free_entropy.channel.points
 
     @cached_property
-    def target_slopes(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Symbol]:
+    def target_derivatives(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Symbol]:
         """Symbols of the derivatives of the target's entries in the parameters it depends on, node fixed."""
         slopes = {}
-        for entry, value in zip(self.free_entropy.target_symbols, self.free_entropy.target, strict=True):
+        for entry, value in zip(self.free_entropy.channel.target_symbols, self.free_entropy.target, strict=True):
             for x in self.parameters:
                 if self.along_node(value, x) != 0:
                     slopes[entry, x] = sp.Symbol(f"d{entry}_d{x}", real=True)
@@ -214,7 +216,7 @@ class ChannelTerms:
         """Differentiate at a fixed node and fixed z, the target's entries following the parameter."""
         if x not in self.parameters:
             return self.derivative(expression, x)
-        slopes = ((entry, slope) for (entry, y), slope in self.target_slopes.items() if y == x)
+        slopes = ((entry, slope) for (entry, y), slope in self.target_derivatives.items() if y == x)
         by_target = sp.Add(*(partial_derivative(expression, entry) * slope for entry, slope in slopes))
         return self.along_node(expression, x) + by_target
 

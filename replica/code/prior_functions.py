@@ -18,17 +18,17 @@ from replica.code.function_specification import FunctionSpecification
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 
-__all__ = ["weight_functions"]
+__all__ = ["prior_functions"]
 
 
 def _on_atom(expression: sp.Expr) -> sp.Expr:
     return expression.integrand if isinstance(expression, SpectrumAverage) else expression
 
 
-def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
+def prior_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     """Return the functions of a saddle system that need no integral over the fields."""
     phi = system.free_entropy
-    weights = phi.weights
+    weights = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     parameters = tuple(x.symbol for x in phi.parameters)
@@ -64,7 +64,7 @@ def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*conjugates, *atom),
             tuple(slopes(overlap, x) for overlap in overlaps for x in conjugates),
             stages,
-            output_names=_slope_names(state, conjugates),
+            output_names=_derivative_names(state, conjugates),
         ),
         specification(
             "overlap_parameter_derivatives",
@@ -72,13 +72,13 @@ def weight_functions(system: SaddleSystem) -> list[FunctionSpecification]:
             (*conjugates, *atom),
             tuple(slopes(overlap, x) for overlap in overlaps for x in parameters),
             stages,
-            output_names=_slope_names(state, parameters),
+            output_names=_derivative_names(state, parameters),
         ),
         *(_averaged_scalars(system, specification, stages) if atom else _scalars(system, specification, stages)),
     ]
 
 
-def _slope_names(values: Iterable[object], variables: Iterable[object]) -> tuple[str, ...]:
+def _derivative_names(values: Iterable[object], variables: Iterable[object]) -> tuple[str, ...]:
     listed = tuple(variables)
     return tuple(f"d {value} / d {x}" for value in values for x in listed)
 
@@ -92,7 +92,7 @@ def _scalars(
 ) -> list[FunctionSpecification]:
     """Return Phi, its parameter derivatives and the training loss where there is one atom, without an average."""
     phi = system.free_entropy
-    weights = phi.weights
+    weights = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     average, alpha = symbols.AVERAGE_ENVELOPE.symbol, symbols.ALPHA.symbol
@@ -114,7 +114,7 @@ def _scalars(
             (*state, *conjugates),
             tuple(differentiate(explicit, x.symbol, inverses, weights.moments) for x in phi.parameters),
             stages,
-            output_names=_slope_names(("Phi",), [x.symbol for x in phi.parameters]),
+            output_names=_derivative_names(("Phi",), [x.symbol for x in phi.parameters]),
         ),
         specification(
             "training_loss",
@@ -131,7 +131,7 @@ def _averaged_scalars(
 ) -> list[FunctionSpecification]:
     """Return what Phi and the training loss are made of where a spectrum has to be averaged over."""
     phi = system.free_entropy
-    weights = phi.weights
+    weights = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     average, alpha = symbols.AVERAGE_ENVELOPE.symbol, symbols.ALPHA.symbol

@@ -24,7 +24,7 @@ from sympy.printing.pycode import PythonCodePrinter
 
 from replica.code.channel_functions import channel_functions
 from replica.code.function_specification import FunctionSpecification
-from replica.code.prior_functions import weight_functions
+from replica.code.prior_functions import prior_functions
 from replica.code.shared_names import named
 from replica.common.errors import InvalidArgument
 from replica.equations.saddle_system import SaddleSystem
@@ -140,7 +140,7 @@ def _scalar_function(specification: FunctionSpecification) -> str:
 
 def function_specifications(system: SaddleSystem) -> tuple[FunctionSpecification, ...]:
     """Return every function of the kernel as SymPy expressions; what is printed, tested and reported."""
-    return (*channel_functions(system), *weight_functions(system))
+    return (*channel_functions(system), *prior_functions(system))
 
 
 def generate_source(system: SaddleSystem) -> GeneratedSource:

@@ -20,7 +20,7 @@ import sympy as sp
 from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw
 from replica.algebra.inverse_matrices import InverseMatrix
 from replica.equations.moreau import MoreauProblem, moreau_problem
-from replica.equations.prior_term import WeightTerm, weight_term
+from replica.equations.prior_term import PriorTerm, prior_term
 from replica.equations.replica_trick import (
     replica_limit,
     replica_symmetric_conjugate,
@@ -57,15 +57,17 @@ def token_trace_action(token: Layout) -> sp.Expr:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeEntropy(MoreauProblem):
+class FreeEntropy:
     """Phi with its three terms, and what the channel term averages.
 
     Attributes
     ----------
     trace_term
         Explicit expression in the order parameters and conjugates.
-    weights
+    prior
         The prior term.
+    channel
+        The minimisation problem whose minimum, the Moreau envelope, the channel term averages.
     envelope
         The Moreau envelope as an unevaluated function of (w, V, h*).
     law
@@ -75,10 +77,37 @@ class FreeEntropy(MoreauProblem):
     """
 
     trace_term: sp.Expr
-    weights: WeightTerm
+    prior: PriorTerm
+    channel: MoreauProblem
     envelope: sp.Expr
     law: GaussianLaw
     covariance_inverses: tuple[InverseMatrix, ...]
+
+    @property
+    def model(self) -> LossModel:
+        """Fields, loss and outputs."""
+        return self.channel.model
+
+    @property
+    def layout(self) -> Layout:
+        """Index ranges of order parameters and fields."""
+        return self.channel.layout
+
+    @property
+    def structure(self) -> ModelStructure:
+        """The attention models it holds for.
+
+        Raises
+        ------
+        ValueError
+            If it is not the free entropy of an attention model.
+        """
+        return self.channel.structure
+
+    @property
+    def parameters(self) -> tuple[symbols.Quantity, ...]:
+        """Numeric parameters of the models, in the order of the kernel's parameter vector."""
+        return self.channel.parameters
 
     @property
     def target(self) -> sp.ImmutableMatrix:
@@ -98,7 +127,7 @@ class FreeEntropy(MoreauProblem):
     @property
     def prior_term(self) -> sp.Expr:
         """The prior term, written out."""
-        return self.weights.expression
+        return self.prior.expression
 
     @property
     def teacher_fields(self) -> tuple[sp.Symbol, ...]:
@@ -182,13 +211,9 @@ def build_free_entropy(model: ModelStructure | LossModel = symbols.PAPER) -> Fre
     law, covariance_inverses = _field_law(known)
     arguments = dict.fromkeys(x for matrix in problem.susceptibilities for x in matrix)
     return FreeEntropy(
-        model=known,
-        susceptibilities=problem.susceptibilities,
-        inverse_susceptibilities=problem.inverse_susceptibilities,
-        forces=problem.forces,
-        objective=problem.objective,
+        channel=problem,
         trace_term=trace_term(known.layout),
-        weights=weight_term(known.token_law, known.ridge),
+        prior=prior_term(known.token_law, known.ridge),
         envelope=sp.Function("M")(*known.fields, *arguments, *known.teacher_fields, *known.noise_fields),
         law=law,
         covariance_inverses=covariance_inverses,

@@ -12,15 +12,15 @@ import sympy as sp
 from replica.algebra.inverse_matrices import InverseMatrix, symmetric_symbols, upper_triangle
 from replica.algebra.spectrum_average import spectrum_average
 from replica.common.errors import DerivationError
-from replica.equations.replica_trick import replica_limit, weight_action, zero_temperature
+from replica.equations.replica_trick import prior_action, replica_limit, zero_temperature
 from replica.model.token_law import TokenLaw
 from replica.quantities.matrices import OrderParameterMatrices
 
-__all__ = ["WeightTerm", "weight_limit", "weight_term"]
+__all__ = ["PriorTerm", "prior_limit", "prior_term"]
 
 
 @functools.cache
-def weight_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix, sp.ImmutableMatrix]:
+def prior_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix, sp.ImmutableMatrix]:
     r"""Return the prior term of one eigenvector at s -> 0 and zero temperature, :math:`\frac12\mathrm{Tr}\,K(N + M)`.
 
     With the inverse K = B^{-1} and the symbols of N (noise) and M (second moments of the tilt).
@@ -31,7 +31,7 @@ def weight_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix,
         If the limit, written out, is not that trace.
     """
     B, N, M = (symmetric_symbols(letter, rank) for letter in "BNM")
-    limit = zero_temperature(replica_limit(weight_action(sp.Matrix(B), sp.Matrix(N), sp.Matrix(M))))
+    limit = zero_temperature(replica_limit(prior_action(sp.Matrix(B), sp.Matrix(N), sp.Matrix(M))))
     inverse = InverseMatrix(symmetric_symbols("K", rank), B)
     compact = (sp.Matrix(inverse.symbols) * (sp.Matrix(N) + sp.Matrix(M))).trace() / 2
     if sp.simplify(limit - compact.xreplace(inverse.definitions)) != 0:
@@ -40,7 +40,7 @@ def weight_limit(rank: int) -> tuple[sp.Expr, InverseMatrix, sp.ImmutableMatrix,
 
 
 @dataclass(frozen=True)
-class WeightTerm:
+class PriorTerm:
     r"""The prior term :math:`\Psi_w = \frac12 E_\nu\mathrm{Tr}\,B^{-1}(\sum_g\gamma_g\hat q_g + E\,b b^\top)`.
 
     Attributes
@@ -74,7 +74,7 @@ class WeightTerm:
         return expression.xreplace(dict(self.moments)).xreplace(self.inverse.definitions)
 
 
-def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
+def prior_term(token_law: TokenLaw, ridge: sp.Expr) -> PriorTerm:
     """Return the prior term of a token law."""
     layout = token_law.layout
     rank, groups = layout.rank, range(layout.group_count)
@@ -90,7 +90,7 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
     P, X, S = (sp.Matrix(x) for x in (token_law.positional, token_law.mixed, token_law.teacher))
     cross = positional * X * semantic.T
     tilt = positional * P * positional.T + cross + cross.T + semantic * S * semantic.T
-    compact, generic, N, M = weight_limit(rank)
+    compact, generic, N, M = prior_limit(rank)
     inverse = InverseMatrix(generic.symbols, sp.ImmutableMatrix(precision))
     if rank == 1:
         values: dict[Any, Any] = dict(
@@ -106,4 +106,4 @@ def weight_term(token_law: TokenLaw, ridge: sp.Expr) -> WeightTerm:
         if sp.expand(integrand.xreplace(split) - compact) != 0:
             raise DerivationError(f"the prior term does not depend on N and M through their sum alone: {compact}")
     tilt_coefficients = (sp.ImmutableMatrix(positional), sp.ImmutableMatrix(semantic))
-    return WeightTerm(integrand, inverse, moments, tilt_coefficients, token_law)
+    return PriorTerm(integrand, inverse, moments, tilt_coefficients, token_law)

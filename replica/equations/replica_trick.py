@@ -26,12 +26,12 @@ __all__ = [
     "REPLICAS",
     "SAME_REPLICA",
     "channel_action",
+    "prior_action",
     "replica_limit",
     "replica_sum",
     "replica_symmetric_conjugate",
     "replica_symmetric_overlap",
     "trace_action",
-    "weight_action",
     "zero_temperature",
 ]
 
@@ -81,7 +81,7 @@ def trace_action(
     return pairs - REPLICAS * BETA * single
 
 
-def weight_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp.Expr:
+def prior_action(precision: sp.Matrix, noise: sp.Matrix, tilt: sp.Matrix) -> sp.Expr:
     r"""Return the prior term of one eigenvector for s replicas, up to a constant.
 
     The integral over the s rows of weights of :math:`\exp(-\frac12\sum_{ab} w_a\cdot\mathcal{B}_{ab} w_b + \beta

@@ -59,15 +59,15 @@ class SaddleSystem:
     @cached_property
     def weight_definitions(self) -> dict[sp.Symbol, sp.Expr]:
         """Symbols in the overlap equations that stand for entries of K = B^{-1} and U, and their values, in order."""
-        weights = self.free_entropy.weights
+        weights = self.free_entropy.prior
         return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
 
     @cached_property
     def channel_definitions(self) -> dict[sp.Symbol, sp.Expr]:
         """Symbols in the conjugate equations that stand for entries of inverses and for forces g, in order."""
         phi = self.free_entropy
-        inverses = (*phi.inverse_susceptibilities, *phi.covariance_inverses)
-        return {x: value for inverse in inverses for x, value in inverse.definitions.items()} | dict(phi.forces)
+        inverses = (*phi.channel.inverse_susceptibilities, *phi.covariance_inverses)
+        return {x: value for inverse in inverses for x, value in inverse.definitions.items()} | dict(phi.channel.forces)
 
     @property
     def intermediates(self) -> dict[sp.Symbol, sp.Expr]:
@@ -94,7 +94,7 @@ class SaddleSystem:
         It is the derivative of the prior term with respect to the ridge penalty, up to sign and a factor 2: section 5
         of the theory notes.
         """
-        weights = self.free_entropy.weights
+        weights = self.free_entropy.prior
         ridge = self.free_entropy.model.ridge
         inverses = (weights.inverse,) if weights.moments else ()
         norm = -2 * differentiate(weights.integrand, ridge, inverses)
@@ -107,7 +107,7 @@ class SaddleSystem:
     @property
     def training_loss(self) -> sp.Expr:
         r"""Training loss without the envelope: :math:`\alpha\mathbb{E}[\ell(z^\star)] + \frac{\lambda}{2}|Q|^2/d`."""
-        average_loss = GaussianAverage(self.free_entropy.loss, self.free_entropy.law)
+        average_loss = GaussianAverage(self.free_entropy.channel.loss, self.free_entropy.law)
         return symbols.ALPHA.symbol * average_loss + self.free_entropy.model.ridge / 2 * self.weight_norm
 
     @property
@@ -118,7 +118,7 @@ class SaddleSystem:
         any loss: twice the mean loss of a new sample, noise of its outputs included.
         """
         phi = self.free_entropy
-        at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
+        at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.points, phi.channel.fields, strict=True)))
         return sp.Rational(2, phi.layout.sequence_length) * GaussianAverage(at_fields, phi.law)
 
 
@@ -134,16 +134,16 @@ def _solve_linear(equation: sp.Expr, unknown: sp.Symbol, simplify: bool = True) 
 def _explicit(expression: sp.Expr, free_entropy: FreeEntropy) -> sp.Expr:
     """Apply Stein's lemma and the envelope theorem to every average of an expression."""
     rules = {}
-    envelope = free_entropy.envelope
+    envelope, channel = free_entropy.envelope, free_entropy.channel
     for average in expression.atoms(GaussianAverage):
-        lowered = integrate_by_parts(average, envelope, free_entropy.fields)
-        rules[average] = use_envelope_theorem(lowered, envelope, free_entropy.objective, free_entropy.slope)
+        lowered = integrate_by_parts(average, envelope, channel.fields)
+        rules[average] = use_envelope_theorem(lowered, envelope, channel.objective, channel.slope)
     return expression.xreplace(rules)
 
 
 def _overlap_equation(free_entropy: FreeEntropy, conjugate: sp.Symbol) -> tuple[sp.Symbol, sp.Expr]:
     """Solve the stationarity condition in one conjugate for the overlap that the trace term pairs it with."""
-    weights = free_entropy.weights
+    weights = free_entropy.prior
     # The trace term is linear in every overlap and pairs each with one conjugate.
     pairing = sp.diff(free_entropy.trace_term, conjugate)
     (partner,) = [x.symbol for x in free_entropy.order_parameters if pairing.has(x.symbol)]

@@ -6,7 +6,7 @@ import sympy as sp
 
 from replica.algebra.spectrum_average import spectrum_average
 from replica.equations.free_entropy import FreeEntropy, trace_term
-from replica.equations.prior_term import weight_term
+from replica.equations.prior_term import prior_term
 from replica.model.loss_model import LossModel
 from replica.model.token_law import atom_law, encoding_symbols
 from replica.quantities.matrices import OrderParameterMatrices
@@ -17,8 +17,8 @@ __all__ = ["moreau_envelope", "per_token_free_entropy", "shared_order_parameters
 
 def moreau_envelope(phi: FreeEntropy) -> DerivationStep:
     """Apply Laplace's method to the channel."""
-    minimised = phi.objective - phi.loss + sp.Function("loss")(*phi.points)
-    definitions = {x: y for inverse in phi.inverse_susceptibilities for x, y in inverse.definitions.items()}
+    minimised = phi.channel.objective - phi.channel.loss + sp.Function("loss")(*phi.channel.points)
+    definitions = {x: y for inverse in phi.channel.inverse_susceptibilities for x, y in inverse.definitions.items()}
     return DerivationStep(
         "Moreau envelope",
         "Laplace's method and the Moreau envelope",
@@ -39,7 +39,7 @@ def per_token_free_entropy(model: LossModel) -> DerivationStep:
     """Write Phi with one set of order parameters per token."""
     layout = model.layout.per_token
     law = atom_law(layout, encoding_symbols(layout))
-    weights = weight_term(law, model.ridge)
+    weights = prior_term(law, model.ridge)
     definitions = {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
     # Written out, they fill a page for long sequences; the step that follows needs only what they are.
     short = layout.sequence_length * layout.rank <= 2
@@ -80,7 +80,7 @@ def shared_order_parameters(phi: FreeEntropy) -> DerivationStep:
         DisplayedEquation(
             "prior",
             r"\Psi_w",
-            spectrum_average(phi.weights.integrand, law.atom_symbols),
+            spectrum_average(phi.prior.integrand, law.atom_symbols),
         ),
     ]
     equations += [DisplayedEquation(f"definition-{x}", x, value) for x, value in _weight_definitions(phi).items()]
@@ -111,5 +111,5 @@ def _mean(token: int, column: int, rank: int) -> str:
 
 
 def _weight_definitions(phi: FreeEntropy) -> dict[sp.Symbol, sp.Expr]:
-    weights = phi.weights
+    weights = phi.prior
     return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}

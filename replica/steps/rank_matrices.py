@@ -5,8 +5,8 @@ from __future__ import annotations
 import sympy as sp
 
 from replica.algebra.inverse_matrices import symmetric_symbols
-from replica.equations.prior_term import weight_limit
-from replica.equations.replica_trick import BETA, replica_limit, weight_action
+from replica.equations.prior_term import prior_limit
+from replica.equations.replica_trick import BETA, prior_action, replica_limit
 
 __all__ = ["RankMatrices"]
 
@@ -21,12 +21,12 @@ class RankMatrices:
 
     def action(self) -> sp.Expr:
         """Return the weights' term for s replicas."""
-        return weight_action(*(self.entries if self.rank == 1 else self.whole))
+        return prior_action(*(self.entries if self.rank == 1 else self.whole))
 
     def without_replicas(self) -> sp.Expr:
         """Return its limit s -> 0."""
         if self.rank == 1:
-            return sp.expand(sp.expand_log(replica_limit(weight_action(*self.entries)), force=True))
+            return sp.expand(sp.expand_log(replica_limit(prior_action(*self.entries)), force=True))
         B, N, M = self.whole
         logarithms = sp.log(sp.Determinant(B)) + self.rank * sp.log(BETA)
         return BETA / 2 * sp.Trace(sp.Inverse(B) * (N + M)) - logarithms / 2
@@ -34,7 +34,7 @@ class RankMatrices:
     def at_zero_temperature(self) -> sp.Expr:
         """Return its limit beta -> infinity."""
         if self.rank == 1:
-            limit, inverse, *_ = weight_limit(1)
+            limit, inverse, *_ = prior_limit(1)
             return sp.factor_terms(limit.xreplace(inverse.definitions))
         B, N, M = self.whole
         return sp.Trace(sp.Inverse(B) * (N + M)) / 2

@@ -22,8 +22,8 @@ def stationarity(phi: FreeEntropy) -> DerivationStep:
     x = phi.order_parameters[0]
     by_price = sp.diff(phi.average_envelope, x.symbol)
     assert isinstance(by_price, GaussianAverage)
-    by_stein = integrate_by_parts(by_price, phi.envelope, phi.fields)
-    explicit = _tidy(use_envelope_theorem(by_stein, phi.envelope, phi.objective, phi.slope))
+    by_stein = integrate_by_parts(by_price, phi.envelope, phi.channel.fields)
+    explicit = _tidy(use_envelope_theorem(by_stein, phi.envelope, phi.channel.objective, phi.channel.slope))
     derivative = rf"\partial_{{{x.latex}}} \mathbb{{E}}[\mathcal{{M}}]"
     return DerivationStep(
         "stationarity",

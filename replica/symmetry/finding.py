@@ -48,8 +48,8 @@ def transformed_fields(free_entropy: FreeEntropy, symmetry: Symmetry) -> dict[sp
     layout, teacher_fields = free_entropy.layout, free_entropy.model.teacher_fields
     if symmetry.order:
         return _renamed_student(free_entropy, symmetry.order) | _renamed_teacher(free_entropy, symmetry.order)
-    student = _of_columns(free_entropy.points, layout.rank, symmetry.student)
-    student += _of_columns(free_entropy.fields, layout.rank, symmetry.student)
+    student = _of_columns(free_entropy.channel.points, layout.rank, symmetry.student)
+    student += _of_columns(free_entropy.channel.fields, layout.rank, symmetry.student)
     return _reversed(student + _of_columns(teacher_fields, layout.teacher_rank, symmetry.teacher))
 
 
@@ -100,14 +100,14 @@ def _joint_reversal(phi: FreeEntropy) -> list[Symmetry]:
     both = _reversal(phi, tuple(range(layout.rank)), tuple(range(layout.teacher_rank)))
     if min(both.signs) > 0 or not _knows_no_sign(phi, both.teacher):
         return []
-    loss = phi.loss.xreplace(dict(zip(phi.target_symbols, model.target, strict=True)))
+    loss = phi.channel.loss.xreplace(dict(zip(phi.channel.target_symbols, model.target, strict=True)))
     flip = transformed_fields(phi, both)
     return [both] if identically_zero(loss.subs(flip, simultaneous=True) - loss) else []
 
 
 def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
-    flip = _reversed(_of_columns(phi.points, phi.layout.rank, columns))
-    return identically_zero(phi.loss.subs(flip, simultaneous=True) - phi.loss)
+    flip = _reversed(_of_columns(phi.channel.points, phi.layout.rank, columns))
+    return identically_zero(phi.channel.loss.subs(flip, simultaneous=True) - phi.channel.loss)
 
 
 def _outputs_are_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
@@ -161,7 +161,7 @@ def _neighbours(phi: FreeEntropy) -> Iterable[tuple[int, int]]:
 def _is_renaming(phi: FreeEntropy, order: tuple[int, ...]) -> bool:
     """Return whether giving token i the name order[i], in the positional matrix too, changes nothing."""
     length, groups = len(order), phi.layout.groups
-    if length == 1 or tuple(groups[i] for i in order) != groups or len(phi.target_symbols) != length**2:
+    if length == 1 or tuple(groups[i] for i in order) != groups or len(phi.channel.target_symbols) != length**2:
         return False
     entries = {i * length + k: order[i] * length + order[k] for i in range(length) for k in range(length)}
 
@@ -172,12 +172,12 @@ def _is_renaming(phi: FreeEntropy, order: tuple[int, ...]) -> bool:
     target = phi.target.subs(_renamed_teacher(phi, order) | matrix, simultaneous=True)
     if not all(identically_zero(target[i] - phi.target[j]) for i, j in entries.items()):
         return False
-    student = _renamed_student(phi, order) | renamed(phi.target_symbols) | matrix
-    return identically_zero(phi.loss.subs(student, simultaneous=True) - phi.loss)
+    student = _renamed_student(phi, order) | renamed(phi.channel.target_symbols) | matrix
+    return identically_zero(phi.channel.loss.subs(student, simultaneous=True) - phi.channel.loss)
 
 
 def _renamed_student(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
-    return _permuted(phi.points, phi.layout.rank, order) | _permuted(phi.fields, phi.layout.rank, order)
+    return _permuted(phi.channel.points, phi.layout.rank, order) | _permuted(phi.channel.fields, phi.layout.rank, order)
 
 
 def _renamed_teacher(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
@@ -194,9 +194,12 @@ def _rotations(phi: FreeEntropy) -> bool:
     if rank == 1:
         return False
     for a, b in itertools.combinations(range(rank), 2):
-        first, second = _of_columns(phi.points, rank, [a]), _of_columns(phi.points, rank, [b])
+        first, second = _of_columns(phi.channel.points, rank, [a]), _of_columns(phi.channel.points, rank, [b])
         change = sp.Add(
-            *(x * sp.diff(phi.loss, y) - y * sp.diff(phi.loss, x) for x, y in zip(first, second, strict=True))
+            *(
+                x * sp.diff(phi.channel.loss, y) - y * sp.diff(phi.channel.loss, x)
+                for x, y in zip(first, second, strict=True)
+            )
         )
         if not identically_zero(change):
             return False

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
-from saddle.averages.channel_averages import N_COUNTS, ChannelAverages, Columns, ParameterSlopes
+from saddle.averages.channel_averages import N_COUNTS, ChannelAverages, ChannelParameterDerivatives, Columns
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector, teacher_variances
@@ -167,8 +167,8 @@ class Channel:
         # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
         sums = np.einsum("k,kj->j", outer.weights, rows[:, : at.count])
         embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, : at.jacobian])
-        jacobian = sums[at.jacobian : at.test_error_slopes].reshape(at.size, at.size)
-        slopes = sums[at.test_error_slopes :]
+        jacobian = sums[at.jacobian : at.test_error_derivatives].reshape(at.size, at.size)
+        slopes = sums[at.test_error_derivatives :]
         for signs in self.space.fixing(state):
             odd = np.flatnonzero(signs < 0)
             sums[odd] = 0.0
@@ -202,7 +202,7 @@ class Channel:
             outer=outer,
         )
 
-    def parameter_slopes(self, state: np.ndarray) -> ParameterSlopes:
+    def parameter_derivatives(self, state: np.ndarray) -> ChannelParameterDerivatives:
         """Differentiate the averages at a state (n,) in every parameter of the model."""
         state = np.ascontiguousarray(state, dtype=float)
         # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
@@ -214,7 +214,7 @@ class Channel:
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)
         for signs in self.reversals_fixing(state):
             sums[:size][signs < 0] = 0.0
-        return ParameterSlopes(sums[:size], sums[size], sums[size + 1])
+        return ChannelParameterDerivatives(sums[:size], sums[size], sums[size + 1])
 
     def reversals_fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the reversals of student and teacher, without renamings of tokens, that leave a state as it is."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from saddle.averages.rules.outer import OuterNodes
 
-__all__ = ["ChannelAverages", "Columns", "ParameterSlopes"]
+__all__ = ["ChannelAverages", "ChannelParameterDerivatives", "Columns"]
 
 N_COUNTS = 3
 
@@ -54,14 +54,14 @@ class Columns:
         return self.odd_blocks + self.odd
 
     @property
-    def test_error_slopes(self) -> int:
+    def test_error_derivatives(self) -> int:
         """First one of the test error's derivatives."""
         return self.jacobian + self.size**2
 
     @property
     def count(self) -> int:
         """Number of columns."""
-        return self.test_error_slopes + self.size
+        return self.test_error_derivatives + self.size
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class ChannelAverages:
 
 
 @dataclass(frozen=True)
-class ParameterSlopes:
+class ChannelParameterDerivatives:
     """Derivatives of averages in the model's parameters, in the order of ``parameter_vector``.
 
     Attributes

@@ -82,7 +82,7 @@ class BranchCurve:
         Directions of increasing alpha, in order parameters and alpha, (m, n + 1); nan at a bifurcation.
     free_entropy, average_envelope
         Phi, and E[M] = -dPhi/dalpha, (m,).
-    test_error, test_error_slope
+    test_error, test_error_derivative
         Test error per token and its derivative in alpha, (m,); the latter nan at a bifurcation.
     ends
         How it ends at its lowest and its highest alpha.
@@ -96,7 +96,7 @@ class BranchCurve:
     free_entropy: np.ndarray
     average_envelope: np.ndarray
     test_error: np.ndarray
-    test_error_slope: np.ndarray
+    test_error_derivative: np.ndarray
     ends: tuple[CurveEnd, CurveEnd]
     vanishing: tuple[tuple[int, ...], tuple[int, ...]] = field(default=((), ()))
 
@@ -145,7 +145,7 @@ class BranchCurve:
         vanishing
             Indices of the order parameters that go to zero as a square root there.
         """
-        unknown = {"tangents": np.full(self.tangents.shape[1], np.nan), "test_error_slope": np.nan}
+        unknown = {"tangents": np.full(self.tangents.shape[1], np.nan), "test_error_derivative": np.nan}
         columns = {f.name: getattr(self, f.name)[kept] for f in fields(self) if f.name not in ("ends", "vanishing")}
         for name, value in ({**unknown, **node} if node else {}).items():
             row = np.asarray(value, dtype=float)[None]
@@ -167,7 +167,7 @@ class BranchCurve:
         """Interpolate the test error at values of alpha (k,); nan where the branch was not followed."""
         alpha = np.asarray(alpha, dtype=float)
         secant = np.interp(alpha, self.alpha, self.test_error)
-        smooth = self._cubic(alpha, self.test_error, self.test_error_slope)
+        smooth = self._cubic(alpha, self.test_error, self.test_error_derivative)
         # Beside a bifurcation the slope is not finite, or one-sided.
         outside = np.array([not self.reaches(float(a)) for a in alpha])
         return np.where(outside, np.nan, np.where(np.isfinite(smooth), smooth, secant))

@@ -12,7 +12,7 @@ from saddle.branches.null.solution import NULL_FAMILY, null_evaluation
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.newton import NewtonResult, newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.evaluation import SectorLinearization, StateEvaluation
+from saddle.state_evolution.evaluation import SectorEvaluation, StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["solve_on_curve"]
@@ -29,13 +29,13 @@ FADING = 0.5
 FINER = (2.0, 5.0)
 
 
-def _as_good_as_its_rule(result: NewtonResult[SectorLinearization], sector: Sector, part: float) -> bool:
+def _as_good_as_its_rule(result: NewtonResult[SectorEvaluation], sector: Sector, part: float) -> bool:
     """Whether a stalled solve has come as near as the averages' steps allow: far below what the rule itself errs by."""
     stalled = result.outcome is Outcome.MAX_STEPS or (part == FADING and result.outcome is Outcome.LEFT_DOMAIN)
-    if not stalled or result.linearization is None:
+    if not stalled or result.last is None:
         return False
-    here, free = result.linearization.evaluation, list(sector.free)
-    errs = here.averages.outer.error(here.residual_differences)[free] / here.full_scales[free]
+    here, free = result.last.evaluation, list(sector.free)
+    errs = here.averages.outer.error(here.residual_differences)[free] / here.full_units[free]
     return bool(result.residual_norm <= part * np.max(errs))
 
 
@@ -65,18 +65,18 @@ def solve_on_curve(
     if sector.family == NULL_FAMILY:
         near = curve.state(alpha)[0][list(sector.free)]
         closed = null_evaluation(evolution, alpha, near)
-        return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_scales))))
+        return None if closed is None else (closed, float(np.max(np.abs(closed.full_residual / closed.full_units))))
     start, length = curve.state(alpha)
     fading = curve.fades(alpha)
     part = STALLED if fading is None else FADING
     stalled = None
     for equations in _on_rules(evolution):
         result = _solved_from(equations, sector, start, alpha)
-        if result.linearization is None:
+        if result.last is None:
             continue
-        here = result.linearization.evaluation
+        here = result.last.evaluation
         # Weights that vanish are compared with what they grow to: in their own units all distances are large.
-        units = here.full_scales if fading is None else np.maximum(here.full_scales, equations.units(fading))
+        units = here.full_units if fading is None else np.maximum(here.full_units, equations.units(fading))
         away = float(np.max(np.abs(here.state - start) / units))
         if away > DRIFT * min(length, 1.0) + LEAST_DRIFT or vanished(here, sector):
             continue
@@ -97,10 +97,10 @@ def _on_rules(evolution: StateEvolution) -> Iterator[StateEvolution]:
 
 def _solved_from(
     evolution: StateEvolution, sector: Sector, start: np.ndarray, alpha: float
-) -> NewtonResult[SectorLinearization]:
+) -> NewtonResult[SectorEvaluation]:
     free = list(sector.free)
 
-    def problem(values: np.ndarray) -> SectorLinearization:
-        return SectorLinearization(evolution.evaluate(evolution.embed(values, sector), alpha), sector.free)
+    def problem(values: np.ndarray) -> SectorEvaluation:
+        return SectorEvaluation(evolution.evaluate(evolution.embed(values, sector), alpha), sector.free)
 
     return newton(problem, start[free], tolerance=TOLERANCE, max_evaluations=20)

@@ -14,7 +14,7 @@ from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Evaluation, Symmetry
-from saddle.state_evolution.evaluation import ResidualParameterSlopes, StateEvaluation
+from saddle.state_evolution.evaluation import StateEvaluation, StateParameterDerivatives
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["LINE_PARAMETERS", "AttentionProblem", "LineDerivatives", "state_evaluation"]
@@ -52,10 +52,10 @@ class LineDerivatives:
     over: tuple[str, ...]
 
     @cached_property
-    def _slopes(self) -> ResidualParameterSlopes | None:
+    def _slopes(self) -> StateParameterDerivatives | None:
         if len(self.over) == 1:
             return None
-        return self.evolution.parameter_slopes(self.here.state, self.here.alpha, self.here.averages)
+        return self.evolution.parameter_derivatives(self.here.state, self.here.alpha, self.here.averages)
 
     @cached_property
     def _columns(self) -> list[int]:
@@ -171,7 +171,7 @@ class AttentionProblem:
             residual=here.full_residual,
             jacobian=here.full_jacobian,
             derivatives=LineDerivatives(here, evolution, self.over),
-            scales=here.full_scales,
+            scales=here.full_units,
             potential=here.free_entropy,
             detail=here,
         )

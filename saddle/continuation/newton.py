@@ -11,14 +11,14 @@ import numpy as np
 from replica.common.errors import AttentionPhaseError
 from saddle.continuation.outcomes import Outcome
 
-__all__ = ["Linearization", "NewtonResult", "OutsideDomain", "newton"]
+__all__ = ["NewtonResult", "OutsideDomain", "SquareEvaluation", "newton"]
 
 
 class OutsideDomain(AttentionPhaseError):
     """Raised by a problem where its residual is not defined."""
 
 
-class Linearization(Protocol):
+class SquareEvaluation(Protocol):
     """What a problem returns at a point: residual (n,), Jacobian (n, n) and the scale of each residual (n,)."""
 
     @property
@@ -37,7 +37,7 @@ class Linearization(Protocol):
         ...
 
 
-L = TypeVar("L", bound=Linearization)
+L = TypeVar("L", bound=SquareEvaluation)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class NewtonResult(Generic[L]):
         Largest residual in units of its scale; nan if none could be evaluated.
     evaluations
         Number of residuals evaluated.
-    linearization
+    last
         The problem at ``x``, or None if it could not be evaluated.
     """
 
@@ -62,7 +62,7 @@ class NewtonResult(Generic[L]):
     outcome: Outcome
     residual_norm: float
     evaluations: int
-    linearization: L | None
+    last: L | None
 
     @property
     def converged(self) -> bool:
@@ -70,8 +70,8 @@ class NewtonResult(Generic[L]):
         return self.outcome is Outcome.CONVERGED
 
 
-def _norm(linearization: Linearization) -> float:
-    return float(np.max(np.abs(linearization.residual / linearization.scales)))
+def _norm(here: SquareEvaluation) -> float:
+    return float(np.max(np.abs(here.residual / here.scales)))
 
 
 def newton(
@@ -86,7 +86,7 @@ def newton(
     Parameters
     ----------
     problem
-        Maps x (n,) to its linearization; raises :class:`OutsideDomain` where it is undefined.
+        Maps x (n,) to its evaluation; raises :class:`OutsideDomain` where it is undefined.
     start
         First point, (n,).
     tolerance

@@ -18,10 +18,11 @@ from saddle.branches.pieces.pieces import Piece
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.transitions.found import Found, by_alpha
 from saddle.transitions.sharpening import FLOOR
 from saddle.transitions.transition import Transition, TransitionPoint
 
-__all__ = ["NullBranches", "find_null", "onsets", "starts_beside", "with_null"]
+__all__ = ["NullBranches", "find_null", "find_onsets", "starts_beside", "with_null"]
 
 # Nodes of the curve: Phi is linear in alpha and the test error constant, so that only V needs any.
 NODES = 12
@@ -131,7 +132,7 @@ def _null_piece(evolution: StateEvolution, interval: NullInterval, number: int) 
         free_entropy=np.array([here.free_entropy for here in solved]),
         average_envelope=np.array([here.averages.envelope for here in solved]),
         test_error=np.array([here.test_error for here in solved]),
-        test_error_slope=np.zeros(len(solved)),
+        test_error_derivative=np.zeros(len(solved)),
         ends=(CurveEnd(kinds[0], interval.low), CurveEnd(kinds[1], interval.high)),
     )
     name = NULL_FAMILY if number == 1 else f"{NULL_FAMILY} ({number})"
@@ -186,8 +187,8 @@ def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> Br
     return curve.ending(end, CurveEnd("onset", alpha, NULL_FAMILY), kept, node, piece.sector.broken)
 
 
-def onsets(null: NullBranches, branches: Sequence[OnCurve]) -> list[Transition]:
-    """Return where branches leave Q = 0, as transitions."""
+def find_onsets(null: NullBranches, branches: Sequence[OnCurve]) -> Found:
+    """Find where branches leave Q = 0."""
     found = []
     for departure in null.departures:
         leaving = [
@@ -210,4 +211,4 @@ def onsets(null: NullBranches, branches: Sequence[OnCurve]) -> list[Transition]:
                 departure.alpha, max(departure.error, FLOOR), "onset", (own, partner), departure.unknown, points=points
             )
         )
-    return found
+    return by_alpha(found)

@@ -21,14 +21,15 @@ from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.search_interval import search_interval
 from saddle.diagram.audit import Audit, audit_places, audited
 from saddle.diagram.contents import LINEAR, DiagramContents, known_phases
-from saddle.diagram.null_piece import NullBranches, find_null, onsets, starts_beside, with_null
+from saddle.diagram.null_piece import NullBranches, find_null, find_onsets, starts_beside, with_null
 from saddle.diagram.provenance import provenance_of
 from saddle.diagram.rule_choice import rule_for_range
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.baseline_crossing import find_crossing
 from saddle.transitions.bifurcations import find_bifurcations
-from saddle.transitions.first_order import alpha_c_of, find_first_order, told_from_births
+from saddle.transitions.first_order import find_alpha_c, find_first_order, told_from_births
+from saddle.transitions.found import by_alpha
 from saddle.transitions.transition import Transition
 
 __all__ = ["solve_contents"]
@@ -174,28 +175,27 @@ def _locate(
     report: Callable[[str], object],
 ) -> _Located:
     """Locate all transitions on the curves, wherever they are, and keep those in the range asked for."""
-    reasons = {}
     listed = list(branches.values())
     report("pitchforks and folds")
     with stage("sharpen pitchforks and folds"):
-        found = [*find_bifurcations(evolution, pieces), *onsets(null, listed)]
-    bifurcations = sorted(found, key=lambda transition: transition.alpha)
+        bifurcations = by_alpha(
+            (*find_bifurcations(evolution, pieces).transitions, *find_onsets(null, listed).transitions)
+        )
     report("first-order transitions")
     with stage("locate first-order transitions"):
         first_order = told_from_births(find_first_order(listed, *searched), bifurcations)
-    alpha_c, reasons["alpha_c"] = alpha_c_of(first_order, listed, *asked)
+    alpha_c = find_alpha_c(first_order, listed, *asked)
     jumps = first_order.of_the_minimum
-    everywhere = (*jumps, *bifurcations)
+    everywhere = (*jumps.transitions, *bifurcations.transitions)
     report("alpha_l")
     phases = known_phases(listed, everywhere, searched, audit)
     with stage("locate the baseline's crossing"):
-        alpha_l = find_crossing(listed, LINEAR, phases, jumps, asked)
-    reasons["alpha_l"] = alpha_l.reason
+        alpha_l = find_crossing(listed, LINEAR, phases, jumps.transitions, asked)
     return _Located(
-        alpha_c,
+        alpha_c.first,
         alpha_l.transition,
-        tuple(t for t in bifurcations if asked[0] <= t.alpha <= asked[1]),
-        tuple(t for t in jumps if asked[0] <= t.alpha <= asked[1]),
-        tuple(everywhere),
-        {name: reason for name, reason in reasons.items() if reason},
+        bifurcations.within(*asked),
+        jumps.within(*asked),
+        everywhere,
+        {name: one.reason for name, one in (("alpha_c", alpha_c), ("alpha_l", alpha_l)) if one.reason},
     )

@@ -55,21 +55,23 @@ class LaneLayout:
 
     @classmethod
     def of(
-        cls, free_entropy: FreeEntropy, common: Sequence[str], target_slopes: Sequence[str], outputs: int
+        cls, free_entropy: FreeEntropy, common: Sequence[str], target_derivatives: Sequence[str], outputs: int
     ) -> LaneLayout:
         """Return the layout for a free entropy."""
         points, fields, teacher, targets = (
             tuple(map(str, x))
             for x in (
-                free_entropy.points,
-                free_entropy.fields,
+                free_entropy.channel.points,
+                free_entropy.channel.fields,
                 free_entropy.teacher_fields,
-                free_entropy.target_symbols,
+                free_entropy.channel.target_symbols,
             )
         )
         state = tuple(str(x.symbol) for x in free_entropy.order_parameters)
-        diagonals = tuple(str(matrix[a, a]) for matrix in free_entropy.susceptibilities for a in range(matrix.rows))
-        constants = (*common, *teacher, *targets, *target_slopes)
+        diagonals = tuple(
+            str(matrix[a, a]) for matrix in free_entropy.channel.susceptibilities for a in range(matrix.rows)
+        )
+        constants = (*common, *teacher, *targets, *target_derivatives)
         return cls(points, fields, targets, constants, outputs, state, diagonals)
 
     @property

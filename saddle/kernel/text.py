@@ -51,7 +51,7 @@ NUMERICS = ("minima.py", "scan.py", "jumps.py", "average.py")
 """The files of hand-written numerics, in order."""
 
 # Called from Python, so they are entry points with a disk cache of their own.
-WEIGHT_FUNCTIONS = (
+PRIOR_FUNCTIONS = (
     "weight_precision",
     "overlaps",
     "overlap_derivatives",
@@ -86,7 +86,7 @@ def _fill_constants(layout: LaneLayout, n_teacher: int) -> str:
 def kernel_source(system: SaddleSystem) -> str:
     """Return the whole text of a kernel module."""
     text = generate_source(system).text
-    for name in WEIGHT_FUNCTIONS:
+    for name in PRIOR_FUNCTIONS:
         text = text.replace(f"@generated\ndef {name}(", f"@entry_point\ndef {name}(")
     printed = {x.name: print_function(x) for x in channel_functions(system) if x.many_nodes}
     slopes = [x for x in printed["node_parameter_averages"].arguments if x.startswith("dT_")]

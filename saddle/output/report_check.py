@@ -122,10 +122,10 @@ def _printed_averages(
 ) -> list[Any]:
     """Average printed integrands over the nodes, at proximal points polished with the printed objective."""
     phi = system.free_entropy
-    z, w, h = phi.points, phi.fields, phi.teacher_fields
+    z, w, h = phi.channel.points, phi.channel.fields, phi.teacher_fields
     targets = _function((*h, *known), phi.target.flat())
-    at_point = (*z, *w, *h, *phi.target_symbols, *known)
-    gradient = [sp.diff(phi.objective, x) for x in z]
+    at_point = (*z, *w, *h, *phi.channel.target_symbols, *known)
+    gradient = [sp.diff(phi.channel.objective, x) for x in z]
     # Gradient and Hessian together share their exponentials.
     newton = _function(at_point, [*gradient, *(sp.diff(slope, x) for slope in gradient for x in z)])
     values = _function(at_point, integrands)
@@ -177,7 +177,7 @@ def check_equations(system: SaddleSystem, point: SolvedPoint) -> tuple[CheckedEq
         for equation in (*conjugate_equations.values(), system.test_error):
             (average,) = equation.atoms(GaussianAverage)
             averages.append((equation, average))
-        integrands = [*(average.integrand for _, average in averages), phi.objective, phi.loss]
+        integrands = [*(average.integrand for _, average in averages), phi.channel.objective, phi.channel.loss]
         exact = _printed_averages(system, integrands, nodes, known)
         placeholder = sp.Dummy("average")
         outside = [

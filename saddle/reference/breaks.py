@@ -30,7 +30,7 @@ def breaks_of(free_entropy: FreeEntropy, given: Mapping[sp.Symbol, float]) -> tu
     and ``Min``, and in conditions of ``Piecewise`` are seen; other ones make averages converge slowly, and no worse.
     """
     law = free_entropy.law
-    teacher = [x for x in law.variables if x not in free_entropy.fields]
+    teacher = [x for x in law.variables if x not in free_entropy.channel.fields]
     places = [law.variables.index(x) for x in teacher]
     numbers = {symbol: sp.Float(value) for symbol, value in given.items()}
     covariance = np.array(law.covariance.extract(places, places).xreplace(numbers).tolist(), dtype=float)

@@ -93,7 +93,7 @@ class ChannelSums:
     @cached_property
     def _forms(self) -> list[sp.Expr]:
         """Coefficients of the linear forms with breaks, (k n) in a row."""
-        variables, teacher = self.law.variables, set(self.law.variables) - set(self.free_entropy.fields)
+        variables, teacher = self.law.variables, set(self.law.variables) - set(self.free_entropy.channel.fields)
         by_name = {x.name: x for x in (*variables, *self.scalars)}
         coefficients: list[sp.Expr] = []
         for given in self.rule.break_along:
@@ -120,16 +120,16 @@ class ChannelSums:
     def _channel_functions(self) -> tuple[Callable[..., np.ndarray], ...]:
         """Value, gradient and Hessian of the objective in z, and the integrands."""
         phi = self.free_entropy
-        known = (*self.scalars, *phi.target_symbols, *self.law.variables, *phi.points)
-        gradient = [sp.diff(self.objective, z) for z in phi.points]
-        hessian = [sp.diff(slope, z) for slope in gradient for z in phi.points]
+        known = (*self.scalars, *phi.channel.target_symbols, *self.law.variables, *phi.channel.points)
+        gradient = [sp.diff(self.objective, z) for z in phi.channel.points]
+        hessian = [sp.diff(slope, z) for slope in gradient for z in phi.channel.points]
         parts = ((self.objective,), gradient, hessian, self.integrands)
         return tuple(array_function(known, part, "the channel") for part in parts)
 
     @cached_property
     def normals(self) -> tuple[NormalRule, ...]:
         """The rules along the standard normals that the fields are made of, in their order."""
-        students, breaks = len(self.free_entropy.fields), len(self.rule.break_along)
+        students, breaks = len(self.free_entropy.channel.fields), len(self.rule.break_along)
         rest = len(self.law.variables) - students - breaks
         rule = self.rule
         return (*repeated(rule.broken, breaks), *repeated(rule.student, students), *repeated(rule.teacher, rest))
@@ -140,7 +140,7 @@ class ChannelSums:
 
     def _objective(self, known: list[Any]) -> Objective:
         value, gradient, hessian, _ = self._channel_functions
-        size = len(self.free_entropy.points)
+        size = len(self.free_entropy.channel.points)
         return Objective(
             value=lambda z: value(*known, *z.T)[0],
             gradient=lambda z: gradient(*known, *z.T).T,
@@ -162,7 +162,7 @@ class ChannelSums:
         mean, covariance, forms = numbers[:n], numbers[n : n + n * n].reshape(n, n), numbers[n + n * n :]
         if np.any(forms.reshape(-1, n) @ mean):
             raise InvalidArgument(f"forms with breaks must have mean zero: {self.rule.break_along!r}")
-        students = [self.law.variables.index(w) for w in phi.fields]
+        students = [self.law.variables.index(w) for w in phi.channel.fields]
         others = [k for k in range(n) if k not in students]
         loadings = field_loadings(covariance, forms.reshape(-1, n), students + others)
         nodes, weights = self._standard_rule if normals is None else tensor_rule(normals)

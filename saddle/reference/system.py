@@ -77,7 +77,9 @@ class ReferenceSystem:
     def _expressions(self) -> tuple[list[Any], dict[Any, sp.Dummy]]:
         """Conjugates, overlaps, Phi, training loss and test error, a symbol in the place of every average."""
         system, phi = self.system, self.system.free_entropy
-        at_minimum = phi.trace_term + phi.prior_term - symbols.ALPHA.symbol * GaussianAverage(phi.objective, phi.law)
+        at_minimum = (
+            phi.trace_term + phi.prior_term - symbols.ALPHA.symbol * GaussianAverage(phi.channel.objective, phi.law)
+        )
         listed = [
             *(system.conjugate_equations[s] for s in self._conjugate),
             *(system.overlap_equations[s] for s in self._order),
@@ -97,7 +99,7 @@ class ReferenceSystem:
         _, averages = self._expressions
         integrands = tuple(average.integrand for average in averages)
         phi = self.system.free_entropy
-        objective = self.system.written_out(phi.objective)
+        objective = self.system.written_out(phi.channel.objective)
         return ChannelSums(phi, objective, (*self._order, *self._given), integrands, self.rule)
 
     @cached_property
@@ -116,8 +118,8 @@ class ReferenceSystem:
     def _precisions(self) -> tuple[WeightSide, WeightSide]:
         """Susceptibilities V of every group, and the weights' precision B; B depends on the atom."""
         phi = self.system.free_entropy
-        susceptibilities: list[Any] = [x for matrix in phi.susceptibilities for x in matrix.flat()]
-        precision, law = phi.weights.inverse.of, phi.weights.token_law
+        susceptibilities: list[Any] = [x for matrix in phi.channel.susceptibilities for x in matrix.flat()]
+        precision, law = phi.prior.inverse.of, phi.prior.token_law
         return (
             WeightSide(self._order, tuple(susceptibilities)),
             WeightSide((*self._conjugate, *self._given), tuple(precision.flat()), law.atom_symbols),

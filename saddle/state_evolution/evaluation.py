@@ -9,11 +9,11 @@ import numpy as np
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
 
-__all__ = ["ResidualParameterSlopes", "SectorLinearization", "StateEvaluation"]
+__all__ = ["SectorEvaluation", "StateEvaluation", "StateParameterDerivatives"]
 
 
 @dataclass(frozen=True)
-class ResidualParameterSlopes:
+class StateParameterDerivatives:
     """Derivatives at fixed order parameters and alpha in the model's parameters, in ``parameter_vector``'s order.
 
     Attributes
@@ -48,9 +48,9 @@ class StateEvaluation:
         F (n,) and dF/du (n, n) in the full space.
     alpha_derivative
         dF/dalpha, (n,).
-    overlap_slopes
+    overlap_derivatives
         Derivatives of the order parameters G in the conjugates, (n, n).
-    full_scales
+    full_units
         Natural unit of each unknown: (q, sqrt(q), V, sqrt(q rho)).
     free_entropy, train_loss, test_error
         Phi; the training loss per dimension by its independent route; the test error per token.
@@ -66,8 +66,8 @@ class StateEvaluation:
     full_residual: np.ndarray
     full_jacobian: np.ndarray
     alpha_derivative: np.ndarray
-    overlap_slopes: np.ndarray
-    full_scales: np.ndarray
+    overlap_derivatives: np.ndarray
+    full_units: np.ndarray
     free_entropy: float
     train_loss: float
     test_error: float
@@ -82,7 +82,7 @@ class StateEvaluation:
     @property
     def residual_differences(self) -> np.ndarray:
         """What embedded rules give for F minus what the rule gives, to first order, (k, n)."""
-        return -self.alpha * self.averages.differences[:, : len(self.state)] @ self.overlap_slopes.T
+        return -self.alpha * self.averages.differences[:, : len(self.state)] @ self.overlap_derivatives.T
 
     def solution_shifts(self, free: tuple[int, ...]) -> np.ndarray:
         """Return by how much embedded rules move a solution in a sector's unknowns, (k, n), to first order."""
@@ -113,7 +113,7 @@ class StateEvaluation:
         step[unknowns] = -np.linalg.solve(jacobian, self.full_residual[unknowns])
         return self.state + step, float(self.test_error + self.averages.test_error_derivatives @ step)
 
-    def test_error_slope(self, free: tuple[int, ...]) -> float:
+    def test_error_derivative(self, free: tuple[int, ...]) -> float:
         """Return the test error's derivative in alpha along a branch of a sector."""
         unknowns = list(free)
         jacobian = self.full_jacobian[np.ix_(unknowns, unknowns)]
@@ -132,7 +132,7 @@ class StateEvaluation:
 
 
 @dataclass(frozen=True)
-class SectorLinearization:
+class SectorEvaluation:
     """A state evaluation seen in a sector's unknowns, as Newton's method wants it."""
 
     evaluation: StateEvaluation
@@ -151,4 +151,4 @@ class SectorLinearization:
     @property
     def scales(self) -> np.ndarray:
         """Units of the free unknowns."""
-        return self.evaluation.full_scales[list(self.free)]
+        return self.evaluation.full_units[list(self.free)]

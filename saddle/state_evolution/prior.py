@@ -18,12 +18,12 @@ from replica.model.spectrum import Spectrum
 from saddle.averages.parameters import parameter_vector
 
 __all__ = [
-    "Weights",
+    "Prior",
 ]
 
 
 @dataclass(frozen=True)
-class Weights:
+class Prior:
     """Evaluates the functions of a kernel that need no integral over the fields, for one model.
 
     Conjugates are vectors (n,) in the order of the order parameters.
@@ -64,12 +64,12 @@ class Weights:
         """Return the order parameters G, (n,)."""
         return self._average(self.module.overlaps, conjugates)
 
-    def overlap_slopes(self, conjugates: np.ndarray) -> np.ndarray:
+    def overlap_derivatives(self, conjugates: np.ndarray) -> np.ndarray:
         """Return the derivatives of G in the conjugates, (n, n)."""
         n = len(conjugates)
         return self._average(self.module.overlap_derivatives, conjugates).reshape(n, n)
 
-    def overlap_parameter_slopes(self, conjugates: np.ndarray) -> np.ndarray:
+    def overlap_parameter_derivatives(self, conjugates: np.ndarray) -> np.ndarray:
         """Return the derivatives of G in the model's parameters, those of the spectrum's atoms fixed, (n, k)."""
         return self._average(self.module.overlap_parameter_derivatives, conjugates).reshape(len(conjugates), -1)
 
@@ -99,7 +99,7 @@ class Weights:
             given = (*given, self._average(self.module.prior_terms, conjugates)[0])
         return float(self.module.free_entropy(*given, envelope, alpha, self.parameters))
 
-    def free_entropy_parameter_slopes(self, state: np.ndarray, conjugates: np.ndarray) -> np.ndarray:
+    def free_entropy_parameter_derivatives(self, state: np.ndarray, conjugates: np.ndarray) -> np.ndarray:
         """Return the derivatives in the model's parameters of Phi without its channel term, (k,)."""
         if self.model.spectrum is None:
             return np.array(self.module.free_entropy_parameter_derivatives(*state, *conjugates, self.parameters))

@@ -27,8 +27,8 @@ from saddle.averages.rules.rule_arguments import checked_state, checked_threads,
 from saddle.averages.state_space import StateSpace
 from saddle.continuation.newton import OutsideDomain
 from saddle.kernel.kernel import load_kernel
-from saddle.state_evolution.evaluation import ResidualParameterSlopes, StateEvaluation
-from saddle.state_evolution.prior import Weights
+from saddle.state_evolution.evaluation import StateEvaluation, StateParameterDerivatives
+from saddle.state_evolution.prior import Prior
 
 __all__ = ["StateEvolution"]
 
@@ -81,9 +81,9 @@ class StateEvolution:
         return self.space.sectors
 
     @cached_property
-    def weights(self) -> Weights:
+    def prior(self) -> Prior:
         """The equations' other half: order parameters from the conjugates."""
-        return Weights(self.channel.kernel.module, self.model)
+        return Prior(self.channel.kernel.module, self.model)
 
     def with_rule(self, rule: OuterRule) -> StateEvolution:
         """Return the same equations on another rule."""
@@ -136,49 +136,49 @@ class StateEvolution:
         self.check_domain(state)
         if averages is None:
             averages = self.channel.averages(state)
-        weights, conjugates = self.weights, alpha * averages.conjugates
-        if not weights.exist(conjugates):
+        prior, conjugates = self.prior, alpha * averages.conjugates
+        if not prior.exist(conjugates):
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
-        channel_slopes = averages.derivatives.copy()
+        channel_derivatives = averages.derivatives.copy()
         for index, block in zip(self.space.odd, averages.odd_blocks, strict=True):
             # NOTE: where an odd order parameter vanishes it is not solved for, so the Jacobian need not be
             # consistent with the rule's own residual there, and the more accurate route decides stability.
             if state[index] == 0.0 and averages.conjugates[index] == 0.0:
-                channel_slopes[index, index] = block
-        slopes = weights.overlap_slopes(conjugates)
+                channel_derivatives[index, index] = block
+        slopes = prior.overlap_derivatives(conjugates)
         scales = self.units(state)
-        jacobian = np.eye(len(state)) - alpha * slopes @ channel_slopes
+        jacobian = np.eye(len(state)) - alpha * slopes @ channel_derivatives
         return StateEvaluation(
             state=state,
             alpha=alpha,
             conjugates=conjugates,
-            full_residual=state - weights.overlaps(conjugates),
+            full_residual=state - prior.overlaps(conjugates),
             full_jacobian=self.space.across_orbits(state, jacobian, scales),
             alpha_derivative=-slopes @ averages.conjugates,
-            overlap_slopes=slopes,
-            full_scales=scales,
-            free_entropy=weights.free_entropy(state, conjugates, averages.envelope, alpha),
-            train_loss=weights.training_loss(conjugates, averages.loss, alpha),
+            overlap_derivatives=slopes,
+            full_units=scales,
+            free_entropy=prior.free_entropy(state, conjugates, averages.envelope, alpha),
+            train_loss=prior.training_loss(conjugates, averages.loss, alpha),
             test_error=averages.test_error,
             averages=averages,
             space=self.space,
         )
 
     @numpy_defaults
-    def parameter_slopes(
+    def parameter_derivatives(
         self, state: np.ndarray, alpha: float, averages: ChannelAverages | None = None
-    ) -> ResidualParameterSlopes:
+    ) -> StateParameterDerivatives:
         """Differentiate F, Phi and the test error at a state (n,) in every parameter of the model.
 
         Includes the moving jumps and the response of the proximal point. Arguments and errors as for
         :meth:`evaluate`.
         """
         here = self.evaluate(state, alpha, averages)
-        channel = self.channel.parameter_slopes(here.state)
-        explicit = self.weights.overlap_parameter_slopes(here.conjugates)
-        outside = self.weights.free_entropy_parameter_slopes(here.state, here.conjugates)
-        return ResidualParameterSlopes(
-            residual=-(alpha * here.overlap_slopes @ channel.conjugates + explicit),
+        channel = self.channel.parameter_derivatives(here.state)
+        explicit = self.prior.overlap_parameter_derivatives(here.conjugates)
+        outside = self.prior.free_entropy_parameter_derivatives(here.state, here.conjugates)
+        return StateParameterDerivatives(
+            residual=-(alpha * here.overlap_derivatives @ channel.conjugates + explicit),
             free_entropy=outside - alpha * channel.envelope,
             test_error=channel.test_error,
         )
@@ -212,12 +212,12 @@ class StateEvolution:
         self, state: np.ndarray, alpha: float, averages: ChannelAverages | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return gamma_g B^{-1} on every atom, (atoms, groups, r, r), and the weights of the atoms."""
-        if len(self.weights.atoms) == 1:
+        if len(self.prior.atoms) == 1:
             return self.space.matrices(state, "susceptibility")[None], np.ones(1)
         conjugates = alpha * (averages or self.channel.averages(state)).conjugates
-        if not self.weights.exist(conjugates):
+        if not self.prior.exist(conjugates):
             raise OutsideDomain(f"the weights' precision is not positive at {state}")
-        return self.weights.responses(self.space.matrices(conjugates, "susceptibility"))
+        return self.prior.responses(self.space.matrices(conjugates, "susceptibility"))
 
     def embed(self, free_values: np.ndarray, sector: Sector) -> np.ndarray:
         """Return the full state (n,) of a sector's unknowns, with zeros for what vanishes there."""
@@ -240,6 +240,6 @@ class StateEvolution:
             target = state - evaluation.full_residual
             change = self.embed((target - state)[list(sector.free)], sector)
             state = state + damping * change
-            if np.max(np.abs(change / evaluation.full_scales)) < 1e-4:
+            if np.max(np.abs(change / evaluation.full_units)) < 1e-4:
                 break
         return state

@@ -17,6 +17,7 @@ from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.outcomes import SolverError
 from saddle.transitions.equations import BaselineCrossing
+from saddle.transitions.found import Found
 from saddle.transitions.global_minimum import Phase, sample_places
 from saddle.transitions.sharpening import locate
 from saddle.transitions.transition import Transition, transition_points
@@ -39,18 +40,25 @@ class Crossing:
     ----------
     baseline
         The baseline's name.
-    transition
-        The first such alpha; None if there is none in the range.
-    reason
-        In words, why there is none; "" if there is one.
+    found
+        The first such alpha, or in words why there is none in the range.
     from_start
-        Whether that is because the baseline is beaten from the lower end of the range on.
+        Whether there is none because the baseline is beaten from the lower end of the range on.
     """
 
     baseline: str
-    transition: Transition | None
-    reason: str = ""
+    found: Found
     from_start: bool = False
+
+    @property
+    def transition(self) -> Transition | None:
+        """The first such alpha; None if there is none in the range."""
+        return self.found.first
+
+    @property
+    def reason(self) -> str:
+        """In words, why there is none; "" if there is one."""
+        return self.found.reason
 
     def __str__(self) -> str:
         return str(self.transition) if self.transition is not None else self.reason
@@ -115,15 +123,16 @@ def find_crossing(
     """
     name, errors = errors_of_baseline(baseline)
     if not branches:
-        return Crossing(name, None, "no solution is known")
+        return Crossing(name, Found(reason="no solution is known"))
     found = _first_below(branches, name, errors, phases, jumps)
     if found.transition is None or asked[0] <= found.transition.alpha <= asked[1]:
         return found
     alpha = found.transition.alpha
     if alpha < asked[0]:
         said = f"the global minimum first beats {name} at alpha = {alpha:.5f}, below the range asked for"
-        return Crossing(name, None, said, from_start=True)
-    return Crossing(name, None, f"the global minimum does not beat {name} below alpha = {alpha:.5f}, above the range")
+        return Crossing(name, Found(reason=said), from_start=True)
+    said = f"the global minimum does not beat {name} below alpha = {alpha:.5f}, above the range"
+    return Crossing(name, Found(reason=said))
 
 
 def _first_below(
@@ -159,15 +168,15 @@ def _first_below(
             return _located(branch, errors, name, float(places[below[0] - 1]), float(places[below[0]]))
         if below.size and last is None:
             if unknown:
-                return Crossing(name, None, unknown)
+                return Crossing(name, Found(reason=unknown))
             said = f"the global minimum beats {quoted} from alpha = {phase.low:.4g} on, where the search began"
-            return Crossing(name, None, said, from_start=True)
+            return Crossing(name, Found(reason=said), from_start=True)
         if below.size:
             assert last is not None
             return _at_change(last, branch, phase.low, float(places[0]), name, errors, jumps)
         if places.size:
             last = branch, float(places[-1])
-    return Crossing(name, None, unknown or f"the global minimum never beats {quoted} in this range")
+    return Crossing(name, Found(reason=unknown or f"the global minimum never beats {quoted} in this range"))
 
 
 def _at_change(
@@ -195,14 +204,15 @@ def _at_change(
             bracket=jump.bracket,
             points=(there,),
         )
-        return Crossing(name, at_jump)
+        return Crossing(name, Found((at_jump,)))
     # The minimum passes continuously from one branch to the other: it crosses on one of both, at the change.
     for branch, low, high in ((after, change, max(first, change)), (before, place, change)):
         room = max(high - low, CHANGE * change)
         found = _located(branch, errors, name, low - room, high + room)
         if found.transition is not None:
             return found
-    return Crossing(name, None, f"the global minimum changes near alpha = {change:.5g} in an unresolved way")
+    said = f"the global minimum changes near alpha = {change:.5g} in an unresolved way"
+    return Crossing(name, Found(reason=said))
 
 
 def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, high: float) -> Crossing:
@@ -218,9 +228,8 @@ def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, hig
     inside = located is not None and low - located.error <= located.y[-1] <= high + located.error
     if located is None or not inside or vanished(located.evaluations[0], branch.sector):
         error = 0.5 * (high - low)
-        return Crossing(
-            name, Transition(middle, error, "baseline-crossing", between, resolved=False, bracket=(low, high))
-        )
+        doubtful = Transition(middle, error, "baseline-crossing", between, resolved=False, bracket=(low, high))
+        return Crossing(name, Found((doubtful,)))
     crossing = Transition(
         located.alpha,
         located.error,
@@ -229,7 +238,7 @@ def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, hig
         bracket=(low, high),
         points=transition_points(located),
     )
-    return Crossing(name, crossing)
+    return Crossing(name, Found((crossing,)))
 
 
 def _interpolated(branch: OnCurve, errors: BaselineErrors, low: float, high: float) -> float:

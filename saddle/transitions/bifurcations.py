@@ -13,6 +13,7 @@ from saddle.continuation.outcomes import SolverError
 from saddle.continuation.special_points.special_point import SpecialPoint, SpecialPointKind
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import Fold, Pitchfork, TransitionEquations
+from saddle.transitions.found import Found, by_alpha
 from saddle.transitions.sharpening import locate
 from saddle.transitions.transition import CRITICALITY, Transition, transition_points
 
@@ -22,9 +23,10 @@ __all__ = ["find_bifurcations"]
 BESIDE = 0.1
 
 
-def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> list[Transition]:
-    """Sharpen the pitchforks and folds that were found on the pieces of all branches, by increasing alpha."""
-    found, seen = [], []
+def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> Found:
+    """Sharpen the pitchforks and folds that were found on the pieces of all branches."""
+    found: list[Transition] = []
+    seen: list[SpecialPoint] = []
     for special in (special for piece in pieces for special in piece.special_points):
         if any(special is other for other in seen):
             continue
@@ -33,7 +35,7 @@ def find_bifurcations(evolution: StateEvolution, pieces: Sequence[Piece]) -> lis
         transition = None if piece is None else _bifurcation(evolution, piece, special, pieces)
         if transition is not None and not any(_is_one(transition, other) for other in found):
             found.append(transition)
-    return sorted(found, key=lambda transition: transition.alpha)
+    return by_alpha(found)
 
 
 def _is_one(first: Transition, second: Transition) -> bool:

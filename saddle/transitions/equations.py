@@ -139,7 +139,7 @@ class Pitchfork:
         if self.index not in space.odd:
             return np.zeros(len(averages.differences))
         column = averages.columns.odd_blocks + space.odd.index(self.index)
-        slope = here[0].alpha * here[0].overlap_slopes[self.index, self.index]
+        slope = here[0].alpha * here[0].overlap_derivatives[self.index, self.index]
         return -slope * averages.differences[:, column]
 
 

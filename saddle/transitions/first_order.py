@@ -22,11 +22,12 @@ from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.outcomes import SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.equations import EqualFreeEntropies
+from saddle.transitions.found import Found, by_alpha
 from saddle.transitions.global_minimum import APART, first_to_leave, highest, sample_places
 from saddle.transitions.sharpening import FLOOR, LocatedTransition, locate
 from saddle.transitions.transition import Transition, point_of, transition_points
 
-__all__ = ["FirstOrder", "alpha_c_of", "find_first_order", "rough_crossings", "told_from_births"]
+__all__ = ["FirstOrder", "find_alpha_c", "find_first_order", "rough_crossings", "told_from_births"]
 
 # Distance in natural units below which two solutions count as one, and within which a solution is on its curve.
 ALIKE, ON_CURVE = 1e-3, 0.1
@@ -46,14 +47,14 @@ class FirstOrder:
     Attributes
     ----------
     of_the_minimum
-        Where the global minimum jumps, between the branch below and the branch above, by increasing alpha.
+        Where the global minimum jumps, between the branch below and the branch above.
     between_attractors
-        Where a positional and a semantic branch that attract have equal free entropy, by increasing alpha, whether or
-        not a third branch has a larger one.
+        Where a positional and a semantic branch that attract have equal free entropy, whether or not a third branch
+        has a larger one.
     """
 
-    of_the_minimum: tuple[Transition, ...]
-    between_attractors: tuple[Transition, ...]
+    of_the_minimum: Found
+    between_attractors: Found
 
 
 @dataclass(frozen=True)
@@ -109,31 +110,29 @@ def find_first_order(branches: Sequence[OnCurve], low: float, high: float) -> Fi
                 continue
             jumps += [transition] if lowest else []
             attractors += [transition] if competing else []
-    return FirstOrder(*(tuple(sorted(found, key=lambda t: t.alpha)) for found in (jumps, attractors)))
+    return FirstOrder(by_alpha(jumps), by_alpha(attractors))
 
 
-def told_from_births(found: FirstOrder, bifurcations: Sequence[Transition]) -> FirstOrder:
+def told_from_births(found: FirstOrder, bifurcations: Found) -> FirstOrder:
     """Return first-order transitions without those that are a pitchfork between the same branches, to its error.
 
     Where a rule does not show how a nearly vertical branch begins, it does not show either by how little its minimum
     jumps, if at all: the pitchfork, with its error, is what is known.
     """
-    births = [t for t in bifurcations if t.kind == "pitchfork"]
+    births = [t for t in bifurcations.transitions if t.kind == "pitchfork"]
 
-    def told(jumps: tuple[Transition, ...]) -> tuple[Transition, ...]:
-        return tuple(
+    def told(jumps: Found) -> Found:
+        return by_alpha(
             jump
-            for jump in jumps
+            for jump in jumps.transitions
             if not any(set(t.between) == set(jump.between) and abs(t.alpha - jump.alpha) <= t.error for t in births)
         )
 
     return FirstOrder(told(found.of_the_minimum), told(found.between_attractors))
 
 
-def alpha_c_of(
-    found: FirstOrder, branches: Sequence[OnCurve], low: float, high: float
-) -> tuple[Transition | None, str]:
-    """Return the first transition between positional and semantic, or the reason in words why there is none.
+def find_alpha_c(found: FirstOrder, branches: Sequence[OnCurve], low: float, high: float) -> Found:
+    """Find the first transition between positional and semantic, or the reason in words why there is none.
 
     Parameters
     ----------
@@ -144,25 +143,25 @@ def alpha_c_of(
     low, high
         Range of alpha asked for.
     """
-    if found.between_attractors:
-        first = found.between_attractors[0]
+    first = found.between_attractors.first
+    if first is not None:
         if low <= first.alpha <= high:
-            return first, ""
-        return None, f"it lies outside of the range asked for, at alpha = {first.alpha:.5f}"
+            return Found((first,))
+        return Found(reason=f"it lies outside of the range asked for, at alpha = {first.alpha:.5f}")
     attracting = {
         family: [b for b in branches if b.family == family and b.curve is not None and b.attracting]
         for family in ("positional", "semantic")
     }
     missing = [family for family, own in attracting.items() if not own]
     if missing:
-        return None, f"no {' and no '.join(missing)} branch that attracts was found"
+        return Found(reason=f"no {' and no '.join(missing)} branch that attracts was found")
     pairs = [(a, b) for a in attracting["positional"] for b in attracting["semantic"]]
     compared = [ahead for a, b in pairs if (ahead := _ahead(a, b)) is not None]
     if not compared:
-        return None, "no positional and semantic branch that attract exist at the same alpha"
+        return Found(reason="no positional and semantic branch that attract exist at the same alpha")
     if len(set(compared)) == 1:
-        return None, f"the {compared[0]} branch has the larger free entropy wherever both were found"
-    return None, "the free entropies of positional and semantic branches change order on no pair of branches"
+        return Found(reason=f"the {compared[0]} branch has the larger free entropy wherever both were found")
+    return Found(reason="the free entropies of positional and semantic branches change order on no pair of branches")
 
 
 def _ahead(first: OnCurve, second: OnCurve) -> str | None:

@@ -95,17 +95,21 @@ class Node:
 
     def _target(self) -> Values:
         phi = self.functions.system.free_entropy
-        return dict(zip(map(str, phi.target_symbols), self.functions("target_matrix", self.values), strict=True))
+        return dict(
+            zip(map(str, phi.channel.target_symbols), self.functions("target_matrix", self.values), strict=True)
+        )
 
     @functools.cached_property
     def point(self) -> ChannelPoint:
         """The proximal point: a minimum to all digits, by Newton's method on the objective itself."""
         functions, phi = self.functions, self.functions.system.free_entropy
-        fields = dict(zip(map(str, phi.fields), functions("local_fields", self.values), strict=True))
+        fields = dict(zip(map(str, phi.channel.fields), functions("local_fields", self.values), strict=True))
         values = {**self.values, **self._target(), **fields}
         known = {x: values[str(x)] for x in functions.channel.names}
         # Names without a role in the objective are not needed.
-        found = ChannelPoint(functions.channel, known, list(self.start) or [known[x] for x in phi.fields]).polished()
+        found = ChannelPoint(
+            functions.channel, known, list(self.start) or [known[x] for x in phi.channel.fields]
+        ).polished()
         assert found is not None
         return found
 
@@ -113,10 +117,10 @@ class Node:
     def everything(self) -> Values:
         """All that generated functions take: with z*, the Hessian there, and slopes of the target."""
         functions, phi = self.functions, self.functions.system.free_entropy
-        point, size = self.point, len(phi.points)
+        point, size = self.point, len(phi.channel.points)
         hessian = point.hessian()
         values = {**self.values, **self._target(), **{str(x): y for x, y in point.values.items()}}
-        values |= dict(zip(map(str, phi.points), point.z, strict=True))
+        values |= dict(zip(map(str, phi.channel.points), point.z, strict=True))
         values |= {f"H_{i + 1}{j + 1}": hessian[i, j] for i in range(size) for j in range(i, size)}
         slopes = [str(x) for x in functions.specifications["node_parameter_averages"].arguments if str(x)[:2] == "dT"]
         return values | dict(zip(slopes, functions("target_parameter_derivatives", self.values), strict=True))

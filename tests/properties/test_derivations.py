@@ -78,10 +78,10 @@ def renaming(structure: ModelStructure, order: tuple[int, ...]) -> dict[sp.Symbo
     pairs: list[tuple[sp.Symbol, sp.Symbol]] = []
     for own, other in enumerate(order):
         for fields, width in (
-            (phi.fields, rank),
-            (phi.points, rank),
+            (phi.channel.fields, rank),
+            (phi.channel.points, rank),
             (phi.model.teacher_fields, t),
-            (phi.forces, rank),
+            (phi.channel.forces, rank),
         ):
             listed = list(fields)
             pairs += zip(listed[own * width :][:width], listed[other * width :][:width], strict=True)
@@ -95,7 +95,9 @@ def renaming(structure: ModelStructure, order: tuple[int, ...]) -> dict[sp.Symbo
         pairs += zip(law.teacher_variances[own], law.teacher_variances[other], strict=True)
         size = layout.sequence_length
         for row in range(size):
-            pairs.append((phi.target_symbols[row * size + own], phi.target_symbols[order[row] * size + other]))
+            pairs.append(
+                (phi.channel.target_symbols[row * size + own], phi.channel.target_symbols[order[row] * size + other])
+            )
     return {x: y for x, y in pairs if x.is_Symbol}
 
 
@@ -111,8 +113,8 @@ def test_renaming_tokens_of_different_covariance_permutes_the_equations(order):
     for hat in system.conjugate_equations:
         here, there = (system.conjugate_integrand(y) for y in (hat, renamed.get(hat, hat)))
         assert sp.simplify(here.xreplace(renamed) - there) == 0
-    assert equal_expressions([phi.loss.subs(renamed, simultaneous=True)], [phi.loss])
-    for expression in (phi.trace_term, phi.weights.integrand, phi.objective - phi.loss):
+    assert equal_expressions([phi.channel.loss.subs(renamed, simultaneous=True)], [phi.channel.loss])
+    for expression in (phi.trace_term, phi.prior.integrand, phi.channel.objective - phi.channel.loss):
         assert sp.simplify(expression.xreplace(renamed) - expression) == 0
 
 

@@ -33,7 +33,7 @@ def test_sign_symmetries_of_residual_and_phi(data, model, alpha):
     here = evaluate(model, state, alpha)
     for signs in ((1, -1, 1, 1), (1, 1, 1, -1), (1, -1, 1, -1)):
         there = evaluate(model, state * signs, alpha)
-        scale = here.full_scales
+        scale = here.full_units
         # Mirror images of a line may grade their nodes towards different, equally soft points.
         np.testing.assert_allclose(
             there.full_residual * signs / scale, here.full_residual / scale, rtol=1e-4, atol=1e-4
@@ -47,7 +47,7 @@ def test_sign_symmetries_of_residual_and_phi(data, model, alpha):
 def test_exchanging_tokens_changes_nothing(data, model, alpha):
     state = data.draw(states(model))
     here, there = evaluate(model, state, alpha), evaluate(model.token_exchanged(), state, alpha)
-    scale = here.full_scales
+    scale = here.full_units
     np.testing.assert_allclose(there.full_residual / scale, here.full_residual / scale, rtol=1e-4, atol=1e-4)
     assert there.free_entropy == pytest.approx(here.free_entropy, rel=1e-5, abs=1e-9)
     assert there.test_error == pytest.approx(here.test_error, rel=1e-5, abs=1e-9)
@@ -63,18 +63,18 @@ def check_jacobian(model, state, alpha, tolerance):
     here = evaluate(model, state, alpha)
     differences, slopes = np.zeros((4, 4)), np.zeros(4)
     for j in range(4):
-        step = 2e-6 * here.full_scales[j]
+        step = 2e-6 * here.full_units[j]
         shift = step * np.eye(4)[j]
         up, down = (evaluate(model, state + sign * shift, alpha) for sign in (1, -1))
         differences[:, j] = (up.full_residual - down.full_residual) / (2 * step)
         slopes[j] = (up.test_error - down.test_error) / (2 * step)
-    units = here.full_scales[None, :] / here.full_scales[:, None]
+    units = here.full_units[None, :] / here.full_units[:, None]
     scaled, expected = here.full_jacobian * units, differences * units
     # A jump just born or about to vanish between the two states is all that may separate them.
     np.testing.assert_allclose(scaled, expected, atol=tolerance * max(1.0, np.abs(scaled).max()))
     # The test error's integrand follows no jump.
-    got = here.averages.test_error_derivatives * here.full_scales
-    np.testing.assert_allclose(got, slopes * here.full_scales, rtol=1e-3, atol=1e-6)
+    got = here.averages.test_error_derivatives * here.full_units
+    np.testing.assert_allclose(got, slopes * here.full_units, rtol=1e-3, atol=1e-6)
 
 
 @settings(max_examples=25)
@@ -89,33 +89,33 @@ def test_jacobian_where_attention_saturates(data, model, alpha):
     check_jacobian(model, data.draw(states(model)), alpha, WIDE)
 
 
-def check_parameter_slopes(model, state, alpha, name, tolerance):
+def check_parameter_derivatives(model, state, alpha, name, tolerance):
     index = NAMES.index(name)
     step = 2e-6 * max(0.02, abs(parameter_vector(model)[index]))
     assume(name != "omega" or step < model.omega < 1.0 - step)
     here = evaluate(model, state, alpha)
-    slopes = StateEvolution(model, RULE, 1).parameter_slopes(state, alpha)
+    slopes = StateEvolution(model, RULE, 1).parameter_derivatives(state, alpha)
     up, down = (evaluate(with_parameter(model, name, sign * step), state, alpha) for sign in (1, -1))
-    expected = (up.full_residual - down.full_residual) / (2 * step) / here.full_scales
-    got = slopes.residual[:, index] / here.full_scales
+    expected = (up.full_residual - down.full_residual) / (2 * step) / here.full_units
+    got = slopes.residual[:, index] / here.full_units
     np.testing.assert_allclose(got, expected, atol=tolerance * max(1.0, np.abs(got).max()))
     slope = (up.test_error - down.test_error) / (2 * step)
     assert slopes.test_error[index] == pytest.approx(slope, rel=1e-3, abs=1e-6)
-    envelope = StateEvolution(model, RULE, 1).channel.parameter_slopes(state).envelope[index]
+    envelope = StateEvolution(model, RULE, 1).channel.parameter_derivatives(state).envelope[index]
     slope = (up.averages.envelope - down.averages.envelope) / (2 * step)
     assert envelope == pytest.approx(slope, rel=tolerance, abs=1e-4 * here.averages.envelope)
 
 
 @settings(max_examples=25)
 @given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
-def test_parameter_slopes_are_derivatives(data, model, alpha, name):
-    check_parameter_slopes(model, data.draw(states(model)), alpha, name, MODERATE)
+def test_parameter_derivatives_are_derivatives(data, model, alpha, name):
+    check_parameter_derivatives(model, data.draw(states(model)), alpha, name, MODERATE)
 
 
 @settings(max_examples=25)
 @given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
-def test_parameter_slopes_where_attention_saturates(data, model, alpha, name):
-    check_parameter_slopes(model, data.draw(states(model)), alpha, name, WIDE)
+def test_parameter_derivatives_where_attention_saturates(data, model, alpha, name):
+    check_parameter_derivatives(model, data.draw(states(model)), alpha, name, WIDE)
 
 
 @settings(max_examples=15)
@@ -143,11 +143,11 @@ def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
     # which differences over 1e-4 would magnify to per cents.
     nodes, weights = np.polynomial.legendre.leggauss(6)
     for index, conjugate, factor in ((2, 0, 0.5), (1, 1, 1.0)):
-        half = 0.1 * here.full_scales[index]
+        half = 0.1 * here.full_units[index]
         shift = half * np.eye(4)[index]
         up, down = (evaluate(model, state + sign * shift, alpha, rule) for sign in (1, -1))
         slope = (up.averages.envelope - down.averages.envelope) / (2 * half)
         between = [evaluate(model, state + node * shift, alpha, rule).averages.conjugates[conjugate] for node in nodes]
         mean = weights @ np.array(between) / 2
-        scale = here.averages.envelope / here.full_scales[index]
+        scale = here.averages.envelope / here.full_units[index]
         assert slope == pytest.approx(-factor * mean, rel=1e-3, abs=1e-4 * scale)

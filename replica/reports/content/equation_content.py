@@ -60,12 +60,13 @@ def free_entropy_blocks(
     phi = system.free_entropy
     running = _running(printer, system)
     channel = -symbols.ALPHA.symbol * phi.average_envelope
+    quadratic = phi.channel.objective - phi.channel.loss
     # For ranks above one in terms of the abbreviations that follow.
-    prior = spectrum_average(phi.weights.integrand, phi.model.token_law.atom_symbols)
+    prior = spectrum_average(phi.prior.integrand, phi.model.token_law.atom_symbols)
     envelope = running.equation(
         "moreau",
         r"\mathcal{M}(w, V, h^{\star})",
-        rf"\min_{{z}} \left\{{ {running.doprint(phi.objective - phi.loss)} + \ell(z, h^{{\star}}) \right\}}",
+        rf"\min_{{z}} \left\{{ {running.doprint(quadratic)} + \ell(z, h^{{\star}}) \right\}}",
     )
     return [
         Heading("Free entropy"),
@@ -77,7 +78,7 @@ def free_entropy_blocks(
         Paragraph(
             r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
         ),
-        replace(envelope, symbols=frozenset((phi.objective - phi.loss).free_symbols - set(phi.points))),
+        replace(envelope, symbols=frozenset(quadratic.free_symbols - set(phi.channel.points))),
         *_intermediates(system, printer, "where"),
         *fields(phi, printer),
     ]
@@ -85,7 +86,7 @@ def free_entropy_blocks(
 
 def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
     """Return a printer for which z is an argument that is minimised over, without its star."""
-    plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.points}
+    plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.channel.points}
     return printer.with_names(plain)
 
 
@@ -162,7 +163,7 @@ def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bloc
     placeholders = set(stands_for.values())
     ridge = sp.simplify(system.training_loss - symbols.ALPHA.symbol * loss_average)
     training = own.equation("training-loss", r"\epsilon_{t}", (symbols.ALPHA.symbol * stands_for["training"], ridge))
-    at_fields = phi.loss.xreplace(dict(zip(phi.points, phi.fields, strict=True)))
+    at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.points, phi.channel.fields, strict=True)))
     test = printer.equation("test-error", r"\epsilon_{g}", system.test_error)
     if sp.expand(test_average.integrand - at_fields) == 0:
         test = own.equation(

@@ -75,7 +75,7 @@ def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
         equation = generic.equation("target-entries", sp.Symbol("T_ij"), ((1 - omega) * general, omega * entry))
         shown = frozenset(x for x in equation.symbols if x != general)
         return [Equation(equation.label, equation.left, (*equation.lines[:-1], _ended(equation.lines[-1], ".")), shown)]
-    entries = sp.Matrix(length, length, phi.target_symbols)
+    entries = sp.Matrix(length, length, phi.channel.target_symbols)
     return [printer.equation(f"target-{i + 1}{j + 1}", entries[i, j], phi.target[i, j])
             for i in range(length) for j in range(length)]  # fmt: skip
 
@@ -87,16 +87,16 @@ def _ended(line: Line, mark: str) -> Line:
 def _loss_equation(phi: FreeEntropy, printer: ReportPrinter) -> Equation:
     """Print the sample loss with attention weights S_ij(z) instead of their exponentials."""
     length = phi.structure.sequence_length
-    weights, target = attention_matrix(phi.points), sp.Matrix(length, length, phi.target_symbols)
+    weights, target = attention_matrix(phi.channel.points), sp.Matrix(length, length, phi.channel.target_symbols)
     pairs = [(i, j) for i in range(length) for j in range(length)]
     shorthand = {(i, j): sp.Symbol(f"S_{i + 1}{j + 1}(z)") for i, j in pairs}
     squares = [(shorthand[pair] - target[pair]) ** 2 for pair in pairs]
     written_out = {symbol: weights[pair] for pair, symbol in shorthand.items()}
     # The prefactor is read off the expression itself, not typed.
-    prefactor = sp.simplify(phi.loss / sp.Add(*(square.xreplace(written_out) for square in squares)))
+    prefactor = sp.simplify(phi.channel.loss / sp.Add(*(square.xreplace(written_out) for square in squares)))
     own = printer.with_names({x: f"S_{{{i + 1}{j + 1}}}(z)" for (i, j), x in shorthand.items()})
     if not prefactor.free_symbols <= {x.symbol for x in phi.parameters}:
-        return own.equation("loss", r"\ell(z, h^{\star})", phi.loss)
+        return own.equation("loss", r"\ell(z, h^{\star})", phi.channel.loss)
     inside = "+".join(_flipped(own, shorthand[pair], target[pair]) for pair in pairs)
     printed = rf"{own.doprint(prefactor)} \left[{inside}\right]"
     shown = own.equation("loss", r"\ell(z, h^{\star})", printed)

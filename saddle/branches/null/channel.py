@@ -364,9 +364,9 @@ class NullChannel:
         mean = np.einsum("n,nab->ab", weights[response.used], response.curvature)
         directions = self.even_directions
         values = 0.5 * self.pairing * np.einsum("iab,ab->i", directions, mean)
-        return values, -self._self_overlap_slopes(response, weights)
+        return values, -self._self_overlap_derivatives(response, weights)
 
-    def _self_overlap_slopes(self, response: Response, weights: np.ndarray) -> np.ndarray:
+    def _self_overlap_derivatives(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of q^/alpha in q, (entries, entries): sums over tokens of K X K."""
         K, X = response.curvature, self.even_directions
         pairs = np.einsum("n,nab,ncd->abcd", weights[response.used], K, K, optimize=True)
@@ -380,15 +380,15 @@ class NullChannel:
         answered = np.einsum("n,nab,nbc,ncd->ad", weights[response.used], K, spread, K, optimize=True)
         return 0.5 * self.pairing * np.einsum("iab,ab->i", self.even_directions, answered)
 
-    def _odd_slopes(self, response: Response) -> np.ndarray:
+    def _odd_derivatives(self, response: Response) -> np.ndarray:
         """Return derivatives of m^/alpha and theta^/alpha in m and theta at the nodes used, (nodes, odd, odd)."""
         K, moves = response.curvature, self.odd_directions[response.used]
         through_mean = np.einsum("nia,nab,njb->nij", moves, K, moves, optimize=True)
         return np.einsum("ijab,nab->nij", self.odd_covariances, K, optimize=True) - through_mean
 
-    def odd_slopes(self, response: Response, weights: np.ndarray) -> np.ndarray:
+    def odd_derivatives(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of m^/alpha and theta^/alpha in m and theta, (odd, odd), on a rule's weights."""
-        return np.einsum("n,nij->ij", weights[response.used], self._odd_slopes(response))
+        return np.einsum("n,nij->ij", weights[response.used], self._odd_derivatives(response))
 
     def quartic_average(self, response: Response, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of V^/alpha in q, (entries, entries): a quarter of M contracted with two entries of q."""
@@ -418,15 +418,15 @@ class NullChannel:
         rows[:, columns.envelope] = rows[:, columns.loss] = self.losses
         # Section 5 of the theory notes: twice the mean loss of a new sample, whose w is zero.
         rows[:, columns.test_error] = 2.0 / length * self.losses
-        odd_slopes = self._odd_slopes(response)
-        rows[:, columns.odd_blocks :] = np.diagonal(odd_slopes, axis1=1, axis2=2)
+        odd_derivatives = self._odd_derivatives(response)
+        rows[:, columns.odd_blocks :] = np.diagonal(odd_derivatives, axis1=1, axis2=2)
         sums = np.einsum("n,nj->j", nodes.weights, rows)
         derivatives = np.zeros((space.size, space.size))
-        overlap_slopes = self._self_overlap_slopes(response, nodes.weights)
-        derivatives[np.ix_(q, q)] = overlap_slopes
-        derivatives[np.ix_(V, V)] = -overlap_slopes
+        overlap_derivatives = self._self_overlap_derivatives(response, nodes.weights)
+        derivatives[np.ix_(q, q)] = overlap_derivatives
+        derivatives[np.ix_(V, V)] = -overlap_derivatives
         derivatives[np.ix_(V, q)] = self.quartic_average(response, nodes.weights)
-        derivatives[np.ix_(odd, odd)] = np.einsum("n,nij->ij", nodes.weights, odd_slopes)
+        derivatives[np.ix_(odd, odd)] = np.einsum("n,nij->ij", nodes.weights, odd_derivatives)
         test_slopes = np.zeros(space.size)
         mean_hessian = np.einsum("n,nab->ab", nodes.weights, self.hessians)
         test_slopes[q] = np.einsum("iab,ab->i", self.even_directions, mean_hessian) / length

@@ -42,7 +42,7 @@ class _Bordered:
 
     @property
     def scales(self) -> np.ndarray:
-        return np.append(self.evaluation.full_scales[self.free], 1.0)
+        return np.append(self.evaluation.full_units[self.free], 1.0)
 
 
 def departing_state(evolution: StateEvolution, departure: NullDeparture, alpha: float) -> np.ndarray | None:
@@ -113,7 +113,7 @@ def _at_length(problem: NullProblem, departure: NullDeparture, length: float) ->
 
 def _start(problem: NullProblem, departure: NullDeparture, length: float) -> np.ndarray | None:
     """Return Q = 0 at the departure, moved along its direction; q follows m and theta to second order."""
-    space, weights, channel = problem.space, problem.evolution.weights, problem.channel
+    space, prior, channel = problem.space, problem.evolution.prior, problem.channel
     # Exactly at a fold there is nothing to solve for.
     inside = departure.alpha * (1.0 - (1e-6 if departure.unstable_above else -1e-6))
     here = problem.solve(inside if departure.leaves == "agnostic" else departure.alpha)
@@ -126,11 +126,11 @@ def _start(problem: NullProblem, departure: NullDeparture, length: float) -> np.
     response = problem.response(here.susceptibilities)
     averages = channel.averages(response)
     conjugates = departure.alpha * averages.conjugates
-    slopes = weights.overlap_slopes(conjugates)
+    slopes = prior.overlap_derivatives(conjugates)
     jacobian = np.eye(space.size) - departure.alpha * slopes @ averages.derivatives
     conjugates[odd] = departure.alpha * averages.derivatives[np.ix_(odd, odd)] @ state[odd]
     source = channel.self_overlap_source(response, state[odd], channel.nodes.weights)
     conjugates[list(space.of_kind("self_overlap"))] = departure.alpha * source
-    forced = weights.overlaps(conjugates)[entries]
+    forced = prior.overlaps(conjugates)[entries]
     state[entries] = np.linalg.solve(jacobian[np.ix_(entries, entries)], forced)
     return state

@@ -129,7 +129,7 @@ class _Follower:
 
     def least(self, unknowns: np.ndarray, alpha: float) -> float:
         """Return the least eigenvalue of dF/du in V."""
-        here = self.problem.linearize(unknowns, alpha, self.problem.evolution.weights, self.best_rule)
+        here = self.problem.linearize(unknowns, alpha, self.problem.evolution.prior, self.best_rule)
         return float(np.min(np.linalg.eigvals(here.jacobian).real))
 
     def fold(self, inside: float, outside: float, unknowns: np.ndarray) -> tuple[float, np.ndarray] | None:
@@ -182,13 +182,13 @@ class _Follower:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return eigenvalues of dF/du in a block of m and theta, ascending, and eigenvectors in natural units."""
         problem, space = self.problem, self.problem.space
-        rule, weights = self.best_rule if rule is None else rule, problem.evolution.weights
-        response = problem.linearize(unknowns, alpha, weights, rule).response
+        rule, prior = self.best_rule if rule is None else rule, problem.evolution.prior
+        response = problem.linearize(unknowns, alpha, prior, rule).response
         conjugates = np.zeros(space.size)
         values, _ = problem.channel.susceptibility_average(response, rule)
         conjugates[list(space.of_kind("susceptibility"))] = alpha * values
-        outer = weights.overlap_slopes(conjugates)[np.ix_(space.odd, space.odd)]
-        jacobian = np.eye(len(space.odd)) - alpha * outer @ problem.channel.odd_slopes(response, rule)
+        outer = prior.overlap_derivatives(conjugates)[np.ix_(space.odd, space.odd)]
+        jacobian = np.eye(len(space.odd)) - alpha * outer @ problem.channel.odd_derivatives(response, rule)
         at = [space.odd.index(i) for i in block]
         scales = problem.units(problem.entries(unknowns))[block]
         eigenvalues, vectors = map(np.real, np.linalg.eig(jacobian[np.ix_(at, at)] * scales / scales[:, None]))
@@ -375,7 +375,7 @@ def _agnostic_departure(problem: NullProblem, end: _End, unstable_above: bool) -
     space = problem.space
     here = evaluation_at(problem, problem.state_of(end.unknowns, end.alpha))
     entries = list(space.of_kind("self_overlap"))
-    scales = here.full_scales[entries]
+    scales = here.full_units[entries]
     _, values, right = np.linalg.svd(here.full_jacobian[np.ix_(entries, entries)] * scales / scales[:, None])
     right = right[values < 2.0 * values[-1] + SOLVED]
     # The null vector that is a covariance: of several, the one closest to equal columns.

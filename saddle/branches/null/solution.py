@@ -34,7 +34,7 @@ from saddle.averages.state_space import StateSpace
 from saddle.branches.null.channel import NEVER, NullChannel, Response, null_channel
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.state_evolution.evaluation import StateEvaluation
-from saddle.state_evolution.prior import Weights
+from saddle.state_evolution.prior import Prior
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = [
@@ -94,7 +94,7 @@ class NullState:
 
 
 @dataclass(frozen=True)
-class _Linearization:
+class _NullEvaluation:
     """The equations of V at a point, as Newton's method wants them."""
 
     residual: np.ndarray
@@ -143,12 +143,12 @@ class NullProblem:
             return "the loss is not even in the pre-activations, so that z = 0 need not be stationary"
         return ""
 
-    def weights_at(self, regularization: float) -> Weights:
+    def prior_at(self, regularization: float) -> Prior:
         """Return the weights' half of the equations at another ridge penalty."""
-        weights, model = self.evolution.weights, self.evolution.model
+        prior, model = self.evolution.prior, self.evolution.model
         if regularization == model.regularization:
-            return weights
-        return Weights(weights.module, dataclasses.replace(model, regularization=regularization))
+            return prior
+        return Prior(prior.module, dataclasses.replace(model, regularization=regularization))
 
     def state(self, susceptibilities: np.ndarray) -> np.ndarray:
         """Return the state (n,) with some entries of V."""
@@ -175,7 +175,7 @@ class NullProblem:
                 state[index] = np.diagonal(variances[x.group or 0]).mean()
         return self.space.units(state, variances)
 
-    def linearize(self, unknowns: np.ndarray, alpha: float, weights: Weights, rule: np.ndarray) -> _Linearization:
+    def linearize(self, unknowns: np.ndarray, alpha: float, prior: Prior, rule: np.ndarray) -> _NullEvaluation:
         """Return the equations of V, on a rule's weights.
 
         Raises
@@ -194,42 +194,42 @@ class NullProblem:
         at = list(self.space.of_kind("susceptibility"))
         conjugates = np.zeros(self.space.size)
         conjugates[at] = alpha * values
-        if not weights.exist(conjugates):
+        if not prior.exist(conjugates):
             raise OutsideDomain(f"the weights' precision is not positive at V = {entries}")
-        outer = weights.overlap_slopes(conjugates)[np.ix_(at, at)]
+        outer = prior.overlap_derivatives(conjugates)[np.ix_(at, at)]
         jacobian = np.eye(len(at)) - alpha * outer @ slopes
-        residual = entries - weights.overlaps(conjugates)[at]
+        residual = entries - prior.overlaps(conjugates)[at]
         scale = np.full(len(self._own), np.max(np.abs(unknowns)))
-        return _Linearization(residual[self._own], jacobian[np.ix_(self._own, self._own)], scale, response)
+        return _NullEvaluation(residual[self._own], jacobian[np.ix_(self._own, self._own)], scale, response)
 
-    def _newton(self, start: np.ndarray, alpha: float, weights: Weights, rule: np.ndarray) -> np.ndarray | None:
+    def _newton(self, start: np.ndarray, alpha: float, prior: Prior, rule: np.ndarray) -> np.ndarray | None:
         """Return the unknowns of V at a stable solution near a start, or None."""
         result = newton(
-            lambda x: self.linearize(x, alpha, weights, rule),
+            lambda x: self.linearize(x, alpha, prior, rule),
             start,
             tolerance=TOLERANCE,
             max_evaluations=MOST_EVALUATIONS,
         )
-        if result.linearization is None or not result.residual_norm < 1e3 * TOLERANCE:
+        if result.last is None or not result.residual_norm < 1e3 * TOLERANCE:
             return None
-        attracting = np.all(np.linalg.eigvals(result.linearization.jacobian).real > 0.0)
+        attracting = np.all(np.linalg.eigvals(result.last.jacobian).real > 0.0)
         return result.x if attracting else None
 
-    def _without_samples(self, weights: Weights) -> np.ndarray:
+    def _without_samples(self, prior: Prior) -> np.ndarray:
         """Return the unknowns of V at alpha = 0."""
-        return weights.overlaps(np.zeros(self.space.size))[list(self.sector.free)]
+        return prior.overlaps(np.zeros(self.space.size))[list(self.sector.free)]
 
     def _from_infinite_penalty(self, alpha: float, rule: np.ndarray) -> np.ndarray | None:
         """Follow V from an infinite ridge penalty down to the model's."""
         goal = self.evolution.model.regularization
-        here = self._without_samples(self.evolution.weights)
+        here = self._without_samples(self.evolution.prior)
         largest = np.max(np.abs(self.channel.hessians)) * self.channel.size * np.max(np.abs(here))
         ridge = goal * max(1.0, largest * max(1.0, alpha) / SMALL_RESPONSE)
-        unknowns = self._newton(here * goal / ridge, alpha, self.weights_at(ridge), rule)
+        unknowns = self._newton(here * goal / ridge, alpha, self.prior_at(ridge), rule)
         factor = FIRST_FACTOR
         while unknowns is not None and ridge > goal:
             wanted = max(goal, ridge / factor)
-            found = self._newton(unknowns, alpha, self.weights_at(wanted), rule)
+            found = self._newton(unknowns, alpha, self.prior_at(wanted), rule)
             if found is None:
                 factor = 1.0 + (factor - 1.0) / 4.0
                 # What fails in a small part of the way that is left has met the fold, or samples that leave z = 0.
@@ -266,9 +266,9 @@ class NullProblem:
             None if V has no solution with z = 0 a minimum for all teacher's fields that are met.
         """
         rule = self.channel.nodes.weights if rule is None else rule
-        for start in (guess, self._without_samples(self.evolution.weights)):
+        for start in (guess, self._without_samples(self.evolution.prior)):
             if start is not None:
-                found = self._newton(start, alpha, self.evolution.weights, rule)
+                found = self._newton(start, alpha, self.evolution.prior, rule)
                 if found is not None or not thorough:
                     return found
         return self._from_infinite_penalty(alpha, rule)
@@ -282,7 +282,7 @@ class NullProblem:
 
     def state_of(self, unknowns: np.ndarray, alpha: float) -> NullState:
         """Return what follows from the unknowns of V at a solution."""
-        here = self.linearize(unknowns, alpha, self.evolution.weights, self.channel.nodes.weights)
+        here = self.linearize(unknowns, alpha, self.evolution.prior, self.channel.nodes.weights)
         entries = self.entries(unknowns)
         spectrum = np.sort(np.linalg.eigvals(here.jacobian).real)
         return NullState(alpha, entries, spectrum, self.escape(entries))
@@ -396,22 +396,22 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     """Return the evaluation at V of a solution."""
     evolution, space, alpha = problem.evolution, problem.space, here.alpha
     averages: ChannelAverages = problem.channel.averages(problem.response(here.susceptibilities))
-    state, weights = problem.state(here.susceptibilities), evolution.weights
+    state, prior = problem.state(here.susceptibilities), evolution.prior
     conjugates = alpha * averages.conjugates
-    slopes = weights.overlap_slopes(conjugates)
+    slopes = prior.overlap_derivatives(conjugates)
     scales = problem.units(here.susceptibilities)
     jacobian = np.eye(space.size) - alpha * slopes @ averages.derivatives
     return StateEvaluation(
         state=state,
         alpha=alpha,
         conjugates=conjugates,
-        full_residual=state - weights.overlaps(conjugates),
+        full_residual=state - prior.overlaps(conjugates),
         full_jacobian=space.across_orbits(state, jacobian, scales),
         alpha_derivative=-slopes @ averages.conjugates,
-        overlap_slopes=slopes,
-        full_scales=scales,
-        free_entropy=weights.free_entropy(state, conjugates, averages.envelope, alpha),
-        train_loss=weights.training_loss(conjugates, averages.loss, alpha),
+        overlap_derivatives=slopes,
+        full_units=scales,
+        free_entropy=prior.free_entropy(state, conjugates, averages.envelope, alpha),
+        train_loss=prior.training_loss(conjugates, averages.loss, alpha),
         test_error=averages.test_error,
         averages=averages,
         space=space,
@@ -432,7 +432,7 @@ def null_replicon(evolution: StateEvolution, alpha: float, guess: np.ndarray | N
     for rule in nodes.embedded:
         unknowns = problem.susceptibility(alpha, problem.unknowns(here), rule)
         if unknowns is not None:
-            there = problem.linearize(unknowns, alpha, evolution.weights, rule)
+            there = problem.linearize(unknowns, alpha, evolution.prior, rule)
             values.append(float(np.min(np.linalg.eigvals(there.jacobian).real)))
     error = nodes.error(np.array(values) - here.spectrum[0]) if len(values) == len(nodes.embedded) else np.inf
     return Replicon(float(here.spectrum[0]), float(error), 0.0, 0.0, 0, 0)

@@ -34,7 +34,7 @@ def continued(part: Part, further: Part, end: int) -> Part:
     def both(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.concatenate([first, second[beyond]] if end else [second[beyond], first])
 
-    arrays = ("alpha", "states", "tangents", "free_entropy", "average_envelope", "test_error", "test_error_slope")
+    arrays = ("alpha", "states", "tangents", "free_entropy", "average_envelope", "test_error", "test_error_derivative")
     ends, vanishing, meets = list(a.ends), list(a.vanishing), list(part.meets)
     ends[end], vanishing[end], meets[end] = b.ends[end], b.vanishing[end], further.meets[end]
     curve = BranchCurve(

@@ -206,7 +206,7 @@ def _data(
         free_entropy=np.array([here.free_entropy for here, _ in rows]),
         average_envelope=np.array([here.averages.envelope for here, _ in rows]),
         test_error=np.array([here.test_error for here, _ in rows]),
-        test_error_slope=np.array([_slope(here, sector, tangent) for here, tangent in rows]),
+        test_error_derivative=np.array([_slope(here, sector, tangent) for here, tangent in rows]),
         ends=(CurveEnd(endings[0], rows[0][0].alpha), CurveEnd(endings[1], rows[-1][0].alpha)),
         vanishing=(vanishing[0], vanishing[1]),
     )
@@ -233,7 +233,7 @@ def image_beside(
         The branch's state next to it, (n,).
     """
     images = [here.state, *(np.array(signs) * here.state for signs in space.group)]
-    nearest = min(images, key=lambda image: float(np.max(np.abs(image - beside) / here.full_scales)))
+    nearest = min(images, key=lambda image: float(np.max(np.abs(image - beside) / here.full_units)))
     return nearest, tuple(i for i in sector.broken if nearest[i] == 0.0)
 
 
@@ -250,7 +250,7 @@ def _slope(here: StateEvaluation, sector: Sector, tangent: np.ndarray) -> float:
     if np.any(np.isnan(tangent)):
         return float("nan")
     try:
-        return here.test_error_slope(sector.free)
+        return here.test_error_derivative(sector.free)
     except np.linalg.LinAlgError:
         return float("nan")
 

@@ -12,7 +12,7 @@ from saddle.averages.state_space import StateSpace
 from saddle.branches.search.informed_starts import seeds_of_family
 from saddle.continuation.newton import NewtonResult, OutsideDomain, newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.evaluation import SectorLinearization, StateEvaluation
+from saddle.state_evolution.evaluation import SectorEvaluation, StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "vanished",
 ]
 
-Result = NewtonResult[SectorLinearization]
+Result = NewtonResult[SectorEvaluation]
 
 TOLERANCE = 1e-9
 STALLED = 1e-5
@@ -50,10 +50,10 @@ def solve_in_sector(
     so a stalled solve is finished on one, whose accuracy is the same.
     """
 
-    def problem_on(equations: StateEvolution) -> Callable[[np.ndarray], SectorLinearization]:
-        def problem(values: np.ndarray) -> SectorLinearization:
+    def problem_on(equations: StateEvolution) -> Callable[[np.ndarray], SectorEvaluation]:
+        def problem(values: np.ndarray) -> SectorEvaluation:
             state = equations.embed(values, sector)
-            return SectorLinearization(equations.evaluate(state, alpha), sector.free)
+            return SectorEvaluation(equations.evaluate(state, alpha), sector.free)
 
         return problem
 
@@ -77,14 +77,14 @@ def evaluation_of(result: Result) -> StateEvaluation:
     ValueError
         If the result did not converge: there is no solution to look at.
     """
-    if result.outcome is not Outcome.CONVERGED or result.linearization is None:
+    if result.outcome is not Outcome.CONVERGED or result.last is None:
         raise ValueError(f"no converged solution: {result.outcome.value}")
-    return result.linearization.evaluation
+    return result.last.evaluation
 
 
 def vanished(evaluation: StateEvaluation, sector: Sector) -> bool:
     """Return whether a solution has, to the accuracy of natural units, a symmetry that its sector breaks."""
-    sizes = np.abs(evaluation.state) / evaluation.full_scales
+    sizes = np.abs(evaluation.state) / evaluation.full_units
     return any(np.all(sizes[list(part)] < VANISHED) for part in evaluation.space.broken_by(sector))
 
 
@@ -148,10 +148,10 @@ def informed_solution(
         if state is None:
             continue
         result = solve_state(evolution, sector, state, alpha)
-        if result.outcome is not Outcome.CONVERGED or result.linearization is None:
+        if result.outcome is not Outcome.CONVERGED or result.last is None:
             continue
         # Newton's method may end on a solution that separates basins; state evolution would have left it.
-        attracting = np.all(np.linalg.eigvals(result.linearization.jacobian).real > 0.0)
+        attracting = np.all(np.linalg.eigvals(result.last.jacobian).real > 0.0)
         if attracting and not vanished(evaluation_of(result), sector):
             return result
     return None

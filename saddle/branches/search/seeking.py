@@ -26,7 +26,7 @@ from saddle.branches.search.sector_solver import evaluation_of, informed_solutio
 from saddle.branches.search.solution_identity import aligned, distance
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.evaluation import SectorLinearization, StateEvaluation
+from saddle.state_evolution.evaluation import SectorEvaluation, StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["Found", "Sought", "seek", "starts"]
@@ -219,8 +219,8 @@ def _flow(
 def _nearly_solved(rough: StateEvolution, sector: Sector, state: np.ndarray, alpha: float) -> np.ndarray | None:
     """Solve in a sector as well as a rough rule allows; None where it does not come near."""
 
-    def problem(values: np.ndarray) -> SectorLinearization:
-        return SectorLinearization(rough.evaluate(rough.embed(values, sector), alpha), sector.free)
+    def problem(values: np.ndarray) -> SectorEvaluation:
+        return SectorEvaluation(rough.evaluate(rough.embed(values, sector), alpha), sector.free)
 
     result = newton(problem, state[list(sector.free)], tolerance=ROUGH_TOLERANCE, max_evaluations=ROUGH_EVALUATIONS)
     return rough.embed(result.x, sector) if result.residual_norm < NEARLY else None

@@ -71,10 +71,10 @@ def land_ahead(
     row = np.zeros(len(guess))
     row[index] = 1.0
     y, result = correct(system, guess, row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-    if not result.converged or result.linearization is None:
+    if not result.converged or result.last is None:
         return None
     y[index] = edge
-    point = start_point(system, y, result.linearization.curve, here.tangent)
+    point = start_point(system, y, result.last.curve, here.tangent)
     near = np.linalg.norm((y - guess) / units) <= FIRST * control.drift * distance
     return point if near and point.orientation == here.orientation else None
 

@@ -15,7 +15,7 @@ import numpy as np
 from saddle.continuation.newton import NewtonResult, newton
 
 __all__ = [
-    "CurveEvaluation", "CurvePoint", "CurveSystem",
+    "CurveEvaluation", "CurvePoint", "CurveSystem", "ScaledEvaluation",
     "between", "correct", "crossings", "extrapolate", "land", "land_all", "passes", "predict", "start_point",
     "tangent_at", "unknown_between",
 ]  # fmt: skip
@@ -87,18 +87,30 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class _Scaled:
-    """The equations and one linear condition in dimensionless form, as Newton's method wants them."""
+class ScaledEvaluation:
+    """As many equations as unknowns in dimensionless form, as Newton's method wants them.
+
+    Attributes
+    ----------
+    residual, jacobian
+        In scales and units, (n,) and (n, n).
+    curve
+        The curve's equations that they were made of.
+    """
 
     residual: np.ndarray
     jacobian: np.ndarray
-    scales: np.ndarray
     curve: CurveEvaluation
+
+    @property
+    def scales(self) -> np.ndarray:
+        """Ones, (n,)."""
+        return np.ones(len(self.residual))
 
 
 def correct(
     system: CurveSystem, guess: np.ndarray, row: np.ndarray, *, tolerance: float, max_evaluations: int
-) -> tuple[np.ndarray, NewtonResult[_Scaled]]:
+) -> tuple[np.ndarray, NewtonResult[ScaledEvaluation]]:
     """Solve G(y) = 0 and row . (y - guess) = 0 in natural units, from the guess.
 
     Returns
@@ -108,12 +120,11 @@ def correct(
     """
     units = np.asarray(system.units(guess), dtype=float)
 
-    def problem(offset: np.ndarray) -> _Scaled:
+    def problem(offset: np.ndarray) -> ScaledEvaluation:
         here = system.evaluate(guess + units * offset)
-        return _Scaled(
+        return ScaledEvaluation(
             residual=np.append(here.residual / here.scales, row @ offset),
             jacobian=np.vstack([here.jacobian * units / here.scales[:, None], row]),
-            scales=np.ones(len(here.residual) + 1),
             curve=here,
         )
 
@@ -258,11 +269,11 @@ def _land_at(
     row = np.zeros(len(guess))
     row[index] = 1.0
     y, result = correct(system, guess, row, tolerance=tolerance, max_evaluations=max_evaluations)
-    if not result.converged or result.linearization is None:
+    if not result.converged or result.last is None:
         return None
     if np.linalg.norm((y - guess) / units) > drift * abs(_span(segment, units)):
         return None
-    return start_point(system, y, result.linearization.curve, after.tangent)
+    return start_point(system, y, result.last.curve, after.tangent)
 
 
 def land(

@@ -87,11 +87,11 @@ def attempt(
     row = here.tangent / units
     row = row / np.linalg.norm(row)
     y, result = correct(system, guesses[0], row, tolerance=control.tolerance, max_evaluations=control.max_evaluations)
-    if not result.converged or result.linearization is None:
+    if not result.converged or result.last is None:
         # What stops a curve at the end of the domain is worth telling from any other failure.
         left = result.outcome is Outcome.LEFT_DOMAIN
         return None, np.inf, Outcome.LEFT_DOMAIN if left else Outcome.STEP_TOO_SHORT
-    point = start_point(system, y, result.linearization.curve, here.tangent)
+    point = start_point(system, y, result.last.curve, here.tangent)
     turned = angle(point.tangent / units, row)
     chord = angle((y - here.y) / units, row)
     away = min(float(np.linalg.norm((y - guess) / units)) for guess in guesses) / step
@@ -140,11 +140,11 @@ def _crosses(system: CurveSystem, before: CurvePoint, after: CurvePoint, control
         y, result = correct(
             system, guess, row / length, tolerance=control.tolerance, max_evaluations=control.max_evaluations
         )
-        if not result.converged or result.linearization is None:
+        if not result.converged or result.last is None:
             return False
         if np.linalg.norm((y - guess) / units) > GAP * length:
             return False
-        middle = start_point(system, y, result.linearization.curve, after.tangent)
+        middle = start_point(system, y, result.last.curve, after.tangent)
         if middle.orientation * before.orientation < 0:
             after = middle
         else:

@@ -313,6 +313,6 @@ def _first_point(system: CurveSystem, start: np.ndarray, toward: np.ndarray | No
     rough = start_point(system, guess, here, toward)
     row = rough.tangent / units
     y, result = correct(system, guess, row / np.linalg.norm(row), tolerance=control.tolerance, max_evaluations=20)
-    if not result.converged or result.linearization is None:
+    if not result.converged or result.last is None:
         raise SolverError(f"no point of the curve found near {guess}: {result.outcome.value}", result.outcome)
-    return start_point(system, y, result.linearization.curve, rough.tangent)
+    return start_point(system, y, result.last.curve, rough.tangent)

@@ -174,10 +174,10 @@ class SymmetryBreakingPoints(_OnBlock):
         x, parameters = self.full(y)
         here = self.problem.evaluate(x, parameters)
         value, left, right = signed_singular_value(self.odd.jacobian(self.problem, here, x))
-        gradient = np.einsum("i,aij,j->a", left, self._odd_slopes(y), right)
+        gradient = np.einsum("i,aij,j->a", left, self._odd_derivatives(y), right)
         return self._with_row(here, value, gradient, 1.0)
 
-    def _odd_slopes(self, y: np.ndarray) -> np.ndarray:
+    def _odd_derivatives(self, y: np.ndarray) -> np.ndarray:
         """Return derivatives of the odd block at y, or at an earlier point close to it."""
         if self._earlier:
             before, slopes = self._earlier[-1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saddle.continuation.curve.curves import CurveEvaluation, CurveSystem
+from saddle.continuation.curve.curves import CurveEvaluation, CurveSystem, ScaledEvaluation
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.continuation.outcomes import Outcome
 from saddle.continuation.special_points.defining_systems import SymmetryBreakingPoints
@@ -31,14 +31,6 @@ class SquareSolution:
     evaluation: CurveEvaluation | None
 
 
-@dataclass(frozen=True)
-class _Square:
-    residual: np.ndarray
-    jacobian: np.ndarray
-    scales: np.ndarray
-    curve: CurveEvaluation
-
-
 def _error(jacobian: np.ndarray, units: np.ndarray, noise: float, residual: float) -> np.ndarray:
     """Propagate what the residual may be: what is left of it, and the noise it hides."""
     return units * np.abs(np.linalg.pinv(jacobian)).sum(axis=1)[: len(units)] * (noise + residual)
@@ -48,20 +40,18 @@ def solve_square(system: CurveSystem, start: np.ndarray, tolerance: float, max_e
     """Solve N equations in N unknowns by Newton's method in natural units; errors are the noise propagated."""
     units = np.asarray(system.units(start), dtype=float)
 
-    def problem(offset: np.ndarray) -> _Square:
+    def problem(offset: np.ndarray) -> ScaledEvaluation:
         here = system.evaluate(start + units * offset)
-        return _Square(
-            here.residual / here.scales, here.jacobian * units / here.scales[:, None], np.ones(len(start)), here
-        )
+        return ScaledEvaluation(here.residual / here.scales, here.jacobian * units / here.scales[:, None], here)
 
     result = newton(
         problem, np.zeros(len(start)), tolerance=max(tolerance, 3.0 * system.noise), max_evaluations=max_evaluations
     )
     error = np.full(len(start), np.inf)
     evaluation = None
-    if result.linearization is not None and result.outcome is not Outcome.NOT_FINITE:
-        error = _error(result.linearization.jacobian, units, system.noise, result.residual_norm)
-        evaluation = result.linearization.curve
+    if result.last is not None and result.outcome is not Outcome.NOT_FINITE:
+        error = _error(result.last.jacobian, units, system.noise, result.residual_norm)
+        evaluation = result.last.curve
     return SquareSolution(start + units * result.x, error, result.outcome, result.evaluations, evaluation)
 
 
@@ -106,7 +96,7 @@ def solve_multiple_kernel(
     return _failed(y, Outcome.MAX_STEPS, count)
 
 
-class _Scaled:
+class _SectionInUnits:
     """A section in natural units at a fixed point, and derivatives of its Jacobian; counts evaluations."""
 
     def __init__(self, section: Section, near: np.ndarray) -> None:
@@ -134,9 +124,9 @@ def solve_branch_point(section: Section, start: np.ndarray, tolerance: float) ->
     They are regular at a simple branch point, unlike F = 0 and det = 0.
     """
     m = section.block.size
-    scaled = _Scaled(section, start)
+    scaled = _SectionInUnits(section, start)
 
-    def problem(unknowns: np.ndarray) -> _Square:
+    def problem(unknowns: np.ndarray) -> ScaledEvaluation:
         y, beta, psi = unknowns[: m + 1], unknowns[m + 1], unknowns[m + 2 :]
         residual, jacobian, there = scaled.at(y)
         matrix = np.zeros((2 * m + 2, 2 * m + 2))
@@ -145,7 +135,7 @@ def solve_branch_point(section: Section, start: np.ndarray, tolerance: float) ->
         matrix[m : 2 * m + 1, m + 2 :] = jacobian.T
         matrix[-1, m + 2 :] = 2.0 * psi
         values = np.concatenate([residual + beta * psi, jacobian.T @ psi, [psi @ psi - 1.0]])
-        return _Square(values, matrix, np.ones(2 * m + 2), there)
+        return ScaledEvaluation(values, matrix, there)
 
     try:
         psi = np.linalg.svd(scaled.at(start / scaled.units)[1])[0][:, -1]
@@ -160,12 +150,12 @@ def solve_branch_point(section: Section, start: np.ndarray, tolerance: float) ->
         max_evaluations=12,
     )
     outcome = result.outcome
-    if outcome is not Outcome.CONVERGED or result.linearization is None:
+    if outcome is not Outcome.CONVERGED or result.last is None:
         return _failed(start, outcome, scaled.count)
     if abs(result.x[m + 1]) > max(IMPERFECT, 30.0 * section.noise):
         outcome = Outcome.LOST  # an imperfect crossing: no branch passes through it
-    error = _error(result.linearization.jacobian, scaled.units, section.noise, result.residual_norm)
-    return SquareSolution(scaled.units * result.x[: m + 1], error, outcome, scaled.count, result.linearization.curve)
+    error = _error(result.last.jacobian, scaled.units, section.noise, result.residual_norm)
+    return SquareSolution(scaled.units * result.x[: m + 1], error, outcome, scaled.count, result.last.curve)
 
 
 def solve_multiple_branch_point(
@@ -175,7 +165,7 @@ def solve_multiple_branch_point(
 
     Moore's equations do not tell which null vector is meant; here all are taken together.
     """
-    scaled = _Scaled(section, start)
+    scaled = _SectionInUnits(section, start)
     y, matrix = start / scaled.units, np.zeros((0, 0))
     try:
         for _ in range(max_iterations):

@@ -108,9 +108,9 @@ class Search:
         row = (segment[1].y - segment[0].y) / units
         length = float(np.linalg.norm(row))
         y, result = correct(self.section, guess, row / length, tolerance=self.tolerance, max_evaluations=8)
-        if not result.converged or result.linearization is None or np.linalg.norm((y - guess) / units) > 0.2 * length:
+        if not result.converged or result.last is None or np.linalg.norm((y - guess) / units) > 0.2 * length:
             return None
-        return start_point(self.section, y, result.linearization.curve, segment[1].tangent)
+        return start_point(self.section, y, result.last.curve, segment[1].tangent)
 
     def _positions(self, segment: Segment, beside: CurvePoint | None) -> tuple[list[CurvePoint], list[float]]:
         """Return the points of a segment and beside it, and where they are as fractions of the segment."""

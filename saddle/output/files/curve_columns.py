@@ -30,7 +30,7 @@ COLUMNS = {
     "average_envelope": Column("curve_average_envelope", NODE, "average E[M] of the Moreau envelope", "per sample",
                                values="finite", since=5),
     "test_error": Column("curve_test_error", NODE, "test error", "per token and dimension", values="finite", since=5),
-    "test_error_slope": Column("curve_test_error_slope", NODE, "derivative of the test error in alpha",
+    "test_error_derivative": Column("curve_test_error_slope", NODE, "derivative of the test error in alpha",
                                "nan at bifurcations", since=5),
 }  # fmt: skip
 """Fields of a curve, and the variable that each is kept in."""
@@ -150,6 +150,6 @@ def _from_grid(
         free_entropy=numbers["free_entropy"][own],
         average_envelope=numbers["average_envelope"][own],
         test_error=numbers["test_error"][own],
-        test_error_slope=np.full(int(own.sum()), np.nan),
+        test_error_derivative=np.full(int(own.sum()), np.nan),
         ends=(CurveEnd(*kinds[0]), CurveEnd(*kinds[1])),
     )

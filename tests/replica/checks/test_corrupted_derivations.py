@@ -18,6 +18,7 @@ from replica.derivation import Derivation, derive
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
+from tests.oracles.changed_channel import with_channel
 from tests.replica.checks.test_verification import both_columns, retrieval
 
 MODELS: dict[str, MultiIndexModel] = {"one": retrieval(), "two": retrieval(rank=2, loss=both_columns)}
@@ -115,14 +116,14 @@ def test_equations_derived_from_a_wrong_trace_term():
 
 def test_a_wrong_prior_term():
     phi = sound().free_entropy
-    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand * sp.Rational(3, 2))
-    wrong = dataclasses.replace(phi, weights=weights)
+    prior = dataclasses.replace(phi.prior, integrand=phi.prior.integrand * sp.Rational(3, 2))
+    wrong = dataclasses.replace(phi, prior=prior)
     expected = {"shared_order_parameters", "stationarity_of_the_weights"}
     assert failures(corrupted(free_entropy=wrong)) == expected
 
 
 def doubled_fields(phi: FreeEntropy) -> GaussianLaw:
-    scale = sp.diag(*(sp.sqrt(2) if x in phi.fields else 1 for x in phi.law.variables))
+    scale = sp.diag(*(sp.sqrt(2) if x in phi.channel.fields else 1 for x in phi.law.variables))
     covariance = scale * sp.Matrix(phi.law.covariance) * scale
     return dataclasses.replace(phi.law, covariance=sp.ImmutableMatrix(covariance))
 
@@ -145,8 +146,8 @@ def test_a_wrong_inverse_of_the_covariance():
 @pytest.mark.parametrize("part", ["quadratic", "loss"])
 def test_a_wrong_objective_of_the_envelope(part):
     phi = sound().free_entropy
-    extra = phi.objective - phi.loss if part == "quadratic" else phi.loss
-    wrong = dataclasses.replace(phi, objective=phi.objective + extra)
+    extra = phi.channel.objective - phi.channel.loss if part == "quadratic" else phi.channel.loss
+    wrong = with_channel(phi, objective=phi.channel.objective + extra)
     assert failures(corrupted(free_entropy=wrong)) == {"laplace"}
 
 
@@ -210,7 +211,7 @@ def test_a_wrong_count_of_pairs_of_replicas(monkeypatch):
 
 
 def test_a_wrong_determinant(monkeypatch):
-    found = patched(monkeypatch, "weight_action", lambda value, B, N, M: value + REPLICAS**2 * sp.log(B.det()))
+    found = patched(monkeypatch, "prior_action", lambda value, B, N, M: value + REPLICAS**2 * sp.log(B.det()))
     assert found == {"determinants_and_inverses"}
 
 
@@ -232,7 +233,7 @@ def test_a_wrong_limit_of_zero_temperature(monkeypatch, factor):
 
 
 def test_a_wrong_limit_of_the_weights(monkeypatch):
-    found = patched(monkeypatch, "weight_limit", lambda value, rank: (2 * value[0], *value[1:]))
+    found = patched(monkeypatch, "prior_limit", lambda value, rank: (2 * value[0], *value[1:]))
     assert found == {"zero_temperature"}
 
 

@@ -19,6 +19,7 @@ from replica.quantities import symbols
 from saddle.averages.parameters import parameter_vector
 from saddle.kernel.kernel import kernel_of_system
 from saddle.kernel.text import kernel_source
+from tests.oracles.changed_channel import with_channel
 
 SYSTEM = derive_saddle_system()
 SPECIFICATIONS = function_specifications(SYSTEM)
@@ -72,7 +73,7 @@ def line_constants() -> tuple[str, ...]:
     """Names of what is the same for all nodes of a line, in the order of the kernel's array."""
     slopes = next(x for x in LANE if x.name == "node_parameter_averages").arguments
     phi = SYSTEM.free_entropy
-    return ("common_mode_1", *map(str, phi.teacher_fields), *map(str, phi.target_symbols),
+    return ("common_mode_1", *map(str, phi.teacher_fields), *map(str, phi.channel.target_symbols),
             *(str(x) for x in slopes if str(x).startswith("dT_")))  # fmt: skip
 
 
@@ -227,12 +228,12 @@ def test_identical_systems_give_identical_text():
 
 def test_a_symbol_that_is_no_argument_is_refused():
     phi = build_free_entropy()
-    model = dataclasses.replace(phi.model, loss=phi.loss + sp.Symbol("stray"))
-    in_loss = dataclasses.replace(phi, model=model)
+    model = dataclasses.replace(phi.model, loss=phi.channel.loss + sp.Symbol("stray"))
+    in_loss = with_channel(phi, model=model)
     with pytest.raises(ValueError, match="stray"):
         kernel_source(derive_saddle_system(in_loss))
-    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand * sp.Symbol("stray"))
-    in_prior = dataclasses.replace(phi, weights=weights)
+    prior = dataclasses.replace(phi.prior, integrand=phi.prior.integrand * sp.Symbol("stray"))
+    in_prior = dataclasses.replace(phi, prior=prior)
     with pytest.raises(ValueError, match="stray"):
         generate_source(derive_saddle_system(in_prior))
 
@@ -241,8 +242,8 @@ def test_a_changed_term_of_phi_changes_the_compiled_residual(kernel):
     phi = build_free_entropy()
     q_hat, V_hat = symbols.CONJUGATES[0].symbol, symbols.CONJUGATES[2].symbol
     extra = q_hat * V_hat / 3
-    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand + extra)
-    changed = kernel_of_system(derive_saddle_system(dataclasses.replace(phi, weights=weights)))
+    prior = dataclasses.replace(phi.prior, integrand=phi.prior.integrand + extra)
+    changed = kernel_of_system(derive_saddle_system(dataclasses.replace(phi, prior=prior)))
     assert changed.digest != kernel.digest
     parameters = parameter_vector(MODEL)
     conjugates = (0.3, 0.2, 0.1, 0.05)

@@ -71,7 +71,7 @@ def test_printed_functions_are_the_expressions_they_were_printed_from(functions,
 
 def test_local_fields_have_the_conditional_law(functions, here):
     phi = functions.system.free_entropy
-    law, size = phi.law, len(phi.fields)
+    law, size = phi.law, len(phi.channel.fields)
     arguments = map(str, functions.specifications["local_fields"].arguments)
     modes = [x for x in arguments if x.startswith(("common_mode", "line_coordinate"))]
     with mpmath.workdps(DIGITS):
@@ -125,7 +125,7 @@ def test_parameter_derivatives_of_phi(functions, here):
 def test_leading_minors_tell_whether_the_weights_precision_is_positive(functions, here):
     phi = functions.system.free_entropy
     with mpmath.workdps(DIGITS):
-        precision = sp.Matrix(phi.weights.inverse.of)
+        precision = sp.Matrix(phi.prior.inverse.of)
         values = {x: sp.Float(str(here.values[str(x)]), 30) for x in precision.free_symbols}
         numbers = precision.xreplace(values)
         minors = [numbers[: k + 1, : k + 1].det() for k in range(numbers.rows)]
@@ -172,7 +172,7 @@ def test_derivatives_along_the_line(functions, here):
         *got, bound = functions("along_line", here.everything)
         expected = slopes(here, ["line_coordinate"], lambda there: [*there.point.z, there.point.minimum])
         assert_equal(got, flat(expected), "1e-15")
-        assert len(got) == len(phi.points) + 1
+        assert len(got) == len(phi.channel.points) + 1
         length = mpmath.norm(mpmath.matrix(got[:-1]))
         assert 0 < length <= bound * (1 + mpmath.mpf("1e-12"))
 
@@ -191,10 +191,10 @@ def test_slopes_of_the_envelope_at_a_jump(functions, here):
 
 def test_the_replicons_form_is_that_of_the_envelopes_second_derivatives(functions, here):
     phi = functions.system.free_entropy
-    size, rank = len(phi.points), phi.layout.rank
+    size, rank = len(phi.channel.points), phi.layout.rank
     with mpmath.workdps(DIGITS):
         response = mpmath.matrix(size, size)
-        for j, field in enumerate(phi.fields):
+        for j, field in enumerate(phi.channel.fields):
             column = differentiate_numerically(
                 lambda value, field=field: mpmath.matrix(here.point.moved({field: value}).z), here.point.values[field]
             )
@@ -230,14 +230,14 @@ def test_slopes_of_the_envelope_in_the_fields_at_a_jump(functions, here):
             differentiate_numerically(
                 lambda value, field=field: here.point.moved({field: value}).minimum, here.point.values[field]
             )
-            for field in phi.fields
+            for field in phi.channel.fields
         ]
         assert_equal(got, expected, "1e-15")
 
 
 def test_the_objectives_slopes(functions, here):
     phi = functions.system.free_entropy
-    size = len(phi.points)
+    size = len(phi.channel.points)
     with mpmath.workdps(DIGITS):
         value, *rest = functions("moreau_objective", here.everything)
         assert_equal([value], [here.point.minimum], "1e-15")

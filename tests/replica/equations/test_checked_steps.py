@@ -20,7 +20,7 @@ def test_a_wrong_limit_of_the_prior(monkeypatch):
     monkeypatch.setattr(prior_term, "replica_limit", lambda action: 2 * limit(action))
     # NOTE: past the cache, which must not keep what is wrong.
     with pytest.raises(DerivationError, match="prior term"):
-        prior_term.weight_limit.__wrapped__(1)
+        prior_term.prior_limit.__wrapped__(1)
 
 
 def test_forces_that_are_not_the_objectives_slope():

@@ -11,12 +11,13 @@ from replica import derive_saddle_system
 from replica.algebra.gaussian_average import GaussianAverage, GaussianLaw, integrate_by_parts, use_envelope_theorem
 from replica.algebra.softmax_weight import SoftmaxWeight, with_exponentials
 from replica.equations.free_entropy import build_free_entropy
-from replica.equations.prior_term import weight_limit
-from replica.equations.replica_trick import BETA, REPLICAS, replica_limit, weight_action
+from replica.equations.prior_term import prior_limit
+from replica.equations.replica_trick import BETA, REPLICAS, prior_action, replica_limit
 from replica.model.attention import attention_matrix
 from replica.quantities import symbols
 from replica.steps.rank_matrices import RankMatrices
 from replica.symmetry.finding import find_symmetries
+from tests.oracles.changed_channel import with_channel
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)
@@ -146,8 +147,8 @@ def test_training_loss_equals_minus_phi_by_the_weight_equations(system):
 def test_a_changed_term_of_phi_changes_the_equations():
     phi = build_free_entropy()
     extra = sp.Rational(1, 3) * q_hat * V_hat
-    weights = dataclasses.replace(phi.weights, integrand=phi.weights.integrand + extra)
-    changed = derive_saddle_system(dataclasses.replace(phi, weights=weights))
+    prior = dataclasses.replace(phi.prior, integrand=phi.prior.integrand + extra)
+    changed = derive_saddle_system(dataclasses.replace(phi, prior=prior))
     original = derive_saddle_system(phi)
     # d Phi/d q_hat gains V_hat/3, so V gains 2/3 V_hat; d Phi/d V_hat gains q_hat/3, so q loses 2/3 q_hat.
     assert zero(changed.overlap_equations[V] - original.overlap_equations[V] - sp.Rational(2, 3) * V_hat)
@@ -168,9 +169,9 @@ def test_sign_symmetries_are_found_not_assumed():
     assert found.teacher
     assert found.exchange
     target = phi.target + sp.Matrix(2, 2, lambda i, j: h[0])
-    tilted = dataclasses.replace(phi, model=dataclasses.replace(phi.model, target=target))
+    tilted = with_channel(phi, model=dataclasses.replace(phi.model, target=target))
     assert not find_symmetries(tilted).teacher
-    biased = dataclasses.replace(phi, model=dataclasses.replace(phi.model, loss=phi.loss + z[0]))
+    biased = with_channel(phi, model=dataclasses.replace(phi.model, loss=phi.channel.loss + z[0]))
     assert not find_symmetries(biased).student
     assert not find_symmetries(biased).exchange
 
@@ -192,10 +193,10 @@ def test_softmax_rows_sum_to_one_and_differentiate_as_softmax():
 @pytest.mark.parametrize("rank", [2, 3])
 def test_matrix_forms_of_the_weights_term_are_those_of_its_entries(rank):
     matrices = RankMatrices(rank)
-    limit, inverse, *_ = weight_limit(rank)
-    explicit = replica_limit(weight_action(*matrices.entries))
+    limit, inverse, *_ = prior_limit(rank)
+    explicit = replica_limit(prior_action(*matrices.entries))
     pairs = [
-        (matrices.action(), weight_action(*matrices.entries)),
+        (matrices.action(), prior_action(*matrices.entries)),
         (matrices.without_replicas(), explicit),
         (matrices.at_zero_temperature(), limit.xreplace(inverse.definitions)),
     ]

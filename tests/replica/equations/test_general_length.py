@@ -19,6 +19,7 @@ from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.finding import find_symmetries
+from tests.oracles.changed_channel import with_channel
 
 q, m, V, theta = (quantity.symbol for quantity in symbols.ORDER_PARAMETERS)
 q_hat, m_hat, V_hat, theta_hat = (quantity.symbol for quantity in symbols.CONJUGATES)
@@ -72,7 +73,7 @@ def test_conjugate_equations_are_sums_over_tokens(system):
     phi = system.free_entropy
     c = symbols.positional_encoding(phi.structure.sequence_length)
     rho, tokens = sigma**2, range(len(c))
-    z, w, h = phi.points, phi.fields, phi.teacher_fields
+    z, w, h = phi.channel.points, phi.channel.fields, phi.teacher_fields
     g = [(z[i] - w[i]) / V for i in tokens]
     theta_integrand = sum(g[i] * (h[i] - theta / q * (w[i] - c[i] * m)) for i in tokens) / (rho - theta**2 / q)
     expected = {
@@ -89,10 +90,10 @@ def test_equations_make_a_solvable_channel_stationary():
     # With the loss k/2 sum (z - a h*)^2 the envelope is k/(2(1 + kV)) sum (w - a h*)^2, whose average is known.
     phi = build_free_entropy(ModelStructure(3))
     k, a = sp.symbols("k a", positive=True)
-    pairs = list(zip(phi.points, phi.fields, phi.teacher_fields, strict=True))
+    pairs = list(zip(phi.channel.points, phi.channel.fields, phi.teacher_fields, strict=True))
     loss = sum(k / 2 * (z - a * h) ** 2 for z, _, h in pairs)
     model = dataclasses.replace(phi.model, loss=loss)
-    quadratic = dataclasses.replace(phi, model=model, objective=phi.objective - phi.loss + loss)
+    quadratic = with_channel(phi, model=model, objective=phi.channel.objective - phi.channel.loss + loss)
     system = derive_saddle_system(quadratic)
     c = symbols.positional_encoding(3)
     envelope = k / (2 * (1 + k * V)) * sum(q - 2 * a * theta + a**2 * sigma**2 + x**2 * m**2 for x in c)
@@ -139,7 +140,7 @@ def test_two_tokens_keep_their_names_and_equations():
 
 
 def with_target(phi, target):
-    return dataclasses.replace(phi, model=dataclasses.replace(phi.model, target=target))
+    return with_channel(phi, model=dataclasses.replace(phi.model, target=target))
 
 
 def test_sign_symmetries_of_three_tokens_are_found_not_assumed(three_tokens):
@@ -152,7 +153,7 @@ def test_sign_symmetries_of_three_tokens_are_found_not_assumed(three_tokens):
     assert (found.student, found.teacher, found.exchange) == (True, False, False)
     ends = with_target(phi, phi.target + first * last * sp.ones(3))
     assert find_symmetries(ends).exchange
-    biased = dataclasses.replace(phi, model=dataclasses.replace(phi.model, loss=phi.loss + phi.points[0] ** 2))
+    biased = with_channel(phi, model=dataclasses.replace(phi.model, loss=phi.channel.loss + phi.channel.points[0] ** 2))
     found = find_symmetries(biased)
     assert (found.student, found.teacher, found.exchange) == (True, True, False)
 
@@ -224,5 +225,9 @@ def test_printed_newton_objective_agrees_with_finite_differences(length, rank):
 
 def test_moreau_problem_of_rank_one_is_that_of_the_equations(three_tokens):
     problem, phi = moreau_problem(ModelStructure(3)), three_tokens.free_entropy
-    assert (problem.objective, problem.loss, problem.points) == (phi.objective, phi.loss, phi.points)
-    assert objective_function(problem) == objective_function(phi)
+    assert (problem.objective, problem.loss, problem.points) == (
+        phi.channel.objective,
+        phi.channel.loss,
+        phi.channel.points,
+    )
+    assert objective_function(problem) == objective_function(phi.channel)

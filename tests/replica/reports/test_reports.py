@@ -74,7 +74,11 @@ def averaged_functions():
             (average,) = value.atoms(GaussianAverage)
             found[f"{sector.name} {x}"] = average.integrand
     phi = SYSTEM.free_entropy
-    return found | {"trace": phi.trace_term, "prior": phi.prior_term, "quadratic": phi.objective - phi.loss}
+    return found | {
+        "trace": phi.trace_term,
+        "prior": phi.prior_term,
+        "quadratic": phi.channel.objective - phi.channel.loss,
+    }
 
 
 @pytest.mark.parametrize("name", averaged_functions())

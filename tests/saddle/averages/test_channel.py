@@ -142,7 +142,7 @@ def test_result_does_not_depend_on_the_number_of_threads(kernel, coarse_rule):
     assert np.array_equal(one.test_error_derivatives, two.test_error_derivatives)
     assert np.array_equal(one.odd_blocks, two.odd_blocks)
     assert np.array_equal(one.differences, two.differences)
-    one_slopes, two_slopes = (Channel(kernel, PAPER, coarse_rule, n).parameter_slopes(state) for n in (1, 2))
+    one_slopes, two_slopes = (Channel(kernel, PAPER, coarse_rule, n).parameter_derivatives(state) for n in (1, 2))
     assert np.array_equal(one_slopes.conjugates, two_slopes.conjugates)
     assert np.array_equal(one_slopes.envelope, two_slopes.envelope)
     assert (one.envelope, one.test_error) == (two.envelope, two.test_error)

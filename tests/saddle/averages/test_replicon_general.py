@@ -67,7 +67,7 @@ def test_a_convex_loss_is_stable_at_all_alphas():
         assert here.jumps == 0
         assert here.stable
         # The map takes V below V - penalty E[gamma/B^2], so that lambda_R is more than the ratio of the two terms.
-        responses, shares = evolution.weights.responses(
+        responses, shares = evolution.prior.responses(
             evolution.space.matrices(point.evaluation.conjugates, "susceptibility")
         )
         gammas = TWO_ATOMS.eigenvalues[:, 0]
@@ -170,5 +170,5 @@ def test_groups_of_several_eigenvalues_between_births_and_on_sobol_points():
     assert abs(between.jump_strength - plain.jump_strength) < 3.5 * plain.jump_strength_error + 1e-12
     # The weights' map is the derivative of q in its conjugate, between groups, too.
     conjugates = evolution.space.matrices(point.evaluation.conjugates, "susceptibility")
-    weights = weights_map(*evolution.weights.responses(conjugates))
-    np.testing.assert_allclose(weights, point.evaluation.overlap_slopes[:2, :2], rtol=1e-8)
+    weights = weights_map(*evolution.prior.responses(conjugates))
+    np.testing.assert_allclose(weights, point.evaluation.overlap_derivatives[:2, :2], rtol=1e-8)

@@ -230,7 +230,7 @@ def test_two_eigenvalues_on_the_agnostic_branch():
     assert found.regular == pytest.approx(-1.68, abs=0.02)
     # The weights' answer is the derivative of q in its conjugate.
     V = point.order_parameters["susceptibility"]
-    ratio = point.evaluation.overlap_slopes[0, 0] / V**2
+    ratio = point.evaluation.overlap_derivatives[0, 0] / V**2
     assert 1 - (1 - found.regular) / ratio == pytest.approx(0.48, abs=0.01)
     # Averages that are known need not be computed again, and change nothing.
     again = evolution.replicon(point.evaluation.state, 4.0)

@@ -10,7 +10,7 @@ from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.curve_solving import TOLERANCE, solve_on_curve
 from saddle.continuation.newton import newton
 from saddle.continuation.outcomes import Outcome
-from saddle.state_evolution.evaluation import SectorLinearization
+from saddle.state_evolution.evaluation import SectorEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
 MODEL = AttentionModel(
@@ -39,7 +39,7 @@ def curve(ends=("bound", "bound")):
         free_entropy=-two,
         average_envelope=two,
         test_error=two,
-        test_error_slope=two,
+        test_error_derivative=two,
         ends=(CurveEnd(ends[0], 4.87123408), CurveEnd(ends[1], 6.11634835)),
     )
 
@@ -47,7 +47,7 @@ def curve(ends=("bound", "bound")):
 def on_rule(evolution, start):
     def problem(values):
         state = evolution.embed(values, AGNOSTIC)
-        return SectorLinearization(evolution.evaluate(state, AT_STEP), AGNOSTIC.free)
+        return SectorEvaluation(evolution.evaluate(state, AT_STEP), AGNOSTIC.free)
 
     return newton(problem, start[list(AGNOSTIC.free)], tolerance=TOLERANCE, max_evaluations=20)
 
@@ -61,8 +61,8 @@ def test_a_step_of_the_rule_stops_no_solve():
     assert residual <= TOLERANCE
     fine = on_rule(EVOLUTION.with_rule(RULE.refined(30.0)), start)
     assert fine.converged
-    assert fine.linearization is not None
-    exact = fine.linearization.evaluation
+    assert fine.last is not None
+    exact = fine.last.evaluation
     assert abs(here.free_entropy - exact.free_entropy) < 3.0 * here.free_entropy_error
     errors = here.order_parameter_errors(AGNOSTIC.free)
     assert np.all(np.abs(here.state - exact.state) <= 3.0 * errors)

@@ -11,6 +11,7 @@ from saddle.branches.lonely_pitchforks import follow_from_lonely_pitchforks, lon
 from saddle.continuation.outcomes import Outcome
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.first_order import FirstOrder, told_from_births
+from saddle.transitions.found import Found, by_alpha
 from saddle.transitions.transition import Transition
 
 
@@ -80,8 +81,8 @@ def test_a_jump_within_the_error_of_a_pitchfork_of_its_branches_is_that(alpha, n
         Transition(1.0, 1e-3, "pitchfork", ("agnostic", "semantic"), "theta"),
         Transition(1.02, 1.0, "fold", ("agnostic", "semantic")),
     ]
-    kept = (jump,) if told else ()
-    assert told_from_births(FirstOrder((jump,), (jump,)), births) == FirstOrder(kept, kept)
+    found, kept = Found((jump,)), Found((jump,) if told else ())
+    assert told_from_births(FirstOrder(found, found), by_alpha(births)) == FirstOrder(kept, kept)
 
 
 def test_after_an_interruption_nothing_is_looked_for(families):

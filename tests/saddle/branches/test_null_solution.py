@@ -135,7 +135,7 @@ def test_free_entropy_is_the_loss_of_no_attention(strong):
         assert here.free_entropy == pytest.approx(-alpha * losses.mean(), abs=4 * alpha * error)
         assert here.train_loss == pytest.approx(-here.free_entropy, rel=1e-12)
         assert here.test_error == pytest.approx(losses.mean(), abs=4 * error)
-        assert np.max(np.abs(here.full_residual / here.full_scales)) < 1e-12
+        assert np.max(np.abs(here.full_residual / here.full_units)) < 1e-12
         values.append(here.free_entropy)
     slope = (values[2] - values[0]) / 0.2
     assert slope == pytest.approx(-null_evaluation(strong, 0.5).averages.envelope, rel=1e-9)
@@ -176,10 +176,17 @@ def test_jacobian_is_the_limit_of_the_general_one(model):
     sizes = []
     for size in (1e-3, 2e-3):
         state = here.state.copy()
-        state[own] = size * here.full_scales[own]
+        state[own] = size * here.full_units[own]
         sizes.append(evolution.evaluate(state, 0.7))
     near, far = sizes
-    for name in ("full_jacobian", "conjugates", "alpha_derivative", "overlap_slopes", "free_entropy", "train_loss"):
+    for name in (
+        "full_jacobian",
+        "conjugates",
+        "alpha_derivative",
+        "overlap_derivatives",
+        "free_entropy",
+        "train_loss",
+    ):
         limit = 2 * np.asarray(getattr(near, name)) - np.asarray(getattr(far, name))
         expected = np.asarray(getattr(here, name))
         np.testing.assert_allclose(expected, limit, rtol=4e-3, atol=2e-3 * np.max(np.abs(expected)))
@@ -210,7 +217,7 @@ def test_envelope_of_small_fields_to_fourth_order(model):
         for order in set(itertools.permutations(indices))
     )
     size, out = 0.2, np.empty((count, channel.size + 2))
-    state, parameters = problem.state(here.susceptibilities), problem.evolution.weights.parameters
+    state, parameters = problem.state(here.susceptibilities), problem.evolution.prior.parameters
     remainders = []
     for scale in (size, size / 2):
         kernel.proximal_points(0, count, scale * fields, targets, scale * fields, state, parameters, out)
@@ -230,7 +237,7 @@ def test_columns_of_two_are_those_of_one(strong):
     assert there.free_entropy == pytest.approx(here.free_entropy, rel=1e-12)
     assert there.train_loss == pytest.approx(here.train_loss, rel=1e-12)
     assert there.stable
-    assert np.all(there.full_scales > 0)
+    assert np.all(there.full_units > 0)
     for single, double in zip(null_departures(one, 0.1, 30.0), null_departures(two, 0.1, 30.0), strict=True):
         assert double.alpha == pytest.approx(single.alpha, rel=1e-8)
         assert double.leaves == single.leaves

@@ -55,18 +55,18 @@ def test_a_spectrum_of_one_atom_is_the_isotropic_model():
     assert atom.sectors == plain.sectors == PAPER_SECTORS
     state = np.array([0.07, 0.1, 20.0, 0.05])
     here, there = (evolution.evaluate(state, 1.2) for evolution in (plain, atom))
-    for name in ("conjugates", "full_residual", "full_jacobian", "alpha_derivative", "full_scales"):
+    for name in ("conjugates", "full_residual", "full_jacobian", "alpha_derivative", "full_units"):
         np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-10, atol=1e-12)
     for name in ("free_entropy", "train_loss", "test_error"):
         assert getattr(there, name) == pytest.approx(getattr(here, name), rel=1e-10)
 
 
-def test_parameter_slopes_with_a_spectrum():
+def test_parameter_derivatives_with_a_spectrum():
     evolution = StateEvolution(ONE_ATOM)
     state, step = np.array([0.07, 0.1, 20.0, 0.05]), 1e-5
-    slopes = evolution.parameter_slopes(state, 1.2)
+    slopes = evolution.parameter_derivatives(state, 1.2)
     names, model = list(ONE_ATOM.parameter_values()), AttentionModel.paper()
-    isotropic = StateEvolution(model).parameter_slopes(state, 1.2)
+    isotropic = StateEvolution(model).parameter_derivatives(state, 1.2)
     for name in ("omega", "regularization", "positional_matrix_11", "positional_encoding_1"):
         k, own = names.index(name), list(model.parameter_values()).index(name)
         np.testing.assert_allclose(slopes.residual[:, k], isotropic.residual[:, own], rtol=1e-8, atol=1e-12)

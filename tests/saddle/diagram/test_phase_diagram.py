@@ -74,7 +74,7 @@ def test_errors_of_transitions_cover_a_much_finer_rule(diagram):
     assert abs((a.free_entropy - b.free_entropy) / slope) < diagram.alpha_c.error
     alpha = diagram.alpha_l.alpha
     here = solved_on(semantic, FINE, alpha)
-    slope = here.evaluation.test_error_slope(Sector.SEMANTIC.free)
+    slope = here.evaluation.test_error_derivative(Sector.SEMANTIC.free)
     assert slope == pytest.approx(
         (semantic.at(alpha + 1e-3).test_error - semantic.at(alpha - 1e-3).test_error) / 2e-3, rel=1e-3
     )
@@ -264,13 +264,13 @@ def test_on_a_finer_rule_a_fold_has_solutions_on_one_side_only(folded):
     unknowns = list(Sector.POSITIONAL.free)
     _, _, right = np.linalg.svd(
         inside.full_jacobian[np.ix_(unknowns, unknowns)]
-        / inside.full_scales[unknowns][:, None]
-        * inside.full_scales[unknowns]
+        / inside.full_units[unknowns][:, None]
+        * inside.full_units[unknowns]
     )
     found = []
     for sign in (-1.0, 1.0):
         start = state.copy()
-        start[unknowns] += sign * 0.1 * right[-1] * inside.full_scales[unknowns]
+        start[unknowns] += sign * 0.1 * right[-1] * inside.full_units[unknowns]
         found.append(solve_point(evolution, Sector.POSITIONAL, start, fold.alpha + side * away))
         with pytest.raises(SolverError):
             solve_point(evolution, Sector.POSITIONAL, start, fold.alpha - side * away)

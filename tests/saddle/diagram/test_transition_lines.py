@@ -61,7 +61,7 @@ def slopes(line, k, solution, rule):
     sector = Sector.paper(line.between[solution])
     point = solve_point(evolution, sector, line.order_parameters[k, solution], float(line.alpha[k]))
     names = list(model.parameter_values())
-    explicit = evolution.parameter_slopes(point.evaluation.state, point.alpha).free_entropy[names.index(line.over)]
+    explicit = evolution.parameter_derivatives(point.evaluation.state, point.alpha).free_entropy[names.index(line.over)]
     return -point.evaluation.averages.envelope, explicit
 
 

@@ -32,7 +32,7 @@ for state in ((0.1, 0.1, 10.0, 0.05), (1.0, 0.0, 1.0, 0.0), (40.0, 0.3, 0.1, 0.2
     here = evolution.evaluate(state, 0.1)
     show(here.full_residual, here.full_jacobian, here.free_entropy, here.train_loss, here.test_error)
     show(here.averages.relative_error)
-slopes = evolution.parameter_slopes((0.1, 0.1, 10.0, 0.05), 1.2)
+slopes = evolution.parameter_derivatives((0.1, 0.1, 10.0, 0.05), 1.2)
 show(slopes.residual, slopes.free_entropy, slopes.test_error)
 for family in ("agnostic", "positional", "semantic"):
     point = find_point(evolution, family, 2.0)

@@ -71,14 +71,14 @@ def test_parameters_are_changed_in_the_order_of_the_vector():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameter_slopes_against_central_differences(case, name):
+def test_parameter_derivatives_against_central_differences(case, name):
     model, state = case
     evolution = StateEvolution(model, RULE, 1)
-    here, slopes = evolution.evaluate(np.array(state), ALPHA), evolution.parameter_slopes(np.array(state), ALPHA)
+    here, slopes = evolution.evaluate(np.array(state), ALPHA), evolution.parameter_derivatives(np.array(state), ALPHA)
     index = NAMES.index(name)
     step = 2e-5 * max(0.01, abs(parameter_vector(model)[index]))
     expected = central_differences(model, state, name, step, here.conjugates)
-    units = here.full_scales
+    units = here.full_units
     got = slopes.residual[:, index] / units
     # Relative to the largest slope of any unknown: jumps may be born between the two models, each of which is worth
     # its weight on the rule.
@@ -92,7 +92,7 @@ def test_state_and_alpha_slopes_against_central_differences(case):
     state = np.array(state)
     evolution = StateEvolution(model, RULE, 1)
     here = evolution.evaluate(state, ALPHA)
-    units = here.full_scales
+    units = here.full_units
     # Where m or theta vanishes its own slope comes by a route of its own, which differences of this rule are not.
     for k in np.flatnonzero(state):
         step = 1e-5 * units[k]
@@ -111,7 +111,7 @@ def test_envelope_slopes_do_not_depend_on_jumps(case):
     # Phi's slope at fixed state and conjugates is -alpha dE[M] and what is explicit: M is continuous across jumps.
     model, state = case
     evolution = StateEvolution(model, RULE, 1)
-    slopes = evolution.channel.parameter_slopes(np.array(state))
+    slopes = evolution.channel.parameter_derivatives(np.array(state))
     for index, name in enumerate(NAMES):
         step = 2e-5 * max(0.01, abs(parameter_vector(model)[index]))
         up, down = (
@@ -123,7 +123,7 @@ def test_envelope_slopes_do_not_depend_on_jumps(case):
 
 def test_nothing_depends_on_the_ridge_but_the_weights(case):
     model, state = case
-    slopes = StateEvolution(model, RULE, 1).channel.parameter_slopes(np.array(state))
+    slopes = StateEvolution(model, RULE, 1).channel.parameter_derivatives(np.array(state))
     index = NAMES.index("regularization")
     assert not np.any(slopes.conjugates[:, index])
     assert slopes.envelope[index] == slopes.test_error[index] == 0.0

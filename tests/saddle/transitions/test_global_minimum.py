@@ -38,7 +38,7 @@ def line(name, loss, slope, reach=(LOW, HIGH), ends=("bound", "bound"), partners
         free_entropy=-loss(alpha),
         average_envelope=slope(alpha),
         test_error=alpha,
-        test_error_slope=np.ones(20),
+        test_error_derivative=np.ones(20),
         ends=(CurveEnd(ends[0], reach[0], partners[0]), CurveEnd(ends[1], reach[1], partners[1])),
     )
     return Line(name, curve)
