@@ -16,6 +16,7 @@ from replica.checks import channel_checks, equation_checks, replica_checks
 from replica.checks.verification import CHECKS
 from replica.derivation import Derivation, derive
 from replica.equations.free_entropy import FreeEntropy
+from replica.equations.moreau import MoreauProblem
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
 from tests.oracles.changed_channel import with_channel
@@ -151,14 +152,14 @@ def test_a_wrong_objective_of_the_envelope(part):
     assert failures(corrupted(free_entropy=wrong)) == {"laplace"}
 
 
-class WrongSlopes(FreeEntropy):
+class WrongSlopes(MoreauProblem):
     """Slopes of the envelope in the fields have the wrong sign."""
 
     def slope(self, x: sp.Symbol) -> sp.Expr:
         return super().slope(x) * (-1 if x in self.fields else 1)
 
 
-class WrongSusceptibilitySlopes(FreeEntropy):
+class WrongSusceptibilitySlopes(MoreauProblem):
     """Slopes of the envelope in V lack a factor 1/2."""
 
     def slope(self, x: sp.Symbol) -> sp.Expr:
@@ -176,7 +177,8 @@ class WrongSusceptibilitySlopes(FreeEntropy):
 )
 def test_wrong_slopes_of_the_envelope(name, made):
     phi = sound(name).free_entropy
-    wrong = made(**{x.name: getattr(phi, x.name) for x in dataclasses.fields(phi)})
+    channel = made(**{x.name: getattr(phi.channel, x.name) for x in dataclasses.fields(phi.channel)})
+    wrong = dataclasses.replace(phi, channel=channel)
     assert failures(corrupted(name, free_entropy=wrong)) == {"envelope_theorem", "stationarity_on_a_quadrature"}
 
 
