@@ -1,7 +1,6 @@
 """The table of names of numbers that go in and come out, with LaTeX: order parameters, conjugates, parameters.
 
-Letters of the other symbols of equations (fields, matrices, averages) are in
-``replica.reports.typesetting.latex_names`` and the reports.
+Letters of the other symbols of equations (fields, matrices, averages) are in ``replica.quantities.letters``.
 
 Everything that names a quantity (equations, generated code, result variables, figures, reports) reads it here;
 ``replica.quantities.symbols`` gives its entries their SymPy symbols. It does not know SymPy, so that a solve with a
@@ -17,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from replica.quantities.layout import Layout
+from replica.quantities.letters import IN_CODE
 from replica.quantities.structure import ModelStructure
 
 __all__ = [
@@ -193,14 +193,13 @@ _GREEK = """
     alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi
     omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"""
 GREEK = frozenset(_GREEK.split())
-# Letters and first words of names that equations and generated code use for other things; digits may follow, and an
-# underscore with anything.
-_RESERVED = """alpha beta n q m V theta rho w z h xi T dT A c R K M N S U J W Lambda g B gamma tau pi eta
-    zeta F X Y P G H x y delta s common line
+# First words of public names, and names in generated code; digits may follow, and an underscore with anything.
+_WORDS = """
     omega sigma regularization positional token teacher average weight prior inverse parameters exponential shared
-    softmax root placeholder math
-    np work count state out"""
-RESERVED = frozenset(_RESERVED.split())
+    softmax root placeholder math dT H common line np work count state out"""
+_KIND_LETTERS = frozenset(kind.letter for kind in _ORDER_KINDS)
+RESERVED = IN_CODE | _KIND_LETTERS | {ALPHA.letter} | frozenset(_WORDS.split())
+"""Beginnings of names that no user's parameter may have."""
 
 
 def is_parameter_name(name: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +13,10 @@ from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.model.any_model import loss_model
 from replica.model.loss_model import LossModel
 from replica.quantities import names, symbols
+from replica.quantities.letters import LETTERS, STEMS, Letter
 from replica.quantities.structure import ModelStructure
 from replica.reports.blocks import Block, Equation, Figure, Paragraph, Table
-from replica.reports.typesetting.latex_names import STEMS, latex_table
+from replica.reports.typesetting.latex_names import latex_table
 from replica.reports.typesetting.tokens import canonical, group_end, tokenise
 
 __all__ = ["Definition", "Glossary"]
@@ -90,28 +91,19 @@ def _table_entries(model: LossModel) -> list[Definition]:
 
 
 def _field_entries(model: LossModel, latex: dict[sp.Symbol, str]) -> list[Definition]:
-    families = [
-        (
-            "w",
-            model.fields,
-            "local field of a token: the pre-activation of a student that was not trained on the sample",
-        ),
-        (
-            r"h^{\star}",
-            model.teacher_fields,
-            r"pre-activation of the teacher, $x_l \cdot Q_{\star}/\sqrt{d}$",
-        ),
-        (r"z^{\star}", model.points, r"proximal point: the global minimiser in $\mathcal{M}$"),
-    ]
-    if model.structure is not None:
-        entries = (*model.target_symbols, sp.Symbol("T_ij"))
-        families.append(("T", entries, r"entries of the target's matrix $T(h^{\star})$"))
-    else:
-        families.append(("y", model.target_symbols, "outputs of the teacher"))
-    if model.noise_fields:
-        families.append((r"\xi", model.noise_fields, "noise in the outputs, standard normal"))
-    return [Definition(_family([latex[x] for x in family if x in latex]), meaning, stem, tuple(family))
-            for stem, family, meaning in families]  # fmt: skip
+    outputs = model.structure is None
+    own: dict[str, tuple[sp.Symbol, ...]] = {
+        "w": model.fields,
+        r"h^{\star}": model.teacher_fields,
+        r"z^{\star}": model.points,
+        "T": () if outputs else (*model.target_symbols, sp.Symbol("T_ij")),
+        r"\xi": model.noise_fields,
+    }
+    listed = [(x.latex, own[x.latex], x.meaning) for x in LETTERS["fields"] if own[x.latex]]
+    if outputs:
+        listed.insert(3, ("y", model.target_symbols, "outputs of the teacher"))
+    return [Definition(_family([latex[x] for x in family if x in latex]), meaning, stem, family)
+            for stem, family, meaning in listed]  # fmt: skip
 
 
 _FAMILIES = ("positional_matrix_", "positional_encoding_", "token_trace", "teacher_variance")
@@ -139,42 +131,22 @@ def _parameter_families(model: LossModel) -> list[Definition]:
     return entries
 
 
-def _derivation_entries(model: LossModel) -> list[Definition]:
-    """Return letters of the derivation and of abbreviations; those of SymPy symbols own them by their stem."""
+# Letters of the derivation that are SymPy symbols by themselves; entries of families own theirs by their stem.
+_OWNED = {"X": (sp.Symbol("X"), sp.Symbol("Y")), "s": (REPLICAS,), r"\delta": (SAME_REPLICA,), r"\beta": (BETA,)}
+
+
+def _letters(part: str, said: Mapping[str, str]) -> list[Definition]:
+    """Return a part of the table of letters; ``said`` has the meanings that depend on the model."""
+    letters: list[tuple[Letter, str]] = [(x, said.get(x.latex, x.meaning)) for x in LETTERS[part]]
     return [
-        Definition(r"\gamma", "eigenvalue of a token's covariance", r"\gamma"),
-        Definition("P", r"moments $\mathbb{E}\tau\tau^\top$ of the encodings' projections at given eigenvalues", "P"),
-        Definition("F", r"moments $\mathbb{E}\tau\pi^\top$ at given eigenvalues", "F"),
-        Definition("G", r"moments $\mathbb{E}\pi\pi^\top$ at given eigenvalues", "G"),
-        Definition(r"\tau", r"projection of the encodings on an eigenvector, times $\sqrt{d}$", r"\tau"),
-        Definition(r"\pi", r"row of $Q_{\star}$ along an eigenvector", r"\pi"),
-        Definition(r"\mathbb{E}_{\nu}", "average over the eigenvectors of the covariances", r"\mathbb{E}_{\nu}"),
-        Definition("X, Y", "the two parts of a replica-symmetric matrix", "X", (sp.Symbol("X"), sp.Symbol("Y"))),
-        Definition("B", r"precision of the weights along an eigenvector", "B"),
-        Definition(r"\mathcal{B}^{ab}", "precision of the replicated weights", r"\mathcal{B}"),
-        Definition(r"\eta", "tilt of the weights along an eigenvector, by encodings and teacher", r"\eta"),
-        Definition("v", "row of the weights along an eigenvector", "v"),
-        Definition("K", r"entries of $B^{-1}$", "K"),
-        Definition("N", r"$\sum_l \gamma_l \hat{q}_l$", "N"),
-        Definition("M", r"second moments $\mathbb{E}\, \eta\eta^\top$ of the tilt", "M"),
-        Definition("U", r"entries of $N + M$", "U"),
-        Definition("J", r"entries of $V^{-1}$", "J"),
-        Definition(r"\Lambda", r"inverse covariance of $(w, h^{\star})$ of a token", r"\Lambda"),
-        Definition("g", r"$V^{-1}(z^{\star} - w)$, minus the slope of $\mathcal{M}$ in $w$", "g"),
-        Definition("s", "number of replicas, taken to zero", "s", (REPLICAS,)),
-        Definition(r"\delta", r"Kronecker's delta of replicas $a, b$", r"\delta", (SAME_REPLICA,)),
-        Definition(r"\mathcal{A}_{s}", "exponent of the replicated partition function, per dimension", r"\mathcal{A}"),
-        Definition("Z", "partition function of the weights", "Z"),
-        Definition(r"\zeta", "partition function of one sample's pre-activations", r"\zeta"),
-        Definition(r"\mathcal{N}", "normal density", r"\mathcal{N}"),
-        Definition(r"\Psi_{w}", "term of the weights in the free entropy", r"\Psi"),
+        Definition(x.shown or x.latex, meaning, x.latex, _OWNED.get(x.latex, ())) for x, meaning in letters if meaning
     ]
 
 
-def _notation(model: LossModel) -> list[Definition]:
+def _meanings(model: LossModel) -> dict[str, str]:
+    """Return, by their LaTeX, the meanings of letters that depend on the model."""
     structure, layout = model.structure, model.layout
     plain = structure is None or structure.isotropic
-    covariance = r"covariance of a token, $\sigma^2$ times the identity" if plain else "covariance of a token"
     encodings = "positional encodings"
     if layout.directions == 1:
         encodings += r", with rows $p_l = c_l\, 1_d/\sqrt{d}$ along the vector of ones"
@@ -184,31 +156,14 @@ def _notation(model: LossModel) -> list[Definition]:
     attention = r"attention: $S_{ij}(z)$, softmax over $j$ of $z_i z_j$"
     if structure is not None and (structure.attention or layout.rank > 1):
         attention = "attention, a matrix that is a function of pre-activations"
-    listed = (
-        ("L", "number of tokens"),
-        ("d", "dimension of a token"),
-        ("n", "number of samples"),
-        ("x", r"a sequence, $L \times d$, tokens $x_l$ in its rows; $\mu$ numbers samples"),
-        ("p", encodings),
-        ("y", "output of the target"),
-        (r"f_{Q}", "output of the student"),
-        ("Q", rf"weights of the student, {student}"),
-        (r"Q_{\star}", rf"weights of the teacher, {teacher}, standard normal"),
-        (r"\Sigma", covariance),
-        ("z", "pre-activation of the student; in $\\mathcal{M}$ what is minimised over"),
-        ("S", attention),
-        (r"\ell", r"loss of one sample, in terms of pre-activations"),
-        (r"\Phi", "free entropy per dimension, replica-symmetric, at zero temperature"),
-        (r"\mathcal{M}", r"Moreau envelope of $\ell$"),
-        (r"\mathbb{E}", r"average over $w$ and $h^{\star}$"),
-        (r"\epsilon_{t}", "training loss per dimension"),
-        (r"\epsilon_{g}", "test error per token"),
-        (r"\epsilon_{\mathrm{lin}}", "test error per token of the best linear positional layer"),
-        ("W", r"matrix of the best linear positional layer"),
-        (r"\alpha_{c}", r"where the best positional and the best semantic solution have equal $\Phi$"),
-        (r"\alpha_{l}", r"where $\epsilon_{g}$ of the global minimum falls below $\epsilon_{\mathrm{lin}}$"),
-    )
-    return [Definition(latex, meaning, latex) for latex, meaning in listed]
+    return {
+        "x": r"a sequence, $L \times d$, tokens $x_l$ in its rows; $\mu$ numbers samples",
+        "p": encodings,
+        "Q": rf"weights of the student, {student}",
+        r"Q_{\star}": rf"weights of the teacher, {teacher}, standard normal",
+        r"\Sigma": r"covariance of a token, $\sigma^2$ times the identity" if plain else "covariance of a token",
+        "S": attention,
+    }
 
 
 class Glossary:
@@ -224,11 +179,15 @@ class Glossary:
 
     def __init__(self, model: ModelStructure | LossModel = symbols.PAPER, extra: Sequence[Definition] = ()) -> None:
         known_model = loss_model(model)
-        latex, notation = latex_table(known_model), _notation(known_model)
-        listed = [*notation[:10], *_table_entries(known_model), *_parameter_families(known_model),
-                  *_field_entries(known_model, latex), *notation[10:],
-                  Definition(r"\beta", "inverse temperature, taken to infinity", r"\beta", (BETA,)),
-                  *_derivation_entries(known_model)]  # fmt: skip
+        latex, said = latex_table(known_model), _meanings(known_model)
+        listed = [
+            *_letters("setting", said),
+            *_table_entries(known_model),
+            *_parameter_families(known_model),
+            *_field_entries(known_model, latex),
+            *_letters("results", said),
+            *_letters("derivation", said),
+        ]
         known = {x for entry in listed for x in entry.symbols}
         self.entries = (*listed, *(x for x in extra if not known.intersection(x.symbols) or not x.symbols))
 
@@ -277,9 +236,7 @@ class Glossary:
                 owners[x.name] = stems[stem]
         unknown = sorted(x.name for x in listed if x.name not in owners)
         if unknown:
-            raise ValueError(
-                f"no definition for the symbols {unknown}: add them to replica.reports.content.definitions"
-            )
+            raise ValueError(f"no definition for the symbols {unknown}: add them to replica.quantities.letters")
         return {owners[x.name] for x in listed}
 
     def used(self, blocks: Iterable[Block]) -> tuple[Definition, ...]:

@@ -1,4 +1,4 @@
-r"""LaTeX of every symbol of a derivation: ``replica.quantities.names`` has that of quantities, others are here."""
+"""LaTeX of every symbol of a derivation, from the tables of names and of letters."""
 
 from __future__ import annotations
 
@@ -9,26 +9,9 @@ import sympy as sp
 from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
+from replica.quantities.letters import STEMS
 
-__all__ = ["STEMS", "latex_of_symbol", "latex_table"]
-
-# Letters of symbols that stand for expressions or moments, and of fields: SymPy's stem and its LaTeX.
-STEMS = {
-    "K": "K",
-    "U": "U",
-    "J": "J",
-    "Lambda": r"\Lambda",
-    "g": "g",
-    "gamma": r"\gamma",
-    "P": "P",
-    "F": "F",
-    "G": "G",
-    "B": "B",
-    "N": "N",
-    "M": "M",
-    "xi": r"\xi",
-    "y": "y",
-}
+__all__ = ["latex_of_symbol", "latex_table"]
 
 
 def _indexed(name: str) -> str:

@@ -14,55 +14,16 @@ from functools import cached_property
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.quantities import names
+from replica.quantities.letters import LETTERS
 from replica.reports.blocks import Block, Equation, Figure, Line, Paragraph, Table
 from replica.reports.typesetting.tokens import canonical, group_end, in_mathematics, join, tokenise, unbalanced
 
 __all__ = ["NOTATION", "TAKEN", "Naming", "token_stems"]
 
-NOTATION: dict[str, str] = {
-    "free_entropy": r"\Phi",
-    "envelope": r"\mathcal{M}",
-    "sample_loss": r"\ell",
-    "training_loss": r"\epsilon_{t}",
-    "test_error": r"\epsilon_{g}",
-    "baseline_error": r"\epsilon_{\mathrm{lin}}",
-    "local_field": "w",
-    "teacher_field": r"h^{\star}",
-    "proximal_point": r"z^{\star}",
-    "preactivation": "z",
-    "attention": "S",
-    "target": "T",
-    "baseline_matrix": "W",
-    "dimension": "d",
-    "samples": "n",
-    "length": "L",
-    "student_weights": "Q",
-    "teacher_weights": r"Q_{\star}",
-    "tokens": "x",
-    "encodings": "p",
-    "action": r"\mathcal{A}",
-    "normal_density": r"\mathcal{N}",
-    "replicated_precision": r"\mathcal{B}",
-    "positional_matrix": "A",
-    "positional_encoding": "c",
-}
+NOTATION = {letter.name: letter.latex for part in LETTERS.values() for letter in part if letter.name}
 """What a report names besides ``replica.quantities.names``: name -> LaTeX (of a family: without its index)."""
 
-TAKEN: dict[str, str] = {
-    r"\mu": "the number of a sample", r"\nu": "the law of the eigenvectors", r"\beta": "the inverse temperature",
-    "s": "the number of replicas", "a": "a replica", "b": "a replica", r"\delta": "Kronecker's delta",
-    "i": "a token", "j": "a token", "k": "a token", "l": "a token",
-    r"\gamma": "an eigenvalue of a covariance", r"\Sigma": "a covariance", "R": "a covariance's mean eigenvalue",
-    r"\rho": "the teacher's variance", r"\tau": "a projection of the encodings", r"\pi": "a row of the teacher",
-    "v": "the weights along a direction", r"\eta": "the weights' tilt", "P": "moments of the encodings",
-    "F": "moments of encodings and teacher", "G": "moments of the teacher", "M": "moments of the tilt",
-    "X": "a part of a replica-symmetric matrix", "Y": "a part of a replica-symmetric matrix",
-    "B": "the weights' precision", "K": "the inverse of the weights' precision", "N": "a sum of conjugates",
-    "U": "moments of the weights", "J": "the inverse of V", r"\Lambda": "the fields' inverse covariance",
-    "g": "the slope of the envelope", "Z": "the partition function", r"\zeta": "a sample's partition function",
-    r"\Psi": "the weights' term in the free entropy", "y": "the target's output", "f": "the student's output",
-    "e": "Euler's number", r"\xi": "the noise in the outputs", r"\partial": "a derivative", r"\infty": "infinity",
-}  # fmt: skip
+TAKEN = {letter.latex: letter.stands_for for part in LETTERS.values() for letter in part if letter.stands_for}
 """Letters of a page that have no name to be chosen, and what they stand for: no other symbol may be one of them."""
 
 # Their arguments are words, not symbols.
