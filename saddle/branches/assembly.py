@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from saddle.averages.in_threads import in_threads, workers_of
 from saddle.averages.replicon import Replicon
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch import Branch
+from saddle.branches.branch_numbers import BRANCH_NUMBERS, SolvedState
 from saddle.branches.curve_solving import solve_on_curve
 from saddle.branches.null.solution import null_replicon, null_sector
 from saddle.branches.pieces.pieces import Piece
@@ -29,19 +30,6 @@ CLEARLY = 1e-2
 AT_END = 2e-3
 # Points per thread from which on points, instead of parts of one average, are shared among threads.
 ENOUGH = 3
-SCALARS = (
-    "free_entropy", "free_entropy_error", "train_loss", "test_error", "test_error_error", "average_envelope",
-    "residual_norm", "replicon_regular", "replicon_regular_error", "jump_strength", "jump_strength_error",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Solved:
-    """What is stored of one solution."""
-
-    evaluation: StateEvaluation
-    residual_norm: float
-    replicon: Replicon
 
 
 def assemble_branches(
@@ -77,7 +65,7 @@ def assemble_branches(
     for family in dict.fromkeys((*(piece.family for piece in pieces if piece.family not in FAMILIES), *FAMILIES)):
         own = [piece for piece in pieces if piece.family == family]
         for piece in own:
-            solved: dict[int, _Solved] = {}
+            solved: dict[int, SolvedState] = {}
             interrupted = False
             try:
                 _solve_on_grid(evolution, piece, grid, solved, report)
@@ -94,7 +82,7 @@ def _solve_on_grid(
     evolution: StateEvolution,
     piece: Piece,
     grid: np.ndarray,
-    solved: dict[int, _Solved],
+    solved: dict[int, SolvedState],
     report: Callable[[], object],
 ) -> None:
     """Solve at all points that the piece passes: in as many threads at once, where there are enough of them."""
@@ -102,9 +90,9 @@ def _solve_on_grid(
     across = len(reached) >= ENOUGH * workers_of(evolution.threads)
     equations = replace(evolution, threads=1) if across else evolution
 
-    def solve(k: int) -> _Solved | None:
+    def solve(k: int) -> SolvedState | None:
         found = solve_on_curve(equations, piece.sector, piece.curve, float(grid[k]))
-        return None if found is None else _Solved(*found, _quick_replicon(equations, found[0]))
+        return None if found is None else SolvedState(piece.sector, *found, _quick_replicon(equations, found[0]))
 
     for k, found in zip(reached, in_threads(solve, reached, evolution.threads if across else 1), strict=True):
         if found is not None:
@@ -125,7 +113,7 @@ def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replico
     return evolution.replicon(here.state, here.alpha, quick=True, averages=here.averages)
 
 
-def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interrupted: bool) -> list[Outcome]:
+def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, SolvedState], interrupted: bool) -> list[Outcome]:
     """Return what became of the piece at every grid point."""
     low, high = piece.curve.reach
     outcomes = []
@@ -148,7 +136,7 @@ def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, _Solved], interr
 def _columns(n: int, space: StateSpace) -> dict[str, np.ndarray]:
     columns = {name: np.full((n, space.size), np.nan) for name in VECTORS}
     columns["jacobian_signs"] = np.zeros((n, 1 + len(space.odd)), dtype=np.int8)
-    return columns | {name: np.full(n, np.nan) for name in SCALARS}
+    return columns | {x.name: np.full(n, np.nan) for x in BRANCH_NUMBERS}
 
 
 def _empty(evolution: StateEvolution, family: str, grid: np.ndarray, outcome: Outcome) -> Branch:
@@ -172,7 +160,7 @@ def _branch(
     evolution: StateEvolution,
     piece: Piece,
     grid: np.ndarray,
-    solved: dict[int, _Solved],
+    solved: dict[int, SolvedState],
     branches: dict[str, Branch],
     interrupted: bool,
 ) -> Branch:
@@ -182,7 +170,7 @@ def _branch(
     columns, eigenvalues = _columns(n, space), np.full((n, space.size), complex(np.nan, np.nan))
     outcomes = _outcomes(piece, grid, solved, interrupted)
     for k, found in solved.items():
-        _fill(columns, k, found, piece.sector)
+        _fill(columns, k, found)
         eigenvalues[k] = found.evaluation.stability_eigenvalues
     low, high = piece.curve.reach
     for k, outcome in enumerate(outcomes):
@@ -214,27 +202,18 @@ def _block_sign(here: StateEvaluation, sector: Sector, index: int) -> float:
     return float(np.sign(np.linalg.det(here.full_jacobian[np.ix_(block, block)])))
 
 
-def _fill(columns: dict[str, np.ndarray], k: int, found: _Solved, sector: Sector) -> None:
+def _fill(columns: dict[str, np.ndarray], k: int, found: SolvedState) -> None:
     """Store one solution, with the errors that its own evaluation estimates."""
-    here = found.evaluation
+    here, sector = found.evaluation, found.sector
     free = list(sector.free)
+    for number in BRANCH_NUMBERS:
+        columns[number.name][k] = number.of(found)
     with contextlib.suppress(np.linalg.LinAlgError):  # at a singular Jacobian the errors stay nan: not known
         columns["errors"][k] = here.order_parameter_errors(sector.free)
-        columns["test_error_error"][k] = here.solution_test_error_error(sector.free)
     diagonal = np.diag(here.full_jacobian)
     own = np.linalg.det(here.full_jacobian[np.ix_(free, free)])
     odd = [_block_sign(here, sector, i) if i in sector.transverse else 0.0 for i in here.space.odd]
     columns["jacobian_signs"][k] = np.sign([own, *odd])
-    columns["free_entropy_error"][k] = here.free_entropy_error
     columns["states"][k] = here.state
     columns["conjugate_states"][k] = here.conjugates
     columns["jacobian_diagonal"][k] = diagonal
-    columns["free_entropy"][k] = here.free_entropy
-    columns["train_loss"][k] = here.train_loss
-    columns["test_error"][k] = here.test_error
-    columns["average_envelope"][k] = here.averages.envelope
-    columns["residual_norm"][k] = found.residual_norm
-    columns["replicon_regular"][k] = found.replicon.regular
-    columns["replicon_regular_error"][k] = found.replicon.regular_error
-    columns["jump_strength"][k] = found.replicon.jump_strength
-    columns["jump_strength_error"][k] = found.replicon.jump_strength_error

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, conjugates, order_parameters
+from saddle.branches.branch_numbers import BRANCH_NUMBERS
 from saddle.output.files.file_schema import Column
 
-__all__ = ["ALPHA_COLUMN", "BRANCH_COLUMNS", "BRANCH_NUMBERS", "FREE", "LABELS", "quantity_columns"]
+__all__ = ["ALPHA_COLUMN", "BRANCH_COLUMNS", "FREE", "LABELS", "NUMBER_COLUMNS", "quantity_columns"]
 
 ON_GRID = ("branch", "alpha")
 MERGED = "where outcome is MERGED: the value of the family of higher symmetry into which the branch has merged"
@@ -21,22 +22,8 @@ LABELS = (
 )
 
 
-def _grid(name: str, long_name: str, normalisation: str = "", values: str = "stored") -> Column:
-    return Column(name, ON_GRID, long_name, normalisation, values=values, comment=MERGED)
-
-
-BRANCH_NUMBERS = (
-    _grid("free_entropy", "free entropy Phi, minus the training loss", "per dimension d"),
-    _grid("free_entropy_error", "error of the free entropy", "per dimension d", "error"),
-    _grid("train_loss", "training loss, by a route of its own", "per dimension d"),
-    _grid("test_error", "test error", "per token and dimension, (1/(dL)) E|y - yhat|^2"),
-    _grid("test_error_error", "error of the test error", "as the test error", "error"),
-    _grid("average_envelope", "average E[M] of the Moreau envelope, -dPhi/dalpha", "per sample"),
-    _grid("residual_norm", "largest residual of the saddle-point equations", "in the unknowns' natural units", "error"),
-    _grid("replicon_regular", "regular part of the replicon eigenvalue", values="known"),
-    _grid("replicon_regular_error", "error of the regular part of the replicon eigenvalue", values="error"),
-    _grid("jump_strength", "strength C of the proximal point's jumps, -C/T in the replicon eigenvalue", values="known"),
-    _grid("jump_strength_error", "error of the strength of jumps", values="error"),
+NUMBER_COLUMNS = tuple(
+    Column(x.name, ON_GRID, x.meaning, x.normalisation, values=x.values, comment=MERGED) for x in BRANCH_NUMBERS
 )
 """Fields of a branch that hold one number per point of the grid, under the same name."""
 

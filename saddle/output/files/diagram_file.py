@@ -24,9 +24,9 @@ from saddle.output.files.curve_columns import check_curves, curve_of, curve_vari
 from saddle.output.files.diagram_columns import (
     ALPHA_COLUMN,
     BRANCH_COLUMNS,
-    BRANCH_NUMBERS,
     FREE,
     LABELS,
+    NUMBER_COLUMNS,
     quantity_columns,
 )
 from saddle.output.files.file_schema import Attribute, Contents, attributes_to_json, variable_of
@@ -77,7 +77,7 @@ def to_dataset(diagram: DiagramContents) -> xr.Dataset:
         variables[own.name] = variable_of(own, [b.states[:, k] for b in branches])
         variables[error.name] = variable_of(error, [b.errors[:, k] for b in branches])
         variables[conjugate.name] = variable_of(conjugate, [b.conjugate_states[:, k] for b in branches])
-    for column in BRANCH_NUMBERS:
+    for column in NUMBER_COLUMNS:
         variables[column.name] = variable_of(column, [getattr(b, column.name) for b in branches])
     others = {
         "replica_stable": [b.replica_stable.astype(np.int8) for b in branches],
@@ -153,7 +153,7 @@ def _check(contents: Contents) -> dict[str, Any]:
         raise UnreadableFile(f"there is no outcome {unknown[0]!r:.40}")
     stored = np.isin(outcomes, sorted(STORED))
     contents.check(BRANCH_COLUMNS, stored)
-    contents.check(BRANCH_NUMBERS, stored)
+    contents.check(NUMBER_COLUMNS, stored)
     contents.check((column for columns in quantity_columns(layout) for column in columns), stored)
     attributes = contents.read(ATTRIBUTES)
     if contents.version < 5:
@@ -208,7 +208,7 @@ def _diagram(contents: Contents) -> DiagramContents:
         columns = quantity_columns(evolution.space.layout)
         states, errors, conjugates = (np.stack([own.values(x[i].name) for x in columns], axis=-1) for i in range(3))
         outcomes = tuple(Outcome[str(outcome)] for outcome in own.values("outcome"))
-        numbers = {column.name: own.values(column.name) for column in BRANCH_NUMBERS}
+        numbers = {column.name: own.values(column.name) for column in NUMBER_COLUMNS}
         curve, attracting = curve_of(contents, k, alpha, outcomes, states, numbers)
         branches[name] = Branch(
             curve=curve,
