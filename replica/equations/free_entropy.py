@@ -105,7 +105,7 @@ class FreeEntropy:
         return self.channel.structure
 
     @property
-    def parameters(self) -> tuple[symbols.Quantity, ...]:
+    def parameters(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Numeric parameters of the models, in the order of the kernel's parameter vector."""
         return self.channel.parameters
 
@@ -115,12 +115,12 @@ class FreeEntropy:
         return self.model.target
 
     @cached_property
-    def order_parameters(self) -> tuple[symbols.Quantity, ...]:
+    def order_parameters(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Order parameters, in the order of every state vector."""
         return symbols.order_parameters(self.layout)
 
     @cached_property
-    def conjugates(self) -> tuple[symbols.Quantity, ...]:
+    def conjugates(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Their conjugates, in the same order."""
         return symbols.conjugates(self.layout)
 

@@ -87,7 +87,7 @@ class MoreauProblem:
         return self.model.loss
 
     @property
-    def parameters(self) -> tuple[symbols.Quantity, ...]:
+    def parameters(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Numeric parameters of the models, in the order of the kernel's parameter vector."""
         return self.model.parameters
 

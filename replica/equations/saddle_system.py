@@ -47,12 +47,12 @@ class SaddleSystem:
     conjugate_equations: dict[sp.Symbol, sp.Expr]
 
     @property
-    def order_parameters(self) -> tuple[symbols.Quantity, ...]:
+    def order_parameters(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Order parameters, in the order of every state vector."""
         return self.free_entropy.order_parameters
 
     @property
-    def conjugates(self) -> tuple[symbols.Quantity, ...]:
+    def conjugates(self) -> tuple[symbols.SymbolicQuantity, ...]:
         """Their conjugates, in the same order."""
         return self.free_entropy.conjugates
 

@@ -150,7 +150,7 @@ class AttentionModel:
         ValueError
             If attention, target, encodings or spectrum are not the default kind, for which renaming is not defined.
         """
-        self.require_plain("renaming tokens")
+        self.require_paper_kind("renaming tokens")
         return dataclasses.replace(
             self,
             positional_matrix=tuple(tuple(reversed(row)) for row in reversed(self.positional_matrix)),
@@ -172,12 +172,12 @@ class AttentionModel:
 
     @staticmethod
     def require(model: object, what: str) -> None:
-        """Refuse what is no attention model of the paper's kind; see :meth:`require_any`, :meth:`require_plain`."""
+        """Refuse what is no attention model of the paper's kind; see :meth:`require_paper_kind`."""
         AttentionModel.require_any(model, what)
         assert isinstance(model, AttentionModel)
-        model.require_plain(what)
+        model.require_paper_kind(what)
 
-    def require_plain(self, what: str) -> None:
+    def require_paper_kind(self, what: str) -> None:
         """Refuse a model that differs from the paper's by more than numbers and the number of tokens.
 
         Raises
@@ -186,7 +186,7 @@ class AttentionModel:
             If rank, teacher, attention, target, covariances or encodings are of another kind; naming ``what``, which
             does not handle them.
         """
-        if self.structure.is_plain:
+        if self.structure.is_paper_kind:
             return
         plain = ModelStructure(self.sequence_length)
         # Moments are details of a spectrum, which is named already.

@@ -13,7 +13,7 @@ from replica.model.user_functions import matrix_from_text
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
 from replica.quantities.structure import ModelStructure
-from replica.quantities.symbols import Quantity
+from replica.quantities.symbols import SymbolicQuantity
 
 __all__ = ["LossModel"]
 
@@ -54,7 +54,7 @@ class LossModel:
     target: sp.ImmutableMatrix
     token_law: TokenLaw
     ridge: sp.Expr
-    parameters: tuple[Quantity, ...]
+    parameters: tuple[SymbolicQuantity, ...]
     structure: ModelStructure | None = None
 
 
@@ -89,7 +89,7 @@ def attention_loss_model(structure: ModelStructure) -> LossModel:
     )
 
 
-def ridge_symbol(parameters: Sequence[Quantity]) -> sp.Symbol:
+def ridge_symbol(parameters: Sequence[SymbolicQuantity]) -> sp.Symbol:
     """Return the symbol of the ridge penalty among parameters."""
     (found,) = [x.symbol for x in parameters if x.name == "regularization"]
     return found

@@ -14,7 +14,7 @@ __all__ = ["OrderParameterMatrices", "group_symbols", "kind_matrix"]
 
 
 def kind_matrix(
-    quantities: Sequence[symbols.Quantity], kind: str, group: int | None, shape: tuple[int, int]
+    quantities: Sequence[symbols.SymbolicQuantity], kind: str, group: int | None, shape: tuple[int, int]
 ) -> sp.Matrix:
     """Return the matrix whose entries are the quantities of one kind (and group); symmetric where half is given."""
     entries = {x.indices: x.symbol for x in quantities if x.kind == kind and x.group == group}

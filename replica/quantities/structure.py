@@ -71,6 +71,6 @@ class ModelStructure:
         return Layout(self.groups, self.rank, self.teacher_rank, self.directions)
 
     @property
-    def is_plain(self) -> bool:
+    def is_paper_kind(self) -> bool:
         """Whether the models differ from the paper's by numbers and the number of tokens alone."""
         return self == ModelStructure(self.sequence_length)

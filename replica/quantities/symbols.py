@@ -22,7 +22,7 @@ __all__ = [
     "CONJUGATE_OF",
     "MODEL_PARAMETERS",
     "ORDER_PARAMETERS",
-    "Quantity",
+    "SymbolicQuantity",
     "conjugates",
     "local_fields",
     "model_parameters",
@@ -39,7 +39,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Quantity:
+class SymbolicQuantity:
     """An entry of the table of names, with its symbol."""
 
     name: str
@@ -58,18 +58,18 @@ def parameter_symbol(entry: names.Quantity) -> sp.Symbol:
     return sp.Symbol(entry.letter, real=True, **assumptions)
 
 
-def with_symbol(entry: names.Quantity) -> Quantity:
+def with_symbol(entry: names.Quantity) -> SymbolicQuantity:
     """Return an entry of the table of names with its symbol."""
     symbol = parameter_symbol(entry)
-    return Quantity(entry.name, symbol, entry.latex, entry.meaning, entry.kind, entry.group, entry.indices)
+    return SymbolicQuantity(entry.name, symbol, entry.latex, entry.meaning, entry.kind, entry.group, entry.indices)
 
 
-def order_parameters(layout: Layout) -> tuple[Quantity, ...]:
+def order_parameters(layout: Layout) -> tuple[SymbolicQuantity, ...]:
     """Return the order parameters of a layout, in the order of every state vector."""
     return tuple(map(with_symbol, names.order_parameters(layout)))
 
 
-def conjugates(layout: Layout) -> tuple[Quantity, ...]:
+def conjugates(layout: Layout) -> tuple[SymbolicQuantity, ...]:
     """Return their conjugates, in the same order."""
     return tuple(map(with_symbol, names.conjugates(layout)))
 
@@ -84,7 +84,7 @@ PAPER = ModelStructure()
 CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)}
 
 
-def model_parameters(structure: ModelStructure = PAPER) -> tuple[Quantity, ...]:
+def model_parameters(structure: ModelStructure = PAPER) -> tuple[SymbolicQuantity, ...]:
     """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
     return tuple(map(with_symbol, names.model_parameters(structure)))
 

@@ -14,7 +14,7 @@ from saddle.averages.state_space import StateSpace
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.search_interval import HIGHEST
 from saddle.branches.search.sector_solver import evaluation_of, solve_state, vanished
-from saddle.branches.search.seeking import Found, Sought, seek
+from saddle.branches.search.seeking import NewSolution, Sought, seek
 from saddle.branches.sector_blocks import sector_of
 from saddle.continuation.curve.curves import between, crossings
 from saddle.continuation.curve.stepping import StepControl
@@ -205,7 +205,7 @@ def look_again(
     return families
 
 
-def _is_followed(evolution: StateEvolution, found: Found, families: Families, alpha: float) -> bool:
+def _is_followed(evolution: StateEvolution, found: NewSolution, families: Families, alpha: float) -> bool:
     """Whether a new solution starts a family: where it attracts, is a new global minimum, or its rule has no noise."""
     if not evolution.space.is_aligned(found.sector):
         return False

@@ -13,7 +13,7 @@ from replica.quantities.names import ALPHA, model_parameters
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
 from saddle.continuation.newton import OutsideDomain
-from saddle.continuation.problem import Evaluation, Symmetry
+from saddle.continuation.problem import Evaluation, Involution
 from saddle.state_evolution.evaluation import StateEvaluation, StateParameterDerivatives
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -116,9 +116,9 @@ class AttentionProblem:
         return self.evolution.rule.noise
 
     @property
-    def symmetries(self) -> tuple[Symmetry, ...]:
+    def symmetries(self) -> tuple[Involution, ...]:
         """Generators of the model's symmetries that act by signs."""
-        return tuple(Symmetry(np.diag(np.array(signs, dtype=float))) for signs in self.space.generators)
+        return tuple(Involution(np.diag(np.array(signs, dtype=float))) for signs in self.space.generators)
 
     @property
     def values(self) -> np.ndarray:

@@ -12,7 +12,6 @@ from .problem import (
     KnownDerivatives as KnownDerivatives,
     ParameterDerivatives as ParameterDerivatives,
     Problem as Problem,
-    Symmetry as Symmetry,
 )
 from .scope import Scope as Scope
 from .special_points.defining_systems import (

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Evaluation", "FunctionProblem", "KnownDerivatives", "ParameterDerivatives", "Problem", "Symmetry"]
+__all__ = ["Evaluation", "FunctionProblem", "Involution", "KnownDerivatives", "ParameterDerivatives", "Problem"]
 
 
 class ParameterDerivatives(Protocol):
@@ -76,7 +76,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Symmetry:
+class Involution:
     """An involution of a problem: F(R x; p) = S F(x; p), with R R = 1 and S S = 1.
 
     Attributes
@@ -115,7 +115,7 @@ class Problem(Protocol):
         ...
 
     @property
-    def symmetries(self) -> Sequence[Symmetry]:
+    def symmetries(self) -> Sequence[Involution]:
         """Commuting involutions that generate the symmetry group."""
         ...
 
@@ -169,7 +169,7 @@ class FunctionProblem:
     parameter_unit: float | np.ndarray = 1.0
     noise: float = 1e-14
     difference_step: float = 1e-4
-    symmetries: tuple[Symmetry, ...] = ()
+    symmetries: tuple[Involution, ...] = ()
     stability_sign: float = -1.0
 
     def evaluate(self, x: np.ndarray, parameters: np.ndarray) -> Evaluation:

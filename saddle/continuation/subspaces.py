@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from saddle.continuation.curve.curves import CurveEvaluation
-from saddle.continuation.problem import Evaluation, Problem, Symmetry
+from saddle.continuation.problem import Evaluation, Involution, Problem
 
 __all__ = ["Block", "Section", "group_elements", "isotropy", "symmetry_blocks"]
 
@@ -70,7 +70,7 @@ class Block:
         return all(sign > 0 for sign in self.signs)
 
 
-def group_elements(symmetries: Sequence[Symmetry]) -> list[Symmetry]:
+def group_elements(symmetries: Sequence[Involution]) -> list[Involution]:
     """Return all products of commuting involutions but the identity."""
     found = []
     for count in range(1, len(symmetries) + 1):
@@ -78,11 +78,11 @@ def group_elements(symmetries: Sequence[Symmetry]) -> list[Symmetry]:
             unknowns, residuals = chosen[0].on_unknowns, chosen[0].residuals
             for other in chosen[1:]:
                 unknowns, residuals = unknowns @ other.on_unknowns, residuals @ other.residuals
-            found.append(Symmetry(unknowns, residuals))
+            found.append(Involution(unknowns, residuals))
     return found
 
 
-def isotropy(problem: Problem, x: np.ndarray) -> list[Symmetry]:
+def isotropy(problem: Problem, x: np.ndarray) -> list[Involution]:
     """Return the symmetries that leave a point where it is."""
     units = problem.units(x)
     return [

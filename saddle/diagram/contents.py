@@ -173,7 +173,7 @@ class DiagramContents:
     @property
     def applicable_baselines(self) -> tuple[str, ...]:
         """Names of the baselines that take this model."""
-        return tuple(BASELINES) if self.model.structure.is_plain else GENERAL_BASELINES
+        return tuple(BASELINES) if self.model.structure.is_paper_kind else GENERAL_BASELINES
 
     def made_baselines(self, baselines: Sequence[str | Baseline]) -> tuple[Baseline, ...]:
         """Return baselines of this model, those given by name computed.

@@ -101,7 +101,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     # Where all weights nearly vanish errors are small, and say nothing of the rest of a range: no lattice is coarser
     # than the law has it.
     least = 1.0 if planar else 1.0 / LARGEST_CHANGE
-    refined_by, most = 1.0, np.inf if model.structure.is_plain or not planar else LARGEST_REFINEMENT
+    refined_by, most = 1.0, np.inf if model.structure.is_paper_kind or not planar else LARGEST_REFINEMENT
     states = _sample_states(StateEvolution(model, coarse, threads), alpha)
     for _ in range(2):
         evolution = StateEvolution(model, rule, threads)

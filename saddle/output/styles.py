@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
 
 __all__ = [
-    "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "Quantity", "baseline_style", "branch_handles", "draw_baseline",
-    "draw_branch", "overlap", "stability_handles",
+    "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "DrawnQuantity", "baseline_style", "branch_handles",
+    "draw_baseline", "draw_branch", "overlap", "stability_handles",
 ]  # fmt: skip
 
 BRANCH_COLOURS = {
@@ -47,7 +47,7 @@ BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "positional": 2.0, "semantic": 2.
 
 
 def _with_ends(
-    diagram: DiagramContents, branch: Branch, quantity: Quantity
+    diagram: DiagramContents, branch: Branch, quantity: DrawnQuantity
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return alpha, a quantity and stability along a branch, with the bifurcations at which it begins and ends.
 
@@ -74,27 +74,27 @@ def _with_ends(
 
 
 @dataclass(frozen=True)
-class Quantity:
+class DrawnQuantity:
     """What a panel shows, of a branch (n,) and of a solution at a transition."""
 
     of_branch: Callable[[Branch], np.ndarray]
     of_point: Callable[[TransitionPoint], float]
 
 
-def overlap(index: int) -> Quantity:
+def overlap(index: int) -> DrawnQuantity:
     """Return one of the order parameters as what a panel shows."""
-    return Quantity(lambda branch: branch.states[:, index], lambda point: point.order_parameters[index])
+    return DrawnQuantity(lambda branch: branch.states[:, index], lambda point: point.order_parameters[index])
 
 
 QUANTITIES = {
     **{quantity.name: overlap(index) for index, quantity in enumerate(ORDER_PARAMETERS)},
-    "train_loss": Quantity(lambda branch: branch.train_loss, lambda point: -point.free_entropy),
-    "test_error": Quantity(lambda branch: branch.test_error, lambda point: point.test_error),
+    "train_loss": DrawnQuantity(lambda branch: branch.train_loss, lambda point: -point.free_entropy),
+    "test_error": DrawnQuantity(lambda branch: branch.test_error, lambda point: point.test_error),
 }
 """What can be drawn of a branch, by name; order parameters are those of the paper's model."""
 
 
-def draw_branch(axes: Axes, diagram: DiagramContents, branch: Branch, quantity: Quantity) -> None:
+def draw_branch(axes: Axes, diagram: DiagramContents, branch: Branch, quantity: DrawnQuantity) -> None:
     """Draw one quantity of a branch: solid where stable, dashed where not, nothing where it has no own points."""
     colour, width = BRANCH_COLOURS[branch.family], BRANCH_WIDTHS[branch.family]
     alpha, values, stable = _with_ends(diagram, branch, quantity)

@@ -22,13 +22,13 @@ from saddle.transitions.global_minimum import Phase, sample_places
 from saddle.transitions.sharpening import locate
 from saddle.transitions.transition import Transition, transition_points
 
-__all__ = ["BaselineErrors", "Crossing", "errors_of_baseline", "find_crossing"]
+__all__ = ["BaselineTestErrors", "Crossing", "find_crossing", "test_errors_of"]
 
 # Relative distance of a continuous change of the global minimum at which a crossing still belongs to it.
 CHANGE = 1e-4
 HALVINGS = 20
 
-BaselineErrors = Callable[[AttentionModel, float], float]
+BaselineTestErrors = Callable[[AttentionModel, float], float]
 """Test error per token of a baseline, for any model and alpha."""
 
 
@@ -64,7 +64,7 @@ class Crossing:
         return str(self.transition) if self.transition is not None else self.reason
 
 
-def errors_of_baseline(baseline: str | Baseline) -> tuple[str, BaselineErrors]:
+def test_errors_of(baseline: str | Baseline) -> tuple[str, BaselineTestErrors]:
     """Return a baseline's name, and its test error as a function of model and alpha.
 
     Parameters
@@ -121,7 +121,7 @@ def find_crossing(
     InvalidArgument
         If there is no baseline of this name.
     """
-    name, errors = errors_of_baseline(baseline)
+    name, errors = test_errors_of(baseline)
     if not branches:
         return Crossing(name, Found(reason="no solution is known"))
     found = _first_below(branches, name, errors, phases, jumps)
@@ -138,7 +138,7 @@ def find_crossing(
 def _first_below(
     branches: Sequence[OnCurve],
     name: str,
-    errors: BaselineErrors,
+    errors: BaselineTestErrors,
     phases: Sequence[Phase],
     jumps: Sequence[Transition],
 ) -> Crossing:
@@ -185,7 +185,7 @@ def _at_change(
     change: float,
     first: float,
     name: str,
-    errors: BaselineErrors,
+    errors: BaselineTestErrors,
     jumps: Sequence[Transition],
 ) -> Crossing:
     """Return the crossing where the global minimum changes to a branch that beats the baseline."""
@@ -215,7 +215,7 @@ def _at_change(
     return Crossing(name, Found(reason=said))
 
 
-def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, high: float) -> Crossing:
+def _located(branch: OnCurve, errors: BaselineTestErrors, name: str, low: float, high: float) -> Crossing:
     """Locate the crossing on one branch between two values of alpha; reported unresolved where that fails."""
     assert branch.curve is not None
     middle = float(np.clip(_interpolated(branch, errors, low, high), *branch.curve.reach))
@@ -241,7 +241,7 @@ def _located(branch: OnCurve, errors: BaselineErrors, name: str, low: float, hig
     return Crossing(name, Found((crossing,)))
 
 
-def _interpolated(branch: OnCurve, errors: BaselineErrors, low: float, high: float) -> float:
+def _interpolated(branch: OnCurve, errors: BaselineTestErrors, low: float, high: float) -> float:
     """Return where the interpolated test error falls below the baseline between two values of alpha."""
     assert branch.curve is not None
     model = branch.evolution.model

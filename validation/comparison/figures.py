@@ -14,7 +14,14 @@ from replica.quantities.layout import Layout
 from replica.quantities.names import ORDER_PARAMETERS, order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants, single_overlaps
 from saddle.output.diagram_figure import parameter_title
-from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, Quantity, branch_handles, draw_branch, stability_handles
+from saddle.output.styles import (
+    BRANCH_COLOURS,
+    QUANTITIES,
+    DrawnQuantity,
+    branch_handles,
+    draw_branch,
+    stability_handles,
+)
 from validation.comparison.theory_points import START_FAMILIES, family_of, start_overlaps
 from validation.comparison.verdict import AGREEMENT
 from validation.simulation.compared import compared_names
@@ -45,7 +52,7 @@ def quantity_labels(layout: Layout | None = None) -> dict[str, str]:
     return labels
 
 
-def drawn_quantity(layout: Layout, name: str) -> Quantity:
+def drawn_quantity(layout: Layout, name: str) -> DrawnQuantity:
     """Return what is drawn of a branch beside the runs: an invariant of its order parameters, or a loss."""
     names = [entry.name for entry in order_parameters(layout)]
     if name in QUANTITIES and layout == Layout():
@@ -59,7 +66,7 @@ def drawn_quantity(layout: Layout, name: str) -> Quantity:
             return float("nan")
         return overlap_invariants(layout, dict(zip(names, state.tolist(), strict=True)))[name]
 
-    return Quantity(
+    return DrawnQuantity(
         lambda branch: np.array([invariant(state) for state in branch.states]),
         lambda point: invariant(np.asarray(point.order_parameters)),
     )

@@ -16,8 +16,8 @@ from saddle import PhaseDiagram
 from saddle.output.styles import BRANCH_COLOURS
 
 __all__ = [
-    "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "Families", "centred_norm", "grid_of_alpha", "losses_apart_of_runs",
-    "mean_and_error",
+    "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "CompetingFamilies", "centred_norm", "grid_of_alpha",
+    "losses_apart_of_runs", "mean_and_error",
 ]  # fmt: skip
 
 Numbers = NDArray[np.float64]
@@ -32,7 +32,7 @@ DIVERGING = LinearSegmentedColormap.from_list(
 
 
 @dataclass(frozen=True, eq=False)
-class Families:
+class CompetingFamilies:
     """What competes for the global minimum at each alpha of a grid: a solution with theta alone, and one with m alone.
 
     Of several solutions the one of lowest training loss. Where there is none, the agnostic one, which has neither
@@ -51,7 +51,7 @@ class Families:
     positional_error: Numbers
 
     @classmethod
-    def of(cls, diagram: PhaseDiagram) -> Families:
+    def of(cls, diagram: PhaseDiagram) -> CompetingFamilies:
         """Collect them from a diagram's branches."""
         # Attention with Q = 0 is uniform, and costs alpha times half the squared error of all tokens.
         uniform = uniform_attention(diagram.model).test_error

@@ -19,7 +19,7 @@ from validation.paper.drawing import (
     ALPHA_LABEL,
     DIVERGING,
     LOSS_STARTS,
-    Families,
+    CompetingFamilies,
     centred_norm,
     losses_apart_of_runs,
     mean_and_error,
@@ -146,20 +146,20 @@ def interpolated_fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numb
     omegas = np.array([diagram.model.omega for diagram in diagrams])
     fine = np.linspace(omegas[0], omegas[-1], FINE)
     alpha = np.linspace(diagrams[0].alpha[0], diagrams[0].alpha[-1], FINE)
-    families = [Families.of(diagram) for diagram in diagrams]
+    families = [CompetingFamilies.of(diagram) for diagram in diagrams]
 
     def between(name: str) -> Numbers:
         table = [np.interp(alpha, d.alpha, getattr(f, name)) for d, f in zip(diagrams, families, strict=True)]
         return np.array([np.interp(fine, omegas, column) for column in np.array(table).T]).T
 
-    interpolated = Families(*(between(field.name) for field in dataclasses.fields(Families)))
+    interpolated = CompetingFamilies(*(between(field.name) for field in dataclasses.fields(CompetingFamilies)))
     level = np.interp(fine, omegas, [diagram.linear_baseline.test_error for diagram in diagrams])
     return alpha, fine, (interpolated.losses_apart, interpolated.lowest_error - level[:, None])
 
 
 def _on_grid(diagram: PhaseDiagram) -> tuple[Numbers, Numbers]:
     """Return the same for one diagram, each (n,)."""
-    families = Families.of(diagram)
+    families = CompetingFamilies.of(diagram)
     return families.losses_apart, families.lowest_error - diagram.linear_baseline.test_error
 
 

@@ -21,7 +21,7 @@ from saddle.output.styles import (
 )
 from validation.comparison.compare import TheoryComparison
 from validation.comparison.figures import draw_points
-from validation.paper.drawing import Families, grid_of_alpha, losses_apart_of_runs, mean_and_error
+from validation.paper.drawing import CompetingFamilies, grid_of_alpha, losses_apart_of_runs, mean_and_error
 from validation.paper.settings import paper_model
 from validation.paper.workshop import Workshop
 
@@ -73,7 +73,7 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
 
 def draw_losses_apart(axes: Axes, diagram: PhaseDiagram, comparison: TheoryComparison, colour: str) -> None:
     """Draw the difference of the training losses, theory as a curve and runs as points."""
-    axes.plot(diagram.alpha, Families.of(diagram).losses_apart, color=colour, linewidth=1.6)
+    axes.plot(diagram.alpha, CompetingFamilies.of(diagram).losses_apart, color=colour, linewidth=1.6)
     mean, error = mean_and_error(losses_apart_of_runs(comparison.runs).isel(dimension=-1))
     axes.errorbar(
         comparison.runs["alpha"].values, mean, yerr=error, linestyle="", marker="o", markersize=4, capsize=2,

@@ -16,7 +16,7 @@ from saddle.output.styles import BRANCH_COLOURS
 from validation.comparison.compare import TheoryComparison
 from validation.paper.drawing import (
     LOSS_STARTS,
-    Families,
+    CompetingFamilies,
     grid_of_alpha,
     losses_apart_of_runs,
     mean_and_error,
@@ -65,7 +65,7 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
     diagram, runs = comparison.diagram, comparison.runs.isel(dimension=-1)
     level, alphas = diagram.linear_baseline.test_error, runs["alpha"].values
     point = {"linestyle": "", "marker": marker, "markersize": 4.5, "capsize": 2, "color": colour, "zorder": 4}
-    families = Families.of(diagram)
+    families = CompetingFamilies.of(diagram)
     apart.plot(diagram.alpha, families.losses_apart / level, color=colour)
     mean, error = mean_and_error(losses_apart_of_runs(runs) / level)
     apart.errorbar(alphas, mean, yerr=error, **point)

@@ -54,15 +54,15 @@ def _family(latex: Sequence[str]) -> str:
     return rf"{latex[0]}, \dots, {latex[-1]}"
 
 
-def _by_kind(quantities: Iterable[symbols.Quantity]) -> list[list[symbols.Quantity]]:
+def _by_kind(quantities: Iterable[symbols.SymbolicQuantity]) -> list[list[symbols.SymbolicQuantity]]:
     """Group entries of the same matrix."""
-    kinds: dict[str, list[symbols.Quantity]] = {}
+    kinds: dict[str, list[symbols.SymbolicQuantity]] = {}
     for x in quantities:
         kinds.setdefault(x.kind, []).append(x)
     return list(kinds.values())
 
 
-def _stem(entry: symbols.Quantity) -> str:
+def _stem(entry: symbols.SymbolicQuantity) -> str:
     """Return the LaTeX of an entry's matrix, without group and indices."""
     found = {x.name: x.latex for x in (*names.ORDER_PARAMETERS, *names.CONJUGATES)}
     return found[entry.kind]

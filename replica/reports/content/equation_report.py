@@ -91,7 +91,7 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
     system, model = derivation.saddle_system, derivation.loss_model
     phi = derivation.free_entropy
     printer = ReportPrinter(model, measure=named_width(naming or Naming.of(None)), width=line_width)
-    plain = model.structure is not None and model.structure.is_plain
+    plain = model.structure is not None and model.structure.is_paper_kind
     # The last two steps are sections of their own.
     *steps, _, families = derivation.steps
     values = derivation.parameter_values

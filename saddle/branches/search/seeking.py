@@ -29,7 +29,7 @@ from saddle.continuation.outcomes import Outcome
 from saddle.state_evolution.evaluation import SectorEvaluation, StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["Found", "Sought", "seek", "starts"]
+__all__ = ["NewSolution", "Sought", "seek", "starts"]
 
 # Damped state evolution between two attempts of Newton's method, and how often both are repeated.
 STEPS, DAMPING, ROUNDS = 8, 0.2, 3
@@ -47,7 +47,7 @@ MOST_MIXED = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class NewSolution:
     """A solution that was not known.
 
     Attributes
@@ -82,7 +82,7 @@ class Sought:
     alpha: float
     starts: int
     converged: int
-    new: tuple[Found, ...]
+    new: tuple[NewSolution, ...]
 
 
 def rough_rules(rule: OuterRule) -> tuple[OuterRule, OuterRule]:
@@ -127,7 +127,7 @@ def _random_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
 
 def _population_states(evolution: StateEvolution) -> Iterator[np.ndarray]:
     """Yield the minima of the population risk, where branches of the paper's kind of model end at large alpha."""
-    if not evolution.model.structure.is_plain:
+    if not evolution.model.structure.is_paper_kind:
         return
     template = _template(evolution)
     for overlaps in _population_overlaps(evolution.model):
@@ -297,7 +297,7 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
             distance(space, variances, end, other) > CLUSTERED for other in clusters
         ):
             clusters.append(end)
-    new: list[Found] = []
+    new: list[NewSolution] = []
     for state in clusters:
         found = _unknown(evolution, second, state, alpha, [*known, *(one.evaluation.state for one in new)])
         new += [] if found is None else [found]
@@ -312,13 +312,13 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
                 continue
             here = evaluation_of(result)
             if all(distance(space, variances, here.state, one.evaluation.state) >= SAME for one in new):
-                new.append(Found(sector, here, True))
+                new.append(NewSolution(sector, here, True))
     return Sought(alpha, tried, converged, tuple(new))
 
 
 def _unknown(
     evolution: StateEvolution, better: StateEvolution, state: np.ndarray, alpha: float, known: Sequence[np.ndarray]
-) -> Found | None:
+) -> NewSolution | None:
     """Solve again on better rules, as long as it may be a new solution; None if it is none."""
     space, variances = evolution.space, evolution.channel.variances
     turned = aligned(space, state)
@@ -333,4 +333,4 @@ def _unknown(
         return None
     free = list(sector.free)
     block = evaluation.full_jacobian[np.ix_(free, free)]
-    return Found(sector, evaluation, bool(np.all(np.linalg.eigvals(block).real > 0.0)))
+    return NewSolution(sector, evaluation, bool(np.all(np.linalg.eigvals(block).real > 0.0)))

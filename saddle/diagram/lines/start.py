@@ -11,7 +11,7 @@ from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
-from saddle.transitions.baseline_crossing import errors_of_baseline
+from saddle.transitions.baseline_crossing import test_errors_of
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
 from saddle.transitions.transition import Transition
 
@@ -55,7 +55,7 @@ def equations_of(name: str, transition: Transition, diagram: DiagramContents) ->
     if transition.kind == "fold":
         return Fold(first)
     if transition.kind == "baseline-crossing":
-        return BaselineCrossing(first, errors_of_baseline(transition.between[1])[1])
+        return BaselineCrossing(first, test_errors_of(transition.between[1])[1])
     if transition.kind == "first-order" and sectors[1] is not None:
         return EqualFreeEntropies(first, sectors[1])
     raise InvalidArgument(f"{name} cannot be continued: {transition}")

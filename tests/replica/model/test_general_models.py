@@ -292,8 +292,8 @@ def test_what_only_knows_plain_models_refuses_others(name):
 
 
 def test_more_tokens_are_plain():
-    AttentionModel(0.0, positional_encoding=[1, 0, -1]).require_plain("anything")
+    AttentionModel(0.0, positional_encoding=[1, 0, -1]).require_paper_kind("anything")
     # Encodings along one direction are plain however they are given.
     given = AttentionModel(0.3, positional_gram=[[1, -1], [-1, 1]])
     assert given == AttentionModel(0.3)
-    given.require_plain("anything")
+    given.require_paper_kind("anything")

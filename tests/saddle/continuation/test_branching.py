@@ -13,7 +13,7 @@ from saddle.continuation.curve.curves import between
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.exploration import explore
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.problem import FunctionProblem, Symmetry
+from saddle.continuation.problem import FunctionProblem, Involution
 from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.special_point import Criticality, SpecialPointKind
 from tests.saddle.continuation.textbook import (
@@ -39,7 +39,7 @@ def scalar(function, by_x, by_p, symmetric=False, **more):
         lambda x, p: np.array([function(x[0], p[0])]),
         lambda x, p: np.array([[by_x(x[0], p[0])]]),
         lambda x, p: np.array([[by_p(x[0], p[0])]]),
-        symmetries=(Symmetry(-np.eye(1)),) if symmetric else (),
+        symmetries=(Involution(-np.eye(1)),) if symmetric else (),
         **more,
     )
 

@@ -15,7 +15,7 @@ from saddle.continuation.curve.tracing import trace_both_ways
 from saddle.continuation.exploration import explore
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
-from saddle.continuation.problem import Evaluation, FunctionProblem, Symmetry
+from saddle.continuation.problem import Evaluation, FunctionProblem, Involution
 from saddle.continuation.scope import Scope
 from saddle.continuation.special_points.defining_systems import EqualPotentials
 from saddle.continuation.special_points.finding import find_special_points
@@ -220,7 +220,7 @@ def test_a_start_far_from_any_solution_is_an_error_by_name():
 def test_a_false_symmetry_is_refused():
     false = FunctionProblem(
         2, lambda x, p: x - p, lambda x, p: np.eye(2), lambda x, p: -np.ones((2, 1)),
-        symmetries=(Symmetry(np.diag([1.0, -1.0]), np.eye(2)),),
+        symmetries=(Involution(np.diag([1.0, -1.0]), np.eye(2)),),
     )  # fmt: skip
     with pytest.raises(ValueError, match="no symmetry"):
         symmetry_blocks(false, np.zeros(2))

@@ -9,7 +9,7 @@ from saddle.continuation.curve.curves import start_point
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Curve
 from saddle.continuation.outcomes import Outcome
-from saddle.continuation.problem import FunctionProblem, Symmetry
+from saddle.continuation.problem import FunctionProblem, Involution
 from saddle.continuation.special_points.finding import find_special_points
 from saddle.continuation.special_points.special_point import CurveFunction, SpecialPointKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
@@ -138,7 +138,7 @@ def test_a_kernel_of_two_dimensions_on_a_curved_branch_without_sign_change():
         ),
         lambda x, p: np.array([[1.0], [0.0], [0.0]]),
     )
-    for symmetries in ((), (Symmetry(np.diag([1.0, -1.0, -1.0])),)):
+    for symmetries in ((), (Involution(np.diag([1.0, -1.0, -1.0])),)):
         declared = FunctionProblem(
             3, problem.residual, problem.jacobian, problem.parameter_derivatives, symmetries=symmetries
         )

@@ -10,7 +10,7 @@ import numpy as np
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
-from saddle.continuation.problem import Evaluation, FunctionProblem, KnownDerivatives, Problem, Symmetry
+from saddle.continuation.problem import Evaluation, FunctionProblem, Involution, KnownDerivatives, Problem
 from saddle.continuation.special_points.finding import find_special_points
 from saddle.continuation.special_points.special_point import CurveFunction, SpecialPoint, SpecialPointKind
 from saddle.continuation.subspaces import Section, symmetry_blocks
@@ -66,7 +66,7 @@ def enzyme(declared: bool = True) -> FunctionProblem:
         unknown_units=5.0,
         parameter_unit=10.0,
         noise=1e-13,
-        symmetries=(Symmetry(np.array([[0.0, 1.0], [1.0, 0.0]])),) if declared else (),
+        symmetries=(Involution(np.array([[0.0, 1.0], [1.0, 0.0]])),) if declared else (),
     )
 
 
@@ -81,7 +81,7 @@ def kernels(declared: bool = True) -> FunctionProblem:
         lambda x, p: -x + p[0] * k * x - x**3,
         lambda x, p: np.diag(-1 + p[0] * k - 3 * x**2),
         lambda x, p: (k * x)[:, None],
-        symmetries=(Symmetry(-np.eye(15)),) if declared else (),
+        symmetries=(Involution(-np.eye(15)),) if declared else (),
     )
 
 
@@ -136,7 +136,7 @@ def blume_capel() -> FunctionProblem:
         potential,
         potential_by_parameters,
         parameter_unit=0.1,
-        symmetries=(Symmetry(-np.eye(1)),),
+        symmetries=(Involution(-np.eye(1)),),
         stability_sign=1.0,
     )
 
@@ -183,10 +183,10 @@ class Transformed:
         return self.inner.difference_step
 
     @property
-    def symmetries(self) -> tuple[Symmetry, ...]:
+    def symmetries(self) -> tuple[Involution, ...]:
         inverse, undone = np.linalg.inv(self.matrix), np.linalg.inv(self.mix)
         return tuple(
-            Symmetry(inverse @ s.on_unknowns @ self.matrix, self.mix @ s.residuals @ undone)
+            Involution(inverse @ s.on_unknowns @ self.matrix, self.mix @ s.residuals @ undone)
             for s in self.inner.symmetries
         )
 
@@ -242,7 +242,7 @@ class Counted:
         return self.inner.difference_step
 
     @property
-    def symmetries(self) -> Sequence[Symmetry]:
+    def symmetries(self) -> Sequence[Involution]:
         return self.inner.symmetries
 
     @property

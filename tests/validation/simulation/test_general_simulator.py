@@ -148,7 +148,7 @@ def test_written_functions_equal_the_default_ones(rank, length):
     written = AttentionModel(
         0.3, rank=rank, attention=softmax_attention(), target=lambda h: 0.7 * softmax(h * h.T) + 0.3 * matrix, **more
     )
-    assert not written.structure.is_plain
+    assert not written.structure.is_paper_kind
     one, two = draw(plain), draw(written)
     np.testing.assert_array_equal(one.tokens, two.tokens)
     np.testing.assert_allclose(one.targets, two.targets, rtol=0, atol=1e-14)
