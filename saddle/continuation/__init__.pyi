@@ -9,6 +9,7 @@ from .newton import OutsideDomain as OutsideDomain
 from .problem import (
     Evaluation as Evaluation,
     FunctionProblem as FunctionProblem,
+    Involution as Involution,
     KnownDerivatives as KnownDerivatives,
     ParameterDerivatives as ParameterDerivatives,
     Problem as Problem,

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from replica.symmetry.sectors import Sector
 from saddle.cli import main
 from validation.paper import FIGURES, PaperSettings, reproduce_paper
-from validation.paper.drawing import Families
+from validation.paper.drawing import CompetingFamilies
 from validation.paper.maps import interpolated_fields
 from validation.paper.settings import paper_model, second_model
 
@@ -22,7 +22,7 @@ TINY = PaperSettings(
 
 
 def test_families_are_the_lowest_of_each_kind(diagram):
-    families = Families.of(diagram)
+    families = CompetingFamilies.of(diagram)
     apart, alpha = families.losses_apart, diagram.alpha
     assert np.all(apart[alpha > diagram.alpha_c.alpha] < 0)
     born = next(t.alpha for t in diagram.bifurcations if t.between == ("agnostic", "positional"))
@@ -36,7 +36,7 @@ def test_families_are_the_lowest_of_each_kind(diagram):
 def test_maps_are_exact_at_solved_values_and_jump_at_alpha_c(diagram, diagram_02):
     alpha, omega, (apart, errors) = interpolated_fields((diagram_02, diagram))
     for row, solved in ((0, diagram_02), (-1, diagram)):
-        families = Families.of(solved)
+        families = CompetingFamilies.of(solved)
         np.testing.assert_allclose(apart[row], np.interp(alpha, solved.alpha, families.losses_apart), atol=1e-12)
         # Between two values of omega the global minimum changes once, between the values of alpha_c there.
     middle = apart[len(omega) // 2]
@@ -127,7 +127,7 @@ def test_where_the_weights_vanish_attention_is_uniform():
     solved = solve_phase_diagram(model, (0.5, 0.8), points=3, rule=LineRule.for_tolerance(0.05))
     assert [branch.name for branch in solved.branches.values() if branch.distinct.any()] == ["null"]
     assert [phase.branch for phase in solved.phases] == ["null"]
-    families = Families.of(solved)
+    families = CompetingFamilies.of(solved)
     uniform = uniform_attention(model).test_error
     np.testing.assert_allclose(families.lowest_error, uniform)
     for start in ("semantic", "positional-informed"):
