@@ -192,7 +192,7 @@ class Branch:
         Regular part of the replicon eigenvalue, the strength C of the jumps of the proximal point, and their errors,
         (n,); by the quick route of :meth:`saddle.StateEvolution.replicon`. At a small temperature T the eigenvalue is
         -C/T plus the regular part (theory notes, section 9).
-    label
+    name
         Name of the branch: its family's, or that and where it is born, such as "positional from agnostic".
     curve
         The branch over all of the range in which it was followed, whatever the grid; None if nothing is known of it.
@@ -221,7 +221,7 @@ class Branch:
     replicon_regular_error: np.ndarray
     jump_strength: np.ndarray
     jump_strength_error: np.ndarray
-    label: str
+    name: str
     curve: BranchCurve | None
     attracting: bool
 
@@ -232,17 +232,12 @@ class Branch:
                 value.setflags(write=False)
 
     @property
-    def name(self) -> str:
-        """Name of the branch."""
-        return self.label
-
-    @property
     def family(self) -> str:
         """What it attends by: "agnostic", "positional", "semantic" or "mixed".
 
         The sector's, or, where the model's symmetries do not tell families apart, by the overlaps.
         """
-        return self.label.split()[0]
+        return self.name.split()[0]
 
     @property
     def order_parameters(self) -> Mapping[str, np.ndarray]:

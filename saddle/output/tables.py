@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from saddle.branches.branch import Branch
+    from replica.common.aligned_text import aligned
+from saddle.branches.branch import Branch
     from saddle.diagram.contents import DiagramContents
     from saddle.diagram.lines.contents import LinesContents
 
@@ -29,17 +29,9 @@ def transition_rows(diagram: DiagramContents) -> tuple[tuple[str, str, str, str,
     )
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return rows as lines of columns, the first one underlined."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    return lines
-
-
 def transition_table(diagram: DiagramContents) -> str:
     """Return the transitions, the reasons for missing ones, the baseline and what replica symmetry does, as text."""
-    lines = _aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)])
+    lines = aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)], underlined=True)
     lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
     baseline = diagram.linear_baseline
     lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
@@ -105,4 +97,4 @@ def line_table(lines: LinesContents) -> str:
                     f"{name} ends in a {end.kind}: {lines.over} = {end.parameter:.5f} +- {end.parameter_error:.0e}, "
                     f"alpha = {end.alpha:.5f} +- {end.alpha_error:.0e}"
                 )
-    return "\n".join([*_aligned(rows), *said])
+    return "\n".join([*aligned(rows, underlined=True), *said])

@@ -20,7 +20,7 @@ ERROR = 1e-6
 class HandMadeBranch:
     """A branch with a straight Phi, existing from one alpha to another."""
 
-    label: str
+    name: str
     grid: np.ndarray
     exists: tuple[float, float]
     value: float
@@ -48,7 +48,7 @@ class HandMadeBranch:
 
     def at(self, alpha: float) -> Any:
         if not self.exists[0] <= alpha <= self.exists[1]:
-            raise SolverError(f"{self.label} is absent at {alpha}", Outcome.ABSENT)
+            raise SolverError(f"{self.name} is absent at {alpha}", Outcome.ABSENT)
         return SimpleNamespace(free_entropy=self.value + self.slope * alpha, error={"free_entropy": ERROR})
 
 

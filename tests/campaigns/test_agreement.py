@@ -102,8 +102,7 @@ def test_other_character_of_a_bifurcation():
 def renamed(diagram: HandMade, old: str, new: str) -> HandMade:
     """Return a diagram with another name for a branch, in every place."""
     branches = {
-        new if name == old else name: replace(b, label=new) if name == old else b
-        for name, b in diagram.branches.items()
+        new if name == old else name: replace(b, name=new) if name == old else b for name, b in diagram.branches.items()
     }
 
     def change(t):

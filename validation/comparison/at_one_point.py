@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.common.aligned_text import aligned
 from replica.common.checked_arguments import (
     checked_choice,
     checked_flag,
@@ -193,20 +194,23 @@ def comparison_table(comparison: Comparison) -> str:
     columns = (
         "quantity", "mean", "standard error", "theory", "theory error", "allowance", "deviation", "beyond allowance",
     )  # fmt: skip
-    lines = [heading, f"{columns[0]:<22}" + "".join(f"{column:>17}" for column in columns[1:])]
+    rows: list[tuple[str, ...]] = [columns]
     ambiguous = single_overlaps(comparison.model.structure.layout)
     for quantity in comparison.quantities:
         magnitude = quantity.name in ambiguous and not quantity.signed
         label = f"|{quantity.name}|" if magnitude else quantity.name
         numbers = (quantity.mean, quantity.standard_error, quantity.theory)
         deviations = (quantity.deviation, quantity.deviation_beyond_allowance)
-        lines.append(
-            f"{label:<22}"
-            + "".join(f"{number:>17.6g}" for number in numbers)
-            + f"{quantity.theory_error:>17.1e}{quantity.allowance:>17.6g}"
-            + "".join(f"{deviation:>+17.2f}" for deviation in deviations)
+        rows.append(
+            (
+                label,
+                *(f"{number:.6g}" for number in numbers),
+                f"{quantity.theory_error:.1e}",
+                f"{quantity.allowance:.6g}",
+                *(f"{deviation:+.2f}" for deviation in deviations),
+            )
         )
-    return "\n".join(lines)
+    return "\n".join([heading, *aligned(rows, right_from=1)])
 
 
 def _compare(name: str, runs: list[TrainingRun], prediction: Prediction) -> ComparedQuantity:

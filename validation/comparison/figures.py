@@ -22,7 +22,7 @@ from saddle.output.styles import (
     draw_branch,
     stability_handles,
 )
-from validation.comparison.theory_points import START_FAMILIES, family_of, start_overlaps
+from validation.comparison.theory_points import START_FAMILIES, start_overlaps
 from validation.comparison.verdict import AGREEMENT
 from validation.simulation.compared import compared_names
 
@@ -115,7 +115,7 @@ def plot_comparison(comparison: ComparisonContents) -> Figure:
     alphas = comparison.runs["alpha"].values
     reach = (0.0, 1.04 * float(alphas.max()))
     compared = {point.branch for point in comparison.points.values()}
-    shown = {b.name: b for b in diagram.branches.values() if not _is_mixed(family_of(b)) or b.name in compared}
+    shown = {b.name: b for b in diagram.branches.values() if not _is_mixed(b.sector.name) or b.name in compared}
     for axes, name in zip(panels, compared_names(comparison.layout), strict=False):
         for branch in shown.values():
             draw_branch(axes, diagram, branch, drawn_quantity(comparison.layout, name))
@@ -128,7 +128,7 @@ def plot_comparison(comparison: ComparisonContents) -> Figure:
         axes.set_xlim(*reach)
         axes.set_xlabel(r"sample complexity $\alpha = n/d$")
         axes.grid(alpha=0.25, linewidth=0.5)
-    families = {family_of(branch) for branch in shown.values()}
+    families = {branch.sector.name for branch in shown.values()}
     of_branches = [handle for handle in branch_handles(diagram) if handle.get_label() in families]
     handles = [*of_branches, *stability_handles(), *_start_handles(comparison)]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8), frameon=False)

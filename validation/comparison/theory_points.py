@@ -14,7 +14,7 @@ from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_error
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
 from validation.simulation.compared import compared_names, own_overlaps
 
-__all__ = ["START_FAMILIES", "TheoryPoint", "family_of", "start_overlaps", "theory_point"]
+__all__ = ["START_FAMILIES", "TheoryPoint", "start_overlaps", "theory_point"]
 
 START_FAMILIES: Mapping[str, str] = MappingProxyType(
     {
@@ -32,11 +32,6 @@ before it loses that to theta.
 """
 
 AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "mixed"
-
-
-def family_of(branch: Branch) -> str:
-    """Return the name of a branch's sector: its family, with a number ("mixed 2") where several sectors share one."""
-    return branch.sector.name
 
 
 def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:
@@ -93,7 +88,7 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     alpha = positive_number("alpha", alpha)
     layout = diagram.model.structure.layout
     own, overlap = START_FAMILIES[start], start_overlaps(layout, start)[0]
-    families = {family_of(branch) for branch in diagram.branches.values()}
+    families = {branch.sector.name for branch in diagram.branches.values()}
     # Families of the same kind are numbered.
     mixed = [family for family in sorted(families) if family.startswith(MIXED)]
     stands_in = bool(mixed) and own not in families and own != MIXED
@@ -113,7 +108,7 @@ def _solutions(diagram: PhaseDiagram, families: Sequence[str], alpha: float) -> 
     """Return the solutions of some families' branches at one alpha."""
     found = []
     for branch in diagram.branches.values():
-        if family_of(branch) not in families or not _reaches(branch, alpha):
+        if branch.sector.name not in families or not _reaches(branch, alpha):
             continue
         try:
             found.append((branch, branch.at(alpha)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from replica.common.aligned_text import aligned
 from replica.quantities.overlap_invariants import single_overlaps
 from validation.comparison.theory_points import START_FAMILIES, TheoryPoint, start_overlaps
 from validation.simulation.compared import VANISHING, compared_names, quantity_label, signless_overlaps
@@ -198,7 +199,5 @@ def table(comparison: ComparisonContents) -> str:
                     numbers = [float(here[column]) for column in columns]
                     cells = [f"{number:.6g}" for number in numbers[:3]] + [f"{number:+.2f}" for number in numbers[3:]]
                     rows.append((start, size, f"{alpha:g}" + ("" if exists else " *"), quantity_label(name), *cells))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(heading))]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     note = [] if all(point.exists for point in comparison.points.values()) else ["* theory has no such solution here"]
-    return "\n".join([*lines, *note])
+    return "\n".join([*aligned(rows, right_from=0), *note])

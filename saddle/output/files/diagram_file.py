@@ -214,7 +214,7 @@ def _diagram(contents: Contents) -> DiagramContents:
             curve=curve,
             attracting=attracting,
             sector=_sector(own, name, evolution.space),
-            label=name,
+            name=name,
             evolution=evolution,
             alpha=alpha,
             outcome=outcomes,

@@ -523,7 +523,7 @@ def test_a_sector_without_a_name_of_its_own_reads_back(solved, tmp_path):
 
 def test_names_and_outcomes_are_not_cut(solved, tmp_path):
     name = "positional 1234567890"
-    branch = dataclasses.replace(solved.branches["mixed"], label=name)
+    branch = dataclasses.replace(solved.branches["mixed"], name=name)
     renamed = dataclasses.replace(solved, branches={**solved.branches, name: branch})
     renamed.save(tmp_path / "long.nc")
     assert alike(PhaseDiagram.load(tmp_path / "long.nc"), renamed)
