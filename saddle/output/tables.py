@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from replica.common.aligned_text import aligned
+
 if TYPE_CHECKING:
-    from replica.common.aligned_text import aligned
-from saddle.branches.branch import Branch
+    from saddle.branches.branch import Branch
     from saddle.diagram.contents import DiagramContents
     from saddle.diagram.lines.contents import LinesContents
 
