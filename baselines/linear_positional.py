@@ -85,6 +85,12 @@ def linear_positional(model: AttentionModel) -> LinearPositional:
 
     Since A is constant, :math:`T - W = (1-\omega)(S - \mathbb{E}S)` for the default target, so its test error is
     :math:`(1-\omega)^2` times a function of sigma alone.
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> print(f"{linear_positional(AttentionModel.paper(omega=0.3)).test_error:.6f}")
+    0.001971
     """
     moments = target_moments(model, "the linear positional baseline")
     return LinearPositional(moments.mean, moments.scale * moments.variance, moments.scale * moments.variance_error)

@@ -59,5 +59,14 @@ def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel)
     -------
     Derivation
         Its steps are derived when first asked for.
+
+    Examples
+    --------
+    >>> equations = derive(AttentionModel(omega=0.3)).saddle_system
+    >>> [str(x.symbol) for x in equations.order_parameters]
+    ['q', 'm', 'V', 'theta']
+    >>> q, m, V, theta = (x.symbol for x in equations.order_parameters)
+    >>> equations.overlap_equations[V]
+    sigma**2/(V_hat*sigma**2 + regularization)
     """
     return Derivation(model, loss_model(model))

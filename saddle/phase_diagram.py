@@ -179,6 +179,22 @@ def solve_phase_diagram(
     Notes
     -----
     The asymptotics of arXiv:2402.03902; theory notes in docs/, sections 4 to 6.
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> diagram = solve_phase_diagram(AttentionModel.paper(omega=0.3), (0.5, 2.0), points=3, tolerance=5e-4)
+    >>> print(diagram.alpha_c.kind, f"at {diagram.alpha_c.alpha:.3f}")
+    first-order at 1.252
+    >>> [phase.branch for phase in diagram.phases]
+    ['positional', 'semantic']
+    >>> point = diagram.branches["semantic"].at(1.2)
+    >>> print(f"{point.test_error:.4f}")
+    0.0024
+    >>> diagram.branches["semantic"].at(0.1)
+    Traceback (most recent call last):
+    ...
+    saddle.continuation.outcomes.SolverError: no semantic branch at alpha = 0.1: it begins at pitchfork on agnostic ...
     """
     arguments = checked_solve(model, alpha, points, sweep, tolerance, rule, threads, progress)
     return PhaseDiagram.of(solve_contents(model, arguments))

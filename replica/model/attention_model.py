@@ -73,6 +73,16 @@ class AttentionModel:
     -----
     Source: section 2 of arXiv:2402.03902. Entries are normalised as there: :math:`|Q_*|^2/d \to 1`,
     :math:`|p_l| = |c_l| = O(1)`, sample complexity :math:`\alpha = n/d`.
+
+    Examples
+    --------
+    >>> model = AttentionModel(omega=0.3)
+    >>> model.sigma, model.sequence_length, model == AttentionModel.paper(omega=0.3)
+    (0.5, 2, True)
+    >>> AttentionModel(omega=1.5)
+    Traceback (most recent call last):
+    ...
+    replica.common.errors.InvalidModel: omega must lie in [0, 1], got 1.5
     """
 
     omega: float

@@ -62,6 +62,16 @@ class MultiIndexModel:
     ValueError
         If a number is out of range, or an expression has a free symbol, an unknown function, a function without
         numerical code, or no second derivative.
+
+    Examples
+    --------
+    Ridge regression with label noise:
+
+    >>> ridge = MultiIndexModel(
+    ...     lambda z, y: (z[0] - y[0]) ** 2 / 2, 0.1, outputs=lambda h, xi: [h[0] + xi[0] / 2], noise=1
+    ... )
+    >>> ridge.loss_model().loss
+    (-y_1 + z_1)**2/2
     """
 
     loss: Callable[[sp.Matrix, Sequence[sp.Symbol]], Any]

@@ -117,6 +117,14 @@ class Spectrum:
     ------
     ValueError
         If there is no atom, numbers of tokens differ, or weights do not sum to one.
+
+    Examples
+    --------
+    Half of the directions have variance 1, half have 3:
+
+    >>> spectrum = Spectrum([SpectrumAtom(0.5, (1.0, 1.0)), SpectrumAtom(0.5, (3.0, 3.0))])
+    >>> spectrum.token_traces
+    (2.0, 2.0)
     """
 
     atoms: Sequence[SpectrumAtom]

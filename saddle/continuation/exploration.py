@@ -98,6 +98,25 @@ def explore(
     -------
     Exploration
         After Ctrl-C, what was computed so far, marked incomplete.
+
+    Examples
+    --------
+    The pitchfork of p x - x^3 = 0, from x = 0:
+
+    >>> import numpy as np
+    >>> from saddle.continuation import FunctionProblem, Involution
+    >>> normal_form = FunctionProblem(
+    ...     1,
+    ...     lambda x, p: p[0] * x - x**3,
+    ...     lambda x, p: np.array([[p[0] - 3 * x[0] ** 2]]),
+    ...     lambda x, p: x[:, None],
+    ...     symmetries=(Involution(-np.eye(1)),),
+    ... )
+    >>> found = explore(normal_form, [(np.zeros(1), -1.0)], (-1.0, 1.0))
+    >>> [point.kind.value for branch in found.branches for point in branch.special_points]
+    ['pitchfork']
+    >>> len(found.branches)
+    2
     """
     base = np.zeros(1) if parameters is None else np.array(parameters, dtype=float)
     checked_instance("scope", scope, Scope, "a Scope")

@@ -95,6 +95,17 @@ def compare_with_theory(
     -----
     Theory describes minima for d to infinity (Result 4.2 of arXiv:2402.03902). Deviations are in standard errors
     of the mean over seeds; their significance allows for these being estimated from few seeds (Student's t).
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> from saddle import solve_phase_diagram
+    >>> diagram = solve_phase_diagram(AttentionModel.paper(omega=0.3), (0.5, 2.0), points=3, tolerance=5e-4)
+    >>> comparison = compare_with_theory(diagram, [2.0], starts=["semantic"], dimensions=[50], seeds=2)
+    >>> comparison.points["semantic", 2.0].exists
+    True
+    >>> dict(comparison.runs.sizes)["seed"]
+    2
     """
     checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
     starts = checked_items("starts", starts, "a sequence of names")

@@ -182,6 +182,16 @@ def train_student(
     Results are the same bit for bit whenever the same calls are repeated on one machine with the same
     libraries and the same number of BLAS threads. Another number of threads adds up in another order, and
     moves results by rounding, which descent does not amplify as it converges.
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> from validation import draw_teacher_data
+    >>> generator = np.random.default_rng(1)
+    >>> data = draw_teacher_data(AttentionModel.paper(omega=0.3), 50, 2.0, generator=generator)
+    >>> run = train_student(data, "semantic", generator=generator)
+    >>> run.train_loss < data.model.regularization
+    True
     """
     kind = checked_data(data).tokens.dtype.name
     schedule = checked_training(training).schedule(data.model.regularization)

@@ -120,6 +120,15 @@ def solve_transition_line(
     A line of first-order transitions solves both saddle-point equations and equal Phi together; since Phi is
     stationary its slope is -(d_p Phi_A - d_p Phi_B)/(d_alpha Phi_A - d_alpha Phi_B) with explicit derivatives
     (theory notes in docs/, section 10).
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> from saddle import SolveSettings
+    >>> model, settings = AttentionModel.paper(), SolveSettings(tolerance=5e-4)
+    >>> line = solve_transition_line(model, "alpha_c", between=(0.28, 0.3), points=3, settings=settings)
+    >>> print(f"alpha_c = {line.at(0.3):.3f}")
+    alpha_c = 1.252
     """
     name = canonical_name(transition)
     request = line_request(model, over, between, points, alpha, settings)
