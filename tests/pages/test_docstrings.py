@@ -46,7 +46,7 @@ def _marked(example: doctest.DocTest) -> Any:
     return pytest.param(example, id=example.name, marks=marks)
 
 
-@pytest.mark.parametrize("example", map(_marked, EXAMPLES))
+@pytest.mark.parametrize("example", [_marked(example) for example in EXAMPLES])
 def test_an_example_shows_what_it_prints(example):
     reports: list[str] = []
     doctest.DocTestRunner(optionflags=FLAGS).run(example, out=reports.append)
