@@ -41,7 +41,7 @@ def laplace(derivation: Theory, seed: int) -> Iterator[Check]:
     beta = mpmath.mpf(10) ** 8
     with mpmath.workdps(DIGITS):
         point = channel_point(derivation, np.random.default_rng(seed + 10))
-        size = len(phi.channel.points)
+        size = len(phi.channel.proximal_point)
         hessian = point.hessian()
         root = mpmath.inverse(mpmath.cholesky(hessian)).T
         exponent_of = _exponent(point)
@@ -65,8 +65,8 @@ def _exponent(point: ChannelPoint) -> Any:
     """Return minus the logarithm of density and likelihood of z at given w, per beta and without its constant."""
     phi, numbers = point.functions.phi, point.values
     precisions = [mpmath.inverse(x) for x in point.susceptibility_matrices()]
-    names = sorted(phi.channel.loss.free_symbols - set(phi.channel.points), key=str)
-    loss = function_of([*phi.channel.points, *names], phi.channel.loss)
+    names = sorted(phi.channel.loss.free_symbols - set(phi.channel.proximal_point), key=str)
+    loss = function_of([*phi.channel.proximal_point, *names], phi.channel.loss)
     rank = phi.layout.rank
 
     def at(z: list[Any]) -> Any:

@@ -183,7 +183,7 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
         point = channel_point(derivation, np.random.default_rng(seed + 23))
         generator = np.random.default_rng(seed + 24)
         numbers = {**point.values, **{x: mpmath.mpf(generator.normal()) for x in phi.model.teacher_fields}}
-        numbers |= dict(zip(phi.channel.points, point.z, strict=True))
+        numbers |= dict(zip(phi.channel.proximal_point, point.z, strict=True))
         matrices = OrderParameterMatrices(layout)
 
         def numeric(matrix: sp.Matrix) -> Any:
@@ -202,7 +202,8 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
         for token, g in enumerate(layout.groups):
             own = range(token * rank, (token + 1) * rank)
             w, z = (
-                mpmath.matrix([numbers[fields[k]] for k in own]) for fields in (phi.channel.fields, phi.channel.points)
+                mpmath.matrix([numbers[fields[k]] for k in own])
+                for fields in (phi.channel.fields, phi.channel.proximal_point)
             )
             h = mpmath.matrix([numbers[x] for x in phi.model.teacher_fields[token * t : (token + 1) * t]])
             q, theta, V = (

@@ -32,7 +32,9 @@ class ChannelFunctions:
     def names(self) -> list[sp.Symbol]:
         """Arguments after z, in order."""
         phi = self.phi
-        used = {*self.written_out(phi.channel.objective).free_symbols, *self.susceptibilities} - set(phi.channel.points)
+        used = {*self.written_out(phi.channel.objective).free_symbols, *self.susceptibilities} - set(
+            phi.channel.proximal_point
+        )
         return sorted({*used, *phi.channel.fields}, key=str)
 
     @cached_property
@@ -50,12 +52,12 @@ class ChannelFunctions:
     def compiled(self, expressions: Any) -> Any:
         """Return a function of (z, names)."""
         flat = [self.written_out(x) for x in expressions]
-        return function_of([*self.phi.channel.points, *self.names], flat)
+        return function_of([*self.phi.channel.proximal_point, *self.names], flat)
 
     @cached_property
     def value_and_derivatives(self) -> Any:
         """Objective, gradient and upper Hessian in z."""
-        phi, z = self.phi, self.phi.channel.points
+        phi, z = self.phi, self.phi.channel.proximal_point
         objective = self.written_out(phi.channel.objective)
         gradient = [sp.diff(objective, x) for x in z]
         hessian = [sp.diff(gradient[i], z[j]) for i, j in upper_triangle(len(z))]
@@ -180,7 +182,7 @@ def channel_point(derivation: Theory, generator: np.random.Generator) -> Channel
     teacher = {x: mpmath.mpf(generator.normal() * 0.7) for x in phi.teacher_fields}
     outputs = functions.outputs(*(teacher[x] for x in phi.teacher_fields), *(numbers[x.symbol] for x in phi.parameters))
     numbers |= dict(zip(phi.channel.target_symbols, outputs, strict=True))
-    size = len(phi.channel.points)
+    size = len(phi.channel.proximal_point)
     starts = [[mpmath.mpf(s) * mpmath.mpf("0.7") for s in signs] for signs in itertools.product((1, -1), repeat=size)]
     starts = [[numbers[x] for x in phi.channel.fields], *starts[:8]]
     found = [p for start in starts if (p := ChannelPoint(functions, numbers, start).polished()) is not None]

@@ -21,7 +21,7 @@ def channel_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     """Return the channel's functions of a saddle system."""
     phi = system.free_entropy
     channel = ChannelTerms(system, line_coordinates(phi))
-    z, state, parameters = channel.points, channel.state, channel.parameters
+    z, state, parameters = channel.proximal_point, channel.state, channel.parameters
     line, common = channel.line.line, channel.line.common
     dynamic = (*z, *channel.hessian_entries, *channel.at_node)
     slopes = tuple(channel.target_derivatives.values())

@@ -61,7 +61,7 @@ class ChannelTerms:
     @cached_property
     def hessian(self) -> sp.Matrix:
         """Symbols of the Moreau objective's Hessian at the proximal point."""
-        size = len(self.free_entropy.channel.points)
+        size = len(self.free_entropy.channel.proximal_point)
         return sp.Matrix(size, size, lambda i, j: sp.Symbol(f"H_{min(i, j) + 1}{max(i, j) + 1}", real=True))
 
     @cached_property
@@ -162,25 +162,27 @@ class ChannelTerms:
     @cached_property
     def envelope_curvature(self) -> sp.Matrix:
         """Second derivatives of the Moreau envelope in the local fields where z* is smooth, z* following."""
-        phi, size = self.free_entropy, len(self.points)
+        phi, size = self.free_entropy, len(self.proximal_point)
 
         def change(slope: sp.Expr, x: sp.Symbol) -> sp.Expr:
             return differentiate(slope, x, phi.channel.inverse_susceptibilities, phi.channel.forces)
 
         slopes = self.envelope_derivatives
-        mixed = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.channel.points[j]))
+        mixed = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.channel.proximal_point[j]))
         explicit = sp.Matrix(size, size, lambda i, j: change(slopes[i], phi.channel.fields[j]))
         return explicit - mixed * self.inverse * mixed.T
 
     def response(self, variables: Sequence[sp.Symbol]) -> sp.Matrix:
         """Return dz*/d(variables) by implicit differentiation of the stationarity of z*, node fixed."""
-        mixed = sp.Matrix([[self.total(self.derivative(self.objective, z), x) for x in variables] for z in self.points])
+        mixed = sp.Matrix(
+            [[self.total(self.derivative(self.objective, z), x) for x in variables] for z in self.proximal_point]
+        )
         return -self.inverse * mixed
 
     @property
-    def points(self) -> tuple[sp.Symbol, ...]:
+    def proximal_point(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the proximal point."""
-        return self.free_entropy.channel.points
+        return self.free_entropy.channel.proximal_point
 
     @cached_property
     def target_derivatives(self) -> dict[tuple[sp.Symbol, sp.Symbol], sp.Symbol]:
@@ -225,6 +227,6 @@ class ChannelTerms:
         response = self.response(variables)
         derivatives: list[sp.Expr] = []
         for f in expressions:
-            row = sp.Matrix([[self.derivative(f, z) for z in self.points]]) * response
+            row = sp.Matrix([[self.derivative(f, z) for z in self.proximal_point]]) * response
             derivatives += [self.total(f, x) + row[0, k] for k, x in enumerate(variables)]
         return derivatives

@@ -20,7 +20,7 @@ def objective_function(problem: MoreauProblem) -> FunctionSpecification:
     \sum_{kl} B_{kl}\,\partial_a X_k\partial_b X_l + \sum_k A_k\partial_a\partial_b X_k`.
     Kept as stages, so that every exponential is computed once and derivatives stay short for any length and rank.
     """
-    z, loss, objective = problem.points, problem.loss, problem.objective
+    z, loss, objective = problem.proximal_point, problem.loss, problem.objective
     logits: dict[sp.Expr, sp.Symbol] = {}
     weights: dict[sp.Expr, sp.Symbol] = {}
     for weight in sorted(loss.atoms(SoftmaxWeight), key=sp.default_sort_key):

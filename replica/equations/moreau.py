@@ -67,9 +67,9 @@ class MoreauProblem:
         return self.model.structure
 
     @property
-    def points(self) -> tuple[sp.Symbol, ...]:
+    def proximal_point(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the proximal point z, token by token."""
-        return self.model.points
+        return self.model.proximal_point
 
     @property
     def fields(self) -> tuple[sp.Symbol, ...]:
@@ -119,7 +119,7 @@ class MoreauProblem:
 
 
 def moreau_objective(
-    points: Sequence[sp.Symbol], fields: Sequence[sp.Symbol], inverses: Sequence[sp.Matrix], loss: sp.Expr
+    proximal_point: Sequence[sp.Symbol], fields: Sequence[sp.Symbol], inverses: Sequence[sp.Matrix], loss: sp.Expr
 ) -> sp.Expr:
     r"""Return :math:`\tfrac12\sum_l (z_l-w_l)^\top V_l^{-1}(z_l-w_l) + \ell(z, h^\star)`.
 
@@ -128,11 +128,11 @@ def moreau_objective(
     inverses
         :math:`V_l^{-1}` of every token, r x r.
     """
-    rank = len(points) // len(inverses)
+    rank = len(proximal_point) // len(inverses)
     quadratics: dict[sp.Expr, list[sp.Expr]] = {}
     for token, inverse in enumerate(inverses):
         own = range(token * rank, (token + 1) * rank)
-        difference = [points[k] - fields[k] for k in own]
+        difference = [proximal_point[k] - fields[k] for k in own]
         for a in range(rank):
             for b in range(a, rank):
                 factor = inverse[a, b] * (sp.Rational(1, 2) if a == b else 1)
@@ -154,14 +154,14 @@ def moreau_problem(model: ModelStructure | LossModel = symbols.PAPER) -> MoreauP
             InverseMatrix(group_symbols("J", layout, g, rank), sp.ImmutableMatrix(x)) for g, x in enumerate(matrices)
         )
         per_group = [sp.Matrix(x.symbols) for x in inverses]
-    objective = moreau_objective(known.points, known.fields, [per_group[g] for g in layout.groups], known.loss)
+    objective = moreau_objective(known.proximal_point, known.fields, [per_group[g] for g in layout.groups], known.loss)
     forces: dict[sp.Symbol, sp.Expr] = {}
     if rank > 1:
         for token, group in enumerate(layout.groups):
             own = range(token * rank, (token + 1) * rank)
             for a in range(rank):
                 value = sum(
-                    (per_group[group][a, b] * (known.points[k] - known.fields[k]) for b, k in enumerate(own)),
+                    (per_group[group][a, b] * (known.proximal_point[k] - known.fields[k]) for b, k in enumerate(own)),
                     start=sp.S.Zero,
                 )
                 forces[sp.Symbol(f"g_{token + 1}{a + 1}", real=True)] = value

@@ -87,12 +87,12 @@ def _indices(powers: tuple[int, ...]) -> Any:
     return tuple(itertools.chain.from_iterable(itertools.repeat(i, power) for i, power in enumerate(powers)))
 
 
-def _tensor(form: sp.Expr, points: tuple[sp.Symbol, ...], degree: int) -> dict[Any, sp.Expr]:
+def _tensor(form: sp.Expr, proximal_point: tuple[sp.Symbol, ...], degree: int) -> dict[Any, sp.Expr]:
     """Return derivatives of a form of some degree: entries of D, for a form D_{a...} z_a ..., by their indices."""
     if form == 0:
         return {}
     entries = {}
-    for powers, coefficient in sp.Poly(form, *points).terms():
+    for powers, coefficient in sp.Poly(form, *proximal_point).terms():
         multiplicity = math.prod(math.factorial(power) for power in powers)
         entries[_indices(powers)] = coefficient * sp.Rational(multiplicity, math.factorial(degree))
     return entries
@@ -108,12 +108,16 @@ def expand_at_origin(model: LossModel) -> OriginExpansion:
         Fields, loss and outputs.
     """
     step = sp.Dummy("step", real=True)
-    scaled: Any = model.loss.xreplace({x: step * x for x in model.points})
+    scaled: Any = model.loss.xreplace({x: step * x for x in model.proximal_point})
     # A weight's own Taylor polynomial is short; derivatives of the whole loss, a square of sums of weights, are not.
     polynomials = {}
     for weight in sorted(scaled.atoms(SoftmaxWeight), key=sp.default_sort_key):
         terms = enumerate(_weight_coefficients(weight, step))
         polynomials[weight] = sp.Add(*(value * step**k for k, value in terms))
     value, first, second, third, fourth = _derivatives(scaled.xreplace(polynomials), step)
-    odd = tuple(x for form, degree in ((first, 1), (third, 3)) for x in _tensor(form, model.points, degree).values())
-    return OriginExpansion(value, odd, _tensor(second, model.points, 2), _tensor(fourth, model.points, 4))
+    odd = tuple(
+        x for form, degree in ((first, 1), (third, 3)) for x in _tensor(form, model.proximal_point, degree).values()
+    )
+    return OriginExpansion(
+        value, odd, _tensor(second, model.proximal_point, 2), _tensor(fourth, model.proximal_point, 4)
+    )

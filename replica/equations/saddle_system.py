@@ -118,7 +118,7 @@ class SaddleSystem:
         any loss: twice the mean loss of a new sample, noise of its outputs included.
         """
         phi = self.free_entropy
-        at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.points, phi.channel.fields, strict=True)))
+        at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.proximal_point, phi.channel.fields, strict=True)))
         return sp.Rational(2, phi.layout.sequence_length) * GaussianAverage(at_fields, phi.law)
 
 

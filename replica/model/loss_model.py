@@ -26,7 +26,7 @@ class LossModel:
     ----------
     layout
         Index ranges of fields and order parameters.
-    points
+    proximal_point
         Symbols of the student's pre-activations z as arguments of the loss, token by token.
     fields, teacher_fields, noise_fields
         Symbols of the Gaussian fields w, h* and of independent standard normal noise.
@@ -45,7 +45,7 @@ class LossModel:
     """
 
     layout: Layout
-    points: tuple[sp.Symbol, ...]
+    proximal_point: tuple[sp.Symbol, ...]
     fields: tuple[sp.Symbol, ...]
     teacher_fields: tuple[sp.Symbol, ...]
     noise_fields: tuple[sp.Symbol, ...] = ()
@@ -76,7 +76,7 @@ def attention_loss_model(structure: ModelStructure) -> LossModel:
     traces = [law.traces[group] for group in layout.groups]
     return LossModel(
         layout=layout,
-        points=z,
+        proximal_point=z,
         fields=symbols.local_fields(length, rank),
         teacher_fields=h,
         loss=sample_loss(attention, entries, traces),

@@ -89,7 +89,7 @@ class MultiIndexModel:
         for name, value in checked_multi_index(self).items():
             object.__setattr__(self, name, value)
         model = self.loss_model()
-        check_computable("loss", model.loss, model.points)
+        check_computable("loss", model.loss, model.proximal_point)
         for k, output in enumerate(model.target):
             check_computable(f"outputs[{k}]", output)
 
@@ -151,7 +151,7 @@ class MultiIndexModel:
         check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
         return LossModel(
             layout=layout,
-            points=z,
+            proximal_point=z,
             fields=symbols.local_fields(length, self.rank),
             teacher_fields=h,
             noise_fields=noise,

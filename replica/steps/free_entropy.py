@@ -17,7 +17,7 @@ __all__ = ["moreau_envelope", "per_token_free_entropy", "shared_order_parameters
 
 def moreau_envelope(phi: FreeEntropy) -> DerivationStep:
     """Apply Laplace's method to the channel."""
-    minimised = phi.channel.objective - phi.channel.loss + sp.Function("loss")(*phi.channel.points)
+    minimised = phi.channel.objective - phi.channel.loss + sp.Function("loss")(*phi.channel.proximal_point)
     definitions = {x: y for inverse in phi.channel.inverse_susceptibilities for x, y in inverse.definitions.items()}
     return DerivationStep(
         "Moreau envelope",

@@ -48,7 +48,7 @@ def transformed_fields(free_entropy: FreeEntropy, symmetry: Symmetry) -> dict[sp
     layout, teacher_fields = free_entropy.layout, free_entropy.model.teacher_fields
     if symmetry.order:
         return _renamed_student(free_entropy, symmetry.order) | _renamed_teacher(free_entropy, symmetry.order)
-    student = _of_columns(free_entropy.channel.points, layout.rank, symmetry.student)
+    student = _of_columns(free_entropy.channel.proximal_point, layout.rank, symmetry.student)
     student += _of_columns(free_entropy.channel.fields, layout.rank, symmetry.student)
     return _reversed(student + _of_columns(teacher_fields, layout.teacher_rank, symmetry.teacher))
 
@@ -106,7 +106,7 @@ def _joint_reversal(phi: FreeEntropy) -> list[Symmetry]:
 
 
 def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
-    flip = _reversed(_of_columns(phi.channel.points, phi.layout.rank, columns))
+    flip = _reversed(_of_columns(phi.channel.proximal_point, phi.layout.rank, columns))
     return identically_zero(phi.channel.loss.subs(flip, simultaneous=True) - phi.channel.loss)
 
 
@@ -177,7 +177,9 @@ def _is_renaming(phi: FreeEntropy, order: tuple[int, ...]) -> bool:
 
 
 def _renamed_student(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
-    return _permuted(phi.channel.points, phi.layout.rank, order) | _permuted(phi.channel.fields, phi.layout.rank, order)
+    return _permuted(phi.channel.proximal_point, phi.layout.rank, order) | _permuted(
+        phi.channel.fields, phi.layout.rank, order
+    )
 
 
 def _renamed_teacher(phi: FreeEntropy, order: Sequence[int]) -> dict[sp.Symbol, sp.Expr]:
@@ -194,7 +196,10 @@ def _rotations(phi: FreeEntropy) -> bool:
     if rank == 1:
         return False
     for a, b in itertools.combinations(range(rank), 2):
-        first, second = _of_columns(phi.channel.points, rank, [a]), _of_columns(phi.channel.points, rank, [b])
+        first, second = (
+            _of_columns(phi.channel.proximal_point, rank, [a]),
+            _of_columns(phi.channel.proximal_point, rank, [b]),
+        )
         change = sp.Add(
             *(
                 x * sp.diff(phi.channel.loss, y) - y * sp.diff(phi.channel.loss, x)

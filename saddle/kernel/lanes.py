@@ -61,7 +61,7 @@ class LaneLayout:
         points, fields, teacher, targets = (
             tuple(map(str, x))
             for x in (
-                free_entropy.channel.points,
+                free_entropy.channel.proximal_point,
                 free_entropy.channel.fields,
                 free_entropy.teacher_fields,
                 free_entropy.channel.target_symbols,

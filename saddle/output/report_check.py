@@ -122,7 +122,7 @@ def _printed_averages(
 ) -> list[Any]:
     """Average printed integrands over the nodes, at proximal points polished with the printed objective."""
     phi = system.free_entropy
-    z, w, h = phi.channel.points, phi.channel.fields, phi.teacher_fields
+    z, w, h = phi.channel.proximal_point, phi.channel.fields, phi.teacher_fields
     targets = _function((*h, *known), phi.target.flat())
     at_point = (*z, *w, *h, *phi.channel.target_symbols, *known)
     gradient = [sp.diff(phi.channel.objective, x) for x in z]

@@ -120,9 +120,9 @@ class ChannelSums:
     def _channel_functions(self) -> tuple[Callable[..., np.ndarray], ...]:
         """Value, gradient and Hessian of the objective in z, and the integrands."""
         phi = self.free_entropy
-        known = (*self.scalars, *phi.channel.target_symbols, *self.law.variables, *phi.channel.points)
-        gradient = [sp.diff(self.objective, z) for z in phi.channel.points]
-        hessian = [sp.diff(slope, z) for slope in gradient for z in phi.channel.points]
+        known = (*self.scalars, *phi.channel.target_symbols, *self.law.variables, *phi.channel.proximal_point)
+        gradient = [sp.diff(self.objective, z) for z in phi.channel.proximal_point]
+        hessian = [sp.diff(slope, z) for slope in gradient for z in phi.channel.proximal_point]
         parts = ((self.objective,), gradient, hessian, self.integrands)
         return tuple(array_function(known, part, "the channel") for part in parts)
 
@@ -140,7 +140,7 @@ class ChannelSums:
 
     def _objective(self, known: list[Any]) -> Objective:
         value, gradient, hessian, _ = self._channel_functions
-        size = len(self.free_entropy.channel.points)
+        size = len(self.free_entropy.channel.proximal_point)
         return Objective(
             value=lambda z: value(*known, *z.T)[0],
             gradient=lambda z: gradient(*known, *z.T).T,

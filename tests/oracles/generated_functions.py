@@ -117,10 +117,10 @@ class Node:
     def everything(self) -> Values:
         """All that generated functions take: with z*, the Hessian there, and slopes of the target."""
         functions, phi = self.functions, self.functions.system.free_entropy
-        point, size = self.point, len(phi.channel.points)
+        point, size = self.point, len(phi.channel.proximal_point)
         hessian = point.hessian()
         values = {**self.values, **self._target(), **{str(x): y for x, y in point.values.items()}}
-        values |= dict(zip(map(str, phi.channel.points), point.z, strict=True))
+        values |= dict(zip(map(str, phi.channel.proximal_point), point.z, strict=True))
         values |= {f"H_{i + 1}{j + 1}": hessian[i, j] for i in range(size) for j in range(i, size)}
         slopes = [str(x) for x in functions.specifications["node_parameter_averages"].arguments if str(x)[:2] == "dT"]
         return values | dict(zip(slopes, functions("target_parameter_derivatives", self.values), strict=True))

@@ -23,7 +23,9 @@ __all__ = ["minimiser_module"]
 def minimiser_module(structure: ModelStructure, folder: Path) -> ModuleType:
     """Return a module with ``global_minima`` and ``proximal_points`` for a structure."""
     problem = moreau_problem(structure)
-    points, fields, targets = (tuple(map(str, x)) for x in (problem.points, problem.fields, problem.target_symbols))
+    points, fields, targets = (
+        tuple(map(str, x)) for x in (problem.proximal_point, problem.fields, problem.target_symbols)
+    )
     state = tuple(x.letter for x in order_parameters(problem.layout))
     diagonals = tuple(str(matrix[a, a]) for matrix in problem.susceptibilities for a in range(matrix.rows))
     layout = LaneLayout(points, fields, targets, targets, 1, state, diagonals)

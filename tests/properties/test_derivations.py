@@ -79,7 +79,7 @@ def renaming(structure: ModelStructure, order: tuple[int, ...]) -> dict[sp.Symbo
     for own, other in enumerate(order):
         for fields, width in (
             (phi.channel.fields, rank),
-            (phi.channel.points, rank),
+            (phi.channel.proximal_point, rank),
             (phi.model.teacher_fields, t),
             (phi.channel.forces, rank),
         ):

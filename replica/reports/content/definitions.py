@@ -95,7 +95,7 @@ def _field_entries(model: LossModel, latex: dict[sp.Symbol, str]) -> list[Defini
     own: dict[str, tuple[sp.Symbol, ...]] = {
         "w": model.fields,
         r"h^{\star}": model.teacher_fields,
-        r"z^{\star}": model.points,
+        r"z^{\star}": model.proximal_point,
         "T": () if outputs else (*model.target_symbols, sp.Symbol("T_ij")),
         r"\xi": model.noise_fields,
     }

@@ -78,7 +78,7 @@ def free_entropy_blocks(
         Paragraph(
             r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
         ),
-        replace(envelope, symbols=frozenset(quadratic.free_symbols - set(phi.channel.points))),
+        replace(envelope, symbols=frozenset(quadratic.free_symbols - set(phi.channel.proximal_point))),
         *_intermediates(system, printer, "where"),
         *fields(phi, printer),
     ]
@@ -86,7 +86,7 @@ def free_entropy_blocks(
 
 def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
     """Return a printer for which z is an argument that is minimised over, without its star."""
-    plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.channel.points}
+    plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in system.free_entropy.channel.proximal_point}
     return printer.with_names(plain)
 
 
@@ -163,7 +163,7 @@ def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bloc
     placeholders = set(stands_for.values())
     ridge = sp.simplify(system.training_loss - symbols.ALPHA.symbol * loss_average)
     training = own.equation("training-loss", r"\epsilon_{t}", (symbols.ALPHA.symbol * stands_for["training"], ridge))
-    at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.points, phi.channel.fields, strict=True)))
+    at_fields = phi.channel.loss.xreplace(dict(zip(phi.channel.proximal_point, phi.channel.fields, strict=True)))
     test = printer.equation("test-error", r"\epsilon_{g}", system.test_error)
     if sp.expand(test_average.integrand - at_fields) == 0:
         test = own.equation(

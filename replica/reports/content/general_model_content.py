@@ -69,7 +69,7 @@ def _attention_blocks(model: LossModel, structure: ModelStructure, printer: Repo
     own = running.with_names({x: f"S_{{{x.name[2:4]}}}(z)" for x in shorthand})
     for k, (symbol, value) in enumerate(zip(shorthand, attention, strict=True)):
         shown = own.equation(f"attention-{k // length + 1}{k % length + 1}", symbol, value)
-        blocks.append(_without(shown, {*shorthand, *model.points}))
+        blocks.append(_without(shown, {*shorthand, *model.proximal_point}))
     for k, (symbol, value) in enumerate(zip(model.target_symbols, model.target, strict=True)):
         blocks.append(printer.equation(f"target-{k // length + 1}{k % length + 1}", symbol, value))
     traces = [model.token_law.traces[group] for group in structure.layout.groups]
@@ -89,7 +89,7 @@ def _attention_blocks(model: LossModel, structure: ModelStructure, printer: Repo
         Paragraph(r"The student minimises, over $n = \alpha d$ samples,"),
         Equation(training.label, training.left, training.lines, shown),
         Paragraph("and the loss of one sample depends on the pre-activations alone:"),
-        _without(loss, {*shorthand, *model.points}),
+        _without(loss, {*shorthand, *model.proximal_point}),
     ]
 
 
@@ -97,8 +97,8 @@ def _attention(model: LossModel, structure: ModelStructure) -> list[sp.Expr]:
     """Return the entries of S(z), row by row."""
     length, rank = structure.sequence_length, structure.rank
     if not structure.attention:
-        return list(attention_matrix(sp.Matrix(length, rank, model.points)))
-    renaming = dict(zip(teacher_fields(length, rank), model.points, strict=True))
+        return list(attention_matrix(sp.Matrix(length, rank, model.proximal_point)))
+    renaming = dict(zip(teacher_fields(length, rank), model.proximal_point, strict=True))
     return list(matrix_from_text(structure.attention).xreplace(renaming))
 
 
@@ -119,13 +119,13 @@ def _multi_index_blocks(model: LossModel, printer: ReportPrinter) -> list[Block]
             printer.equation(f"output-{k + 1}", symbol, value)
             for k, (symbol, value) in enumerate(zip(model.target_symbols, model.target, strict=True))
         ),
-        _without(loss, set(model.points)),
+        _without(loss, set(model.proximal_point)),
     ]
 
 
 def _running(printer: ReportPrinter, model: LossModel) -> ReportPrinter:
     """Return a printer for which z is an argument, without its star."""
-    return printer.with_names({z: f"z_{{{z.name.removeprefix('z_')}}}" for z in model.points})
+    return printer.with_names({z: f"z_{{{z.name.removeprefix('z_')}}}" for z in model.proximal_point})
 
 
 def _without(equation: Equation, symbols: set[sp.Symbol]) -> Equation:

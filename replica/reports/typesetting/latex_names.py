@@ -43,7 +43,7 @@ def latex_table(model: LossModel) -> dict[sp.Symbol, str]:
     for stem, mark, fields in (
         ("w", "", model.fields),
         ("h", r"^{\star}", model.teacher_fields),
-        ("z", r"^{\star}", model.points),
+        ("z", r"^{\star}", model.proximal_point),
         ("xi", "", model.noise_fields),
         ("y", "", [x for x in model.target_symbols if x.name.startswith("y_")]),
         ("T", "", [x for x in model.target_symbols if x.name.startswith("T_")]),

@@ -182,7 +182,7 @@ class ReportPrinter(LatexPrinter):
                 printed = r"\ell" + self._arguments("z")
             case "minimum":
                 # What is minimised over is no proximal point yet.
-                plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in self.model.points}
+                plain = {z: f"z_{{{z.name.removeprefix('z_')}}}" for z in self.model.proximal_point}
                 printed = rf"\min_{{z}} \left\{{ {self.with_names(plain).doprint(expr.args[0])} \right\}}"
             case _:
                 return super()._print_Function(expr, exp)

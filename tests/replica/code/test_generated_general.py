@@ -172,7 +172,7 @@ def test_derivatives_along_the_line(functions, here):
         *got, bound = functions("along_line", here.everything)
         expected = slopes(here, ["line_coordinate"], lambda there: [*there.point.z, there.point.minimum])
         assert_equal(got, flat(expected), "1e-15")
-        assert len(got) == len(phi.channel.points) + 1
+        assert len(got) == len(phi.channel.proximal_point) + 1
         length = mpmath.norm(mpmath.matrix(got[:-1]))
         assert 0 < length <= bound * (1 + mpmath.mpf("1e-12"))
 
@@ -191,7 +191,7 @@ def test_slopes_of_the_envelope_at_a_jump(functions, here):
 
 def test_the_replicons_form_is_that_of_the_envelopes_second_derivatives(functions, here):
     phi = functions.system.free_entropy
-    size, rank = len(phi.channel.points), phi.layout.rank
+    size, rank = len(phi.channel.proximal_point), phi.layout.rank
     with mpmath.workdps(DIGITS):
         response = mpmath.matrix(size, size)
         for j, field in enumerate(phi.channel.fields):
@@ -237,7 +237,7 @@ def test_slopes_of_the_envelope_in_the_fields_at_a_jump(functions, here):
 
 def test_the_objectives_slopes(functions, here):
     phi = functions.system.free_entropy
-    size = len(phi.channel.points)
+    size = len(phi.channel.proximal_point)
     with mpmath.workdps(DIGITS):
         value, *rest = functions("moreau_objective", here.everything)
         assert_equal([value], [here.point.minimum], "1e-15")

@@ -73,7 +73,7 @@ def test_conjugate_equations_are_sums_over_tokens(system):
     phi = system.free_entropy
     c = symbols.positional_encoding(phi.structure.sequence_length)
     rho, tokens = sigma**2, range(len(c))
-    z, w, h = phi.channel.points, phi.channel.fields, phi.teacher_fields
+    z, w, h = phi.channel.proximal_point, phi.channel.fields, phi.teacher_fields
     g = [(z[i] - w[i]) / V for i in tokens]
     theta_integrand = sum(g[i] * (h[i] - theta / q * (w[i] - c[i] * m)) for i in tokens) / (rho - theta**2 / q)
     expected = {
@@ -90,7 +90,7 @@ def test_equations_make_a_solvable_channel_stationary():
     # With the loss k/2 sum (z - a h*)^2 the envelope is k/(2(1 + kV)) sum (w - a h*)^2, whose average is known.
     phi = build_free_entropy(ModelStructure(3))
     k, a = sp.symbols("k a", positive=True)
-    pairs = list(zip(phi.channel.points, phi.channel.fields, phi.teacher_fields, strict=True))
+    pairs = list(zip(phi.channel.proximal_point, phi.channel.fields, phi.teacher_fields, strict=True))
     loss = sum(k / 2 * (z - a * h) ** 2 for z, _, h in pairs)
     model = dataclasses.replace(phi.model, loss=loss)
     quadratic = with_channel(phi, model=model, objective=phi.channel.objective - phi.channel.loss + loss)
@@ -153,7 +153,9 @@ def test_sign_symmetries_of_three_tokens_are_found_not_assumed(three_tokens):
     assert (found.student, found.teacher, found.exchange) == (True, False, False)
     ends = with_target(phi, phi.target + first * last * sp.ones(3))
     assert find_symmetries(ends).exchange
-    biased = with_channel(phi, model=dataclasses.replace(phi.model, loss=phi.channel.loss + phi.channel.points[0] ** 2))
+    biased = with_channel(
+        phi, model=dataclasses.replace(phi.model, loss=phi.channel.loss + phi.channel.proximal_point[0] ** 2)
+    )
     found = find_symmetries(biased)
     assert (found.student, found.teacher, found.exchange) == (True, True, False)
 
@@ -225,9 +227,9 @@ def test_printed_newton_objective_agrees_with_finite_differences(length, rank):
 
 def test_moreau_problem_of_rank_one_is_that_of_the_equations(three_tokens):
     problem, phi = moreau_problem(ModelStructure(3)), three_tokens.free_entropy
-    assert (problem.objective, problem.loss, problem.points) == (
+    assert (problem.objective, problem.loss, problem.proximal_point) == (
         phi.channel.objective,
         phi.channel.loss,
-        phi.channel.points,
+        phi.channel.proximal_point,
     )
     assert objective_function(problem) == objective_function(phi.channel)
