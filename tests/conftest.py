@@ -17,6 +17,29 @@ settings.load_profile("default")
 
 COARSE = LineRule.for_tolerance(5e-3)
 
+# Files that take a minute or more: they are begun first, so that no process is left alone with one of them.
+LONGEST = (
+    "tests/properties/test_mapped_models.py",
+    "tests/properties/test_askings.py",
+    "tests/pages/test_tokens_and_rank_pages.py",
+    "tests/saddle/diagram/test_transition_lines.py",
+    "tests/saddle/diagram/test_asking_regressions.py",
+    "tests/saddle/diagram/test_phase_diagram.py",
+    "tests/saddle/branches/test_null_solution.py",
+    "tests/saddle/doors/test_command.py",
+    "tests/pages/test_page_code.py",
+    "tests/pages/test_spectra_and_attention_pages.py",
+    "tests/saddle/averages/test_replicon.py",
+    "tests/properties/test_solver.py",
+    "tests/validation/paper/test_paper.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, in the order of the list."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.split("::")[0], len(places)))
+
 
 @pytest.fixture(scope="session")
 def kernel() -> Kernel:

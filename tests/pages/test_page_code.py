@@ -134,7 +134,7 @@ def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_fo
     assert {"phase_diagram.png", "phase_diagram.nc", "lines.png", "report"} <= {x.name for x in empty_folder.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_quickstart_prints_what_it_shows():
     blocks = [block for block in run_page("docs/quickstart.md") if block.shown is not None]
     apart = {block.code: disagreement(block.printed, block.shown or "") for block in blocks}

@@ -62,7 +62,7 @@ def test_code_runs_and_finds_transitions_of_the_page(page):
         assert any(name == other and abs(alpha / there - 1) < 0.02 for other, there, _ in shown), (name, alpha)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize("page", ["unequal_variances.md", "power_law.md", "linear_attention.md"])
 def test_code_prints_the_transitions_of_the_page(page):
     text = (PAGES / page).read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """How a diagram is asked for does not matter: range, grid, direction, tolerance. (Mapped models: in the file beside.)
 
-Twenty models, twice each; ``tests.campaigns.askings`` asks many.
+Twenty models, twice each, sixteen of them in the slow tests; ``tests.campaigns.askings`` asks many.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from replica import AttentionModel
@@ -67,13 +68,28 @@ def check_two_askings(model: AttentionModel, asking: dict) -> None:
         assert not_survived(second, Path(folder)) == []
 
 
-@settings(max_examples=10, derandomize=True)
+@settings(max_examples=2, derandomize=True)
 @given(model=paper_like_models(1), asking=askings())
 def test_two_askings_about_a_model_like_the_papers(model, asking):
     check_two_askings(model, asking)
 
 
-@settings(max_examples=10, derandomize=True)
+@settings(max_examples=2, derandomize=True)
 @given(model=wide_models(2), asking=askings())
 def test_two_askings_about_any_model(model, asking):
+    check_two_askings(model, asking)
+
+
+# Further ones: what is drawn depends on a test's name.
+@pytest.mark.slow
+@settings(max_examples=8, derandomize=True)
+@given(model=paper_like_models(1), asking=askings())
+def test_two_askings_about_other_models_like_the_papers(model, asking):
+    check_two_askings(model, asking)
+
+
+@pytest.mark.slow
+@settings(max_examples=8, derandomize=True)
+@given(model=wide_models(2), asking=askings())
+def test_two_askings_about_many_models(model, asking):
     check_two_askings(model, asking)

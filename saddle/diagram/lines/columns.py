@@ -6,13 +6,14 @@ Lines say where transitions are, not which branch wins beyond them: regions of a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.contents import DiagramContents
+from saddle.diagram.lines.start_diagrams import FEW_POINTS
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 from saddle.transitions.global_minimum import Phase
@@ -71,7 +72,8 @@ def column_of(diagram: DiagramContents, parameter: float) -> PhaseColumn:
 
 def column_values(between: tuple[float, float]) -> list[float]:
     """Return the values of the parameter at which columns are solved."""
-    return [float(value) for value in np.linspace(*between, COLUMNS)]
+    low, high = between
+    return [(1.0 - part) * low + part * high for part in np.linspace(0.0, 1.0, COLUMNS).tolist()]
 
 
 def solve_columns(
@@ -79,7 +81,7 @@ def solve_columns(
     over: str,
     between: tuple[float, float],
     alpha: Sequence[float],
-    known: DiagramContents | None,
+    known: Mapping[float, DiagramContents],
     threads: int,
     report: Callable[[str], object] = lambda what: None,
 ) -> tuple[tuple[PhaseColumn, ...], bool]:
@@ -92,7 +94,7 @@ def solve_columns(
     alpha
         Range of alpha.
     known
-        A diagram of the model itself, to save solving it.
+        Diagrams that are solved already, by the parameter. That of the model itself becomes a column, too.
     threads
         As for :func:`saddle.solve_phase_diagram`.
     report
@@ -103,14 +105,18 @@ def solve_columns(
     (tuple of PhaseColumn, bool)
         By increasing parameter, and whether all were solved (Ctrl-C leaves those that were).
     """
-    found = [] if known is None else [column_of(known, float(getattr(model, over)))]
+    own = float(getattr(model, over))
+    found = [column_of(known[own], own)] if own in known else []
     complete = True
     for value in column_values(between):
         if any(column.parameter == value for column in found):
             continue
-        report(f"phases at {over} = {value:.4f}")
-        changed = dataclasses.replace(model, **{over: value})
-        diagram = solve_contents(changed, checked_solve(changed, alpha, tolerance=TOLERANCE, threads=threads))
+        diagram = known.get(value)
+        if diagram is None:
+            report(f"phases at {over} = {value:.4f}")
+            changed = dataclasses.replace(model, **{over: value})
+            arguments = checked_solve(changed, alpha, FEW_POINTS, tolerance=TOLERANCE, threads=threads)
+            diagram = solve_contents(changed, arguments)
         if not diagram.complete:
             complete = False
             break

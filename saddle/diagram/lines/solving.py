@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replica.common.checked_arguments import checked_items
-from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.columns import PhaseColumn, solve_columns
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.line import TransitionLine
 from saddle.diagram.lines.request import LineRequest
-from saddle.diagram.lines.start import START_POINTS, canonical_name
+from saddle.diagram.lines.start import canonical_name
+from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.lines.tracing import trace_line
-from saddle.diagram.solving import solve_contents
 
 __all__ = ["DEFAULT_TRANSITIONS", "checked_transitions", "solve_lines"]
 
@@ -37,25 +36,24 @@ def checked_transitions(transitions: Sequence[str]) -> list[str]:
 def solve_lines(request: LineRequest, names: Sequence[str]) -> LinesContents:
     """Solve for several lines; see :func:`saddle.solve_transition_lines`."""
     model, over, (low, high), how = request.model, request.over, request.between, request.arguments
-    diagram: DiagramContents | None = None
+    diagrams = StartDiagrams(request)
     lines: dict[str, TransitionLine] = {}
     columns: tuple[PhaseColumn, ...] = ()
     complete = True
     try:
         if low <= request.own <= high:
-            diagram = solve_contents(model, how._replace(points=START_POINTS))
-            complete = diagram.complete
+            complete = diagrams.at(request.own).complete
         for name in names if complete else ():
-            lines[name] = trace_line(request, canonical_name(name), diagram)
+            lines[name] = trace_line(request, canonical_name(name), diagrams)
             if not lines[name].complete:
                 complete = False
                 break
         if complete:
-            columns, complete = solve_columns(model, over, request.between, how.alpha, diagram, how.threads)
+            columns, complete = solve_columns(model, over, request.between, how.alpha, diagrams.solved, how.threads)
         # Borders that the columns show and nobody asked for, where nothing special was asked for.
         missing = [name for column in columns for name in column.jumps if name not in lines]
         for name in dict.fromkeys(missing) if complete and names == list(DEFAULT_TRANSITIONS) else ():
-            lines[name] = trace_line(request, canonical_name(name), diagram)
+            lines[name] = trace_line(request, canonical_name(name), diagrams)
             complete = complete and lines[name].complete
     except KeyboardInterrupt:
         complete = False

@@ -9,17 +9,14 @@ from replica.symmetry.sectors import FAMILIES
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.request import LineRequest
-from saddle.diagram.solve_arguments import checked_solve
-from saddle.diagram.solving import solve_contents
+from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.transitions.baseline_crossing import test_errors_of
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
 from saddle.transitions.transition import Transition
 
-__all__ = ["START_POINTS", "canonical_name", "equations_of", "find_start"]
+__all__ = ["canonical_name", "equations_of", "find_start"]
 
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
-# The diagram from which a line starts needs its transitions, not many points.
-START_POINTS = 12
 
 
 def canonical_name(name: str, argument: str = "transition") -> str:
@@ -61,23 +58,14 @@ def equations_of(name: str, transition: Transition, diagram: DiagramContents) ->
     raise InvalidArgument(f"{name} cannot be continued: {transition}")
 
 
-def find_start(
-    request: LineRequest, name: str, diagram: DiagramContents | None
-) -> tuple[DiagramContents, Transition] | str:
+def find_start(request: LineRequest, name: str, diagrams: StartDiagrams) -> tuple[DiagramContents, Transition] | str:
     """Find the transition at some value of the parameter: the model's own, or others in the range."""
-    (low, high), over, how = request.between, request.over, request.arguments
-    own = request.own if diagram is None else float(getattr(diagram.model, over))
-    candidates = [own] if low <= own <= high else []
-    candidates += [0.5 * (low + high), 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high]
+    (low, high), over = request.between, request.over
+    candidates = [diagrams.own] if low <= diagrams.own <= high else []
+    candidates += [0.5 * low + 0.5 * high, 0.75 * low + 0.25 * high, 0.25 * low + 0.75 * high]
     said = ""
     for value in candidates:
-        solved = diagram if diagram is not None and getattr(diagram.model, over) == value else None
-        if solved is None:
-            changed = request.model_at(value)
-            arguments = checked_solve(
-                changed, how.alpha, START_POINTS, rule=how.rule, tolerance=how.tolerance, threads=how.threads
-            )
-            solved = solve_contents(changed, arguments)
+        solved = diagrams.at(value)
         crossing = solved.crossing(name) if name in BASELINES else None
         transition = solved.transitions.get(name) if crossing is None else crossing.transition
         if transition is not None and transition.points:

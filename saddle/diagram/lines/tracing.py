@@ -25,6 +25,7 @@ from saddle.diagram.lines.ends import LineEnd, classify_end
 from saddle.diagram.lines.line import TransitionLine, empty_line
 from saddle.diagram.lines.request import LineRequest, line_request
 from saddle.diagram.lines.start import canonical_name, equations_of, find_start
+from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import (
@@ -133,15 +134,15 @@ def solve_transition_line(
     name = canonical_name(transition)
     request = line_request(model, over, between, points, alpha, settings)
     request.check_diagram(diagram)
-    return trace_line(request, name, diagram)
+    return trace_line(request, name, StartDiagrams(request, diagram))
 
 
-def trace_line(request: LineRequest, name: str, diagram: DiagramContents | None) -> TransitionLine:
-    """Find a transition by its canonical name, in a diagram if there is one, and follow it."""
+def trace_line(request: LineRequest, name: str, diagrams: StartDiagrams) -> TransitionLine:
+    """Find a transition by its canonical name, and follow it."""
     over, how = request.over, request.arguments
     with tqdm(total=request.points, disable=not how.progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
-        found = find_start(request, name, diagram)
+        found = find_start(request, name, diagrams)
         bar.set_postfix_str("")
         if isinstance(found, str):
             return empty_line(name, request.model, over, found, complete=found != "the computation was interrupted")

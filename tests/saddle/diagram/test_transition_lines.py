@@ -213,11 +213,11 @@ def test_lines_in_the_regularization(start):
 
 
 def test_what_is_not_there_is_a_line_without_points_and_a_reason():
-    line = solve_transition_line(MODEL, "alpha_c", "omega", (0.29, 0.31), alpha=(1.4, 1.6), settings=SETTINGS)
-    assert len(line) == 0
-    assert "outside of the range asked for, at alpha = 1.25" in line.reason
-    line = solve_transition_line(MODEL, "mixed -> mixed", "omega", (0.29, 0.31), alpha=(1.4, 1.6), settings=SETTINGS)
-    assert "no such transition" in line.reason
+    names = ("alpha_c", "mixed -> mixed")
+    found = solve_transition_lines(MODEL, "omega", (0.29, 0.31), transitions=names, alpha=(1.4, 1.6), settings=SETTINGS)
+    assert [len(line) for line in found.lines.values()] == [0, 0]
+    assert "outside of the range asked for, at alpha = 1.25" in found.lines["alpha_c"].reason
+    assert "no such transition" in found.lines["mixed -> mixed"].reason
 
 
 @pytest.mark.parametrize(
