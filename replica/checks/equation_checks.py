@@ -52,8 +52,8 @@ def shared_order_parameters(derivation: Theory, seed: int) -> Iterator[Check]:
     # One set per token: overlaps are shared, conjugates of a group are split among its tokens in any way.
     tokens = layout.per_token
     whole_law = atom_law(tokens, encoding_symbols(tokens))
-    weights = prior_term(whole_law, phi.model.ridge)
-    whole = trace_term(tokens) + weights.written_out(weights.integrand)
+    prior = prior_term(whole_law, phi.model.ridge)
+    whole = trace_term(tokens) + prior.written_out(prior.integrand)
     own: Values = {phi.model.ridge: values[phi.model.ridge]}
     C = sp.Matrix(law.encoding).xreplace(values)
     split = _random_split(layout.groups, generator)
@@ -201,10 +201,8 @@ def _conjugates_against_notes(derivation: Theory, seed: int) -> float:
 
         for token, g in enumerate(layout.groups):
             own = range(token * rank, (token + 1) * rank)
-            w, z = (
-                mpmath.matrix([numbers[fields[k]] for k in own])
-                for fields in (phi.channel.fields, phi.channel.proximal_point)
-            )
+            both = phi.channel.fields, phi.channel.proximal_point
+            w, z = (mpmath.matrix([numbers[symbols[k]] for k in own]) for symbols in both)
             h = mpmath.matrix([numbers[x] for x in phi.model.teacher_fields[token * t : (token + 1) * t]])
             q, theta, V = (
                 numeric(matrices.of(kind, g)) for kind in ("self_overlap", "semantic_overlap", "susceptibility")

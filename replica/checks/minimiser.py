@@ -44,10 +44,9 @@ class ChannelFunctions:
 
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace forces and inverses of V by what they stand for."""
-        definitions = {
-            x: y for inverse in self.phi.channel.inverse_susceptibilities for x, y in inverse.definitions.items()
-        }
-        return expression.xreplace(dict(self.phi.channel.forces)).xreplace(definitions)
+        channel = self.phi.channel
+        definitions = {x: y for inverse in channel.inverse_susceptibilities for x, y in inverse.definitions.items()}
+        return expression.xreplace(dict(channel.forces)).xreplace(definitions)
 
     def compiled(self, expressions: Any) -> Any:
         """Return a function of (z, names)."""

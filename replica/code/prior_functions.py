@@ -28,20 +28,19 @@ def _on_atom(expression: sp.Expr) -> sp.Expr:
 def prior_functions(system: SaddleSystem) -> list[FunctionSpecification]:
     """Return the functions of a saddle system that need no integral over the fields."""
     phi = system.free_entropy
-    weights = phi.prior
+    prior = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     parameters = tuple(x.symbol for x in phi.parameters)
-    atom = weights.token_law.atom_symbols
+    atom = prior.token_law.atom_symbols
     overlaps = [_on_atom(system.overlap_equations[x]) for x in state]
     stages: tuple[Stage, ...] = ()
-    if weights.moments:
-        stages = (tuple(weights.inverse.definitions.items()), tuple(weights.moments.items()))
-    inverses = (weights.inverse,) if weights.moments else ()
-    slopes = functools.partial(differentiate, inverses=inverses, definitions=weights.moments)
+    if prior.moments:
+        stages = (tuple(prior.inverse.definitions.items()), tuple(prior.moments.items()))
+    slopes = functools.partial(differentiate, inverses=prior.inverses, definitions=prior.moments)
     where = " on one atom of the spectrum" if atom else ""
     specification = functools.partial(FunctionSpecification, parameters=parameters)
-    precision = sp.Matrix(weights.inverse.of)
+    precision = sp.Matrix(prior.inverse.of)
     minors = [precision[:k, :k].det() for k in range(1, precision.rows + 1)]
     return [
         specification(
@@ -92,14 +91,13 @@ def _scalars(
 ) -> list[FunctionSpecification]:
     """Return Phi, its parameter derivatives and the training loss where there is one atom, without an average."""
     phi = system.free_entropy
-    weights = phi.prior
+    prior = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     average, alpha = symbols.AVERAGE_ENVELOPE.symbol, symbols.ALPHA.symbol
     average_loss = sp.Symbol("average_loss", real=True)
     (loss_average,) = system.training_loss.atoms(GaussianAverage)
-    inverses = (weights.inverse,) if weights.moments else ()
-    explicit = phi.trace_term + weights.integrand
+    explicit = phi.trace_term + prior.integrand
     return [
         specification(
             "free_entropy",
@@ -112,7 +110,7 @@ def _scalars(
             "free_entropy_parameter_derivatives",
             "Derivatives in the model's parameters of Phi without its channel term.",
             (*state, *conjugates),
-            tuple(differentiate(explicit, x.symbol, inverses, weights.moments) for x in phi.parameters),
+            tuple(differentiate(explicit, x.symbol, prior.inverses, prior.moments) for x in phi.parameters),
             stages,
             output_names=_derivative_names(("Phi",), [x.symbol for x in phi.parameters]),
         ),
@@ -131,31 +129,30 @@ def _averaged_scalars(
 ) -> list[FunctionSpecification]:
     """Return what Phi and the training loss are made of where a spectrum has to be averaged over."""
     phi = system.free_entropy
-    weights = phi.prior
+    prior = phi.prior
     state = tuple(x.symbol for x in system.order_parameters)
     conjugates = tuple(x.symbol for x in system.conjugates)
     average, alpha = symbols.AVERAGE_ENVELOPE.symbol, symbols.ALPHA.symbol
-    average_loss, norm, prior = sp.symbols("average_loss weight_norm prior", real=True)
-    inverses = (weights.inverse,) if weights.moments else ()
+    average_loss, norm, value = sp.symbols("average_loss weight_norm prior", real=True)
     return [
         specification(
             "prior_terms",
             "The prior term of Phi, and the mean square of the weights, on one atom of the spectrum.",
-            (*conjugates, *weights.token_law.atom_symbols),
-            (weights.integrand, _on_atom(system.weight_norm)),
+            (*conjugates, *prior.token_law.atom_symbols),
+            (prior.integrand, _on_atom(system.weight_norm)),
             stages,
         ),
         specification(
             "free_entropy",
             "Phi at given order parameters, conjugates, prior term and average envelope.",
-            (*state, *conjugates, prior, average, alpha),
-            (phi.trace_term + prior - alpha * average,),
+            (*state, *conjugates, value, average, alpha),
+            (phi.trace_term + value - alpha * average,),
         ),
         specification(
             "free_entropy_parameter_derivatives",
             "Derivatives in the model's parameters of Phi's prior term, on one atom of the spectrum.",
-            (*conjugates, *weights.token_law.atom_symbols),
-            tuple(differentiate(weights.integrand, x.symbol, inverses, weights.moments) for x in phi.parameters),
+            (*conjugates, *prior.token_law.atom_symbols),
+            tuple(differentiate(prior.integrand, x.symbol, prior.inverses, prior.moments) for x in phi.parameters),
             stages,
         ),
         specification(

@@ -65,6 +65,16 @@ class PriorTerm:
     token_law: TokenLaw
 
     @property
+    def inverses(self) -> tuple[InverseMatrix, ...]:
+        """The inverse, where ``integrand`` is in terms of its entries."""
+        return (self.inverse,) if self.moments else ()
+
+    @property
+    def definitions(self) -> dict[sp.Symbol, sp.Expr]:
+        """Symbols in ``integrand`` that stand for entries of K and U, and their values, in order."""
+        return {**self.inverse.definitions, **self.moments} if self.moments else {}
+
+    @property
     def expression(self) -> sp.Expr:
         """The term itself."""
         return spectrum_average(self.written_out(self.integrand), self.token_law.atom_symbols)

@@ -36,7 +36,7 @@ class SaddleSystem:
         What they were derived from.
     overlap_equations
         Order parameter -> its value as an explicit function of the conjugates, possibly an average over the spectrum
-        (:class:`SpectrumAverage`), and for ranks above one of ``weight_definitions``.
+        (:class:`SpectrumAverage`), and for ranks above one of ``prior_definitions``.
     conjugate_equations
         Conjugate -> alpha times a :class:`GaussianAverage` of a function of the proximal point, for ranks above one
         also of ``channel_definitions``.
@@ -57,10 +57,9 @@ class SaddleSystem:
         return self.free_entropy.conjugates
 
     @cached_property
-    def weight_definitions(self) -> dict[sp.Symbol, sp.Expr]:
+    def prior_definitions(self) -> dict[sp.Symbol, sp.Expr]:
         """Symbols in the overlap equations that stand for entries of K = B^{-1} and U, and their values, in order."""
-        weights = self.free_entropy.prior
-        return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
+        return self.free_entropy.prior.definitions
 
     @cached_property
     def channel_definitions(self) -> dict[sp.Symbol, sp.Expr]:
@@ -72,7 +71,7 @@ class SaddleSystem:
     @property
     def intermediates(self) -> dict[sp.Symbol, sp.Expr]:
         """Every symbol that stands for an expression in the equations, in order of computation."""
-        return {**self.weight_definitions, **self.channel_definitions}
+        return {**self.prior_definitions, **self.channel_definitions}
 
     def written_out(self, expression: sp.Expr) -> sp.Expr:
         """Replace every symbol that stands for an expression."""
@@ -94,12 +93,10 @@ class SaddleSystem:
         It is the derivative of the prior term with respect to the ridge penalty, up to sign and a factor 2: section 5
         of the theory notes.
         """
-        weights = self.free_entropy.prior
-        ridge = self.free_entropy.model.ridge
-        inverses = (weights.inverse,) if weights.moments else ()
-        norm = -2 * differentiate(weights.integrand, ridge, inverses)
-        atom_symbols = weights.token_law.atom_symbols
-        if not weights.moments:
+        prior = self.free_entropy.prior
+        norm = -2 * differentiate(prior.integrand, self.free_entropy.model.ridge, prior.inverses)
+        atom_symbols = prior.token_law.atom_symbols
+        if not prior.moments:
             return spectrum_average(norm, atom_symbols)
         # Symbols of inverse and moments hide those of the atom, which must be averaged over all the same.
         return SpectrumAverage(sp.expand(norm), atom_symbols) if atom_symbols else sp.expand(norm)
@@ -143,17 +140,17 @@ def _explicit(expression: sp.Expr, free_entropy: FreeEntropy) -> sp.Expr:
 
 def _overlap_equation(free_entropy: FreeEntropy, conjugate: sp.Symbol) -> tuple[sp.Symbol, sp.Expr]:
     """Solve the stationarity condition in one conjugate for the overlap that the trace term pairs it with."""
-    weights = free_entropy.prior
+    prior = free_entropy.prior
     # The trace term is linear in every overlap and pairs each with one conjugate.
     pairing = sp.diff(free_entropy.trace_term, conjugate)
     (partner,) = [x.symbol for x in free_entropy.order_parameters if pairing.has(x.symbol)]
     slope = sp.diff(pairing, partner)
-    if weights.moments:
-        change = differentiate(weights.integrand, conjugate, (weights.inverse,), weights.moments)
+    if prior.moments:
+        change = differentiate(prior.integrand, conjugate, prior.inverses, prior.moments)
         value = sp.factor_terms(sp.expand(-change / slope))
     else:
-        value = sp.simplify(-sp.diff(weights.integrand, conjugate) / slope)
-    return partner, spectrum_average(value, weights.token_law.atom_symbols)
+        value = sp.simplify(-sp.diff(prior.integrand, conjugate) / slope)
+    return partner, spectrum_average(value, prior.token_law.atom_symbols)
 
 
 def _conjugate_equation(gradient: sp.Expr, conjugate: sp.Symbol, free_entropy: FreeEntropy) -> sp.Expr:

@@ -1,13 +1,14 @@
 """The table of letters: every symbol of a page that is no order parameter, conjugate or parameter.
 
 Those are in ``replica.quantities.names``. A new letter is entered here, once: reports print it, define it, let it be
-renamed or say that it is taken, and no parameter of a user may be called so.
+renamed or say that it is taken, and what symbols or generated code use, no parameter of a user may be called.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 
 __all__ = ["IN_CODE", "LETTERS", "STEMS", "Letter"]
 
@@ -159,10 +160,12 @@ _UNDEFINED = (
     Letter(r"\infty", stands_for="infinity"),
 )
 
-LETTERS = {"setting": _SETTING, "fields": _FIELDS, "results": _RESULTS, "derivation": _DERIVATION, "": _UNDEFINED}
+LETTERS = MappingProxyType(
+    {"setting": _SETTING, "fields": _FIELDS, "results": _RESULTS, "derivation": _DERIVATION, "": _UNDEFINED}
+)
 """All letters by the part of the table of definitions that they stand in; the last stand in none."""
 
-STEMS = {letter.stem: letter.latex for part in LETTERS.values() for letter in part if letter.stem}
+STEMS = MappingProxyType({x.stem: x.latex for part in LETTERS.values() for x in part if x.stem})
 """LaTeX of the SymPy symbols whose name begins with a stem."""
 
 IN_CODE = frozenset(letter.word for part in LETTERS.values() for letter in part if letter.in_code or letter.stem)

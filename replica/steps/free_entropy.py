@@ -39,8 +39,8 @@ def per_token_free_entropy(model: LossModel) -> DerivationStep:
     """Write Phi with one set of order parameters per token."""
     layout = model.layout.per_token
     law = atom_law(layout, encoding_symbols(layout))
-    weights = prior_term(law, model.ridge)
-    definitions = {**weights.inverse.definitions, **weights.moments} if weights.moments else {}
+    prior = prior_term(law, model.ridge)
+    definitions = prior.definitions
     # Written out, they fill a page for long sequences; the step that follows needs only what they are.
     short = layout.sequence_length * layout.rank <= 2
     return DerivationStep(
@@ -53,7 +53,7 @@ def per_token_free_entropy(model: LossModel) -> DerivationStep:
         + ":",
         (
             DisplayedEquation("trace-tokens", r"\Phi_{\mathrm{trace}}", trace_term(layout)),
-            DisplayedEquation("prior-tokens", r"\Psi_w", spectrum_average(weights.integrand, law.atom_symbols)),
+            DisplayedEquation("prior-tokens", r"\Psi_w", spectrum_average(prior.integrand, law.atom_symbols)),
             *(DisplayedEquation(f"tokens-{x}", x, value) for x, value in definitions.items() if short),
         ),
     )
@@ -83,7 +83,7 @@ def shared_order_parameters(phi: FreeEntropy) -> DerivationStep:
             spectrum_average(phi.prior.integrand, law.atom_symbols),
         ),
     ]
-    equations += [DisplayedEquation(f"definition-{x}", x, value) for x, value in _weight_definitions(phi).items()]
+    equations += [DisplayedEquation(f"definition-{x}", x, value) for x, value in phi.prior.definitions.items()]
     equations.append(
         DisplayedEquation("phi", r"\Phi", r"\Phi_{\mathrm{trace}} + \Psi_w - \alpha\, \mathbb{E}[\mathcal{M}]")
     )
@@ -108,8 +108,3 @@ def _directions(count: int) -> str:
 def _mean(token: int, column: int, rank: int) -> str:
     """Return LaTeX of a token's overlap with its encoding."""
     return f"m_{{l={token + 1}}}" if rank == 1 else f"(m_{{l={token + 1}}})_{{{column + 1}}}"
-
-
-def _weight_definitions(phi: FreeEntropy) -> dict[sp.Symbol, sp.Expr]:
-    weights = phi.prior
-    return {**weights.inverse.definitions, **weights.moments} if weights.moments else {}

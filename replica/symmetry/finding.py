@@ -196,16 +196,9 @@ def _rotations(phi: FreeEntropy) -> bool:
     if rank == 1:
         return False
     for a, b in itertools.combinations(range(rank), 2):
-        first, second = (
-            _of_columns(phi.channel.proximal_point, rank, [a]),
-            _of_columns(phi.channel.proximal_point, rank, [b]),
-        )
-        change = sp.Add(
-            *(
-                x * sp.diff(phi.channel.loss, y) - y * sp.diff(phi.channel.loss, x)
-                for x, y in zip(first, second, strict=True)
-            )
-        )
+        first, second = (_of_columns(phi.channel.proximal_point, rank, [column]) for column in (a, b))
+        loss = phi.channel.loss
+        change = sp.Add(*(x * sp.diff(loss, y) - y * sp.diff(loss, x) for x, y in zip(first, second, strict=True)))
         if not identically_zero(change):
             return False
     return True

@@ -58,19 +58,11 @@ class LaneLayout:
         cls, free_entropy: FreeEntropy, common: Sequence[str], target_derivatives: Sequence[str], outputs: int
     ) -> LaneLayout:
         """Return the layout for a free entropy."""
-        points, fields, teacher, targets = (
-            tuple(map(str, x))
-            for x in (
-                free_entropy.channel.proximal_point,
-                free_entropy.channel.fields,
-                free_entropy.teacher_fields,
-                free_entropy.channel.target_symbols,
-            )
-        )
+        channel = free_entropy.channel
+        symbols = channel.proximal_point, channel.fields, free_entropy.teacher_fields, channel.target_symbols
+        points, fields, teacher, targets = (tuple(map(str, x)) for x in symbols)
         state = tuple(str(x.symbol) for x in free_entropy.order_parameters)
-        diagonals = tuple(
-            str(matrix[a, a]) for matrix in free_entropy.channel.susceptibilities for a in range(matrix.rows)
-        )
+        diagonals = tuple(str(matrix[a, a]) for matrix in channel.susceptibilities for a in range(matrix.rows))
         constants = (*common, *teacher, *targets, *target_derivatives)
         return cls(points, fields, targets, constants, outputs, state, diagonals)
 

@@ -77,9 +77,8 @@ class ReferenceSystem:
     def _expressions(self) -> tuple[list[Any], dict[Any, sp.Dummy]]:
         """Conjugates, overlaps, Phi, training loss and test error, a symbol in the place of every average."""
         system, phi = self.system, self.system.free_entropy
-        at_minimum = (
-            phi.trace_term + phi.prior_term - symbols.ALPHA.symbol * GaussianAverage(phi.channel.objective, phi.law)
-        )
+        average = GaussianAverage(phi.channel.objective, phi.law)
+        at_minimum = phi.trace_term + phi.prior_term - symbols.ALPHA.symbol * average
         listed = [
             *(system.conjugate_equations[s] for s in self._conjugate),
             *(system.overlap_equations[s] for s in self._order),

@@ -146,17 +146,17 @@ class StateEvolution:
             if state[index] == 0.0 and averages.conjugates[index] == 0.0:
                 channel_derivatives[index, index] = block
         slopes = prior.overlap_derivatives(conjugates)
-        scales = self.units(state)
+        units = self.units(state)
         jacobian = np.eye(len(state)) - alpha * slopes @ channel_derivatives
         return StateEvaluation(
             state=state,
             alpha=alpha,
             conjugates=conjugates,
             full_residual=state - prior.overlaps(conjugates),
-            full_jacobian=self.space.across_orbits(state, jacobian, scales),
+            full_jacobian=self.space.across_orbits(state, jacobian, units),
             alpha_derivative=-slopes @ averages.conjugates,
             overlap_derivatives=slopes,
-            full_units=scales,
+            full_units=units,
             free_entropy=prior.free_entropy(state, conjugates, averages.envelope, alpha),
             train_loss=prior.training_loss(conjugates, averages.loss, alpha),
             test_error=averages.test_error,

@@ -176,8 +176,11 @@ def _phase(branches: Sequence[OnCurve], place: int | None, low: float, high: flo
 def _why_none(branches: Sequence[OnCurve], low: float, high: float) -> str:
     """Say why nothing is known between two values of alpha: weights may be too small for any rule beside Q = 0."""
     for branch in branches:
-        for edge in branch.curve.ends if branch.curve is not None else ():
-            if edge.kind == "escape" and min(abs(edge.alpha - low), abs(edge.alpha - high)) <= GAP * edge.alpha:
+        if branch.curve is None:
+            continue
+        # Samples escape within an error of where the curve, solved on its rule, ends.
+        for edge, end in zip(branch.curve.ends, branch.curve.reach, strict=True):
+            if edge.kind == "escape" and min(abs(end - low), abs(end - high)) <= GAP * end:
                 return (
                     f"no solution was found here; samples escape from Q = 0 at alpha = {edge.alpha:.5g}, at first so "
                     "few that the weights they make may be too small to be followed"

@@ -104,7 +104,7 @@ def test_gradient_descent_agrees_within_three_standard_errors(model, start, fami
     point = theory_point(diagram, start, alpha)
     assert (point.branch, point.stable) == (family, True)
     comparison = compare_at(
-        model, Prediction(alpha, point.values, allowance_coefficients=allowance), start, 1000, range(300, 306),
+        model, Prediction(alpha, point.values, allowance_coefficients=allowance), start, 1000, range(300, 312),
         training=replace(INTO_THE_BASIN, dtype="float32"), spherical_teacher=True,
     )  # fmt: skip
     for quantity in comparison.quantities:

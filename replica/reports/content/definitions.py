@@ -91,19 +91,17 @@ def _table_entries(model: LossModel) -> list[Definition]:
 
 
 def _field_entries(model: LossModel, latex: dict[sp.Symbol, str]) -> list[Definition]:
-    outputs = model.structure is None
+    entries = (*model.target_symbols, sp.Symbol("T_ij"))
     own: dict[str, tuple[sp.Symbol, ...]] = {
         "w": model.fields,
         r"h^{\star}": model.teacher_fields,
         r"z^{\star}": model.proximal_point,
-        "T": () if outputs else (*model.target_symbols, sp.Symbol("T_ij")),
+        **({"y": model.target_symbols} if model.structure is None else {"T": entries}),
         r"\xi": model.noise_fields,
     }
-    listed = [(x.latex, own[x.latex], x.meaning) for x in LETTERS["fields"] if own[x.latex]]
-    if outputs:
-        listed.insert(3, ("y", model.target_symbols, "outputs of the teacher"))
-    return [Definition(_family([latex[x] for x in family if x in latex]), meaning, stem, family)
-            for stem, family, meaning in listed]  # fmt: skip
+    meanings = {"y": "outputs of the teacher"} | {x.latex: x.meaning for x in LETTERS["fields"]}
+    return [Definition(_family([latex[x] for x in family if x in latex]), meanings[stem], stem, family)
+            for stem, family in own.items() if family]  # fmt: skip
 
 
 _FAMILIES = ("positional_matrix_", "positional_encoding_", "token_trace", "teacher_variance")

@@ -87,10 +87,8 @@ def _ended(line: Line, mark: str) -> Line:
 def _loss_equation(phi: FreeEntropy, printer: ReportPrinter) -> Equation:
     """Print the sample loss with attention weights S_ij(z) instead of their exponentials."""
     length = phi.structure.sequence_length
-    weights, target = (
-        attention_matrix(phi.channel.proximal_point),
-        sp.Matrix(length, length, phi.channel.target_symbols),
-    )
+    weights = attention_matrix(phi.channel.proximal_point)
+    target = sp.Matrix(length, length, phi.channel.target_symbols)
     pairs = [(i, j) for i in range(length) for j in range(length)]
     shorthand = {(i, j): sp.Symbol(f"S_{i + 1}{j + 1}(z)") for i, j in pairs}
     squares = [(shorthand[pair] - target[pair]) ** 2 for pair in pairs]

@@ -90,11 +90,11 @@ def _at_length(problem: NullProblem, departure: NullDeparture, length: float) ->
         return None
     moved = np.flatnonzero(departure.direction)
     entries = list(space.of_kind("susceptibility"))
-    scales = problem.units(start[entries])
+    units = problem.units(start[entries])
     agnostic = departure.leaves == "agnostic"
     block = space.block_of(problem.sector, int(moved[0]))
     free = sorted({*space.block_of(problem.sector, problem.sector.free[0]), *(() if agnostic else block)})
-    row = (departure.direction / scales**2)[free]
+    row = (departure.direction / units**2)[free]
 
     def equations(x: np.ndarray) -> _Bordered:
         state = np.zeros(space.size)

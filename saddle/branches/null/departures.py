@@ -190,8 +190,8 @@ class _Follower:
         outer = prior.overlap_derivatives(conjugates)[np.ix_(space.odd, space.odd)]
         jacobian = np.eye(len(space.odd)) - alpha * outer @ problem.channel.odd_derivatives(response, rule)
         at = [space.odd.index(i) for i in block]
-        scales = problem.units(problem.entries(unknowns))[block]
-        eigenvalues, vectors = map(np.real, np.linalg.eig(jacobian[np.ix_(at, at)] * scales / scales[:, None]))
+        units = problem.units(problem.entries(unknowns))[block]
+        eigenvalues, vectors = map(np.real, np.linalg.eig(jacobian[np.ix_(at, at)] * units / units[:, None]))
         order = np.argsort(eigenvalues)
         return eigenvalues[order], vectors[:, order]
 
@@ -375,15 +375,15 @@ def _agnostic_departure(problem: NullProblem, end: _End, unstable_above: bool) -
     space = problem.space
     here = evaluation_at(problem, problem.state_of(end.unknowns, end.alpha))
     entries = list(space.of_kind("self_overlap"))
-    scales = here.full_units[entries]
-    _, values, right = np.linalg.svd(here.full_jacobian[np.ix_(entries, entries)] * scales / scales[:, None])
+    units = here.full_units[entries]
+    _, values, right = np.linalg.svd(here.full_jacobian[np.ix_(entries, entries)] * units / units[:, None])
     right = right[values < 2.0 * values[-1] + SOLVED]
     # The null vector that is a covariance: of several, the one closest to equal columns.
     alike = np.array([1.0 if space.quantities[i].positive else 0.0 for i in entries])
     vector = right.T @ (right @ alike)
     vector /= np.linalg.norm(vector)
     direction = np.zeros(space.size)
-    direction[entries] = vector * scales
+    direction[entries] = vector * units
     largest = entries[int(np.argmax(vector))]
     return NullDeparture(
         end.alpha, end.error, "agnostic", space.quantities[largest].name, direction, len(right), unstable_above

@@ -399,17 +399,17 @@ def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     state, prior = problem.state(here.susceptibilities), evolution.prior
     conjugates = alpha * averages.conjugates
     slopes = prior.overlap_derivatives(conjugates)
-    scales = problem.units(here.susceptibilities)
+    units = problem.units(here.susceptibilities)
     jacobian = np.eye(space.size) - alpha * slopes @ averages.derivatives
     return StateEvaluation(
         state=state,
         alpha=alpha,
         conjugates=conjugates,
         full_residual=state - prior.overlaps(conjugates),
-        full_jacobian=space.across_orbits(state, jacobian, scales),
+        full_jacobian=space.across_orbits(state, jacobian, units),
         alpha_derivative=-slopes @ averages.conjugates,
         overlap_derivatives=slopes,
-        full_units=scales,
+        full_units=units,
         free_entropy=prior.free_entropy(state, conjugates, averages.envelope, alpha),
         train_loss=prior.training_loss(conjugates, averages.loss, alpha),
         test_error=averages.test_error,

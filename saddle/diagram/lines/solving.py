@@ -42,7 +42,7 @@ def solve_lines(request: LineRequest, names: Sequence[str]) -> LinesContents:
     complete = True
     try:
         if low <= request.own <= high:
-            complete = diagrams.at(request.own).complete
+            complete = diagrams.at(request.own, progress=how.progress).complete
         for name in names if complete else ():
             lines[name] = trace_line(request, canonical_name(name), diagrams)
             if not lines[name].complete:

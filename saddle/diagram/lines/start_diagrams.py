@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.request import LineRequest
-from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 
 __all__ = ["FEW_POINTS", "StartDiagrams"]
@@ -30,12 +29,9 @@ class StartDiagrams:
             self.solved[float(getattr(given.model, request.over))] = given
         self.own = request.own if given is None else next(iter(self.solved))
 
-    def at(self, value: float) -> DiagramContents:
-        """Return the diagram at a value of the parameter."""
+    def at(self, value: float, *, progress: bool = False) -> DiagramContents:
+        """Return the diagram at a value of the parameter; with a progress bar of its own, where no other is shown."""
         if value not in self.solved:
-            model, how = self.request.model_at(value), self.request.arguments
-            arguments = checked_solve(
-                model, how.alpha, FEW_POINTS, rule=how.rule, tolerance=how.tolerance, threads=how.threads
-            )
-            self.solved[value] = solve_contents(model, arguments)
+            how = self.request.arguments._replace(points=FEW_POINTS, progress=progress)
+            self.solved[value] = solve_contents(self.request.model_at(value), how)
         return self.solved[value]

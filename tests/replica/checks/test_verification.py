@@ -84,9 +84,8 @@ def test_larger_derivations_pass(name):
     verified(derive(SLOW[name]).verify())
 
 
-@pytest.mark.parametrize(
-    "seed", [pytest.param(k, marks=pytest.mark.slow if k < 4 else pytest.mark.measurement) for k in range(2, 10)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 10))
 def test_derivations_pass_at_many_points(seed):
     for model in QUICK.values():
         verified(derive(model).verify(seed=seed))

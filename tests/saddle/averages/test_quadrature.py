@@ -157,12 +157,7 @@ def test_errors_cover_on_the_papers_states(kernel, tolerance):
 
 @pytest.mark.parametrize(
     ("tolerance", "cases"),
-    [
-        (1e-3, 20),
-        pytest.param(1e-4, 20, marks=pytest.mark.slow),
-        pytest.param(1e-3, 100, marks=pytest.mark.measurement),
-        pytest.param(1e-4, 100, marks=pytest.mark.measurement),
-    ],
+    [(1e-3, 20), pytest.param(1e-3, 100, marks=pytest.mark.slow), pytest.param(1e-4, 100, marks=pytest.mark.slow)],
 )
 def test_errors_cover_in_nine_of_ten_cases_of_the_papers_model(kernel, tolerance, cases):
     generator, ratios = np.random.default_rng(21), []

@@ -21,6 +21,7 @@ from saddle import (
     solve_transition_lines,
 )
 from saddle.averages.channel import Channel
+from saddle.diagram.lines.columns import solve_columns
 from saddle.output.lines_figure import global_minimum_at
 from validation import published_transitions
 
@@ -265,6 +266,43 @@ def test_saved_lines_read_back(several, tmp_path):
     other.write_text("nothing")
     with pytest.raises(ValueError, match="cannot read"):
         TransitionLines.load(other)
+
+
+def test_a_line_is_the_same_alone_among_others_and_from_a_given_diagram(several, start):
+    """Which diagram it starts from, on how many points that was solved, and what else is asked for do not matter."""
+    among, between = several.lines["alpha_c"], (0.25, 0.35)
+    alone = solve_transition_line(MODEL, "alpha_c", between=between, points=3, alpha=(0.01, 1.6), settings=SETTINGS)
+    given = solve_transition_line(MODEL, "alpha_c", between=between, points=3, diagram=start)
+    for other in (alone, given):
+        np.testing.assert_allclose(other.parameter, among.parameter, rtol=0, atol=1e-9)
+        assert np.all(np.abs(other.alpha - among.alpha) <= other.error + among.error)
+        assert (other.complete, other.between, other.reason) == (True, among.between, "")
+    missing = solve_transition_line(MODEL, "mixed -> mixed", between=between, diagram=start)
+    assert (len(missing), missing.reason) == (0, several.lines["mixed -> mixed"].reason)
+
+
+def test_columns_are_the_same_whether_diagrams_are_known_or_not(several):
+    fresh, complete = solve_columns(MODEL, "omega", (0.25, 0.35), (0.01, 1.6), {}, 0)
+    assert complete
+    assert [column.parameter for column in several.columns] == [column.parameter for column in fresh]
+    for known, other in zip(several.columns, fresh, strict=True):
+        assert (known.families, known.jumps) == (other.families, other.jumps)
+        # Two rules of 5e-4.
+        np.testing.assert_allclose(known.borders, other.borders, rtol=2e-3)
+
+
+def test_lines_interrupted_before_they_begin_are_none(monkeypatch, tmp_path):
+    def interrupted(self, state):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Channel, "averages", interrupted)
+    found = solve_transition_lines(MODEL, "omega", (0.25, 0.35), points=3, settings=SETTINGS)
+    assert (found.complete, dict(found.lines), found.columns) == (False, {}, ())
+    assert found.plot().axes
+    found.save(tmp_path / "none.nc")
+    loaded = TransitionLines.load(tmp_path / "none.nc")
+    assert (loaded.complete, dict(loaded.lines), loaded.columns) == (False, {}, ())
+    assert str(found)
 
 
 def test_regions_of_the_figure_are_the_global_minima(several):

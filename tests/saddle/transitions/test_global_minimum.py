@@ -1,6 +1,6 @@
 """The global minimum read off curves: it changes where it should, and is not known where its branch is lost."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,11 @@ def test_beside_an_escape_from_null_it_is_said_why_nothing_is_known():
     assert said([unknown, known]) == [(None, LOW, 2.0), ("other", 2.0, HIGH)]
     assert "too small to be followed" in unknown.reason
     assert "alpha = 2" in unknown.reason
+    # Where they escape is known to an error, and the curve ends there to within it.
+    curve = beyond.curve
+    ends = (replace(curve.ends[0], alpha=2.0 * (1.0 - 1e-4)), curve.ends[1])
+    (beside, _) = find_phases([replace(beyond, curve=replace(curve, ends=ends))], [], LOW, HIGH)
+    assert "samples escape from Q = 0 at alpha = 1.9998" in beside.reason
     lost = line("other", lambda a: a, np.ones_like, (2.0, HIGH), ("lost", "bound"))
     assert "escape" not in find_phases([lost], [], LOW, HIGH)[0].reason
 
