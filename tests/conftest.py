@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import Phase, settings
+from threadpoolctl import threadpool_limits
 
 from replica import AttentionModel
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram
@@ -33,6 +36,14 @@ LONGEST = (
     "tests/properties/test_solver.py",
     "tests/validation/paper/test_paper.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several test processes one BLAS thread: more would wait for each other, and burn the cores."""
+    if hasattr(config, "workerinput"):
+        threadpool_limits(1, user_api="blas")
+        # For libraries that are loaded later, and processes that are started.
+        os.environ.update(OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from replica import AttentionModel
-from saddle import solve_phase_diagram
+from replica.quantities.overlap_invariants import overlap_invariants
+from saddle import StateEvolution, find_point, solve_phase_diagram
 from saddle.averages.rules.sobol import SobolRule
-from validation import INTO_THE_BASIN, Prediction, Training, compare_at, compare_with_theory
+from validation import INTO_THE_BASIN, Prediction, Training, compare_at, compare_with_theory, simulate
 from validation.comparison.run_statistics import significance
-from validation.comparison.theory_points import theory_point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COARSE = "rule=SobolRule(points=64, scrambles=4)"
@@ -86,48 +86,45 @@ def test_a_mixed_start_is_compared_with_the_mixed_solution():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "start", "family", "alpha", "allowance"),
+    ("model", "start", "alpha", "allowance"),
     [
         # Coefficients c of c/d: from the pages' means at d = 500 and 1000, of other data sets than here.
         (
             AttentionModel(omega=0.3, positional_encoding=(1, 1, -1),
                            positional_matrix=[[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.15, 0.15, 0.7]]),
-            "semantic", "semantic", 1.5,
+            "semantic", 1.5,
             {"self_overlap": 1.8, "semantic_overlap": 1.35, "train_loss": 0.28, "test_error": 0.145},
         ),
-        (AttentionModel.paper(omega=0.3, rank=2), "mixed", "mixed", 2.0,
+        (AttentionModel.paper(omega=0.3, rank=2), "mixed", 2.0,
          {"self_overlap_2": 0.25, "positional_overlap": 1.8, "train_loss": 0.05, "test_error": 0.02}),
     ],
 )  # fmt: skip
-def test_gradient_descent_agrees_within_three_standard_errors(model, start, family, alpha, allowance):
-    diagram = solve_phase_diagram(model, alpha=(0.97 * alpha, 1.03 * alpha), points=3)
-    point = theory_point(diagram, start, alpha)
-    assert (point.branch, point.stable) == (family, True)
+def test_gradient_descent_agrees_within_three_standard_errors(model, start, alpha, allowance):
+    point = find_point(StateEvolution(model), start, alpha)
+    assert point.stable
+    overlaps = overlap_invariants(model.structure.layout, point.order_parameters)
+    theory = {**overlaps, **point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     comparison = compare_at(
-        model, Prediction(alpha, point.values, allowance_coefficients=allowance), start, 1000, range(300, 312),
+        model, Prediction(alpha, theory, allowance_coefficients=allowance), start, 1000, range(300, 312),
         training=replace(INTO_THE_BASIN, dtype="float32"), spherical_teacher=True,
     )  # fmt: skip
     for quantity in comparison.quantities:
         # Standard errors are estimated from the seeds: a normal deviate, as verdicts have it.
         distance = float(significance(quantity.deviation_beyond_allowance, len(quantity.values) - 1))
         assert abs(distance) < 3.0, quantity.name
-    assert comparison["train_loss"].standard_error < 0.03 * point.values["train_loss"]
+    assert comparison["train_loss"].standard_error < 0.03 * theory["train_loss"]
 
 
 @pytest.mark.slow
 def test_a_random_start_leads_to_the_mixed_minimum_however_long_it_stays_on_the_plateau():
-    from validation import simulate
-
     model = AttentionModel.paper(omega=0.3, rank=2)
-    early, late = (
-        simulate(
-            model, "random", 2.0, 500, 7, training=Training(steps=1500, polish=polish, dtype="float32"),
-            spherical_teacher=True,
-        )
-        for polish in (False, True)
-    )  # fmt: skip
-    training = replace(INTO_THE_BASIN, dtype="float32")
-    best = simulate(model, "mixed", 2.0, 500, 7, training=training, spherical_teacher=True)
+
+    def trained(start, training: Training):
+        return simulate(model, start, 2.0, 500, 7, training=replace(training, dtype="float32"), spherical_teacher=True)
+
+    early = trained("random", Training(steps=1500))
+    late = trained(early.student, Training(method="l-bfgs"))
+    best = trained("mixed", INTO_THE_BASIN)
     assert early.train_loss > 1.15 * best.train_loss
     assert late.train_loss == pytest.approx(best.train_loss, rel=1e-5)
     assert late.invariants == pytest.approx(best.invariants, rel=1e-3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from validation import Comparison, Prediction, Training, compare_at, comparison_table, simulate
+from validation import INTO_THE_BASIN, Comparison, Prediction, Training, compare_at, comparison_table, simulate
 from validation.simulation.compared import COMPARED
 
 PAPER = AttentionModel.paper(omega=0.3)
@@ -127,7 +127,7 @@ def test_descent_reaches_the_predicted_minimum(start):
         start,
         400,
         range(8),
-        training=Training(polish=True),
+        training=INTO_THE_BASIN,
         spherical_teacher=True,
     )
     report = comparison_table(comparison)
