@@ -16,6 +16,7 @@ from saddle import StateEvolution, find_point, solve_phase_diagram
 from saddle.averages.rules.sobol import SobolRule
 from validation import INTO_THE_BASIN, Prediction, Training, compare_at, compare_with_theory, simulate
 from validation.comparison.run_statistics import significance
+from validation.comparison.theory_points import theory_point
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COARSE = "rule=SobolRule(points=64, scrambles=4)"
