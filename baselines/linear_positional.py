@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from baselines.averages.target_moments import target_moments
 from baselines.baseline import ConstantBaseline
 from replica import AttentionModel
+from replica.common.by_value import ByValue
 from replica.common.numeric_errors import numpy_defaults
 
 __all__ = ["LinearPositional", "linear_positional"]
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class LinearPositional(ConstantBaseline):
+class LinearPositional(ConstantBaseline, ByValue):
     """The linear positional baseline of one model.
 
     Attributes

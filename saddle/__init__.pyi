@@ -24,6 +24,9 @@ from .state_evolution.evaluation import (
     StateParameterDerivatives as StateParameterDerivatives,
 )
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
+from .sweeps.dataset import sweep_dataset as sweep_dataset
+from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel
+from .sweeps.solving import solve_many as solve_many
 from .transition_lines import TransitionLines as TransitionLines, solve_transition_lines as solve_transition_lines
 from .transitions.baseline_crossing import Crossing as Crossing
 from .transitions.global_minimum import Phase as Phase

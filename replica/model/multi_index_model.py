@@ -25,6 +25,7 @@ from replica.model.parameter_values import atom_values, statistics_values, zero_
 from replica.model.spectrum import Spectrum, gram_factor
 from replica.model.token_law import atom_law, encoding_symbols
 from replica.model.user_functions import check_expression, check_smooth
+from replica.model.written_function import WrittenFunction
 from replica.quantities import names, symbols
 from replica.quantities.layout import Layout
 from replica.quantities.structure import LARGEST
@@ -92,6 +93,12 @@ class MultiIndexModel:
         check_computable("loss", model.loss, model.proximal_point)
         for k, output in enumerate(model.target):
             check_computable(f"outputs[{k}]", output)
+        # What functions return is known: kept instead of them, it compares and pickles.
+        loss = WrittenFunction((model.proximal_point, model.target_symbols), (model.loss,), single=True)
+        object.__setattr__(self, "loss", loss.made_by(self.loss))
+        if self.outputs is not None:
+            outputs = WrittenFunction((model.teacher_fields, model.noise_fields), tuple(model.target))
+            object.__setattr__(self, "outputs", outputs.made_by(self.outputs))
 
     @property
     def gram(self) -> np.ndarray:

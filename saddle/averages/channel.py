@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from replica.model.attention_model import AttentionModel
 from saddle.averages.channel_averages import N_COUNTS, ChannelAverages, ChannelParameterDerivatives, Columns
 from saddle.averages.in_threads import spread, workers_of
@@ -34,8 +35,8 @@ __all__ = [
 LEAST_LINES, BLOCKS_PER_THREAD = 64, 4
 
 
-@dataclass(frozen=True)
-class Channel:
+@dataclass(frozen=True, eq=False)
+class Channel(ByValue):
     """Evaluates channel averages of one model on one rule.
 
     Lines are shared out over threads in blocks, and their rows summed in a fixed order, so that results do not depend
@@ -45,7 +46,7 @@ class Channel:
     kernel: Kernel
     model: AttentionModel
     rule: OuterRule
-    threads: int = 0
+    threads: int = field(default=0, compare=False)
 
     @cached_property
     def space(self) -> StateSpace:

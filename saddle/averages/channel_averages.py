@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from saddle.averages.rules.outer import OuterNodes
 
 __all__ = ["ChannelAverages", "ChannelParameterDerivatives", "Columns"]
@@ -64,8 +65,8 @@ class Columns:
         return self.test_error_derivatives + self.size
 
 
-@dataclass(frozen=True)
-class ChannelAverages:
+@dataclass(frozen=True, eq=False)
+class ChannelAverages(ByValue):
     """Averages at one state u, each with its error; n is the number of order parameters, 4 for the paper's model.
 
     Attributes
@@ -146,8 +147,8 @@ class ChannelAverages:
         return float(np.max(self.relative_errors))
 
 
-@dataclass(frozen=True)
-class ChannelParameterDerivatives:
+@dataclass(frozen=True, eq=False)
+class ChannelParameterDerivatives(ByValue):
     """Derivatives of averages in the model's parameters, in the order of ``parameter_vector``.
 
     Attributes

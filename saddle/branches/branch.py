@@ -9,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
 from saddle.averages.replicon import Replicon
@@ -42,8 +43,8 @@ def _named(values: np.ndarray, quantities: tuple) -> Mapping[str, np.ndarray]:
     return MappingProxyType(columns)
 
 
-@dataclass(frozen=True)
-class SolvedPoint:
+@dataclass(frozen=True, eq=False)
+class SolvedPoint(ByValue):
     """One solution: order parameters, conjugates and observables at one alpha."""
 
     alpha: float
@@ -151,8 +152,8 @@ def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) ->
     return SolvedPoint(alpha, sector, evolution, evaluation_of(result), result.residual_norm)
 
 
-@dataclass(frozen=True)
-class Branch:
+@dataclass(frozen=True, eq=False)
+class Branch(ByValue):
     """One family of solutions on the diagram's grid; every array has the grid's length n.
 
     A family that turns back at folds, or has several pieces, is stored as several branches, each with one solution

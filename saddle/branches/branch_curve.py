@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.optimize import root_scalar
 
+from replica.common.by_value import ByValue
+
 if TYPE_CHECKING:
     from replica.symmetry.sectors import Sector
     from saddle.state_evolution.state_evolution import StateEvolution
@@ -67,8 +69,8 @@ class CurveEnd:
         return f"{said.get(self.kind, self.kind)}, {where}"
 
 
-@dataclass(frozen=True)
-class BranchCurve:
+@dataclass(frozen=True, eq=False)
+class BranchCurve(ByValue):
     """Solutions along a branch, by increasing alpha; m nodes, n order parameters.
 
     Attributes

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from baselines import BASELINES, Baseline, LinearPositional
+from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
@@ -43,8 +44,8 @@ def known_phases(
     )
 
 
-@dataclass(frozen=True)
-class DiagramContents:
+@dataclass(frozen=True, eq=False)
+class DiagramContents(ByValue):
     """Branches, transitions and baseline of one model over a range of sample complexities.
 
     Attributes

@@ -7,15 +7,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from replica.common.by_value import ByValue
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.kernel.key import structure_key, versions
 
-__all__ = ["Provenance", "provenance_of"]
+__all__ = ["Provenance", "library_version", "provenance_of"]
 
 
-@dataclass(frozen=True)
-class Provenance:
+@dataclass(frozen=True, eq=False)
+class Provenance(ByValue):
     """Where a diagram comes from; empty for one that was read from an early file.
 
     Attributes
@@ -45,6 +46,14 @@ class Provenance:
         return "\n".join(f"{name}: {text or 'not known'}" for name, text in rows.items())
 
 
+def library_version() -> str:
+    """Return this library's version, or that it is not known: it was not installed."""
+    try:
+        return importlib.metadata.version("attention-phase")
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"
+
+
 def provenance_of(model: AttentionModel, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:
     """Return where a diagram comes from that was just solved.
 
@@ -55,16 +64,12 @@ def provenance_of(model: AttentionModel, arguments: SolveArguments, seconds: Map
     seconds
         By stage.
     """
-    try:
-        own = importlib.metadata.version("attention-phase")
-    except importlib.metadata.PackageNotFoundError:
-        own = "of unknown version"
     # Whether a bar was shown changes nothing.
     asked = {name: json.dumps(value) for name, value in arguments._replace(rule=None)._asdict().items()}
     asked["rule"] = repr(arguments.rule)
     del asked["progress"]
     return Provenance(
-        {"attention-phase": own, **versions()},
+        {"attention-phase": library_version(), **versions()},
         structure_key(model.structure),
         asked,
         dict(seconds),

@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -40,18 +40,25 @@ _loading = threading.Lock()
 class Kernel:
     """A kernel's module, its key and file, and the symmetries of what it evaluates.
 
-    Functions of the module are compiled, or read from disk, on their first call.
+    Functions of the module are compiled, or read from disk, on their first call. Two kernels of one key are equal. A
+    pickled one is looked up where it is read, or else derived there.
 
     Attributes
     ----------
     symmetries
         Of the structure; of its reversals the signs alone.
+    made_of
+        The structure, or the text of a kernel that was derived by hand.
     """
 
     digest: str
-    path: Path
-    module: ModuleType
+    path: Path = field(compare=False)
+    module: ModuleType = field(compare=False)
     symmetries: Symmetries
+    made_of: ModelStructure | str = field(compare=False)
+
+    def __reduce__(self) -> tuple[Callable[..., Kernel], tuple[Any, ...]]:
+        return _kernel_again, (self.made_of, self.path.parent.parent)
 
 
 def _derived_text(structure: ModelStructure) -> str:
@@ -143,7 +150,17 @@ def _derive(path: Path, key: str, derive: Callable[[], str]) -> ModuleType:
     return _import_text(text, path)
 
 
-def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str]) -> Kernel:
+def _kernel_again(made_of: ModelStructure | str, folder: Path) -> Kernel:
+    """Return the kernel that was pickled, from the folder it was in if there is such a folder here."""
+    cache = folder if folder.is_dir() and os.access(folder, os.W_OK) else None
+    if isinstance(made_of, str):
+        return _kernel(text_key(made_of), cache, lambda: made_of, made_of)
+    return load_kernel(made_of, cache)
+
+
+def _kernel(
+    key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str], made_of: ModelStructure | str
+) -> Kernel:
     """Return the kernel of a key: from this process, from the cache, or derived."""
     name = f"kernel_{key}.py"
     with _loading:
@@ -153,7 +170,7 @@ def _kernel(key: str, cache: str | os.PathLike[str] | None, derive: Callable[[],
         if module is None:
             path = cache_folder(cache, key) / name
             module = _find(path, key) or _derive(path, key, derive)
-    return Kernel(key, path, module, _kept_symmetries(module))
+    return Kernel(key, path, module, _kept_symmetries(module), made_of)
 
 
 def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:
@@ -175,10 +192,10 @@ def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.Pat
         If ``cache`` is given, holds no such kernel and cannot be written, or the structure's equations cannot
         be derived.
     """
-    return _kernel(structure_key(structure), cache, lambda: _derived_text(structure))
+    return _kernel(structure_key(structure), cache, lambda: _derived_text(structure), structure)
 
 
 def kernel_of_system(system: SaddleSystem, cache: str | os.PathLike[str] | None = None) -> Kernel:
     """Return the kernel of a saddle-point system that was derived by hand; for parameters see :func:`load_kernel`."""
     text = _text_of(system)
-    return _kernel(text_key(text), cache, lambda: text)
+    return _kernel(text_key(text), cache, lambda: text, text)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
 
 __all__ = ["SectorEvaluation", "StateEvaluation", "StateParameterDerivatives"]
 
 
-@dataclass(frozen=True)
-class StateParameterDerivatives:
+@dataclass(frozen=True, eq=False)
+class StateParameterDerivatives(ByValue):
     """Derivatives at fixed order parameters and alpha in the model's parameters, in ``parameter_vector``'s order.
 
     Attributes
@@ -32,8 +33,8 @@ class StateParameterDerivatives:
     test_error: np.ndarray
 
 
-@dataclass(frozen=True)
-class StateEvaluation:
+@dataclass(frozen=True, eq=False)
+class StateEvaluation(ByValue):
     """The residual at one state and alpha, and everything computed on the way; n is the number of order parameters.
 
     Attributes

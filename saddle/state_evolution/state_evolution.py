@@ -8,12 +8,13 @@ dF/du leaves rotations out (:meth:`saddle.averages.state_space.StateSpace.across
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
@@ -36,8 +37,8 @@ __all__ = ["StateEvolution"]
 BY_MODEL: Any = None
 
 
-@dataclass(frozen=True)
-class StateEvolution:
+@dataclass(frozen=True, eq=False)
+class StateEvolution(ByValue):
     """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters.
 
     Parameters
@@ -57,7 +58,7 @@ class StateEvolution:
 
     model: AttentionModel
     rule: OuterRule = BY_MODEL
-    threads: int = 0
+    threads: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no model, and find the rule that fits it."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -99,7 +101,7 @@ def slope_mismatch(branch: Branch, alpha: float, half: float) -> float:
 
 
 def not_survived(diagram: PhaseDiagram, folder: Path, *, with_report: bool = False) -> list[str]:
-    """Return in words what a diagram does not survive of plot, save, load, repr and, if asked for, report.
+    """Return in words what a diagram does not survive of copies, plot, save, load, repr and, if asked for, report.
 
     A campaign goes on whatever one diagram does, so every exception is caught here.
     """
@@ -122,9 +124,17 @@ def not_survived(diagram: PhaseDiagram, folder: Path, *, with_report: bool = Fal
         loaded = PhaseDiagram.load(path)
         assert loaded.transitions == diagram.transitions, "loaded transitions are others"
         assert loaded.phases == diagram.phases, "loaded phases are others"
+        assert loaded == diagram, "the loaded diagram is another"
         others = contradictions(diagram, loaded)
         assert not others, f"the loaded diagram contradicts: {others[0]}"
 
+    def copies() -> None:
+        for again in (pickle.loads(pickle.dumps(diagram)), copy.deepcopy(diagram)):
+            assert again == diagram, "a copy is another diagram"
+            assert hash(again) == hash(diagram), "a copy has another hash"
+            assert not again.alpha.flags.writeable, "a copy can be written to"
+
+    attempt("copy", copies)
     attempt("plot", plot)
     attempt("save and load", save_and_load)
     attempt("repr", lambda: repr(diagram))

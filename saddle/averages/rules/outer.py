@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from saddle.averages.rules.line_orders import LineOrders
 
 __all__ = [
@@ -27,8 +28,8 @@ EXCHANGE: SignedPermutation = ((1, 1), (0, 1), (2, 1))
 EXCHANGE_WITH_REVERSAL: SignedPermutation = ((1, -1), (0, -1), (2, -1))
 
 
-@dataclass(frozen=True)
-class OuterNodes:
+@dataclass(frozen=True, eq=False)
+class OuterNodes(ByValue):
     """Outer nodes of a rule, one per line.
 
     Attributes

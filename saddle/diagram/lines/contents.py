@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from replica.common.by_value import ByValue
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
@@ -12,8 +13,8 @@ from saddle.diagram.lines.line import TransitionLine
 __all__ = ["LinesContents"]
 
 
-@dataclass(frozen=True)
-class LinesContents:
+@dataclass(frozen=True, eq=False)
+class LinesContents(ByValue):
     """Lines of transitions over one parameter of a model.
 
     Attributes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
@@ -16,8 +17,8 @@ from saddle.diagram.lines.ends import LineEnd
 __all__ = ["TransitionLine", "empty_line"]
 
 
-@dataclass(frozen=True)
-class TransitionLine:
+@dataclass(frozen=True, eq=False)
+class TransitionLine(ByValue):
     """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
 
     Attributes

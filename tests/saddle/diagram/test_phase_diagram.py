@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -504,3 +506,4 @@ def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, afte
     solved.plot().savefig(tmp_path / "partial.png", dpi=40)
     solved.save(tmp_path / "partial.nc")
     assert PhaseDiagram.load(tmp_path / "partial.nc").phases == solved.phases
+    assert pickle.loads(pickle.dumps(solved)) == copy.deepcopy(solved) == solved

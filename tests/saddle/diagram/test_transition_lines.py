@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -251,6 +253,8 @@ def test_saved_lines_read_back(several, tmp_path):
     path = tmp_path / "deep" / "lines.nc"
     several.save(path)
     loaded = TransitionLines.load(path)
+    assert pickle.loads(pickle.dumps(several)) == copy.deepcopy(several) == several
+    assert hash(pickle.loads(pickle.dumps(several))) == hash(several)
     assert (loaded.model, loaded.over, loaded.between, loaded.complete) == (MODEL, "omega", (0.25, 0.35), True)
     assert set(loaded.lines) == set(several.lines)
     for name, line in several.lines.items():
@@ -301,6 +305,7 @@ def test_lines_interrupted_before_they_begin_are_none(monkeypatch, tmp_path):
     assert found.plot().axes
     found.save(tmp_path / "none.nc")
     loaded = TransitionLines.load(tmp_path / "none.nc")
+    assert pickle.loads(pickle.dumps(found)) == found
     assert (loaded.complete, dict(loaded.lines), loaded.columns) == (False, {}, ())
     assert str(found)
 

@@ -1,0 +1,133 @@
+"""Transitions of many models in one xarray Dataset, over the parameters in which the models differ."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from replica.common.checked_arguments import checked_instance, checked_items
+from replica.common.errors import InvalidArgument
+from saddle.phase_diagram import PhaseDiagram
+from saddle.sweeps.model_sweep import SweptModel
+
+__all__ = ["sweep_dataset"]
+
+NONE = ""
+
+
+def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
+    """Put the transitions of many models into one Dataset.
+
+    Parameters
+    ----------
+    sweep
+        What :func:`saddle.solve_many` returned, or diagrams.
+
+    Returns
+    -------
+    xarray.Dataset
+        If the models are all combinations of some parameters' values, each once, these parameters are the dimensions;
+        otherwise there is one dimension, ``model``, along which those that vary are coordinates. Along ``transition``
+        stand the names that any diagram has. ``alpha`` and ``error`` are nan where a diagram has no such transition;
+        ``resolved``, ``kind`` and ``criticality`` are the transition's own, and ``reason`` says in words why there is
+        none, where that is known. ``solved`` and ``failure`` are the model's.
+
+    Raises
+    ------
+    ValueError
+        If there is no model, one is neither a diagram nor a member of a sweep, or models have parameters of different
+        names.
+
+    Examples
+    --------
+    >>> from replica import AttentionModel
+    >>> from saddle import SolveSettings, solve_many
+    >>> models = [AttentionModel.paper(omega=omega) for omega in (0.2, 0.3)]
+    >>> data = sweep_dataset(solve_many(models, (0.5, 2.0), points=3, settings=SolveSettings(tolerance=1e-2)))
+    >>> data.alpha.sel(transition="alpha_c").round(2).to_series().to_dict()
+    {0.2: 0.95, 0.3: 1.25}
+    """
+    members = [_member(place, one) for place, one in enumerate(checked_items("sweep", sweep, "a sweep or diagrams"))]
+    if not members:
+        raise InvalidArgument("sweep must hold at least one model, got none")
+    varying = _varying(members)
+    names = _names(members)
+    data = xr.Dataset(
+        {
+            "alpha": _column(members, names, lambda one: one.alpha, np.nan, "sample complexity n/d of the transition"),
+            "error": _column(members, names, lambda one: one.error, np.nan, "estimate of its numerical error"),
+            "resolved": _column(members, names, lambda one: one.resolved, False, "whether its equations were solved"),
+            "kind": _column(members, names, lambda one: one.kind, NONE, "kind of the transition"),
+            "criticality": _column(members, names, lambda one: one.criticality or NONE, NONE, "of a pitchfork"),
+            "reason": (("model", "transition"), _reasons(members, names), {"long_name": "why there is none"}),
+            "solved": ("model", [one.diagram is not None for one in members], {"long_name": "whether it was solved"}),
+            "failure": ("model", _texts(one.failure for one in members), {"long_name": "why it was not solved"}),
+        },
+        {"transition": _texts(names), **{name: ("model", values) for name, values in varying.items()}},
+    )
+    return _over_parameters(data, varying)
+
+
+def _texts(texts: Iterable[str]) -> np.ndarray:
+    found = list(texts)
+    return np.array(found, dtype=str) if found else np.empty(0, dtype="U1")
+
+
+def _member(place: int, one: Any) -> SweptModel:
+    if isinstance(one, PhaseDiagram):
+        return SweptModel(one.model, one)
+    return checked_instance(f"sweep[{place}]", one, SweptModel, "a PhaseDiagram or a member of a sweep")
+
+
+def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
+    """Return the parameters in which models differ, by name; the place where they differ in none."""
+    values = [one.model.parameter_values() for one in members]
+    for place, own in enumerate(values):
+        if own.keys() != values[0].keys():
+            odd = sorted(own.keys() ^ values[0].keys())[0]
+            raise InvalidArgument(
+                f"models of one Dataset must have parameters of the same names, but sweep[0] and sweep[{place}] differ "
+                f"in {odd!r}; make one Dataset for each kind of model"
+            )
+    columns = {name: np.array([own[name] for own in values]) for name in values[0]}
+    return {name: column for name, column in columns.items() if np.any(column != column[0])}
+
+
+def _names(members: Sequence[SweptModel]) -> list[str]:
+    """Return the names of all transitions: alpha_c and alpha_l, then in the order in which they first appear."""
+    found = {"alpha_c": None, "alpha_l": None}
+    for one in members:
+        found |= dict.fromkeys(() if one.diagram is None else one.diagram.transitions)
+    return list(found)
+
+
+def _column(
+    members: Sequence[SweptModel], names: Sequence[str], value: Any, missing: Any, meaning: str
+) -> tuple[tuple[str, str], np.ndarray, Mapping[str, str]]:
+    rows = []
+    for one in members:
+        own = {} if one.diagram is None else one.diagram.transitions
+        rows.append([value(own[name]) if name in own else missing for name in names])
+    return ("model", "transition"), np.array(rows), {"long_name": meaning}
+
+
+def _reasons(members: Sequence[SweptModel], names: Sequence[str]) -> np.ndarray:
+    known: list[Mapping[str, str]] = [{} if one.diagram is None else one.diagram.reasons for one in members]
+    return np.array([[own.get(name, NONE) for name in names] for own in known], dtype=str)
+
+
+def _over_parameters(data: xr.Dataset, varying: Mapping[str, np.ndarray]) -> xr.Dataset:
+    """Let parameters be dimensions, if models are all combinations of their values."""
+    levels = {name: np.unique(values) for name, values in varying.items()}
+    wanted = list(itertools.product(*levels.values()))
+    given = list(zip(*(values.tolist() for values in varying.values()), strict=True))
+    if not varying or len(given) != len(wanted) or len(set(given)) != len(given):
+        return data
+    if len(varying) == 1:
+        (name,) = varying
+        return data.swap_dims(model=name).sortby(name)
+    return data.set_index(model=list(varying)).unstack("model").transpose(*varying, "transition", ...)

@@ -1,0 +1,93 @@
+"""What became of many models: a diagram of each, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, overload
+
+from replica.model.attention_model import AttentionModel
+from saddle.phase_diagram import PhaseDiagram
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["INTERRUPTED", "ModelSweep", "SweptModel"]
+
+INTERRUPTED = "interrupted before it was solved"
+
+
+@dataclass(frozen=True)
+class SweptModel:
+    """One model of many.
+
+    Attributes
+    ----------
+    model
+        The model.
+    diagram
+        Its phase diagram, which after an interruption may be incomplete; None if there is none.
+    failure
+        In words, why there is none; empty if there is one.
+    """
+
+    model: AttentionModel
+    diagram: PhaseDiagram | None = field(repr=False)
+    failure: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class ModelSweep(Sequence[SweptModel]):
+    """Many models, in the order in which they were given.
+
+    Attributes
+    ----------
+    members
+        A :class:`SweptModel` for every model.
+    """
+
+    members: tuple[SweptModel, ...]
+
+    @overload
+    def __getitem__(self, place: int) -> SweptModel: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> ModelSweep: ...
+
+    def __getitem__(self, place: int | slice) -> SweptModel | ModelSweep:
+        """Return one, or a part of the sweep."""
+        return ModelSweep(self.members[place]) if isinstance(place, slice) else self.members[place]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[SweptModel]:
+        return iter(self.members)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every model has a diagram, and every diagram is complete."""
+        return all(one.diagram is not None and one.diagram.complete for one in self.members)
+
+    @property
+    def diagrams(self) -> tuple[PhaseDiagram, ...]:
+        """The diagrams that there are."""
+        return tuple(one.diagram for one in self.members if one.diagram is not None)
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Why there is no diagram, by the model's place."""
+        return {place: one.failure for place, one in enumerate(self.members) if one.failure}
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return transitions and their errors over the parameters that vary; see :func:`saddle.sweep_dataset`."""
+        from saddle.sweeps.dataset import sweep_dataset
+
+        return sweep_dataset(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.diagrams)} of {len(self)} models solved>"
+
+    def __str__(self) -> str:
+        heading = f"{len(self.diagrams)} of {len(self)} models solved"
+        return "\n".join([heading, *(f"model {place}: {why}" for place, why in self.failures.items())])
