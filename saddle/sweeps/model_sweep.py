@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 from replica.model.attention_model import AttentionModel
 from saddle.phase_diagram import PhaseDiagram
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["INTERRUPTED", "ModelSweep", "SweptModel"]
 
@@ -78,12 +75,6 @@ class ModelSweep(Sequence[SweptModel]):
     def failures(self) -> dict[int, str]:
         """Why there is no diagram, by the model's place."""
         return {place: one.failure for place, one in enumerate(self.members) if one.failure}
-
-    def to_dataset(self) -> xr.Dataset:
-        """Return transitions and their errors over the parameters that vary; see :func:`saddle.sweep_dataset`."""
-        from saddle.sweeps.dataset import sweep_dataset
-
-        return sweep_dataset(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.diagrams)} of {len(self)} models solved>"

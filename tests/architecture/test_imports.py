@@ -12,7 +12,7 @@ LAYERS = {
     ),
     "saddle": (
         "kernel", "continuation", "reference", "averages", "state_evolution", "branches", "transitions", "diagram",
-        "output", "phase_diagram", "transition_lines", "command_options", "cli",
+        "output", "phase_diagram", "sweeps", "transition_lines", "command_options", "cli",
     ),
     "validation": ("simulation", "published", "message_passing", "comparison", "paper"),
 }  # fmt: skip

@@ -45,6 +45,12 @@ SETTINGS: dict[str, dict[str, str]] = {
         "progress=True": "progress=False",
         "draw_teacher_data(model, 1000,": "draw_teacher_data(model, 200,",
     },
+    "docs/sweeps.md": {
+        "for omega in (0.2, 0.3) for sigma in (0.45, 0.5)": "for omega in (0.3,) for sigma in (0.45, 0.5)",
+        "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
+        'folder="diagrams")': f'folder="diagrams", alpha=(1.0, 2.5), points=3, settings=SolveSettings({ROUGH}))',
+        "import solve_many": "import SolveSettings, solve_many",
+    },
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
         'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
@@ -112,7 +118,13 @@ def test_readme_finds_its_transitions(empty_folder):
 
 @pytest.mark.parametrize(
     "page",
-    ["docs/validation.md", "docs/reproduction.md", "docs/examples/power_law.md", "docs/examples/unequal_variances.md"],
+    [
+        "docs/sweeps.md",
+        "docs/validation.md",
+        "docs/reproduction.md",
+        "docs/examples/power_law.md",
+        "docs/examples/unequal_variances.md",
+    ],
 )
 def test_code_runs_at_small_settings(page):
     """What these pages print or draw at their own settings takes minutes to hours; other tests check it."""

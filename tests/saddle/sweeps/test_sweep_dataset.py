@@ -38,7 +38,7 @@ def test_all_combinations_are_dimensions(solved):
             assert bool(here.resolved)
             assert str(here.kind.values) == "first-order"
     np.testing.assert_array_equal(data.omega, sorted(OMEGAS))
-    assert ModelSweep(tuple(members)).to_dataset().identical(data)
+    assert sweep_dataset(members).identical(data)
 
 
 def test_one_parameter_is_a_dimension_in_order(solved):
