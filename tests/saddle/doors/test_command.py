@@ -60,9 +60,15 @@ def test_a_folder_that_cannot_be_written(option, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_solve_writes_a_figure_and_results_that_load(tmp_path):
-    output = tmp_path / "results"
-    result = run("solve", "--output", str(output), *QUICK)
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """What the command printed, and the folder it wrote, which it made."""
+    output = tmp_path_factory.mktemp("solved") / "results"
+    return run("solve", "--output", str(output), *QUICK), output
+
+
+def test_solve_writes_a_figure_and_results_that_load(solved):
+    result, output = solved
     assert result.exit_code == 0, result.output
     assert "alpha_c" in result.output
     assert "first-order" in result.output
@@ -73,8 +79,8 @@ def test_solve_writes_a_figure_and_results_that_load(tmp_path):
     assert f"{loaded.alpha_c.alpha:.5f}" in result.output
 
 
-def test_solve_says_what_replica_symmetry_does(tmp_path):
-    result = run("solve", "--output", str(tmp_path), *QUICK)
+def test_solve_says_what_replica_symmetry_does(solved):
+    result, _ = solved
     assert "positional: broken at every point" in result.output
 
 
@@ -112,10 +118,10 @@ def test_misuse_of_lines_is_one_line_and_status_two(arguments, quoted, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
-    assert run("solve", "--output", str(folder), *QUICK).exit_code == 0
-    return folder / "phase_diagram.nc"
+def results(solved) -> Path:
+    result, output = solved
+    assert result.exit_code == 0
+    return output / "phase_diagram.nc"
 
 
 def test_report_writes_the_formats_asked_for(results, tmp_path):
