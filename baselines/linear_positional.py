@@ -23,7 +23,7 @@ __all__ = ["LinearPositional", "linear_positional"]
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinearPositional(ConstantBaseline, ByValue):
     """The linear positional baseline of one model.
 

@@ -9,14 +9,19 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ByValue", "same"]
+__all__ = ["ByValue", "same", "shortened"]
+
+
+# Entries of an array, and characters of anything else, that are shown.
+FEW, LONGEST = 8, 80
 
 
 class ByValue:
-    """What a frozen dataclass with arrays inherits, itself declared with ``eq=False``.
+    """What a frozen dataclass with arrays inherits, itself declared with ``eq=False, repr=False``.
 
     Two are equal if they are of one class and all fields that are compared are the same (see :func:`same`). Pickles
-    and copies hold the fields and nothing that was computed from them and kept; their arrays are read-only.
+    and copies hold the fields and nothing that was computed from them and kept; their arrays are read-only. Shown are
+    short fields, and of long ones how long they are.
     """
 
     def __eq__(self, other: object) -> bool:
@@ -26,6 +31,10 @@ class ByValue:
 
     def __hash__(self) -> int:
         return hash((type(self).__qualname__, *(_digest(value) for value in _compared(self).values())))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{x.name}={_shown(getattr(self, x.name))}" for x in _fields(self) if x.repr)
+        return f"{type(self).__name__}({shown})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {x.name: _plain(getattr(self, x.name)) for x in _fields(self)}
@@ -56,6 +65,12 @@ def same(first: Any, second: Any) -> bool:
     if type(first) is type(second) and not isinstance(first, ByValue) and _by_fields(first):
         return _same_fields(first, second)
     return bool(first == second)
+
+
+def shortened(text: str, most: int = 110) -> str:
+    """Return a text of one line, cut if it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 4]} ..."
 
 
 def _same_arrays(first: Any, second: Any) -> bool:
@@ -95,6 +110,19 @@ def _digest(value: Any) -> int:
     if not isinstance(value, ByValue) and _by_fields(value):
         return hash((type(value).__qualname__, *(_digest(entry) for entry in _compared(value).values())))
     return hash(value)
+
+
+def _shown(value: Any) -> str:
+    """Return a value's text, or in words what it is if that would be long."""
+    if isinstance(value, np.ndarray) and value.size > FEW:
+        return f"<array of {' x '.join(map(str, value.shape))}>"
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, precision=6, separator=", ").replace("\n", "")
+    text = repr(value)
+    if len(text) <= LONGEST:
+        return text
+    count = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
+    return f"<{type(value).__name__}{count}>"
 
 
 def _plain(value: Any) -> Any:

@@ -35,7 +35,7 @@ __all__ = [
 LEAST_LINES, BLOCKS_PER_THREAD = 64, 4
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Channel(ByValue):
     """Evaluates channel averages of one model on one rule.
 

@@ -65,7 +65,7 @@ class Columns:
         return self.test_error_derivatives + self.size
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ChannelAverages(ByValue):
     """Averages at one state u, each with its error; n is the number of order parameters, 4 for the paper's model.
 
@@ -147,7 +147,7 @@ class ChannelAverages(ByValue):
         return float(np.max(self.relative_errors))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ChannelParameterDerivatives(ByValue):
     """Derivatives of averages in the model's parameters, in the order of ``parameter_vector``.
 

@@ -43,7 +43,7 @@ def _named(values: np.ndarray, quantities: tuple) -> Mapping[str, np.ndarray]:
     return MappingProxyType(columns)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SolvedPoint(ByValue):
     """One solution: order parameters, conjugates and observables at one alpha."""
 
@@ -52,6 +52,11 @@ class SolvedPoint(ByValue):
     evolution: StateEvolution
     evaluation: StateEvaluation
     residual_norm: float
+
+    def __repr__(self) -> str:
+        numbers = {**self.order_parameters, "free_entropy": self.free_entropy, "test_error": self.test_error}
+        shown = ", ".join(f"{name}={value:.6g}" for name, value in numbers.items())
+        return f"SolvedPoint({self.sector.name} at alpha = {self.alpha:.6g}: {shown})"
 
     @property
     def error(self) -> Mapping[str, float]:
@@ -152,7 +157,7 @@ def find_point(evolution: StateEvolution, sector: Sector | str, alpha: float) ->
     return SolvedPoint(alpha, sector, evolution, evaluation_of(result), result.residual_norm)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Branch(ByValue):
     """One family of solutions on the diagram's grid; every array has the grid's length n.
 
@@ -231,6 +236,13 @@ class Branch(ByValue):
         for value in vars(self).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+
+    def __repr__(self) -> str:
+        own = self.alpha[self.distinct]
+        where = (
+            f"{own.size} of {self.alpha.size} points, alpha = {own[0]:.6g} to {own[-1]:.6g}" if own.size else "no point"
+        )
+        return f"Branch({self.name}: {where}{'; ' if self.origin else ''}{self.origin})"
 
     @property
     def family(self) -> str:

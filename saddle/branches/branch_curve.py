@@ -69,7 +69,7 @@ class CurveEnd:
         return f"{said.get(self.kind, self.kind)}, {where}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BranchCurve(ByValue):
     """Solutions along a branch, by increasing alpha; m nodes, n order parameters.
 

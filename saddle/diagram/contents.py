@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from baselines import BASELINES, Baseline, LinearPositional
-from replica.common.by_value import ByValue
+from replica.common.by_value import ByValue, shortened
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
 from saddle.diagram.audit import Audit
+from saddle.diagram.diagram_summary import diagram_summary
 from saddle.diagram.minimum_continuity import without_jumps
 from saddle.diagram.provenance import Provenance
 from saddle.diagram.solve_arguments import checked_baselines
@@ -44,7 +45,7 @@ def known_phases(
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class DiagramContents(ByValue):
     """Branches, transitions and baseline of one model over a range of sample complexities.
 
@@ -104,6 +105,12 @@ class DiagramContents(ByValue):
     searched: tuple[float, float] = (0.0, float("inf"))
     everywhere: tuple[Transition, ...] = ()
     provenance: Provenance = field(default=Provenance(), compare=False)
+
+    def __repr__(self) -> str:
+        return diagram_summary(
+            shortened(f"{type(self).__name__} of {self.model!r}"), self.alpha, self.searched, self.complete,
+            self.branches, self.phases, self.transitions, self.audit,
+        )  # fmt: skip
 
     @property
     def transitions(self) -> dict[str, Transition]:

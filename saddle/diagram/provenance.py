@@ -15,7 +15,7 @@ from saddle.kernel.key import structure_key, versions
 __all__ = ["Provenance", "library_version", "provenance_of"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Provenance(ByValue):
     """Where a diagram comes from; empty for one that was read from an early file.
 

@@ -13,7 +13,7 @@ from saddle.averages.state_space import StateSpace
 __all__ = ["SectorEvaluation", "StateEvaluation", "StateParameterDerivatives"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateParameterDerivatives(ByValue):
     """Derivatives at fixed order parameters and alpha in the model's parameters, in ``parameter_vector``'s order.
 
@@ -33,7 +33,7 @@ class StateParameterDerivatives(ByValue):
     test_error: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateEvaluation(ByValue):
     """The residual at one state and alpha, and everything computed on the way; n is the number of order parameters.
 

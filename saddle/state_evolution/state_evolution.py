@@ -37,7 +37,7 @@ __all__ = ["StateEvolution"]
 BY_MODEL: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StateEvolution(ByValue):
     """The saddle-point equations of one model on one quadrature rule; n is the number of order parameters.
 

@@ -28,7 +28,7 @@ EXCHANGE: SignedPermutation = ((1, 1), (0, 1), (2, 1))
 EXCHANGE_WITH_REVERSAL: SignedPermutation = ((1, -1), (0, -1), (2, -1))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OuterNodes(ByValue):
     """Outer nodes of a rule, one per line.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from replica.common.by_value import ByValue
+from replica.common.by_value import ByValue, shortened
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
@@ -13,7 +13,7 @@ from saddle.diagram.lines.line import TransitionLine
 __all__ = ["LinesContents"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LinesContents(ByValue):
     """Lines of transitions over one parameter of a model.
 
@@ -37,3 +37,8 @@ class LinesContents(ByValue):
     lines: Mapping[str, TransitionLine]
     complete: bool = True
     columns: tuple[PhaseColumn, ...] = ()
+
+    def __repr__(self) -> str:
+        heading = f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}"
+        unfinished = [] if self.complete else ["interrupted: not all was computed"]
+        return "\n  ".join([heading, shortened(repr(self.model)), *unfinished, *map(repr, self.lines.values())])

@@ -17,7 +17,7 @@ from saddle.diagram.lines.ends import LineEnd
 __all__ = ["TransitionLine", "empty_line"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TransitionLine(ByValue):
     """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
 
@@ -78,6 +78,14 @@ class TransitionLine(ByValue):
         for value in vars(self).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"TransitionLine({self.name} over {self.over}: no point; {self.reason})"
+        passed = f"{self.over} = {np.min(self.parameter):.6g} to {np.max(self.parameter):.6g}"
+        reached = f"alpha = {np.min(self.alpha):.6g} to {np.max(self.alpha):.6g}"
+        unfinished = "" if self.complete else ", interrupted"
+        return f"TransitionLine({self.name}: {len(self)} points, {passed}, {reached}{unfinished})"
 
     def __len__(self) -> int:
         """Return the number of points."""

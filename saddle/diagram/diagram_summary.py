@@ -1,0 +1,70 @@
+"""A diagram in at most twelve lines, as a terminal or a notebook shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from replica.common.by_value import shortened
+from saddle.branches.branch import Branch
+from saddle.diagram.audit import Audit
+from saddle.transitions.global_minimum import Phase
+from saddle.transitions.transition import Transition
+
+__all__ = ["diagram_summary"]
+
+# Transitions shown: what is left of twelve lines.
+MOST_TRANSITIONS = 6
+
+
+def diagram_summary(
+    heading: str,
+    alpha: np.ndarray,
+    searched: tuple[float, float],
+    complete: bool,
+    branches: Mapping[str, Branch],
+    phases: Sequence[Phase],
+    transitions: Mapping[str, Transition],
+    audit: Audit,
+) -> str:
+    """Return model, range, branches with their intervals, phases, transitions with errors, and the audit's result.
+
+    Parameters
+    ----------
+    heading
+        The first line.
+    alpha, searched, complete, branches, phases, transitions, audit
+        See :class:`saddle.diagram.contents.DiagramContents`.
+    """
+    unfinished = "" if complete else "; interrupted, not all was computed"
+    rows = [
+        f"alpha: {_interval(alpha[0], alpha[-1])}, {alpha.size} points, searched {_interval(*searched)}{unfinished}",
+        f"branches: {'; '.join(f'{name} {_reach(one)}' for name, one in branches.items())}",
+        f"global minimum: {'; '.join(map(_phase, phases)) or 'not known'}",
+    ]
+    shown = list(transitions.items())[:MOST_TRANSITIONS]
+    rows += [f"{name}: {transition}" for name, transition in shown] or ["no transitions in this range"]
+    if len(transitions) > len(shown):
+        rows.append(f"and {len(transitions) - len(shown)} more in .transitions")
+    rows.append(f"audit: {_result(audit)}")
+    return "\n  ".join([heading, *(shortened(row, 300) for row in rows)])
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:.6g} to {high:.6g}"
+
+
+def _reach(branch: Branch) -> str:
+    return "none" if branch.curve is None else _interval(*branch.curve.reach)
+
+
+def _phase(phase: Phase) -> str:
+    return f"{phase.branch or 'not known'} {_interval(phase.low, phase.high)}"
+
+
+def _result(audit: Audit) -> str:
+    if not audit.points:
+        return "none was made"
+    result = "passed" if audit.passed else "NOT passed, see .audit"
+    return f"{result}, {audit.starts} starts at {len(audit.points)} values of alpha"
