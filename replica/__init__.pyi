@@ -23,7 +23,7 @@ from .quantities.overlap_invariants import (
     overlap_invariants as overlap_invariants,
 )
 from .quantities.structure import ModelStructure as ModelStructure
-from .reports.content.equation_content import derivation_blocks as derivation_blocks
+from .reports.content.equation_content import derivation_passages as derivation_passages
 from .reports.content.equation_report import EquationReport as EquationReport, equation_report as equation_report
 from .reports.typesetting.naming import Naming as Naming
 from .steps.step import DerivationStep as DerivationStep, DisplayedEquation as DisplayedEquation

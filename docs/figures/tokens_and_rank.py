@@ -22,9 +22,9 @@ from matplotlib.lines import Line2D
 from page_text import fill, table, with_error
 
 from replica import AttentionModel, derive
-from replica.reports.blocks import Equation
 from replica.reports.content.equation_content import sector_equations
 from replica.reports.formats.markdown import markdown_document
+from replica.reports.passages import Equation
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.reports.typesetting.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
@@ -110,9 +110,9 @@ def equations(diagram: PhaseDiagram, branch: str) -> str:
     both = {x: value.xreplace(zero) for x, value in (*overlaps.items(), *conjugates.items())}
     used = {symbol for value in both.values() for symbol in value.free_symbols}
     known = {x: value.xreplace(zero) for x, value in known.items() if x in used}
-    blocks = [printer.equation(str(x), x, value) for x, value in (*both.items(), *known.items())]
-    assert all(isinstance(block, Equation) for block in blocks)
-    return markdown_document("", blocks, ()).removeprefix("#").strip()
+    passages = [printer.equation(str(x), x, value) for x, value in (*both.items(), *known.items())]
+    assert all(isinstance(passage, Equation) for passage in passages)
+    return markdown_document("", passages, ()).removeprefix("#").strip()
 
 
 def transitions(diagram: PhaseDiagram) -> str:

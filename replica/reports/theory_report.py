@@ -40,9 +40,9 @@ def write_theory_report(
     chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
     target = prepare_folder(folder)
     theory = equation_report(derivation, naming, line_width)
-    blocks = theory.with_results((), naming)
+    passages = theory.with_results((), naming)
     title = "Replica theory of dot-product attention"
     if derivation.loss_model.structure is None:
         title = "Replica theory of a multi-index model"
-    files = documents(title, blocks, theory.fragments(naming), chosen, prefix, cited(blocks), line_width)
+    files = documents(title, passages, theory.fragments(naming), chosen, prefix, cited(passages), line_width)
     return write_files(target, files)

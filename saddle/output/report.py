@@ -19,7 +19,13 @@ from replica.reports.formats.bibliography import cited
 from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, documents
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.naming import Naming
-from saddle.output.report_content import FIGURE_STEM, baseline_blocks, check_blocks, figure_blocks, transition_blocks
+from saddle.output.report_content import (
+    FIGURE_STEM,
+    baseline_passages,
+    check_passages,
+    figure_passages,
+    transition_passages,
+)
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
@@ -86,11 +92,11 @@ def write_report(
     derivation = derive(diagram.model)
     system = derivation.saddle_system
     theory = equation_report(derivation, naming, line_width)
-    listed = baseline_blocks(diagram, compared)
-    results = [*listed, *transition_blocks(diagram), *figure_blocks(diagram), *check_blocks(diagram, system)]
-    blocks = theory.with_results(results, naming)
-    publications = cited(blocks)
+    listed = baseline_passages(diagram, compared)
+    results = [*listed, *transition_passages(diagram), *figure_passages(diagram), *check_passages(diagram, system)]
+    passages = theory.with_results(results, naming)
+    publications = cited(passages)
     kinds = [*(["pdf"] if {"latex", "pdf"} & {*chosen} else []), *(["svg"] if {"markdown", "html"} & {*chosen} else [])]
     figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, compared, naming, kinds).items()}
-    files = documents(TITLE, blocks, theory.fragments(naming), chosen, prefix, publications, line_width, figures)
+    files = documents(TITLE, passages, theory.fragments(naming), chosen, prefix, publications, line_width, figures)
     return write_files(target, files)

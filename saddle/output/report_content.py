@@ -1,4 +1,4 @@
-"""Blocks on results: transitions, phases, the linear baseline, figures."""
+"""Passages on results: transitions, phases, the linear baseline, figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from replica.quantities.symbols import parameter
-from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
+from replica.reports.passages import Equation, Figure, Heading, Line, Paragraph, Passage, Table
 from replica.symmetry.sectors import FAMILIES
 from saddle.averages.rules.sobol import SobolRule
 from saddle.output.report_check import RULE, check_equations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from saddle.branches.branch import SolvedPoint
     from saddle.diagram.contents import DiagramContents
 
-__all__ = ["FIGURE_STEM", "baseline_blocks", "check_blocks", "figure_blocks", "transition_blocks"]
+__all__ = ["FIGURE_STEM", "baseline_passages", "check_passages", "figure_passages", "transition_passages"]
 
 FIGURE_STEM = "phase_diagram"
 
 
-def baseline_blocks(diagram: DiagramContents, baselines: Sequence[Baseline]) -> list[Block]:
+def baseline_passages(diagram: DiagramContents, baselines: Sequence[Baseline]) -> list[Passage]:
     """Return what attention is compared with: the linear positional layer and its value, and a table of all."""
     baseline = diagram.linear_baseline
     # Printed, and so to be defined.
@@ -98,11 +98,11 @@ def _transition_table(diagram: DiagramContents) -> Table:
     return Table(("transition", "kind", r"$\alpha$", "error", "between"), tuple(rows))
 
 
-def transition_blocks(diagram: DiagramContents) -> list[Block]:
+def transition_passages(diagram: DiagramContents) -> list[Passage]:
     """Return the transitions with their errors, the reasons for missing ones, and the phases."""
     low, high = diagram.alpha[0], diagram.alpha[-1]
     sampling = " on Sobol points {cite:sobol1967}" if isinstance(diagram.rule, SobolRule) else ""
-    blocks: list[Block] = [
+    passages: list[Passage] = [
         Heading("Transitions"),
         Paragraph(
             rf"Found for ${low:g} \le \alpha \le {high:g}$, on a quadrature rule{sampling} ten times finer than the "
@@ -111,18 +111,18 @@ def transition_blocks(diagram: DiagramContents) -> list[Block]:
         ),
     ]
     if diagram.transitions:
-        blocks.append(_transition_table(diagram))
-    blocks += [Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()]
+        passages.append(_transition_table(diagram))
+    passages += [Paragraph(_reason(name, reason)) for name, reason in diagram.reasons.items()]
     phases = "; ".join(
         rf"{phase.branch or 'not known'} for ${phase.low:.5g} \le \alpha \le {phase.high:.5g}$"
         + (f" ({_with_symbols(phase.reason)})" if phase.branch is None else "")
         for phase in diagram.phases
     )
-    blocks.append(Paragraph(f"The global minimum of the training loss, among the branches found, is: {phases}."))
-    blocks.append(Paragraph(_audit_sentence(diagram)))
+    passages.append(Paragraph(f"The global minimum of the training loss, among the branches found, is: {phases}."))
+    passages.append(Paragraph(_audit_sentence(diagram)))
     rows = tuple((branch.name, _with_symbols(replica_symmetry(branch))) for branch in diagram.branches.values())
-    blocks.append(Table(("branch", "replica symmetry"), rows))
-    return blocks
+    passages.append(Table(("branch", "replica symmetry"), rows))
+    return passages
 
 
 def _audit_sentence(diagram: DiagramContents) -> str:
@@ -155,7 +155,7 @@ def _with_symbols(text: str) -> str:
     return re.sub(r"\bPhi\b", r"$\\Phi$", text)
 
 
-def figure_blocks(diagram: DiagramContents) -> list[Block]:
+def figure_passages(diagram: DiagramContents) -> list[Passage]:
     """Return the figure of the diagram."""
     from saddle.output.diagram_figure import parameter_title
 
@@ -181,7 +181,7 @@ def _points(diagram: DiagramContents) -> list[SolvedPoint]:
     return points
 
 
-def check_blocks(diagram: DiagramContents, system: SaddleSystem) -> list[Block]:
+def check_passages(diagram: DiagramContents, system: SaddleSystem) -> list[Passage]:
     """Return tables that compare the printed equations with what the kernel computes, at a solution per sector.
 
     For models whose order parameters are numbers and whose covariances have no spectrum; nothing for others, whose
@@ -190,7 +190,7 @@ def check_blocks(diagram: DiagramContents, system: SaddleSystem) -> list[Block]:
     structure = diagram.model.structure
     if max(structure.rank, structure.teacher_rank, structure.directions) > 1 or not structure.isotropic:
         return []
-    blocks: list[Block] = [
+    passages: list[Passage] = [
         Heading("Check of the printed equations"),
         Paragraph(
             "Every right-hand side of a sector's equations (of the general ones in the mixed sector), evaluated "
@@ -212,7 +212,7 @@ def check_blocks(diagram: DiagramContents, system: SaddleSystem) -> list[Block]:
             for check in check_equations(system, point)
         )
         caption = rf"{point.sector.name.capitalize()} solution at $\alpha = {point.alpha:.6g}$:"
-        blocks.append(
+        passages.append(
             Table(("right-hand side of", "compiled code", "relative difference", "quadrature"), rows, caption)
         )
-    return blocks
+    return passages

@@ -15,7 +15,7 @@ from replica.model.loss_model import LossModel
 from replica.quantities import names, symbols
 from replica.quantities.letters import LETTERS, STEMS, Letter
 from replica.quantities.structure import ModelStructure
-from replica.reports.blocks import Block, Equation, Figure, Paragraph, Table
+from replica.reports.passages import Equation, Figure, Paragraph, Passage, Table
 from replica.reports.typesetting.latex_names import latex_table
 from replica.reports.typesetting.tokens import canonical, group_end, tokenise
 
@@ -237,20 +237,22 @@ class Glossary:
             raise ValueError(f"no definition for the symbols {unknown}: add them to replica.quantities.letters")
         return {owners[x.name] for x in listed}
 
-    def used(self, blocks: Iterable[Block]) -> tuple[Definition, ...]:
-        """Return the definitions of every symbol that blocks use, and of those that these are defined with."""
+    def used(self, passages: Iterable[Passage]) -> tuple[Definition, ...]:
+        """Return the definitions of every symbol that passages use, and of those that these are defined with."""
         numbers: set[int] = set()
-        for block in blocks:
-            match block:
+        for passage in passages:
+            match passage:
                 case Paragraph(text):
                     numbers |= self.in_text(text)
                 case Equation():
-                    numbers |= self.of_symbols(block.symbols)
-                    numbers |= self.in_latex(" ".join([block.left, *(line.text for line in block.lines)]))
+                    numbers |= self.of_symbols(passage.symbols)
+                    numbers |= self.in_latex(" ".join([passage.left, *(line.text for line in passage.lines)]))
                 case Table():
-                    numbers |= self.in_text(*block.header, *(cell for row in block.rows for cell in row), block.caption)
+                    numbers |= self.in_text(
+                        *passage.header, *(cell for row in passage.rows for cell in row), passage.caption
+                    )
                 case Figure():
-                    numbers |= self.in_text(block.caption)
+                    numbers |= self.in_text(passage.caption)
         while True:
             further = {k for number in numbers for k in self.in_text(self.entries[number].meaning)} - numbers
             if not further:

@@ -1,4 +1,4 @@
-"""Blocks on the equations: derivation, free entropy, saddle-point equations in general and per sector, observables."""
+"""Passages on the equations: derivation, free entropy, saddle-point equations of every sector, observables."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from replica.algebra.spectrum_average import spectrum_average
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
-from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
+from replica.reports.passages import Equation, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.steps.step import DerivationStep
 from replica.symmetry.reduced_system import reduced_system, vanishing_conjugates, vanishing_order_parameters
 from replica.symmetry.sectors import Sector
 
 __all__ = [
-    "derivation_blocks",
-    "family_blocks",
-    "free_entropy_blocks",
-    "observable_blocks",
-    "parameter_blocks",
-    "saddle_blocks",
-    "sector_blocks",
+    "derivation_passages",
+    "family_passages",
+    "free_entropy_passages",
+    "observable_passages",
+    "parameter_passages",
+    "saddle_passages",
     "sector_equations",
+    "sector_passages",
 ]
 
 
-def derivation_blocks(steps: Iterable[DerivationStep], printer: ReportPrinter) -> list[Block]:
+def derivation_passages(steps: Iterable[DerivationStep], printer: ReportPrinter) -> list[Passage]:
     """Return the steps of a derivation."""
-    found: list[Block] = []
+    found: list[Passage] = []
     for step in steps:
         found += [Heading(step.title, 2), Paragraph(_with_citations(step.text))]
         found += _step_equations(step, printer)
@@ -48,14 +48,14 @@ def _step_equations(step: DerivationStep, printer: ReportPrinter) -> list[Equati
     return [printer.equation(_slug(f"{step.name}-{x.label}"), x.left, x.right) for x in step.equations]
 
 
-def family_blocks(step: DerivationStep, printer: ReportPrinter) -> list[Block]:
+def family_passages(step: DerivationStep, printer: ReportPrinter) -> list[Passage]:
     """Return the symmetries of a model and the equations of every family of solutions."""
     return [Heading("Symmetries and families of solutions"), Paragraph(step.text), *_step_equations(step, printer)]
 
 
-def free_entropy_blocks(
-    system: SaddleSystem, printer: ReportPrinter, fields: Callable[[FreeEntropy, ReportPrinter], list[Block]]
-) -> list[Block]:
+def free_entropy_passages(
+    system: SaddleSystem, printer: ReportPrinter, fields: Callable[[FreeEntropy, ReportPrinter], list[Passage]]
+) -> list[Passage]:
     """Return Phi, the envelope and the law of the fields."""
     phi = system.free_entropy
     running = _running(printer, system)
@@ -90,7 +90,7 @@ def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
     return printer.with_names(plain)
 
 
-def _intermediates(system: SaddleSystem, printer: ReportPrinter, prefix: str) -> list[Block]:
+def _intermediates(system: SaddleSystem, printer: ReportPrinter, prefix: str) -> list[Passage]:
     """Return what equations are abbreviated with, if anything."""
     known = system.intermediates
     equations = [printer.equation(f"{prefix}-{_slug(x)}", x, value) for x, value in known.items()]
@@ -101,7 +101,7 @@ def _slug(name: sp.Symbol | str) -> str:
     return str(name).replace("_", "-").replace(" ", "-")
 
 
-def saddle_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+def saddle_passages(system: SaddleSystem, printer: ReportPrinter) -> list[Passage]:
     """Return the saddle-point equations in general."""
     return [
         Heading("Saddle-point equations"),
@@ -123,9 +123,9 @@ def sector_equations(
     return vanishing, *reduced_system(system, sector)
 
 
-def sector_blocks(system: SaddleSystem, printer: ReportPrinter, sectors: Sequence[Sector]) -> list[Block]:
+def sector_passages(system: SaddleSystem, printer: ReportPrinter, sectors: Sequence[Sector]) -> list[Passage]:
     """Return the equations of every sector in which something vanishes."""
-    blocks: list[Block] = [
+    passages: list[Passage] = [
         Heading("Sectors"),
         Paragraph(
             "Reversing the student's weights and reversing the teacher's are symmetries. Solutions that they "
@@ -138,7 +138,7 @@ def sector_blocks(system: SaddleSystem, printer: ReportPrinter, sectors: Sequenc
         if not zero:
             continue
         listed = " = ".join(printer.doprint(x) for x in zero)
-        blocks += [
+        passages += [
             Heading(f"{sector.name.capitalize()} sector", 2),
             Paragraph(
                 f"Here ${listed} = 0$, which solves the equations of these by symmetry: both sides are odd. The "
@@ -146,11 +146,11 @@ def sector_blocks(system: SaddleSystem, printer: ReportPrinter, sectors: Sequenc
             ),
         ]
         for x, value in (*overlaps.items(), *conjugates.items()):
-            blocks.append(printer.equation(f"{sector.name}-{_slug(x)}", x, value))
-    return blocks
+            passages.append(printer.equation(f"{sector.name}-{_slug(x)}", x, value))
+    return passages
 
 
-def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Block]:
+def observable_passages(system: SaddleSystem, printer: ReportPrinter) -> list[Passage]:
     """Return training loss and test error."""
     phi = system.free_entropy
     (loss_average,) = system.training_loss.atoms(GaussianAverage)
@@ -182,7 +182,7 @@ def observable_blocks(system: SaddleSystem, printer: ReportPrinter) -> list[Bloc
     ]
 
 
-def parameter_blocks(system: SaddleSystem, values: Mapping[str, float]) -> list[Block]:
+def parameter_passages(system: SaddleSystem, values: Mapping[str, float]) -> list[Passage]:
     """Return the table of the model's parameters."""
     rows = tuple((x.meaning, f"${x.latex}$", f"{values[x.name]:g}") for x in system.free_entropy.parameters)
     return [Heading("Parameters"), Table(("parameter", "symbol", "value"), rows)]

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from replica.model.attention_model import AttentionModel
 from replica.model.multi_index_model import MultiIndexModel
-from replica.reports.blocks import Block, Heading, Table
 from replica.reports.content.definitions import Definition, Glossary
 from replica.reports.content.equation_content import (
-    derivation_blocks,
-    family_blocks,
-    free_entropy_blocks,
-    observable_blocks,
-    parameter_blocks,
-    saddle_blocks,
-    sector_blocks,
+    derivation_passages,
+    family_passages,
+    free_entropy_passages,
+    observable_passages,
+    parameter_passages,
+    saddle_passages,
+    sector_passages,
 )
-from replica.reports.content.general_model_content import atom_blocks, general_field_blocks, general_model_blocks
-from replica.reports.content.model_content import field_blocks, model_blocks
+from replica.reports.content.general_model_content import atom_passages, general_field_passages, general_model_passages
+from replica.reports.content.model_content import field_passages, model_passages
+from replica.reports.passages import Heading, Passage, Table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.naming import Naming
 from replica.reports.typesetting.printing import ReportPrinter
@@ -29,44 +29,44 @@ from replica.reports.typesetting.widths import typeset_width
 if TYPE_CHECKING:
     from replica.theory import Theory
 
-__all__ = ["EquationReport", "definition_blocks", "equation_report"]
+__all__ = ["EquationReport", "definition_passages", "equation_report"]
 
 
 @dataclass(frozen=True)
 class EquationReport:
-    """The blocks of a report on a saddle-point system, in the table's letters, without the results.
+    """The passages of a report on a saddle-point system, in the table's letters, without the results.
 
     Attributes
     ----------
     model, derivation, equations, parameters
-        Blocks before the place of the definitions; the derivation's steps; free entropy, saddle-point equations and
+        Passages before the place of the definitions; the derivation's steps; free entropy, saddle-point equations and
         observables; the table of parameters.
     glossary
         The symbols that may be used.
     """
 
-    model: tuple[Block, ...]
-    derivation: tuple[Block, ...]
-    equations: tuple[Block, ...]
-    parameters: tuple[Block, ...]
+    model: tuple[Passage, ...]
+    derivation: tuple[Passage, ...]
+    equations: tuple[Passage, ...]
+    parameters: tuple[Passage, ...]
     glossary: Glossary
 
-    def with_results(self, results: Sequence[Block], naming: Naming) -> list[Block]:
+    def with_results(self, results: Sequence[Passage], naming: Naming) -> list[Passage]:
         """Return the whole report: definitions of what it uses added, in the user's letters."""
         used = (*self.model, *self.derivation, *self.equations, *self.parameters, *results)
-        definitions = definition_blocks(self.glossary, used)
-        return [naming.rename_block(x) for x in (*self.model, *definitions, *used[len(self.model) :])]
+        definitions = definition_passages(self.glossary, used)
+        return [naming.rename_passage(x) for x in (*self.model, *definitions, *used[len(self.model) :])]
 
-    def fragments(self, naming: Naming) -> dict[str, list[Block]]:
+    def fragments(self, naming: Naming) -> dict[str, list[Passage]]:
         """Return what goes into a paper, by names of files: model and equations; the derivation, for an appendix."""
-        definitions = definition_blocks(self.glossary, (*self.model, *self.equations))
+        definitions = definition_passages(self.glossary, (*self.model, *self.equations))
         parts = {"equations.tex": (*self.model, *definitions, *self.equations), "derivation.tex": self.derivation}
-        return {name: [naming.rename_block(x) for x in part] for name, part in parts.items()}
+        return {name: [naming.rename_passage(x) for x in part] for name, part in parts.items()}
 
 
-def definition_blocks(glossary: Glossary, blocks: Iterable[Block]) -> list[Block]:
-    """Return the table of the symbols that blocks use."""
-    used: tuple[Definition, ...] = glossary.used(blocks)
+def definition_passages(glossary: Glossary, passages: Iterable[Passage]) -> list[Passage]:
+    """Return the table of the symbols that passages use."""
+    used: tuple[Definition, ...] = glossary.used(passages)
     rows = tuple((f"${x.shown}$", x.meaning) for x in used)
     return [Heading("Symbols"), Table(("symbol", "meaning"), rows)]
 
@@ -95,17 +95,17 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
     # The last two steps are sections of their own.
     *steps, _, families = derivation.steps
     values = derivation.parameter_values
-    numbers = [*parameter_blocks(system, values)] if values else []
+    numbers = [*parameter_passages(system, values)] if values else []
     if isinstance(derivation.model, AttentionModel | MultiIndexModel):
-        numbers += atom_blocks(derivation.model.atoms, printer)
+        numbers += atom_passages(derivation.model.atoms, printer)
     return EquationReport(
-        model=tuple(model_blocks(phi, printer) if plain else general_model_blocks(phi, printer)),
-        derivation=tuple(derivation_blocks(steps, printer)),
+        model=tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
+        derivation=tuple(derivation_passages(steps, printer)),
         equations=(
-            *free_entropy_blocks(system, printer, field_blocks if plain else general_field_blocks),
-            *saddle_blocks(system, printer),
-            *(sector_blocks(system, printer, derivation.sectors) if plain else family_blocks(families, printer)),
-            *observable_blocks(system, printer),
+            *free_entropy_passages(system, printer, field_passages if plain else general_field_passages),
+            *saddle_passages(system, printer),
+            *(sector_passages(system, printer, derivation.sectors) if plain else family_passages(families, printer)),
+            *observable_passages(system, printer),
         ),
         parameters=tuple(numbers),
         glossary=Glossary(model),

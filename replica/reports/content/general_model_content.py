@@ -1,4 +1,4 @@
-"""Blocks on models that differ from the paper's by more than numbers: any attention, rank, spectrum or loss."""
+"""Passages on models that differ from the paper's by more than numbers: any attention, rank, spectrum or loss."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from replica.model.loss_model import LossModel
 from replica.model.user_functions import matrix_from_text
 from replica.quantities.structure import ModelStructure
 from replica.quantities.symbols import teacher_fields
-from replica.reports.blocks import Block, Equation, Heading, Paragraph, Table
+from replica.reports.passages import Equation, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.printing import ReportPrinter
 
-__all__ = ["atom_blocks", "general_field_blocks", "general_model_blocks"]
+__all__ = ["atom_passages", "general_field_passages", "general_model_passages"]
 
 MOST_ATOMS = 12
 
 
-def general_model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
+def general_model_passages(phi: FreeEntropy, printer: ReportPrinter) -> list[Passage]:
     """Return the model, its assumptions, what is learned and the loss of one sample."""
     model = phi.model
-    blocks: list[Block] = [Heading("Model and assumptions")]
-    blocks += (
-        _multi_index_blocks(model, printer)
+    passages: list[Passage] = [Heading("Model and assumptions")]
+    passages += (
+        _multi_index_passages(model, printer)
         if model.structure is None
-        else _attention_blocks(model, model.structure, printer)
+        else _attention_passages(model, model.structure, printer)
     )
-    return [*blocks, Paragraph(_assumptions(model))]
+    return [*passages, Paragraph(_assumptions(model))]
 
 
 def _assumptions(model: LossModel) -> str:
@@ -48,11 +48,11 @@ def _assumptions(model: LossModel) -> str:
     )
 
 
-def _attention_blocks(model: LossModel, structure: ModelStructure, printer: ReportPrinter) -> list[Block]:
+def _attention_passages(model: LossModel, structure: ModelStructure, printer: ReportPrinter) -> list[Passage]:
     length, rank, teacher_rank = structure.sequence_length, structure.rank, structure.teacher_rank
     running = _running(printer, model)
     attention = _attention(model, structure)
-    blocks: list[Block] = [
+    passages: list[Passage] = [
         Paragraph(
             rf"A sequence $x \in \mathbb{{R}}^{{L \times d}}$ has $L = {length}$ Gaussian tokens. A student with tied "
             rf"attention of rank {rank} learns the target of a teacher of rank {teacher_rank}, which does not see the "
@@ -69,9 +69,9 @@ def _attention_blocks(model: LossModel, structure: ModelStructure, printer: Repo
     own = running.with_names({x: f"S_{{{x.name[2:4]}}}(z)" for x in shorthand})
     for k, (symbol, value) in enumerate(zip(shorthand, attention, strict=True)):
         shown = own.equation(f"attention-{k // length + 1}{k % length + 1}", symbol, value)
-        blocks.append(_without(shown, {*shorthand, *model.proximal_point}))
+        passages.append(_without(shown, {*shorthand, *model.proximal_point}))
     for k, (symbol, value) in enumerate(zip(model.target_symbols, model.target, strict=True)):
-        blocks.append(printer.equation(f"target-{k // length + 1}{k % length + 1}", symbol, value))
+        passages.append(printer.equation(f"target-{k // length + 1}{k % length + 1}", symbol, value))
     traces = [model.token_law.traces[group] for group in structure.layout.groups]
     written = sample_loss(sp.Matrix(length, length, shorthand), sp.Matrix(length, length, model.target_symbols), traces)
     # What is printed is the loss that the equations were derived from, with its weights abbreviated.
@@ -85,7 +85,7 @@ def _attention_blocks(model: LossModel, structure: ModelStructure, printer: Repo
     training = printer.equation("training", r"\min_{Q}", minimised, relation="")
     shown = frozenset({model.ridge}) if isinstance(model.ridge, sp.Symbol) else frozenset()
     return [
-        *blocks,
+        *passages,
         Paragraph(r"The student minimises, over $n = \alpha d$ samples,"),
         Equation(training.label, training.left, training.lines, shown),
         Paragraph("and the loss of one sample depends on the pre-activations alone:"),
@@ -102,7 +102,7 @@ def _attention(model: LossModel, structure: ModelStructure) -> list[sp.Expr]:
     return list(matrix_from_text(structure.attention).xreplace(renaming))
 
 
-def _multi_index_blocks(model: LossModel, printer: ReportPrinter) -> list[Block]:
+def _multi_index_passages(model: LossModel, printer: ReportPrinter) -> list[Passage]:
     layout = model.layout
     running = _running(printer, model)
     count = layout.sequence_length
@@ -133,16 +133,16 @@ def _without(equation: Equation, symbols: set[sp.Symbol]) -> Equation:
     return Equation(equation.label, equation.left, equation.lines, equation.symbols - symbols)
 
 
-def general_field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
+def general_field_passages(phi: FreeEntropy, printer: ReportPrinter) -> list[Passage]:
     """Return means and covariances of the Gaussian fields of one token of every group."""
     model, law, layout = phi.model, phi.law, phi.layout
     rank, t = layout.rank, layout.teacher_rank
-    blocks: list[Block] = []
+    passages: list[Passage] = []
     for token in range(layout.sequence_length):
         for k in range(token * rank, (token + 1) * rank):
             if law.mean[k] != 0:
                 left = rf"\mathbb{{E}}[{printer.doprint(law.variables[k])}]"
-                blocks.append(printer.equation(f"mean-{law.variables[k]}".replace("_", "-"), left, law.mean[k]))
+                passages.append(printer.equation(f"mean-{law.variables[k]}".replace("_", "-"), left, law.mean[k]))
     for group in range(layout.group_count):
         token = layout.members(group)[0]
         start = len(model.fields) + token * t
@@ -152,14 +152,14 @@ def general_field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block
                 first, second = law.variables[i], law.variables[j]
                 left = rf"\mathrm{{Cov}}[{printer.doprint(first)}, {printer.doprint(second)}]"
                 label = f"covariance-{first}-{second}".replace("_", "-")
-                blocks.append(printer.equation(label, left, law.covariance[i, j]))
+                passages.append(printer.equation(label, left, law.covariance[i, j]))
     text = r"The fields are Gaussian and independent between tokens, with means (0 where none is given)"
     if layout.group_count < layout.sequence_length:
         text += " and, for one token of each group of equal covariances,"
-    return [Paragraph(f"{text} and covariances" if text.endswith(")") else f"{text} covariances"), *blocks]
+    return [Paragraph(f"{text} and covariances" if text.endswith(")") else f"{text} covariances"), *passages]
 
 
-def atom_blocks(atoms: Sequence[tuple[float, dict[str, float]]], printer: ReportPrinter) -> list[Block]:
+def atom_passages(atoms: Sequence[tuple[float, dict[str, float]]], printer: ReportPrinter) -> list[Passage]:
     """Return the table of a spectrum's atoms, the first ones if there are many."""
     if not atoms or not atoms[0][1]:
         return []

@@ -1,4 +1,4 @@
-"""Blocks on the model: what is trained on what, the loss of one sample, the law of the fields."""
+"""Passages on the model: what is trained on what, the loss of one sample, the law of the fields."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import sympy as sp
 from replica.equations.free_entropy import FreeEntropy
 from replica.model.attention import attention_matrix
 from replica.quantities import symbols
-from replica.reports.blocks import Block, Equation, Heading, Line, Paragraph
+from replica.reports.passages import Equation, Heading, Line, Paragraph, Passage
 from replica.reports.typesetting.printing import ReportPrinter
 
-__all__ = ["field_blocks", "model_blocks"]
+__all__ = ["field_passages", "model_passages"]
 
 _ASSUMPTIONS = (
     r"Assumptions: samples are independent; tokens are independent Gaussian vectors of covariance $\Sigma "
@@ -24,7 +24,7 @@ _ASSUMPTIONS = (
 )
 
 
-def model_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
+def model_passages(phi: FreeEntropy, printer: ReportPrinter) -> list[Passage]:
     """Return the model, its assumptions, the target and the loss of one sample."""
     length = phi.structure.sequence_length
     return [
@@ -58,7 +58,7 @@ def _training_equation(printer: ReportPrinter) -> Equation:
     return replace(shown, symbols=frozenset({symbols.parameter("regularization")}))
 
 
-def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
+def _target_equations(phi: FreeEntropy, printer: ReportPrinter) -> list[Passage]:
     """Print one formula for all entries of the target, if it holds for all of them; otherwise every entry."""
     length = phi.structure.sequence_length
     omega = symbols.parameter("omega")
@@ -108,7 +108,7 @@ def _flipped(printer: ReportPrinter, weight: sp.Symbol, target: sp.Symbol) -> st
     return rf"\left({printer.doprint(weight)} - {printer.doprint(target)}\right)^{{2}}"
 
 
-def field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
+def field_passages(phi: FreeEntropy, printer: ReportPrinter) -> list[Passage]:
     """Return means and covariances of the Gaussian fields, for a general token if they are alike."""
     law, length = phi.law, phi.structure.sequence_length
     encoding = symbols.positional_encoding(length)
@@ -122,7 +122,7 @@ def field_blocks(phi: FreeEntropy, printer: ReportPrinter) -> list[Block]:
 
     alike = len({of_token(token) for token in range(length)}) == 1
     tokens: Sequence[int] = (0,) if alike else range(length)
-    found: list[Block] = []
+    found: list[Passage] = []
     for token in tokens:
         index = "l" if alike else str(token + 1)
         mean, teacher_mean, own_variance, cross, teacher_variance = map(own.doprint, of_token(token))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from replica.reports.blocks import Block, Figure, Paragraph, Table
+from replica.reports.passages import Figure, Paragraph, Passage, Table
 
 __all__ = ["CITATION", "PUBLICATIONS", "Publication", "bibtex", "cited"]
 
@@ -71,8 +71,8 @@ PUBLICATIONS = (
 )  # fmt: skip
 
 
-def cited(blocks: Iterable[Block]) -> tuple[Publication, ...]:
-    """Return the publications that blocks cite, in the order of their first citation.
+def cited(passages: Iterable[Passage]) -> tuple[Publication, ...]:
+    """Return the publications that passages cite, in the order of their first citation.
 
     Raises
     ------
@@ -81,14 +81,14 @@ def cited(blocks: Iterable[Block]) -> tuple[Publication, ...]:
     """
     known = {publication.key: publication for publication in PUBLICATIONS}
     keys: dict[str, None] = {}
-    for block in blocks:
-        match block:
+    for passage in passages:
+        match passage:
             case Paragraph(text):
                 texts: Sequence[str] = (text,)
             case Table():
-                texts = (*block.header, *(cell for row in block.rows for cell in row), block.caption)
+                texts = (*passage.header, *(cell for row in passage.rows for cell in row), passage.caption)
             case Figure():
-                texts = (block.caption,)
+                texts = (passage.caption,)
             case _:
                 texts = ()
         keys |= dict.fromkeys(key for text in texts for key in CITATION.findall(text))

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidArgument
-from replica.reports.blocks import Block
 from replica.reports.formats.bibliography import Publication, bibtex
 from replica.reports.formats.html import html_document
 from replica.reports.formats.latex import latex_document, latex_fragment
 from replica.reports.formats.markdown import markdown_document
 from replica.reports.formats.pdf import compiled_pdf, require_pdflatex
+from replica.reports.passages import Passage
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.naming import Naming
 
@@ -58,8 +58,8 @@ def checked_choices(
 
 def documents(
     title: str,
-    blocks: Sequence[Block],
-    fragments: Mapping[str, Sequence[Block]],
+    passages: Sequence[Passage],
+    fragments: Mapping[str, Sequence[Passage]],
     formats: Sequence[str],
     prefix: str,
     publications: Sequence[Publication],
@@ -70,7 +70,7 @@ def documents(
 
     Parameters
     ----------
-    title, blocks
+    title, passages
         The whole report.
     fragments
         Parts of it to be read by ``\input`` in a paper, by the names of their files.
@@ -87,18 +87,18 @@ def documents(
     """
     pictures = dict(figures or {})
     files: dict[str, bytes] = {}
-    document = latex_document(title, blocks, prefix, publications, line_width)
+    document = latex_document(title, passages, prefix, publications, line_width)
     if "latex" in formats:
         files["report.tex"] = document.encode()
         for name, part in fragments.items():
             files[name] = latex_fragment(title, part, prefix, line_width).encode()
         files |= {name: content for name, content in pictures.items() if name.endswith(".pdf")}
     if "markdown" in formats:
-        files["report.md"] = markdown_document(title, blocks, publications).encode()
+        files["report.md"] = markdown_document(title, passages, publications).encode()
         files |= {name: content for name, content in pictures.items() if name.endswith(".svg")}
     if "html" in formats:
         images = {name.removesuffix(".svg"): x for name, x in pictures.items() if name.endswith(".svg")}
-        files["report.html"] = html_document(title, blocks, publications, images).encode()
+        files["report.html"] = html_document(title, passages, publications, images).encode()
     if "pdf" in formats:
         files["report.pdf"] = compiled_pdf(document, {k: x for k, x in pictures.items() if k.endswith(".pdf")})
     files["references.bib"] = bibtex(publications).encode()

@@ -6,9 +6,9 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 
-from replica.reports.blocks import Block, Equation, Figure, Heading, Paragraph, Table
 from replica.reports.formats.bibliography import CITATION, Publication, library_version
 from replica.reports.formats.latex import EQUATION_REFERENCE
+from replica.reports.passages import Equation, Figure, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.mathml import displayed_mathematics, inline_mathematics
 from replica.reports.typesetting.tokens import in_mathematics
 
@@ -60,8 +60,8 @@ class _Writer:
         # What was between dollar signs is markup now.
         return shown.replace("$<math", "<math").replace("</math>$", "</math>")
 
-    def block(self, block: Block, images: Mapping[str, bytes]) -> str:
-        match block:
+    def passage(self, passage: Passage, images: Mapping[str, bytes]) -> str:
+        match passage:
             case Heading(text, level):
                 return f'<h{level + 1} id="{_slug(text)}">{self.text(text)}</h{level + 1}>'
             case Paragraph(text):
@@ -70,16 +70,16 @@ class _Writer:
                 number = f'<span class="number">({self.numbers[label]})</span>'
                 return f'<div class="equation" id="eq-{label}">{displayed_mathematics(left, lines)}{number}</div>'
             case Table():
-                return self.table(block)
+                return self.table(passage)
             case Figure(stem, caption):
                 data = base64.b64encode(images[stem]).decode()
                 image = f'<img alt="{html.escape(_plain(caption))}" src="data:image/svg+xml;base64,{data}">'
                 return f"<figure>{image}<figcaption>{self.text(caption)}</figcaption></figure>"
 
-    def table(self, block: Table) -> str:
-        head = "".join(f"<th>{self.text(cell)}</th>" for cell in block.header)
-        rows = ["<tr>" + "".join(f"<td>{self.text(cell)}</td>" for cell in row) + "</tr>" for row in block.rows]
-        caption = f"<p>{self.text(block.caption)}</p>\n" if block.caption else ""
+    def table(self, passage: Table) -> str:
+        head = "".join(f"<th>{self.text(cell)}</th>" for cell in passage.header)
+        rows = ["<tr>" + "".join(f"<td>{self.text(cell)}</td>" for cell in row) + "</tr>" for row in passage.rows]
+        caption = f"<p>{self.text(passage.caption)}</p>\n" if passage.caption else ""
         body = "\n".join(rows)
         return (
             f'{caption}<div class="table"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
@@ -92,12 +92,12 @@ def _plain(text: str) -> str:
 
 
 def html_document(
-    title: str, blocks: Sequence[Block], publications: Sequence[Publication], images: Mapping[str, bytes]
+    title: str, passages: Sequence[Passage], publications: Sequence[Publication], images: Mapping[str, bytes]
 ) -> str:
-    """Return blocks as one HTML file; ``images`` holds the SVG of every figure by its stem."""
-    labels = [block.label for block in blocks if isinstance(block, Equation)]
+    """Return passages as one HTML file; ``images`` holds the SVG of every figure by its stem."""
+    labels = [passage.label for passage in passages if isinstance(passage, Equation)]
     writer = _Writer(labels, [publication.key for publication in publications])
-    parts = [f"<h1>{html.escape(title)}</h1>", *(writer.block(block, images) for block in blocks)]
+    parts = [f"<h1>{html.escape(title)}</h1>", *(writer.passage(passage, images) for passage in passages)]
     if publications:
         entries = []
         for x in publications:

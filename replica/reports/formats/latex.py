@@ -6,8 +6,8 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
-from replica.reports.blocks import Block, Equation, Figure, Heading, Line, Paragraph, Table
 from replica.reports.formats.bibliography import CITATION, Publication, library_version
+from replica.reports.passages import Equation, Figure, Heading, Line, Paragraph, Passage, Table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.tokens import in_mathematics
 from replica.reports.typesetting.widths import text_width, typeset_width
@@ -71,38 +71,38 @@ def _line(line: Line) -> str:
     return r"\quad " * line.indent + line.text
 
 
-def _label(block: Equation, prefix: str) -> str:
-    return rf"\label{{eq:{prefix}-{block.label}}}"
+def _label(passage: Equation, prefix: str) -> str:
+    return rf"\label{{eq:{prefix}-{passage.label}}}"
 
 
-def _equation(block: Equation, prefix: str) -> str:
-    lines = [_line(line) for line in block.lines]
+def _equation(passage: Equation, prefix: str) -> str:
+    lines = [_line(line) for line in passage.lines]
     if len(lines) == 1:
-        return f"\\begin{{equation}}\n{_label(block, prefix)}\n  {block.left} {lines[0]}\n\\end{{equation}}"
+        return f"\\begin{{equation}}\n{_label(passage, prefix)}\n  {passage.left} {lines[0]}\n\\end{{equation}}"
     body = " \\\\\n  &".join(lines)
     return (
-        f"\\begin{{equation}}\n{_label(block, prefix)}\n\\begin{{split}}\n  {block.left} &{body}\n\\end{{split}}\n"
+        f"\\begin{{equation}}\n{_label(passage, prefix)}\n\\begin{{split}}\n  {passage.left} &{body}\n\\end{{split}}\n"
         "\\end{equation}"
     )
 
 
-def _equations(blocks: Sequence[Equation], prefix: str, width: float) -> str:
+def _equations(passages: Sequence[Equation], prefix: str, width: float) -> str:
     """Return equations that follow each other: aligned at their relations, if that leaves them narrow enough."""
-    widest_left = max(typeset_width(block.left) for block in blocks)
-    widest_line = max(line.indent + typeset_width(line.text) for block in blocks for line in block.lines)
-    if len(blocks) == 1 or widest_left + widest_line > width or not all(block.left for block in blocks):
-        return "\n".join(_equation(block, prefix) for block in blocks)
+    widest_left = max(typeset_width(passage.left) for passage in passages)
+    widest_line = max(line.indent + typeset_width(line.text) for passage in passages for line in passage.lines)
+    if len(passages) == 1 or widest_left + widest_line > width or not all(passage.left for passage in passages):
+        return "\n".join(_equation(passage, prefix) for passage in passages)
     rows = []
-    for block in blocks:
-        *first, last = [_line(line) for line in block.lines]
+    for passage in passages:
+        *first, last = [_line(line) for line in passage.lines]
         shown = "".join(rf"{line} \nonumber \\" + "\n  &" for line in first)
-        rows.append(f"  {block.left} &{shown}{last} {_label(block, prefix)}")
+        rows.append(f"  {passage.left} &{shown}{last} {_label(passage, prefix)}")
     return "\\begin{align}\n" + " \\\\\n".join(rows) + "\n\\end{align}"
 
 
-def _columns(block: Table) -> str:
+def _columns(passage: Table) -> str:
     """Return the columns of a table: as wide as they are, or the widest in lines if they are too wide together."""
-    widths = [max(_text_width(row[k]) for row in (block.header, *block.rows)) for k in range(len(block.header))]
+    widths = [max(_text_width(row[k]) for row in (passage.header, *passage.rows)) for k in range(len(passage.header))]
     available = WIDEST_TABLE - COLUMN_SPACE * len(widths)
     if sum(widths) <= available:
         return "l" * len(widths)
@@ -118,80 +118,80 @@ def _text_width(cell: str) -> float:
     return text_width(plain) + sum(typeset_width(latex) for latex in re.findall(r"\$([^$]*)\$", cell))
 
 
-def _table(block: Table, prefix: str) -> str:
-    rows = "\n".join(" & ".join(_text(cell, prefix) for cell in row) + r" \\" for row in block.rows)
-    head = " & ".join(_text(cell, prefix) for cell in block.header) + r" \\ \hline"
-    caption = _text(block.caption, prefix) + "\n\n" if block.caption else ""
-    table = "\n".join([rf"\begin{{longtable}}{{{_columns(block)}}}", r"\hline", head, r"\endhead", rows, r"\hline",
+def _table(passage: Table, prefix: str) -> str:
+    rows = "\n".join(" & ".join(_text(cell, prefix) for cell in row) + r" \\" for row in passage.rows)
+    head = " & ".join(_text(cell, prefix) for cell in passage.header) + r" \\ \hline"
+    caption = _text(passage.caption, prefix) + "\n\n" if passage.caption else ""
+    table = "\n".join([rf"\begin{{longtable}}{{{_columns(passage)}}}", r"\hline", head, r"\endhead", rows, r"\hline",
                        r"\end{longtable}"])  # fmt: skip
     return f"{caption}{{\\small\n{table}}}"
 
 
-def _listed(block: Table, prefix: str) -> str:
+def _listed(passage: Table, prefix: str) -> str:
     """Return a table of two columns as a sentence, for where no table should float."""
-    return "; ".join(": ".join(_text(cell, prefix) for cell in row) for row in block.rows) + "."
+    return "; ".join(": ".join(_text(cell, prefix) for cell in row) for row in passage.rows) + "."
 
 
-def _figure(block: Figure, prefix: str) -> str:
+def _figure(passage: Figure, prefix: str) -> str:
     return (
         "\\begin{figure}[htbp]\n\\centering\n"
-        rf"\includegraphics[width=\linewidth]{{{block.stem}.pdf}}"
-        f"\n\\caption{{{_text(block.caption, prefix)}}}\n\\end{{figure}}"
+        rf"\includegraphics[width=\linewidth]{{{passage.stem}.pdf}}"
+        f"\n\\caption{{{_text(passage.caption, prefix)}}}\n\\end{{figure}}"
     )
 
 
-def _block(block: Block, prefix: str) -> str:
-    match block:
+def _passage(passage: Passage, prefix: str) -> str:
+    match passage:
         case Paragraph():
-            return _text(block.text, prefix)
+            return _text(passage.text, prefix)
         case Equation():
-            return _equation(block, prefix)
+            return _equation(passage, prefix)
         case Table():
-            return _table(block, prefix)
+            return _table(passage, prefix)
         case Figure():
-            return _figure(block, prefix)
+            return _figure(passage, prefix)
         case Heading():
-            return rf"\{'sub' * (block.level - 1)}section{{{_text(block.text, prefix)}}}"
+            return rf"\{'sub' * (passage.level - 1)}section{{{_text(passage.text, prefix)}}}"
 
 
-def _joined(blocks: Sequence[Block], prefix: str, width: float, shown: Callable[[Block], str]) -> str:
-    """Join blocks; an equation that its paragraph leads to belongs to the same paragraph in TeX, too."""
+def _joined(passages: Sequence[Passage], prefix: str, width: float, shown: Callable[[Passage], str]) -> str:
+    """Join passages; an equation that its paragraph leads to belongs to the same paragraph in TeX, too."""
     text = ""
-    for kind, group in itertools.groupby(enumerate(blocks), lambda item: isinstance(item[1], Equation)):
+    for kind, group in itertools.groupby(enumerate(passages), lambda item: isinstance(item[1], Equation)):
         members = list(group)
         if kind:
             first = members[0][0]
-            follows = first > 0 and isinstance(blocks[first - 1], Paragraph)
+            follows = first > 0 and isinstance(passages[first - 1], Paragraph)
             text += ("\n" if follows else "\n\n") + _equations(
                 [x for _, x in members if isinstance(x, Equation)], prefix, width
             )
         else:
-            text += "\n\n" + "\n\n".join(shown(block) for _, block in members)
+            text += "\n\n" + "\n\n".join(shown(passage) for _, passage in members)
     return text.strip()
 
 
-def latex_fragment(title: str, blocks: Sequence[Block], prefix: str, width: float = LINE_WIDTH) -> str:
-    """Return blocks as a fragment without preamble, sections, floats: headings become the beginnings of paragraphs."""
+def latex_fragment(title: str, passages: Sequence[Passage], prefix: str, width: float = LINE_WIDTH) -> str:
+    """Return passages as a fragment without preamble, sections, floats: headings begin paragraphs."""
 
-    def shown(block: Block) -> str:
-        match block:
+    def shown(passage: Passage) -> str:
+        match passage:
             case Heading(text, level):
                 return rf"\{'paragraph' if level == 1 else 'subparagraph'}{{{_text(text, prefix)}.}}"
             case Table():
-                return _listed(block, prefix)
-        return _block(block, prefix)
+                return _listed(passage, prefix)
+        return _passage(passage, prefix)
 
     head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix)
-    return f"{head}\n{_joined(blocks, prefix, width, shown)}\n"
+    return f"{head}\n{_joined(passages, prefix, width, shown)}\n"
 
 
 def latex_document(
-    title: str, blocks: Sequence[Block], prefix: str, publications: Sequence[Publication], width: float = LINE_WIDTH
+    title: str, passages: Sequence[Passage], prefix: str, publications: Sequence[Publication], width: float = LINE_WIDTH
 ) -> str:
-    """Return blocks as a document that compiles on its own, with its references in it."""
+    """Return passages as a document that compiles on its own, with its references in it."""
     parts = [
         _HEAD.replace("@title@", _text(title, prefix)),
-        _joined(blocks, prefix, width, lambda x: _block(x, prefix)),
+        _joined(passages, prefix, width, lambda x: _passage(x, prefix)),
     ]
     if publications:
         entries = [rf"\bibitem{{{x.key}}} {_reference(x, prefix)}" for x in publications]

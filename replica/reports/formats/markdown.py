@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from replica.reports.blocks import Block, Equation, Figure, Heading, Paragraph, Table
 from replica.reports.formats.bibliography import CITATION, Publication, library_version
 from replica.reports.formats.latex import EQUATION_REFERENCE
+from replica.reports.passages import Equation, Figure, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.tokens import in_mathematics
 
 __all__ = ["markdown_document"]
@@ -30,30 +30,30 @@ def _text(text: str, equations: Sequence[str], keys: Sequence[str]) -> str:
     return in_mathematics(text, _mathematics, outside)
 
 
-def _equation(block: Equation, number: int) -> str:
-    lines = [r"\quad " * line.indent + _mathematics(line.text) for line in block.lines]
-    left = _mathematics(block.left)
+def _equation(passage: Equation, number: int) -> str:
+    lines = [r"\quad " * line.indent + _mathematics(line.text) for line in passage.lines]
+    left = _mathematics(passage.left)
     if len(lines) == 1:
         return f"$$\n{left} {lines[0]} \\tag{{{number}}}\n$$"
     body = " \\\\\n&".join(lines)
     return f"$$\n\\begin{{aligned}}\n{left} &{body}\n\\end{{aligned}} \\tag{{{number}}}\n$$"
 
 
-def markdown_document(title: str, blocks: Sequence[Block], publications: Sequence[Publication]) -> str:
-    """Return blocks as one Markdown file; figures are SVG files beside it."""
-    equations = [block.label for block in blocks if isinstance(block, Equation)]
+def markdown_document(title: str, passages: Sequence[Passage], publications: Sequence[Publication]) -> str:
+    """Return passages as one Markdown file; figures are SVG files beside it."""
+    equations = [passage.label for passage in passages if isinstance(passage, Equation)]
     keys = [publication.key for publication in publications]
     parts = [f"# {title}"]
     number = 0
-    for block in blocks:
-        match block:
+    for passage in passages:
+        match passage:
             case Heading(text, level):
                 parts.append(f"{'#' * (level + 1)} {text}")
             case Paragraph(text):
                 parts.append(_text(text, equations, keys))
             case Equation():
                 number += 1
-                parts.append(_equation(block, number))
+                parts.append(_equation(passage, number))
             case Table(header, rows, caption):
                 table = ["| " + " | ".join(_text(cell, equations, keys) for cell in header) + " |",
                          "|" + " --- |" * len(header)]  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from replica.reports.blocks import Line
+from replica.reports.passages import Line
 from replica.reports.typesetting.tokens import canonical, group_end, join, tokenise
 from replica.reports.typesetting.widths import typeset_width
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from replica.reports.blocks import Line
+from replica.reports.passages import Line
 from replica.reports.typesetting.tokens import group_end, join, tokenise
 
 __all__ = ["displayed_mathematics", "inline_mathematics"]

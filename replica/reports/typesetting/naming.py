@@ -15,7 +15,7 @@ from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.quantities import names
 from replica.quantities.letters import LETTERS
-from replica.reports.blocks import Block, Equation, Figure, Line, Paragraph, Table
+from replica.reports.passages import Equation, Figure, Line, Paragraph, Passage, Table
 from replica.reports.typesetting.tokens import canonical, group_end, in_mathematics, join, tokenise, unbalanced
 
 __all__ = ["NOTATION", "TAKEN", "Naming", "token_stems"]
@@ -140,18 +140,18 @@ class Naming:
         """Return text with the user's letters in its mathematics."""
         return in_mathematics(text, self.rename)
 
-    def rename_block(self, block: Block) -> Block:
-        """Return a block with the user's letters."""
-        match block:
+    def rename_passage(self, passage: Passage) -> Passage:
+        """Return a passage with the user's letters."""
+        match passage:
             case Paragraph():
-                return Paragraph(self.rename_text(block.text))
+                return Paragraph(self.rename_text(passage.text))
             case Equation():
-                lines = tuple(Line(self.rename(line.text), line.indent) for line in block.lines)
-                return replace(block, left=self.rename(block.left), lines=lines)
+                lines = tuple(Line(self.rename(line.text), line.indent) for line in passage.lines)
+                return replace(passage, left=self.rename(passage.left), lines=lines)
             case Table():
-                header = tuple(map(self.rename_text, block.header))
-                rows = tuple(tuple(map(self.rename_text, row)) for row in block.rows)
-                return Table(header, rows, self.rename_text(block.caption))
+                header = tuple(map(self.rename_text, passage.header))
+                rows = tuple(tuple(map(self.rename_text, row)) for row in passage.rows)
+                return Table(header, rows, self.rename_text(passage.caption))
             case Figure():
-                return Figure(block.stem, self.rename_text(block.caption))
-        return block
+                return Figure(passage.stem, self.rename_text(passage.caption))
+        return passage

@@ -20,7 +20,7 @@ from replica.model.any_model import loss_model
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.structure import ModelStructure
-from replica.reports.blocks import Equation
+from replica.reports.passages import Equation
 from replica.reports.typesetting.latex_names import latex_of_symbol, latex_table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH, broken
 from replica.reports.typesetting.widths import typeset_width

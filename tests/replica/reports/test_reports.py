@@ -18,14 +18,14 @@ from replica import AttentionModel, MultiIndexModel, Spectrum, derive, linear_at
 from replica.algebra.gaussian_average import GaussianAverage
 from replica.quantities import symbols
 from replica.quantities.structure import ModelStructure
-from replica.reports.blocks import Equation, Heading, Line, Paragraph, Table
 from replica.reports.content.definitions import Glossary
-from replica.reports.content.equation_content import derivation_blocks, sector_equations
+from replica.reports.content.equation_content import derivation_passages, sector_equations
 from replica.reports.content.equation_report import equation_report
 from replica.reports.formats.bibliography import bibtex, cited
 from replica.reports.formats.html import html_document
 from replica.reports.formats.latex import latex_document, latex_fragment
 from replica.reports.formats.markdown import markdown_document
+from replica.reports.passages import Equation, Heading, Line, Paragraph, Table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH, broken
 from replica.reports.typesetting.mathml import inline_mathematics
 from replica.reports.typesetting.naming import Naming
@@ -58,7 +58,7 @@ OTHERS = {
 ALL = {"paper": DERIVATION} | {name: derive(model) for name, model in OTHERS.items()}
 
 
-def report_blocks(latex_names=None, derivation=DERIVATION):
+def report_passages(latex_names=None, derivation=DERIVATION):
     naming = Naming.of(latex_names)
     return equation_report(derivation, naming).with_results([], naming)
 
@@ -125,7 +125,7 @@ def test_random_expressions_are_printed_right_and_broken_to_fit(seed):
 
 @NEEDS_TEX
 def test_widths_err_on_the_wide_side(tmp_path):
-    pieces = [line.text for block in report_blocks() if isinstance(block, Equation) for line in block.lines]
+    pieces = [line.text for passage in report_passages() if isinstance(passage, Equation) for line in passage.lines]
     pieces += [
         r"\frac{\hat{\theta}^{2}}{2}",
         r"\sum_{\mu=1}^{n} w_{1}",
@@ -148,14 +148,14 @@ def test_definitions_are_those_of_the_symbols_used_and_no_others(name):
     report = equation_report(ALL[name])
     body = (*report.model, *report.derivation, *report.equations, *report.parameters)
     definitions = report.glossary.used(body)
-    shown = {x for block in body if isinstance(block, Equation) for x in block.symbols}
+    shown = {x for passage in body if isinstance(passage, Equation) for x in passage.symbols}
     assert {report.glossary.entries[k] for k in report.glossary.of_symbols(shown)} <= set(definitions)
     # In the other direction: whatever is defined occurs in an equation, a sentence or another definition.
     text = " ".join(
-        " ".join([block.left, *(line.text for line in block.lines)]) if isinstance(block, Equation)
-        else f"{block.text}" if isinstance(block, Paragraph)
-        else " ".join(cell for row in block.rows for cell in row) if isinstance(block, Table) else ""
-        for block in body
+        " ".join([passage.left, *(line.text for line in passage.lines)]) if isinstance(passage, Equation)
+        else f"{passage.text}" if isinstance(passage, Paragraph)
+        else " ".join(cell for row in passage.rows for cell in row) if isinstance(passage, Table) else ""
+        for passage in body
     )  # fmt: skip
     for entry in definitions:
         meanings = " ".join(other.meaning for other in definitions if other is not entry)
@@ -166,22 +166,22 @@ def test_definitions_are_those_of_the_symbols_used_and_no_others(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_letter_of_an_equation_lacks_a_definition(name):
-    blocks = report_blocks(derivation=ALL[name])
-    (table,) = [x for x in blocks if isinstance(x, Table) and x.header[0] == "symbol"]
+    passages = report_passages(derivation=ALL[name])
+    (table,) = [x for x in passages if isinstance(x, Table) and x.header[0] == "symbol"]
     cells = [cell.strip("$") for cell, _ in table.rows]
     members = [x.strip() for cell in cells for x in re.split(r",|\\dots", cell) if x.strip()]
     families = {re.sub(r"(\^\{\(\d\)\})?(_\{[\dij]+\})?$", "", "".join(canonical(tokenise(x)))) for x in members}
     stems = sorted(families, key=len, reverse=True)
-    for block in blocks:
-        if not isinstance(block, Equation):
+    for passage in passages:
+        if not isinstance(passage, Equation):
             continue
-        text = "".join(canonical(tokenise(" ".join([block.left, *(line.text for line in block.lines)]))))
+        text = "".join(canonical(tokenise(" ".join([passage.left, *(line.text for line in passage.lines)]))))
         text = re.sub(r"\\(operatorname|mathrm)\{\w+\}", "", text)
         for stem in stems:
             text = text.replace(stem, "")
         text = re.sub(r"\\[A-Za-z]+", "", text)
         # Indices of sums and tokens, of replicas, Euler's number.
-        assert set(re.findall(r"[A-Za-z]", text)) <= set("ijkle" + "ab"), (block.label, text)
+        assert set(re.findall(r"[A-Za-z]", text)) <= set("ijkle" + "ab"), (passage.label, text)
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_names_reach_hats_indices_and_text():
 
 
 def test_chosen_names_replace_the_letters_everywhere():
-    blocks = report_blocks({"semantic_overlap": r"\vartheta", "alpha": "a_n", "local_field": "u"})
+    passages = report_passages({"semantic_overlap": r"\vartheta", "alpha": "a_n", "local_field": "u"})
     fragments = equation_report(DERIVATION, Naming.of({"theta": r"\vartheta"})).fragments(
         Naming.of({"theta": r"\vartheta"})
     )
-    texts = [latex_document("T", blocks, "p", ()), markdown_document("T", blocks, cited(blocks))]
+    texts = [latex_document("T", passages, "p", ()), markdown_document("T", passages, cited(passages))]
     for text in (*texts, *(latex_fragment("T", part, "p") for part in fragments.values())):
         assert r"\vartheta" in text
         assert r"\hat{\vartheta}" in text
@@ -225,7 +225,7 @@ def test_chosen_names_replace_the_letters_everywhere():
     for text in texts:
         assert r"\alpha" not in text
         assert "w_{1}" not in text
-    assert "&#x003B8;" not in html_document("T", blocks, cited(blocks), {})
+    assert "&#x003B8;" not in html_document("T", passages, cited(passages), {})
 
 
 @dataclass(frozen=True)
@@ -252,15 +252,19 @@ def test_steps_of_a_derivation_are_rendered_with_line_breaking():
         Step("replicas", "Replicated action", r"With $s$ replicas of the student,", (action,)),
         Step("limit", "Zero temperature", r"As $\beta \to \infty$,", limits),
     )
-    blocks = derivation_blocks(steps, PRINTER)
-    assert [x.text for x in blocks if isinstance(x, Heading)] == ["Derivation", "Replicated action", "Zero temperature"]
-    equations = {x.label: x for x in blocks if isinstance(x, Equation)}
+    passages = derivation_passages(steps, PRINTER)
+    assert [x.text for x in passages if isinstance(x, Heading)] == [
+        "Derivation",
+        "Replicated action",
+        "Zero temperature",
+    ]
+    equations = {x.label: x for x in passages if isinstance(x, Equation)}
     assert set(equations) == {"replicas-action", "limit-long", "limit-m"}
     assert len(equations["limit-long"].lines) >= 2
     assert equations["limit-m"].lines == (Line("=q^{2}"),)
-    assert derivation_blocks((), PRINTER) == []
-    assert "eq:x-limit-long" in latex_document("T", blocks, "x", ())
-    html_document("T", blocks, (), {})
+    assert derivation_passages((), PRINTER) == []
+    assert "eq:x-limit-long" in latex_document("T", passages, "x", ())
+    html_document("T", passages, (), {})
 
 
 def test_a_symbol_without_a_definition_is_refused():
@@ -269,23 +273,23 @@ def test_a_symbol_without_a_definition_is_refused():
 
 
 def test_report_of_three_tokens():
-    blocks = report_blocks(derivation=ALL["three tokens"])
-    text = markdown_document("Report", blocks, cited(blocks))
+    passages = report_passages(derivation=ALL["three tokens"])
+    text = markdown_document("Report", passages, cited(passages))
     for expected in ("$L = 3$", "T_{33}", "c_{3}", "z^{\\star}_{3}", "A_{13}"):
         assert expected in text
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_no_equation_is_wider_than_a_line(name):
-    for block in report_blocks(derivation=ALL[name]):
-        if isinstance(block, Equation):
-            for line in block.lines:
-                assert line.indent + typeset_width(line.text) + typeset_width(block.left) <= LINE_WIDTH, block.label
+    for passage in report_passages(derivation=ALL[name]):
+        if isinstance(passage, Equation):
+            for line in passage.lines:
+                assert line.indent + typeset_width(line.text) + typeset_width(passage.left) <= LINE_WIDTH, passage.label
 
 
 def test_html_is_one_file_of_valid_mathml():
-    blocks = report_blocks()
-    text = html_document("Report", blocks, cited(blocks), {})
+    passages = report_passages()
+    text = html_document("Report", passages, cited(passages), {})
     formulas = re.findall(r"<math.*?</math>", text, re.DOTALL)
     assert len(formulas) > 100
     for formula in formulas:
@@ -308,8 +312,8 @@ def test_what_mathml_cannot_show_is_refused():
 
 
 def test_markdown_has_mathematics_that_github_renders():
-    blocks = report_blocks()
-    text = markdown_document("Report", blocks, cited(blocks))
+    passages = report_passages()
+    text = markdown_document("Report", passages, cited(passages))
     assert text.count("$$") % 2 == 0
     for formula in re.findall(r"\$\$(.*?)\$\$|\$([^$]+)\$", text, re.DOTALL):
         joined = "".join(formula)
@@ -337,7 +341,7 @@ def test_fragment_has_labels_and_no_preamble():
 
 
 def test_bibliography_holds_what_is_cited():
-    publications = cited(report_blocks())
+    publications = cited(report_passages())
     assert [x.key for x in publications] == ["cui2024phase", "price1958"]
     assert "2402.03902" in bibtex(publications)
     with pytest.raises(ValueError, match="nobody2030"):

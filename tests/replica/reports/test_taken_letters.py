@@ -9,8 +9,8 @@ import pytest
 
 from replica import AttentionModel, Spectrum, derive
 from replica.common.errors import InvalidArgument
-from replica.reports.blocks import Block, Equation, Paragraph, Table
 from replica.reports.content.equation_report import equation_report
+from replica.reports.passages import Equation, Paragraph, Passage, Table
 from replica.reports.typesetting.naming import TAKEN, Naming, token_stems
 from replica.reports.typesetting.tokens import canonical, group_end, tokenise
 
@@ -28,16 +28,16 @@ MODELS = {
 }
 
 
-def mathematics(block: Block) -> Iterator[str]:
+def mathematics(passage: Passage) -> Iterator[str]:
     texts: list[str] = []
-    match block:
+    match passage:
         case Equation():
-            yield block.left
-            yield from (line.text for line in block.lines)
+            yield passage.left
+            yield from (line.text for line in passage.lines)
         case Paragraph(text):
             texts.append(text)
         case Table():
-            texts += [*block.header, *(cell for row in block.rows for cell in row), block.caption]
+            texts += [*passage.header, *(cell for row in passage.rows for cell in row), passage.caption]
     for text in texts:
         yield from re.findall(r"\$([^$]*)\$", text)
 
@@ -55,8 +55,10 @@ def letters(latex: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_no_letter_of_a_page_can_be_given_to_another_symbol(name):
-    blocks = equation_report(derive(MODELS[name])).with_results((), Naming.of(None))
-    found = {letter for block in blocks for latex in mathematics(block) for letter in letters(latex)} - TYPESETTING
+    passages = equation_report(derive(MODELS[name])).with_results((), Naming.of(None))
+    found = {
+        letter for passage in passages for latex in mathematics(passage) for letter in letters(latex)
+    } - TYPESETTING
     assert {"q", r"\mu", r"\beta"} <= found
     own = {latex for latex in token_stems().values() if latex in found}
     inside = {token for latex in token_stems().values() for token in tokenise(latex)} - own

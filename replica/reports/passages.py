@@ -1,4 +1,4 @@
-"""What a report consists of, whatever its format: a sequence of blocks.
+"""What a report consists of, whatever its format: a sequence of passages.
 
 Text is plain, with mathematics between dollar signs, references to equations as ``{eq:label}`` and to publications as
 ``{cite:key}``. Mathematics is LaTeX in the table's own letters; ``naming`` turns them into the user's.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-__all__ = ["Block", "Equation", "Figure", "Heading", "Line", "Paragraph", "Table"]
+__all__ = ["Equation", "Figure", "Heading", "Line", "Paragraph", "Passage", "Table"]
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Equation | Table | Figure
+Passage = Heading | Paragraph | Equation | Table | Figure
