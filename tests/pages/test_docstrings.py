@@ -23,7 +23,7 @@ FRONT_DOOR = (
     baselines.linear_positional, compare_with_theory, train_student,
 )  # fmt: skip
 # Half a minute each.
-SLOW = {"solve_transition_line"}
+SLOW = {"solve_many", "solve_transition_line", "sweep_dataset"}
 
 
 def _examples() -> list[doctest.DocTest]:
