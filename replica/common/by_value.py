@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
 
@@ -82,7 +82,8 @@ def _same_arrays(first: Any, second: Any) -> bool:
 
 def _by_fields(value: Any) -> bool:
     """Whether a value is compared by the equality that ``dataclass`` writes, which fails at arrays."""
-    return is_dataclass(value) and value.__dataclass_params__.eq  # type: ignore[attr-defined]
+    parameters = getattr(value, "__dataclass_params__", None)
+    return parameters is not None and bool(parameters.eq)
 
 
 def _fields(value: Any) -> tuple[Any, ...]:

@@ -20,13 +20,13 @@ class WrittenFunction:
     Attributes
     ----------
     arguments
-        The symbols of either list.
+        The symbols of either list; their names say which token and column they belong to.
     values
         Expressions in these symbols, and in others.
     single
         Whether one expression is returned, and not the list of them.
     function
-        The user's function, which may take lists of other lengths; a pickle does not hold it.
+        The user's function, which is called on all other arguments; a pickle does not hold it.
     """
 
     arguments: tuple[tuple[sp.Symbol, ...], tuple[sp.Symbol, ...]]
@@ -35,24 +35,27 @@ class WrittenFunction:
     function: Callable[..., Any] | None = field(default=None, compare=False)
 
     def __call__(self, first: Iterable[Any], second: Iterable[Any]) -> Any:
-        """Return the expressions with other arguments in the symbols' places.
+        """Return the expressions, or what the user's function returns of other arguments.
 
         Raises
         ------
         InvalidModel
-            If there are more or fewer of them, and the user's function is not known.
+            If the arguments are others, and the user's function is not known.
         """
-        lists, wanted = (tuple(first), tuple(second)), tuple(map(len, self.arguments))
-        if tuple(map(len, lists)) != wanted:
-            if self.function is not None:
-                return self.function(first, second)
-            raise InvalidModel(f"{self!r} was read back and takes {wanted} arguments, got {tuple(map(len, lists))}")
-        given = dict(zip((*self.arguments[0], *self.arguments[1]), (*lists[0], *lists[1]), strict=True))
-        values = [value.xreplace(given) for value in self.values]
-        return values[0] if self.single else values
+        if (tuple(first), tuple(second)) == self.arguments:
+            return self.values[0] if self.single else list(self.values)
+        if self.function is None:
+            raise InvalidModel(
+                f"{self!r} was read back without the function that wrote it, and cannot be called on "
+                f"{[*first, *second]}; give the function again"
+            )
+        return self.function(first, second)
 
     def __reduce__(self) -> tuple[Callable[..., WrittenFunction], tuple[Any, ...]]:
         return WrittenFunction, (self.arguments, self.values, self.single)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> WrittenFunction:
+        return self
 
     def __repr__(self) -> str:
         names = ", ".join(str(x) for part in self.arguments for x in part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,7 +56,12 @@ class SolvedPoint(ByValue):
 
     def __repr__(self) -> str:
         numbers = {**self.order_parameters, "free_entropy": self.free_entropy, "test_error": self.test_error}
-        shown = ", ".join(f"{name}={value:.6g}" for name, value in numbers.items())
+        with contextlib.suppress(np.linalg.LinAlgError):
+            errors = self.error
+            shown = ", ".join(f"{name} = {value:.6g} +- {errors[name]:.1e}" for name, value in numbers.items())
+            return f"SolvedPoint({self.sector.name} at alpha = {self.alpha:.6g}: {shown})"
+        # At a singular Jacobian errors are not known.
+        shown = ", ".join(f"{name} = {value:.6g} +- nan" for name, value in numbers.items())
         return f"SolvedPoint({self.sector.name} at alpha = {self.alpha:.6g}: {shown})"
 
     @property

@@ -52,7 +52,8 @@ def diagram_summary(
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{low:.6g} to {high:.6g}"
+    # Four digits: ends of branches have no errors here; those of transitions follow.
+    return f"{low:.4g} to {high:.4g}"
 
 
 def _reach(branch: Branch) -> str:
@@ -66,5 +67,6 @@ def _phase(phase: Phase) -> str:
 def _result(audit: Audit) -> str:
     if not audit.points:
         return "none was made"
-    result = "passed" if audit.passed else "NOT passed, see .audit"
+    missing = "" if audit.passed else "solutions are missing, see .audit" if audit.complete else "interrupted"
+    result = missing or "passed"
     return f"{result}, {audit.starts} starts at {len(audit.points)} values of alpha"

@@ -17,6 +17,7 @@ from saddle.sweeps.model_sweep import SweptModel
 __all__ = ["sweep_dataset"]
 
 NONE = ""
+VARIABLES = ("alpha", "error", "resolved", "kind", "criticality", "reason", "complete", "failure")
 
 
 def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
@@ -34,13 +35,15 @@ def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
         otherwise there is one dimension, ``model``, along which those that vary are coordinates. Along ``transition``
         stand the names that any diagram has. ``alpha`` and ``error`` are nan where a diagram has no such transition;
         ``resolved``, ``kind`` and ``criticality`` are the transition's own, and ``reason`` says in words why there is
-        none, where that is known. ``solved`` and ``failure`` are the model's.
+        none, or that the solve was interrupted, where that is known. ``complete`` says whether there is a diagram, all
+        of which was computed; ``failure`` why there is none. Models of several structures or spectra always stand along
+        ``model``.
 
     Raises
     ------
     ValueError
-        If there is no model, one is neither a diagram nor a member of a sweep, or models have parameters of different
-        names.
+        If there is no model, one is neither a diagram nor a member of a sweep, models have parameters of different
+        names, or one that varies is called as a variable of the Dataset.
 
     Examples
     --------
@@ -64,12 +67,18 @@ def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
             "kind": _column(members, names, lambda one: one.kind, NONE, "kind of the transition"),
             "criticality": _column(members, names, lambda one: one.criticality or NONE, NONE, "of a pitchfork"),
             "reason": (("model", "transition"), _reasons(members, names), {"long_name": "why there is none"}),
-            "solved": ("model", [one.diagram is not None for one in members], {"long_name": "whether it was solved"}),
-            "failure": ("model", _texts(one.failure for one in members), {"long_name": "why it was not solved"}),
+            "complete": ("model", [_complete(one) for one in members], {"long_name": "whether all was computed"}),
+            "failure": ("model", _texts(one.failure for one in members), {"long_name": "why there is no diagram"}),
         },
         {"transition": _texts(names), **{name: ("model", values) for name, values in varying.items()}},
     )
-    return _over_parameters(data, varying)
+    first = members[0].model
+    alike = all((x.model.structure, x.model.spectrum) == (first.structure, first.spectrum) for x in members)
+    return _over_parameters(data, varying) if alike else data
+
+
+def _complete(one: SweptModel) -> bool:
+    return one.diagram is not None and one.diagram.complete
 
 
 def _texts(texts: Iterable[str]) -> np.ndarray:
@@ -84,7 +93,7 @@ def _member(place: int, one: Any) -> SweptModel:
 
 
 def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
-    """Return the parameters in which models differ, by name; the place where they differ in none."""
+    """Return the parameters in which models differ, by name."""
     values = [one.model.parameter_values() for one in members]
     for place, own in enumerate(values):
         if own.keys() != values[0].keys():
@@ -94,7 +103,11 @@ def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
                 f"in {odd!r}; make one Dataset for each kind of model"
             )
     columns = {name: np.array([own[name] for own in values]) for name in values[0]}
-    return {name: column for name, column in columns.items() if np.any(column != column[0])}
+    varying = {name: column for name, column in columns.items() if np.any(column != column[0])}
+    taken = sorted(varying.keys() & {*VARIABLES, "model", "transition"})
+    if taken:
+        raise InvalidArgument(f"parameters of models must not be called as a variable of the Dataset, got {taken[0]!r}")
+    return varying
 
 
 def _names(members: Sequence[SweptModel]) -> list[str]:
@@ -116,8 +129,13 @@ def _column(
 
 
 def _reasons(members: Sequence[SweptModel], names: Sequence[str]) -> np.ndarray:
-    known: list[Mapping[str, str]] = [{} if one.diagram is None else one.diagram.reasons for one in members]
-    return np.array([[own.get(name, NONE) for name in names] for own in known], dtype=str)
+    rows = []
+    for one in members:
+        known = {} if one.diagram is None else one.diagram.reasons
+        found = () if one.diagram is None else one.diagram.transitions
+        # What an interrupted solve did not come to has one reason in common.
+        rows.append([NONE if name in found else known.get(name, known.get("interrupted", NONE)) for name in names])
+    return np.array(rows, dtype=str)
 
 
 def _over_parameters(data: xr.Dataset, varying: Mapping[str, np.ndarray]) -> xr.Dataset:

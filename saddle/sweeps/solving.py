@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,11 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from replica.common.checked_arguments import checked_flag, checked_instance, checked_items, quoted
-from replica.common.errors import InvalidArgument, UnwritableFile
+from replica.common.errors import AttentionPhaseError, InvalidArgument, UnwritableFile
 from replica.common.files import prepare_folder
 from replica.model.attention_model import AttentionModel
 from saddle.branches.search.informed_starts import informed_states
-from saddle.continuation.newton import OutsideDomain
 from saddle.diagram.solve_arguments import SolveArguments, checked_solve
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
@@ -57,7 +57,7 @@ def solve_many(
     alpha, points
         As for :func:`saddle.solve_phase_diagram`.
     settings
-        Tolerance, rule and threads. On an executor every model is solved on one thread.
+        Tolerance, rule and threads; the others do not matter here. On an executor every model is solved on one thread.
     executor
         Any :class:`concurrent.futures.Executor`: a process pool, Dask's ``Client.get_executor()``, mpi4py's
         ``MPIPoolExecutor``. Without one, models are solved here, one after the other. Results do not depend on it.
@@ -165,9 +165,13 @@ def _finished(tasks: Sequence[_Task], executor: Executor | None) -> Iterator[tup
             yield task, _solve(task)
         return
     _compile(tasks)
+    futures: dict[Future[SweptModel], _Task] = {}
     try:
-        futures: dict[Future[SweptModel], _Task] = {executor.submit(_solve, task): task for task in tasks}
+        for task in tasks:
+            futures[executor.submit(_solve, task)] = task
     except RuntimeError as error:
+        for future in futures:
+            future.cancel()
         raise InvalidArgument(f"executor must take work, but {quoted(executor)} does not: {error}") from None
     try:
         for future in as_completed(futures):
@@ -189,6 +193,7 @@ def _compile(tasks: Sequence[_Task]) -> None:
     """Derive and compile the kernel of every structure, so that no two workers do."""
     for model in {task.model.structure: task.model for task in tasks}.values():
         evolution = StateEvolution(model, threads=1)
-        state = next(informed_states(evolution, evolution.sectors[-1]))
-        with contextlib.suppress(OutsideDomain):
-            _ = evolution.evaluate(state, 1.0).free_entropy
+        # What cannot be derived or evaluated fails again where it is solved, and is data there.
+        with contextlib.suppress(AttentionPhaseError):
+            for state in itertools.islice(informed_states(evolution, evolution.sectors[-1]), 1):
+                _ = evolution.evaluate(state, 1.0).free_entropy

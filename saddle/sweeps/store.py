@@ -11,6 +11,7 @@ from replica.common.errors import AttentionPhaseError
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.provenance import library_version
 from saddle.diagram.solve_arguments import SolveArguments
+from saddle.kernel.key import structure_key
 from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["DiagramStore"]
@@ -31,7 +32,8 @@ class DiagramStore:
     def path(self, model: AttentionModel, arguments: SolveArguments) -> Path:
         """Return where a model's diagram lies: neither threads nor progress are part of the name."""
         asked = arguments._replace(threads=0, progress=False)
-        told = json.dumps([library_version(), model.to_dict(), repr(asked)], sort_keys=True)
+        made = library_version(), structure_key(model.structure)
+        told = json.dumps([made, model.to_dict(), repr(asked)], sort_keys=True)
         return self.folder / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.nc"
 
     def read(self, model: AttentionModel, arguments: SolveArguments) -> PhaseDiagram | None:

@@ -119,7 +119,6 @@ def test_readme_finds_its_transitions(empty_folder):
 @pytest.mark.parametrize(
     "page",
     [
-        "docs/sweeps.md",
         "docs/validation.md",
         "docs/reproduction.md",
         "docs/examples/power_law.md",
@@ -129,6 +128,15 @@ def test_readme_finds_its_transitions(empty_folder):
 def test_code_runs_at_small_settings(page):
     """What these pages print or draw at their own settings takes minutes to hours; other tests check it."""
     assert len(run_page(page, SETTINGS[page])) >= 1
+
+
+def test_many_models_have_the_transitions_of_the_page():
+    _, table = run_page("docs/sweeps.md", SETTINGS["docs/sweeps.md"])
+    own = [float(x) for x in re.findall(r"^0\.\d+ +([\d.]+) ", table.printed, flags=re.M)]
+    # With one omega, sigma alone is a dimension.
+    shown = [float(x) for x in re.findall(r"([\d.]+)  0\.0000\d\d$", table.shown or "", flags=re.M)[2:]]
+    assert len(own) == 2
+    assert own == pytest.approx(shown, rel=2e-3)
 
 
 # Where the grid, the number of jumps or the size of an error is shown: for the slow test only.

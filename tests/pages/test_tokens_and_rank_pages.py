@@ -101,8 +101,16 @@ def test_a_mixed_start_is_compared_with_the_mixed_solution():
     ],
 )  # fmt: skip
 def test_gradient_descent_agrees_within_three_standard_errors(model, start, alpha, allowance):
+    # A rough diagram says which solution it is, a fine rule its numbers.
+    diagram = solve_phase_diagram(
+        model, alpha=(0.97 * alpha, 1.03 * alpha), points=3, rule=SobolRule(points=64, scrambles=4)
+    )  # fmt: skip
+    chosen = theory_point(diagram, start, alpha)
+    assert (chosen.branch, chosen.stable) == (start, True)
     point = find_point(StateEvolution(model), start, alpha)
     assert point.stable
+    assert all(abs(point.order_parameters[name] - value) < 0.1 * abs(value) + 1e-3
+               for name, value in chosen.values.items() if name in point.order_parameters)  # fmt: skip
     overlaps = overlap_invariants(model.structure.layout, point.order_parameters)
     theory = {**overlaps, **point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     comparison = compare_at(

@@ -83,7 +83,7 @@ class TransitionLine(ByValue):
         if not len(self):
             return f"TransitionLine({self.name} over {self.over}: no point; {self.reason})"
         passed = f"{self.over} = {np.min(self.parameter):.6g} to {np.max(self.parameter):.6g}"
-        reached = f"alpha = {np.min(self.alpha):.6g} to {np.max(self.alpha):.6g}"
+        reached = f"alpha = {np.min(self.alpha):.6g} to {np.max(self.alpha):.6g}, errors up to {np.max(self.error):.1e}"
         unfinished = "" if self.complete else ", interrupted"
         return f"TransitionLine({self.name}: {len(self)} points, {passed}, {reached}{unfinished})"
 

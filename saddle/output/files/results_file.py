@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
 import shlex
 import stat
@@ -19,6 +18,7 @@ import xarray as xr
 from replica.common.checked_arguments import checked_path
 from replica.common.errors import AttentionPhaseError, InvalidArgument, UnreadableFile, UnwritableFile
 from replica.common.files import write_atomically
+from saddle.diagram.provenance import library_version
 from saddle.output.files.classic_netcdf import MAGIC, read_classic
 from saddle.output.files.file_schema import Contents
 from saddle.output.files.sealing import SEAL, check_seal, sealed
@@ -172,14 +172,10 @@ def _prepared(path: str | os.PathLike[str]) -> Path:
 
 
 def _provenance() -> dict[str, str]:
-    try:
-        version = importlib.metadata.version("attention-phase")
-    except importlib.metadata.PackageNotFoundError:
-        version = "of unknown version"
     script, *arguments = getattr(sys, "argv", None) or [""]
     command = shlex.join([Path(script).name, *arguments])[:LONGEST_COMMAND]
     return {
-        "software": f"attention-phase {version}",
+        "software": f"attention-phase {library_version()}",
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         # Arguments need be no text.
         "command": command.encode(errors="backslashreplace").decode().replace("\0", ""),

@@ -9,8 +9,17 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 
 import pytest
 
-from replica import AttentionModel, MultiIndexModel
-from saddle import LineRule, ModelSweep, PhaseDiagram, SolveSettings, solve_many, solve_phase_diagram
+from replica import AttentionModel, DerivationError, MultiIndexModel
+from saddle import (
+    LineRule,
+    ModelSweep,
+    PhaseDiagram,
+    SolveSettings,
+    StateEvolution,
+    SweptModel,
+    solve_many,
+    solve_phase_diagram,
+)  # fmt: skip
 from saddle.sweeps import solving
 from saddle.sweeps.model_sweep import INTERRUPTED
 from saddle.sweeps.store import DiagramStore
@@ -117,6 +126,25 @@ def test_a_model_that_fails_is_data(swept, monkeypatch):
     assert found.diagrams == (swept[1].diagram,)
     assert not found.complete
     assert str(found).splitlines() == ["1 of 2 models solved", "model 0: ZeroDivisionError: nothing to divide by"]
+
+
+def test_a_kernel_that_cannot_be_derived_is_data(swept, monkeypatch):
+    def refuse(self):
+        raise DerivationError("no symmetry")
+
+    monkeypatch.setattr(StateEvolution, "channel", property(refuse))
+    found = solve_many(MODELS, executor=Now(), **ASKED)
+    assert set(found.failures) == {0, 1}
+    assert "no symmetry" in found.failures[0]
+
+
+def test_sweeps_are_values(swept):
+    failed = ModelSweep((*swept, SweptModel(MODELS[0], None, "ValueError: no")))
+    for sweep in (swept, failed, ModelSweep(())):
+        again = pickle.loads(pickle.dumps(sweep))
+        assert again == sweep
+        assert hash(again) == hash(sweep)
+        assert str(again) == str(sweep)
 
 
 def test_a_lost_worker_is_data(swept, monkeypatch):

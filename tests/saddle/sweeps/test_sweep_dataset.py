@@ -6,9 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+import sympy as sp
 import xarray as xr
 
-from replica import AttentionModel
+from replica import AttentionModel, linear_attention, softmax_attention
 from saddle import ModelSweep, SweptModel, solve_phase_diagram, sweep_dataset
 
 OMEGAS, SIGMAS = (0.2, 0.3, 0.25), (0.4, 0.5)
@@ -76,12 +77,38 @@ def test_what_is_missing_is_nan_with_a_reason(solved, tmp_path):
     assert np.isnan(here.error).all()
     assert here.reason.values.tolist() == ["", "none was found"]
     assert not here.resolved.any()
-    assert data.solved.values.tolist() == [False, True]
+    assert data.complete.values.tolist() == [False, True]
     assert data.failure.values.tolist() == ["ValueError: no", ""]
     assert data.alpha.sel(transition="alpha_l").values.tolist()[1] == solved.alpha_l.alpha
     data.to_netcdf(tmp_path / "sweep.nc", engine="scipy")
     again = xr.load_dataset(tmp_path / "sweep.nc")
     np.testing.assert_array_equal(again.alpha, data.alpha)
+
+
+def test_an_interrupted_diagram_says_so(solved):
+    partial = dataclasses.replace(solved, alpha_c=None, complete=False, reasons={"interrupted": "at once"})
+    data = sweep_dataset([partial])
+    assert not data.complete.any()
+    assert data.reason.sel(transition="alpha_c").item() == "at once"
+    assert data.reason.sel(transition="alpha_l").item() == ""
+    assert data.failure.item() == ""
+
+
+def test_models_of_several_kinds_are_no_grid(solved):
+    """Omega alone does not tell them apart."""
+    linear = AttentionModel(omega=0.2, attention=linear_attention(), target=linear_attention())
+    data = sweep_dataset([SweptModel(linear, None, "no"), member(solved, omega=0.3)])
+    assert data.alpha.dims == ("model", "transition")
+    np.testing.assert_array_equal(data.omega, (0.2, 0.3))
+
+
+def test_a_parameter_called_as_a_variable_is_refused():
+    named = [
+        AttentionModel(0.3, attention=softmax_attention(sp.Symbol("kind")), parameters={"kind": value})
+        for value in (1.0, 2.0)
+    ]
+    with pytest.raises(ValueError, match="'kind'"):
+        sweep_dataset([SweptModel(model, None, "no") for model in named])
 
 
 def test_a_sweep_without_diagrams_is_a_dataset():
