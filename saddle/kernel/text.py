@@ -24,10 +24,12 @@ import numpy as np
 
 from saddle.kernel.machine_code import entry_point
 
-generated = numba.njit(error_model="numpy", nogil=True)
+# Only entry points own arrays: others would count references at every access of a table, atomically, which takes
+# longer than what they compute.
+generated = numba.njit(error_model="numpy", nogil=True, _nrt=False)
 compiled = generated
 # Called in one place: compiled as part of their caller, since every level of calls is optimised once more.
-inlined = numba.njit(error_model="numpy", nogil=True, inline="always")
+inlined = numba.njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
 
 
 @numba.njit(error_model="numpy", forceinline=True)

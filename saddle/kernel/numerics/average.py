@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         add_softest_point,
         break_line,
         new_breaks,
+        new_memory,
         predict,
         softest_scan_point,
     )
@@ -87,7 +88,7 @@ def finish_nodes(problem, count, mode, row):
     work = problem.work
     total = solve(work, count, problem)
     failures = 0
-    point = np.empty(N_FIELDS)
+    point = problem.memory.probe
     for lane in range(count):
         moved = 0.0
         for j in range(N_FIELDS):
@@ -136,7 +137,7 @@ def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
     """Integrate along a line; return the number of failures and of nodes."""
     work, n_scan = problem.work, scan.s.size
     spacing = scan.s[1] - scan.s[0]
-    point = np.empty(N_FIELDS)
+    point = problem.memory.point
     lane, failures, n_nodes = np.int64(0), 0, 0
     # Two panels per break, one on either side; between two breaks they meet in the middle. Each is graded next
     # to its break and plain beyond.
@@ -183,10 +184,11 @@ def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
     return failures, n_nodes
 
 
-@inlined
+@compiled
 def average_line(problem, scan, breaks, pieces, mode, row):
     """Average along one line; fill ``row`` with what ``mode`` asks for, then three counts."""
-    row[:] = 0.0
+    for j in range(row.size):
+        row[j] = 0.0
     failures = scan_line(problem, scan)
     n_jumps, missed = break_line(problem, scan, breaks, mode, row)
     n_breaks = n_jumps
@@ -199,6 +201,18 @@ def average_line(problem, scan, breaks, pieces, mode, row):
     row[row.size - 3] = n_jumps
     row[row.size - 2] = failures + missed + failed
     row[row.size - 1] = n_nodes
+
+
+@compiled
+def average_block(first, last, outer, problem, scan, breaks, pieces, mode, rows):
+    """Average along lines ``first`` to ``last``."""
+    for k in range(first, last):
+        fill_constants(outer[k], problem.parameters, problem.line)
+        for j in range(N_TARGETS):
+            for lane in range(LANES):
+                problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
+                problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
+        average_line(problem, scan, breaks, pieces, mode, rows[k])
 
 
 @entry_point
@@ -215,12 +229,6 @@ def average_lines(first, last, outer, state, parameters, scan_points, starts, ta
 
     Three counts follow: jumps, failures, proximal points integrated over.
     """
-    problem = Problem(np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS), state, parameters, starts)
-    scan, breaks, pieces = new_scan(scan_points), new_breaks(), Pieces(*tables)
-    for k in range(first, last):
-        fill_constants(outer[k], parameters, problem.line)
-        for j in range(N_TARGETS):
-            for lane in range(LANES):
-                problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-                problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-        average_line(problem, scan, breaks, pieces, mode, rows[k])
+    work, spare, line = np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS)
+    problem = Problem(work, spare, line, state, parameters, starts, new_memory())
+    average_block(first, last, outer, problem, new_scan(scan_points), new_breaks(), Pieces(*tables), mode, rows)

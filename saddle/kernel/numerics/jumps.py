@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from saddle.kernel.numerics.minima import (
         SAME_POINT,
         WIDTH,
+        Memory,
         apart,
+        assign,
         copy_point,
         copy_row,
         put,
@@ -94,12 +96,14 @@ def tie(problem, left, right, guess, u, v):
     between (it may only have moved fast).
     """
     work = problem.work
-    low, x, speed_x = left.s, left.z.copy(), left.speed
-    high, y, speed_y = right.s, right.z.copy(), right.speed
+    x, y = problem.memory.x, problem.memory.y
+    low, speed_x, high, speed_y = left.s, left.speed, right.s, right.speed
+    assign(x, left.z)
+    assign(y, right.z)
     s = guess if low < guess < high else 0.5 * (low + high)
     value = 0.0
-    u[:] = x
-    v[:] = y
+    assign(u, x)
+    assign(v, y)
     for _ in range(200):
         # Each minimum is followed from where it was last, or from its end of the bracket.
         put(work, np.int64(0), s, u)
@@ -119,22 +123,22 @@ def tie(problem, left, right, guess, u, v):
                 return s, value, False
             if too_far_left > too_far_right:
                 high, speed_y = s, work[speed + 1]
-                y[:] = v
+                assign(y, v)
             else:
                 low, speed_x = s, work[speed]
-                x[:] = u
+                assign(x, u)
             s = 0.5 * (low + high)
-            u[:] = x
-            v[:] = y
+            assign(u, x)
+            assign(v, y)
             continue
         difference = e_u - e_v
         slope = work[ROW_OUT + N_FIELDS * LANES] - work[ROW_OUT + N_FIELDS * LANES + 1]
         if difference < 0.0:
             low, speed_x = s, work[speed]
-            x[:] = u
+            assign(x, u)
         else:
             high, speed_y = s, work[speed + 1]
-            y[:] = v
+            assign(y, v)
         step = -difference / slope if slope > 0.0 else math.inf
         if abs(step) < 1e-13 or high - low < 1e-13:
             return s, value, True
@@ -217,7 +221,9 @@ def add_jump_strength(problem, s, row):
     crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
     if crossing <= PARALLEL * (abs(work[ROW_OUT]) + abs(work[ROW_OUT + 1])):
         return
-    step, linear = np.empty(N_FIELDS), np.zeros(N_SELF_OVERLAPS)
+    step, linear = problem.memory.step, problem.memory.linear
+    for j in range(N_SELF_OVERLAPS):
+        linear[j] = 0.0
     for j in range(N_FIELDS):
         step[j] = work[ROW_OUT + (j + 1) * LANES] - work[ROW_OUT + (j + 1) * LANES + 1]
     for token in range(N_FIELDS // RANK):
@@ -239,23 +245,24 @@ def find_jumps(problem, low, high, guess, breaks, n_breaks, mode, row):
     """Find the jumps between two ends; return the number of breaks so far and success."""
     # Brackets still to be searched: s, speed and z at either end.
     size = 2 + N_FIELDS
-    stack = np.empty((2 * MAX_JUMPS, 2 * size))
-    u, v, third = np.empty(N_FIELDS), np.empty(N_FIELDS), np.empty(N_FIELDS)
+    stack, bracket = problem.memory.brackets, problem.memory.bracket
+    u, v, third = problem.memory.u, problem.memory.v, problem.memory.third
+    left, right = bracket[:size], bracket[size:]
     stack[0, 0], stack[0, 1], stack[0, size], stack[0, size + 1] = low.s, low.speed, high.s, high.speed
-    stack[0, 2:size] = low.z
-    stack[0, size + 2 :] = high.z
+    assign(stack[0, 2:size], low.z)
+    assign(stack[0, size + 2 :], high.z)
     depth, complete = 1, True
     for _ in range(4 * MAX_JUMPS):
         if depth == 0:
             break
         depth -= 1
-        left, right = stack[depth, :size].copy(), stack[depth, size:].copy()
+        assign(bracket, stack[depth])
         ends = End(left[0], left[2:], left[1]), End(right[0], right[2:], right[1])
         s, value, real = tie(problem, ends[0], ends[1], guess, u, v)
         guess = math.nan
         if not real:
             continue
-        third[:] = u
+        assign(third, u)
         best, found = search(problem, s, third)
         if (
             found
@@ -269,13 +276,13 @@ def find_jumps(problem, low, high, guess, breaks, n_breaks, mode, row):
             solve(problem.spare, np.int64(1), problem)
             along_line(np.int64(1), problem.spare, problem.line, problem.state, problem.parameters)
             speed = problem.spare[ROW_OUT + (N_FIELDS + 1) * LANES]
-            stack[depth, :size] = left
+            assign(stack[depth, :size], left)
             stack[depth, size], stack[depth, size + 1] = s, speed
-            stack[depth, size + 2 :] = third
+            assign(stack[depth, size + 2 :], third)
             depth += 1
             stack[depth, 0], stack[depth, 1] = s, speed
-            stack[depth, 2:size] = third
-            stack[depth, size:] = right
+            assign(stack[depth, 2:size], third)
+            assign(stack[depth, size:], right)
             depth += 1
         elif n_breaks < MAX_JUMPS:
             add_break(problem, s, u, v, breaks, n_breaks)
@@ -326,7 +333,7 @@ def guess_of_tie(scan, k):
 def break_line(problem, scan, breaks, mode, row):
     """Find all jumps of a line; return their number and the number of intervals where the search failed."""
     n_breaks, failures = np.int64(0), 0
-    point, probe = np.empty(N_FIELDS), np.empty(N_FIELDS)
+    point, probe = problem.memory.point, problem.memory.probe
     for k in range(1, scan.s.size):
         low, high = scan.s[k - 1], scan.s[k]
         moved = rows_apart(scan.z, k, scan.z, k - 1)
@@ -344,7 +351,7 @@ def break_line(problem, scan, breaks, mode, row):
             put(problem.work, np.int64(0), s, scan.z[k - 1])
             solve(problem.work, np.int64(1), problem)
             take(problem.work, np.int64(0), point)
-            probe[:] = point
+            assign(probe, point)
             _, found = search(problem, s, probe)
             if not found or apart(point, probe) < SAME_POINT:
                 continue
@@ -355,9 +362,10 @@ def break_line(problem, scan, breaks, mode, row):
             before, after = End(low, scan.z[k - 1], scan.speed[k - 1]), End(s, probe, speed)
             n_breaks, complete = find_jumps(problem, before, after, math.nan, breaks, n_breaks, mode, row)
             failures += 0 if complete else 1
-            low, point[:], speed_low, guess = s, probe, speed, math.nan
+            low, speed_low, guess = s, speed, math.nan
+            assign(point, probe)
         else:
-            point[:] = scan.z[k - 1]
+            assign(point, scan.z[k - 1])
             speed_low = scan.speed[k - 1]
             guess = guess_of_tie(scan, k)
         before, after = End(low, point, speed_low), End(high, scan.z[k], scan.speed[k])
@@ -404,7 +412,7 @@ def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
     """Break a line where its minimiser may move fastest, next to scan point ``centre``."""
     work = problem.work
     low, high = scan.s[centre - 1], scan.s[centre + 1]
-    point = np.empty(N_FIELDS)
+    point = problem.memory.point
     speed = ROW_OUT + (N_FIELDS + 1) * LANES
     best = 0
     for _ in range(rounds):
@@ -435,6 +443,26 @@ def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
     take(work, np.int64(0), point)
     copy_point(breaks.left, k, point)
     copy_point(breaks.right, k, point)
+
+
+@inlined
+def new_memory():
+    """Room for single points, and for the brackets of a search for jumps."""
+    return Memory(
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty((1, N_FIELDS)),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_FIELDS),
+        np.empty(N_SELF_OVERLAPS),
+        np.empty(2 * (2 + N_FIELDS)),
+        np.empty((2 * MAX_JUMPS, 2 * (2 + N_FIELDS))),
+    )
 
 
 @inlined

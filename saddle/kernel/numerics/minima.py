@@ -52,8 +52,12 @@ FAR_OUT = 4.0
 # NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
 # function called with it would be compiled once more.
 
-# What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use.
-Problem = namedtuple("Problem", "work spare line state parameters starts")
+# What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use; ``memory`` has
+# room for single points.
+Problem = namedtuple("Problem", "work spare line state parameters starts memory")
+# Points in use at the same time, (N_FIELDS,) each; the field of a search, (1, N_FIELDS); brackets of a search for
+# jumps; what a jump adds to the replicon's form.
+Memory = namedtuple("Memory", "point probe start field x y u v third step linear bracket brackets")
 
 
 @compiled
@@ -63,6 +67,13 @@ def apart(x, y):
     for j in range(N_FIELDS):
         total += (x[j] - y[j]) ** 2
     return math.sqrt(total)
+
+
+@compiled
+def assign(target, source):
+    """Copy a vector."""
+    for j in range(source.size):
+        target[j] = source[j]
 
 
 @compiled
@@ -190,7 +201,7 @@ def search(problem, s, z):
     work = problem.spare
     put(work, np.int64(0), s, z)
     local_fields(np.int64(1), work, problem.line, problem.state, problem.parameters)
-    field, start = np.empty((1, N_FIELDS)), np.empty(N_FIELDS)
+    field, start = problem.memory.field, problem.memory.start
     for j in range(N_FIELDS):
         field[0, j] = work[ROW_W + j * LANES]
     count = np.int64(1)

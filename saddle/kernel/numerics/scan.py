@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 # Minima on the scan grid. ``from_left`` is the minimum reached from the left neighbour's, and so on; ``owner`` says
 # which scan point a lane works for.
-Scan = namedtuple("Scan", "s z tangent energy slope speed rival rival_energy rival_slope from_left from_right owner")
+Scan = namedtuple(
+    "Scan",
+    "s z tangent energy slope speed rival rival_energy rival_slope from_left from_right owner fields counts",
+)
 
 
 @inlined
@@ -64,8 +67,7 @@ def scan_starts(problem, scan):
     """Multi-start at every scan point."""
     work = problem.work
     n_scan = scan.s.size
-    fields, counts = np.empty((n_scan, N_FIELDS)), np.empty(n_scan, np.int64)
-    point = np.empty(N_FIELDS)
+    fields, counts, point = scan.fields, scan.counts, problem.memory.point
     for first in range(0, n_scan, LANES):
         last = min(first + LANES, n_scan)
         for k in range(first, last):
@@ -75,10 +77,10 @@ def scan_starts(problem, scan):
             counts[k] = number_of_starts(work, k - first, problem.starts)
             for j in range(N_FIELDS):
                 fields[k, j] = work[ROW_W + j * LANES + k - first]
-    scan.energy[:] = math.inf
-    scan.rival_energy[:] = math.inf
-    scan.z[:] = 0.0
-    scan.rival[:] = 0.0
+    for k in range(n_scan):
+        scan.energy[k] = scan.rival_energy[k] = math.inf
+        for j in range(N_FIELDS):
+            scan.z[k, j] = scan.rival[k, j] = 0.0
     lane = np.int64(0)
     for k in range(n_scan):
         for start in range(counts[k]):
@@ -176,4 +178,6 @@ def new_scan(s):
         np.empty((n, N_FIELDS)),
         np.empty((n, N_FIELDS)),
         np.empty(LANES, np.int64),
+        np.empty((n, N_FIELDS)),
+        np.empty(n, np.int64),
     )
