@@ -59,6 +59,16 @@ class Channel(ByValue):
         return teacher_variances(self.model)
 
     @cached_property
+    def _factors(self) -> np.ndarray:
+        """Factors of the variances of every token's teacher fields, (L, t, t)."""
+        return np.linalg.cholesky(self.variances)[list(self.space.layout.groups)]
+
+    @cached_property
+    def parameters(self) -> np.ndarray:
+        """The model's parameters in the kernel's order."""
+        return parameter_vector(self.model)
+
+    @cached_property
     def columns(self) -> Columns:
         """What stands where in a line's row."""
         return Columns(self.space.size, len(self.space.odd))
@@ -69,8 +79,9 @@ class Channel(ByValue):
         layout = self.space.layout
         return (layout.sequence_length, layout.rank, layout.teacher_rank) == (2, 1, 1)
 
+    @cached_property
     def _token_exchange(self) -> tuple[SignedPermutation, ...]:
-        """Return the exchange of two tokens as a map of nodes, if it is a symmetry of this model's numbers."""
+        """The exchange of two tokens as a map of nodes, if it is a symmetry of this model's numbers."""
         symmetries, matrix = self.kernel.symmetries, self.model.positional_matrix
         reversed_matrix = tuple(tuple(reversed(row)) for row in reversed(matrix))
         encoding = self.model.encoding_matrix
@@ -99,7 +110,7 @@ class Channel(ByValue):
         return (
             *((TEACHER_REVERSAL,) if without_teacher else ()),
             *((JOINT_REVERSAL,) if without_position else ()),
-            *(self._token_exchange() if exchange else ()),
+            *(self._token_exchange if exchange else ()),
         )
 
     def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
@@ -115,8 +126,7 @@ class Channel(ByValue):
         layout = self.space.layout
         t, count = layout.teacher_rank, layout.sequence_length * layout.teacher_rank
         standard = nodes[:, :count].reshape(len(nodes), -1, t)
-        factors = np.linalg.cholesky(self.variances)[list(layout.groups)]
-        fields = np.einsum("nlt,lst->nls", standard, factors).reshape(len(nodes), count)
+        fields = np.einsum("nlt,lst->nls", standard, self._factors).reshape(len(nodes), count)
         return np.concatenate([nodes[:, count:], fields], axis=1)
 
     def line_rows(
@@ -131,7 +141,7 @@ class Channel(ByValue):
         line = (line or self.rule.line).for_field_scale(np.sqrt(largest))
         rows = np.zeros((len(outer_nodes), columns))
         coordinates = self._coordinates(outer_nodes)
-        parameters = parameter_vector(self.model)
+        parameters = self.parameters
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
         tables = (line.piece_orders, *legendre_tables())
 
@@ -209,7 +219,7 @@ class Channel(ByValue):
         # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
         # A_11 alone breaks it. The sign symmetries hold whatever the parameters.
         outer = self.outer(state, exchange=False)
-        n_parameters, size = len(parameter_vector(self.model)), self.space.size
+        n_parameters, size = len(self.parameters), self.space.size
         columns = (size + 2) * n_parameters
         rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, self.kernel.module.PARAMETER_SLOPES)
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)
@@ -219,4 +229,9 @@ class Channel(ByValue):
 
     def reversals_fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the reversals of student and teacher, without renamings of tokens, that leave a state as it is."""
-        return StateSpace(self.space.layout, self.kernel.symmetries.signs).fixing(state)
+        return self._reversed_space.fixing(state)
+
+    @cached_property
+    def _reversed_space(self) -> StateSpace:
+        """The order parameters, with the symmetries that rename no tokens."""
+        return StateSpace(self.space.layout, self.kernel.symmetries.signs)

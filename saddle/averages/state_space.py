@@ -125,7 +125,15 @@ class StateSpace:
 
     def fixing(self, state: np.ndarray) -> list[np.ndarray]:
         """Return the symmetries that leave a state exactly where it is, as arrays of signs."""
-        return [np.array(signs) for signs in self.group if not np.any(state[np.array(signs) < 0])]
+        return [signs for signs, reversed_ in self._group_arrays if not state[reversed_].any()]
+
+    @cached_property
+    def _group_arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the group's elements as arrays of signs, and where these are negative."""
+        arrays = [np.array(signs) for signs in self.group]
+        for signs in arrays:
+            signs.setflags(write=False)
+        return [(signs, signs < 0) for signs in arrays]
 
     @cached_property
     def _places(self) -> dict[str, np.ndarray]:
@@ -154,17 +162,25 @@ class StateSpace:
         response = np.sqrt(np.diagonal(self.matrices(state, "susceptibility"), axis1=1, axis2=2))
         teacher = np.sqrt(np.diagonal(variances, axis1=1, axis2=2))
         units = np.empty(self.size)
-        for index, x in enumerate(self.quantities):
-            row, column = x.indices
-            if x.kind == "self_overlap":
-                units[index] = spread[x.group, row] * spread[x.group, column]
-            elif x.kind == "susceptibility":
-                units[index] = response[x.group, row] * response[x.group, column]
-            elif x.kind == "semantic_overlap":
-                units[index] = spread[x.group, row] * teacher[x.group, column]
+        for kind, (at, group, row, column) in self._entries.items():
+            if kind == "self_overlap":
+                units[at] = spread[group, row] * spread[group, column]
+            elif kind == "susceptibility":
+                units[at] = response[group, row] * response[group, column]
+            elif kind == "semantic_overlap":
+                units[at] = spread[group, row] * teacher[group, column]
             else:
-                units[index] = spread[:, row].mean()
+                units[at] = spread.mean(axis=0)[row]
         return units
+
+    @cached_property
+    def _entries(self) -> dict[str, tuple[np.ndarray, ...]]:
+        """Return, for every kind, where its entries stand in the state: index, group (0 for m), row, column."""
+        entries = {}
+        for kind in dict.fromkeys(x.kind for x in self.quantities):
+            own = [(i, x.group or 0, *x.indices) for i, x in enumerate(self.quantities) if x.kind == kind]
+            entries[kind] = tuple(np.array(own).T)
+        return entries
 
     def floored(self, state: np.ndarray) -> np.ndarray:
         """Return a state whose variances are not below 1e-12, for its units to be finite."""
@@ -176,11 +192,11 @@ class StateSpace:
 
     def inside(self, state: np.ndarray, variances: np.ndarray) -> bool:
         """Return whether q, V and rho - theta^T q^{-1} theta are positive definite in every group of tokens."""
-        if not np.all(np.isfinite(state)):
+        if not np.isfinite(state).all():
             return False
         q, V, theta = (self.matrices(state, x) for x in ("self_overlap", "susceptibility", "semantic_overlap"))
-        joint = np.block([[q, theta], [theta.transpose(0, 2, 1), variances]])
-        return all(_definite(matrix) for matrix in (*V, *joint))
+        above, below = np.concatenate([q, theta], 2), np.concatenate([theta.transpose(0, 2, 1), variances], 2)
+        return _definite(V) and _definite(np.concatenate([above, below], 1))
 
     @cached_property
     def _rotations(self) -> list[np.ndarray]:
@@ -239,11 +255,12 @@ class StateSpace:
         return [moved for moved in self.exchanges if np.all(np.abs(state[moved] - state) <= ALIKE * scale)]
 
 
-def _definite(matrix: np.ndarray) -> bool:
-    """Return whether a symmetric matrix is positive definite, whatever the units of its rows."""
-    scale = np.sqrt(np.abs(np.diagonal(matrix)))
-    if not (np.all(scale > 0.0) and np.all(np.diagonal(matrix) > 0.0)):
+def _definite(matrices: np.ndarray) -> bool:
+    """Return whether symmetric matrices (groups, n, n) are positive definite, whatever the units of their rows."""
+    diagonals = matrices.diagonal(axis1=1, axis2=2)
+    if not (diagonals > 0.0).all():
         return False
-    if len(matrix) == 1:
+    if diagonals.shape[1] == 1:
         return True
-    return bool(np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] > DEFINITE)
+    scale = np.sqrt(diagonals)
+    return bool((np.linalg.eigvalsh(matrices / (scale[:, :, None] * scale[:, None, :]))[:, 0] > DEFINITE).all())

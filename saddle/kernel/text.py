@@ -24,12 +24,14 @@ import numpy as np
 
 from saddle.kernel.machine_code import entry_point
 
-# Only entry points own arrays: others would count references at every access of a table, atomically, which takes
-# longer than what they compute.
-generated = numba.njit(error_model="numpy", nogil=True, _nrt=False)
-compiled = generated
+# Only entry points own arrays: others would count references at every access of a table, atomically, which takes longer
+# than what they compute.
+PLAIN = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+generated = numba.njit(**PLAIN)
+# Never called from Python.
+compiled = numba.njit(no_cpython_wrapper=True, **PLAIN)
 # Called in one place: compiled as part of their caller, since every level of calls is optimised once more.
-inlined = numba.njit(error_model="numpy", nogil=True, inline="always", _nrt=False)
+inlined = numba.njit(inline="always", **PLAIN)
 
 
 @numba.njit(error_model="numpy", forceinline=True)

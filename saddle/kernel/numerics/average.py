@@ -71,8 +71,6 @@ if TYPE_CHECKING:
 # Conjugates per alpha and test error are differentiated in the state; these and the envelope in the parameters.
 # Three counts follow in a row: jumps, failures, proximal points integrated over.
 N_STATE_DERIVATIVES = (N_STATE + 1) * N_STATE
-# Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3, which makes a cusp's cube root smooth.
-GRADING = 3
 # Farther from its break than this, in standard deviations, a panel is plain.
 GRADED_REACH = 5.5
 # A minimiser that moved farther from its prediction is looked for globally.
@@ -155,15 +153,21 @@ def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
         inside_first, inside_last = max(0, inside_first), min(n_scan - 1, inside_last)
         edge = far if abs(far - at) <= GRADED_REACH else at + math.copysign(GRADED_REACH, far - at)
         for piece in range(2):
-            start, end, grading = (at, edge, GRADING) if piece == 0 else (edge, far, 1)
+            graded = piece == 0
+            start, end = (at, edge) if graded else (edge, far)
             length = abs(end - start)
             if length <= 0.0:
                 continue
             order = pieces.orders[piece]
             for i in range(order):
                 fraction = 0.5 * (1.0 + pieces.nodes[order, i])
-                s = start + (end - start) * fraction**grading
-                weight = 0.5 * pieces.weights[order, i] * length * grading * fraction ** (grading - 1)
+                s = start + (end - start) * fraction
+                weight = 0.5 * pieces.weights[order, i] * length
+                if graded:
+                    # Nodes near a break at s_0 are spaced as (s - s_0) ~ x^3: a cusp's cube root becomes smooth.
+                    square = fraction * fraction
+                    s = start + (end - start) * (fraction * square)
+                    weight = weight * 3.0 * square
                 weight *= INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
                 nearest = max(inside_first, min(inside_last, math.floor((s - scan.s[0]) / spacing + 0.5)))
                 if inside_first <= inside_last and abs(scan.s[nearest] - s) < abs(at - s):
