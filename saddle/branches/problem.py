@@ -12,17 +12,16 @@ from replica.common.errors import InvalidModel
 from replica.quantities.names import ALPHA, model_parameters
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.state_space import StateSpace
+from saddle.branches.line_parameters import line_parameters, parameter_unit, with_parameters
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.problem import Evaluation, Involution
 from saddle.state_evolution.evaluation import StateEvaluation, StateParameterDerivatives
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["LINE_PARAMETERS", "AttentionProblem", "LineDerivatives", "state_evaluation"]
+__all__ = ["AttentionProblem", "LineDerivatives", "state_evaluation"]
 
-LINE_PARAMETERS = ("omega", "sigma", "regularization")
-"""The model's parameters that transitions are continued in."""
-
-OMEGA_UNIT = 0.3
+# Step of differences in a parameter that the kernel does not differentiate in, relative to its unit.
+STEP = 1e-4
 # Averages kept, in case the next evaluation differs by alpha alone.
 REMEMBERED = 12
 
@@ -53,31 +52,60 @@ class LineDerivatives:
 
     @cached_property
     def _slopes(self) -> StateParameterDerivatives | None:
+        """Derivatives in all parameters but alpha, in their order."""
         if len(self.over) == 1:
             return None
-        return self.evolution.parameter_derivatives(self.here.state, self.here.alpha, self.here.averages)
-
-    @cached_property
-    def _columns(self) -> list[int]:
         names = [quantity.name for quantity in model_parameters(self.evolution.model.structure)]
-        return [names.index(name) for name in self.over[1:]]
+        in_closed_form = [name for name in self.over[1:] if name in names]
+        known = None
+        if in_closed_form:
+            known = self.evolution.parameter_derivatives(self.here.state, self.here.alpha, self.here.averages)
+        columns = []
+        for name in self.over[1:]:
+            if known is None or name not in names:
+                columns.append(self._differences(name))
+            else:
+                k = names.index(name)
+                columns.append((known.residual[:, k], known.free_entropy[k], known.test_error[k]))
+        residual, free_entropy, test_error = zip(*columns, strict=True)
+        return StateParameterDerivatives(np.stack(residual, axis=1), np.array(free_entropy), np.array(test_error))
+
+    def _differences(self, name: str) -> tuple[np.ndarray, float, float]:
+        """Differentiate F, Phi and the test error in a parameter that the kernel does not know by itself.
+
+        Phi is stationary in the conjugates at a solution, so that these may follow.
+        """
+        model = self.evolution.model
+        value = line_parameters(model)[name]
+        step = STEP * parameter_unit(name, value)
+        ahead, behind = (
+            replace(self.evolution, model=with_parameters(model, {name: value + sign * step})).evaluate(
+                self.here.state, self.here.alpha
+            )
+            for sign in (1.0, -1.0)
+        )
+        return (
+            (ahead.full_residual - behind.full_residual) / (2.0 * step),
+            (ahead.free_entropy - behind.free_entropy) / (2.0 * step),
+            (ahead.test_error - behind.test_error) / (2.0 * step),
+        )
 
     @property
     def residual(self) -> np.ndarray:
         """DF/dp in alpha and the parameters of the line, (n, k)."""
         own = self.here.alpha_derivative[:, None]
-        return own if self._slopes is None else np.hstack([own, self._slopes.residual[:, self._columns]])
+        return own if self._slopes is None else np.hstack([own, self._slopes.residual])
 
     @property
     def potential(self) -> np.ndarray:
         """Explicit derivatives of Phi, (k,)."""
         own = [-self.here.averages.envelope]
-        return np.array(own if self._slopes is None else [*own, *self._slopes.free_entropy[self._columns]])
+        return np.array(own if self._slopes is None else [*own, *self._slopes.free_entropy])
 
     @property
     def test_error(self) -> np.ndarray:
         """Explicit derivatives of the test error per token, (k,); it does not depend on alpha."""
-        return np.array([0.0] if self._slopes is None else [0.0, *self._slopes.test_error[self._columns]])
+        return np.array([0.0] if self._slopes is None else [0.0, *self._slopes.test_error])
 
 
 @dataclass(frozen=True)
@@ -89,7 +117,7 @@ class AttentionProblem:
     evolution
         The equations on their rule, at the model's own parameters.
     over
-        Names of the parameters of the problem: "alpha", then perhaps one of ``LINE_PARAMETERS``.
+        Names of the parameters of the problem: "alpha", then perhaps others of the model's ``line_parameters``.
     """
 
     evolution: StateEvolution
@@ -123,7 +151,7 @@ class AttentionProblem:
     @property
     def values(self) -> np.ndarray:
         """The model's own values of the parameters, (k,); 1 for alpha."""
-        named = self.evolution.model.parameter_values()
+        named = line_parameters(self.evolution.model)
         return np.array([named.get(name, 1.0) for name in self.over])
 
     def at(self, parameters: np.ndarray) -> StateEvolution:
@@ -135,13 +163,13 @@ class AttentionProblem:
             If there is no such model.
         """
         changes = dict(zip(self.over[1:], map(float, parameters[1:]), strict=True))
-        model = self.evolution.model
-        if all(getattr(model, name) == value for name, value in changes.items()):
+        if not changes:
             return self.evolution
         try:
-            return replace(self.evolution, model=replace(model, **changes))
+            changed = with_parameters(self.evolution.model, changes)
         except InvalidModel as error:
             raise OutsideDomain(str(error)) from None
+        return self.evolution if changed is self.evolution.model else replace(self.evolution, model=changed)
 
     def _averages(self, evolution: StateEvolution, state: np.ndarray, parameters: np.ndarray) -> ChannelAverages:
         key = state.tobytes() + parameters[1:].tobytes()
@@ -182,8 +210,5 @@ class AttentionProblem:
 
     def parameter_units(self, parameters: np.ndarray) -> np.ndarray:
         """Return natural sizes: alpha, sigma and lambda are changed by factors, omega by parts of its range."""
-        units = np.abs(np.asarray(parameters, dtype=float))
-        for k, name in enumerate(self.over):
-            if name == "omega":
-                units[k] = OMEGA_UNIT
-        return units
+        first, *others = (float(x) for x in parameters)
+        return np.array([abs(first), *(parameter_unit(name, x) for name, x in zip(self.over[1:], others, strict=True))])

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import distance_transform_edt
 
-from replica.quantities.names import MODEL_PARAMETERS
+from saddle.branches.line_parameters import parameter_latex
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
 from saddle.output.styles import BRANCH_COLOURS
@@ -228,8 +228,7 @@ def plot_lines(lines: LinesContents) -> Figure:
                     end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points", fontsize=9,
                     bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
                 )  # fmt: skip
-    symbols = {quantity.name: quantity.latex for quantity in MODEL_PARAMETERS}
-    axes.set_xlabel(f"${symbols[lines.over]}$")
+    axes.set_xlabel(f"${parameter_latex(lines.model, lines.over)}$")
     axes.set_ylabel(r"sample complexity $\alpha = n/d$")
     axes.set_xlim(*lines.between)
     axes.set_ylim(0.0, top)
@@ -243,8 +242,14 @@ def plot_lines(lines: LinesContents) -> Figure:
         handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False, title=title, title_fontsize=9
     )
     model = lines.model
-    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
-    said = ", ".join(f"${symbols[name]} = {value:g}$" for name, value in fixed.items() if name != lines.over)
+    fixed = {
+        "omega": model.omega,
+        "sigma": model.sigma,
+        "regularization": model.regularization,
+        **dict(model.parameters),
+    }
+    known = {name: value for name, value in fixed.items() if name != lines.over and value is not None}
+    said = ", ".join(f"${parameter_latex(model, name)} = {value:g}$" for name, value in known.items())
     axes.set_title("global minimum of the training loss, " + said + ("" if lines.complete else "  (incomplete)"))
     if not lines.columns:
         figure.supxlabel("regions are not coloured: the global minimum was not computed", fontsize=8)

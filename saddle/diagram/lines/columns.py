@@ -5,13 +5,13 @@ Lines say where transitions are, not which branch wins beyond them: regions of a
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
+from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.start_diagrams import FEW_POINTS
 from saddle.diagram.solve_arguments import checked_solve
@@ -105,7 +105,7 @@ def solve_columns(
     (tuple of PhaseColumn, bool)
         By increasing parameter, and whether all were solved (Ctrl-C leaves those that were).
     """
-    own = float(getattr(model, over))
+    own = line_parameters(model)[over]
     found = [column_of(known[own], own)] if own in known else []
     complete = True
     for value in column_values(between):
@@ -114,7 +114,7 @@ def solve_columns(
         diagram = known.get(value)
         if diagram is None:
             report(f"phases at {over} = {value:.4f}")
-            changed = dataclasses.replace(model, **{over: value})
+            changed = with_parameters(model, {over: value})
             arguments = checked_solve(changed, alpha, FEW_POINTS, tolerance=TOLERANCE, threads=threads)
             diagram = solve_contents(changed, arguments)
         if not diagram.complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from replica.common.checked_arguments import checked_instance, checked_pair, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
-from saddle.branches.problem import LINE_PARAMETERS
+from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.solve_arguments import SolveArguments, checked_points, checked_solve
 from saddle.diagram.solve_settings import SolveSettings
@@ -47,11 +48,11 @@ class LineRequest:
     @property
     def own(self) -> float:
         """The model's own value of the parameter."""
-        return float(getattr(self.model, self.over))
+        return line_parameters(self.model)[self.over]
 
     def model_at(self, value: float) -> AttentionModel:
         """Return the model with another value of the parameter."""
-        return dataclasses.replace(self.model, **{self.over: value})
+        return with_parameters(self.model, {self.over: value})
 
     def check_diagram(self, diagram: DiagramContents | None) -> None:
         """Refuse a diagram that a line could not begin in.
@@ -66,18 +67,22 @@ class LineRequest:
             return
         if not isinstance(diagram, DiagramContents):
             raise InvalidArgument(f"diagram must be a PhaseDiagram or None, got {quoted(diagram)}")
-        own, value = diagram.model, getattr(diagram.model, self.over)
-        if own != self.model_at(value):
-            names = [x.name for x in dataclasses.fields(own) if x.name != self.over]
-            first = next(x for x in names if getattr(own, x) != getattr(self.model, x))
+        own, value = diagram.model, line_parameters(diagram.model).get(self.over)
+        expected = None
+        if value is not None:
+            with contextlib.suppress(InvalidModel):
+                expected = self.model_at(value)
+        if value is None or own != expected:
+            line = self.model if expected is None else expected
+            first = next(x.name for x in dataclasses.fields(own) if getattr(own, x.name) != getattr(line, x.name))
             raise InvalidArgument(
                 f"diagram must be one of the line's model, but for {self.over}: {first} is "
-                f"{quoted(getattr(self.model, first))} in the line's and {quoted(getattr(own, first))} in the diagram's"
+                f"{quoted(getattr(line, first))} in the line's and {quoted(getattr(own, first))} in the diagram's"
             )
         low, high = self.between
-        if not low <= float(value) <= high:
+        if not low <= value <= high:
             raise InvalidArgument(
-                f"diagram must have its {self.over} in the line's range, {low!r} to {high!r}, got {float(value)!r}"
+                f"diagram must have its {self.over} in the line's range, {low!r} to {high!r}, got {value!r}"
             )
         rule = self.arguments.rule
         if rule is not None and rule != diagram.rule:
@@ -99,7 +104,8 @@ def line_request(
     InvalidArgument
         Naming the argument that is none, quoting its value.
     """
-    over = _canonical_parameter(over)
+    AttentionModel.require_any(model, "a line of transitions")
+    over = _canonical_parameter(model, over)
     # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
     points = checked_points(points)
     how = checked_instance("settings", settings, SolveSettings, "SolveSettings")
@@ -112,24 +118,21 @@ def line_request(
     return LineRequest(model, over, between, points, arguments, how.highest_alpha)
 
 
-def _canonical_parameter(over: str) -> str:
+def _canonical_parameter(model: AttentionModel, over: str) -> str:
     """Return a parameter's name in the model, of which it may have another; raises InvalidArgument if it has none."""
-    name = OTHER_NAMES.get(over, over) if isinstance(over, str) else None
-    if name not in LINE_PARAMETERS:
-        raise InvalidArgument(f"over must be one of {', '.join(LINE_PARAMETERS)}, got {quoted(over)}")
+    known = line_parameters(model)
+    name = over if over in known or not isinstance(over, str) else OTHER_NAMES.get(over, over)
+    if not isinstance(name, str) or name not in known:
+        raise InvalidArgument(f"over must be a parameter of the model: {', '.join(known)}; got {quoted(over)}")
     return name
 
 
 def _checked_range(model: AttentionModel, over: str, between: Sequence[float]) -> tuple[float, float]:
     """Return a valid range of a parameter, or raise InvalidArgument saying what is wrong with it."""
     low, high = checked_pair("between", between)
-    if getattr(model, over) is None:
-        raise InvalidArgument(
-            f"over must be a parameter that the model has, which has a spectrum instead, got {over!r}"
-        )
     for value in (low, high):
         try:
-            dataclasses.replace(model, **{over: value})
+            with_parameters(model, {over: value})
         except InvalidModel as error:
             raise InvalidArgument(f"between: {error}") from None
     return low, high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from saddle.branches.line_parameters import line_parameters
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.solving import solve_contents
@@ -26,7 +27,7 @@ class StartDiagrams:
     def __init__(self, request: LineRequest, given: DiagramContents | None = None) -> None:
         self.request, self.solved = request, dict[float, DiagramContents]()
         if given is not None:
-            self.solved[float(getattr(given.model, request.over))] = given
+            self.solved[line_parameters(given.model)[request.over]] = given
         self.own = request.own if given is None else next(iter(self.solved))
 
     def at(self, value: float, *, progress: bool = False) -> DiagramContents:

@@ -14,6 +14,7 @@ from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
+from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state, vanished
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
@@ -171,7 +172,7 @@ def _follow(request: LineRequest, begun: _Beginning, bar: tqdm) -> TransitionLin
         np.array(point.order_parameters)[list(sector.free)]
         for point, sector in zip(transition.points, equations.sectors, strict=True)
     ]
-    own = float(getattr(evolution.model, over))
+    own = line_parameters(evolution.model)[over]
     start = np.concatenate([*states, [transition.alpha, own]])
     toward = np.zeros(len(start))
     toward[-1] = 1.0
@@ -243,12 +244,12 @@ def overtaken(line: TransitionLine, evolution: StateEvolution, sector: Sector) -
     """Return where on a line of one solution the other pure family has the larger Phi, (n,)."""
     other = evolution.space.sector_named("semantic" if sector.family == "positional" else "positional")
     behind = np.zeros(len(line), dtype=bool)
-    own = float(getattr(evolution.model, line.over))
+    own = line_parameters(evolution.model)[line.over]
     first = int(np.argmin(np.abs(line.parameter - own)))
     for indices in (range(first, len(line)), range(first - 1, -1, -1)):
         state: np.ndarray | None = None
         for k in indices:
-            model = dataclasses.replace(line.model, **{line.over: float(line.parameter[k])})
+            model = with_parameters(line.model, {line.over: float(line.parameter[k])})
             there, alpha = dataclasses.replace(evolution, model=model), float(line.alpha[k])
             result = None if state is None else solve_state(there, other, state, alpha)
             if result is None or not result.converged or vanished(evaluation_of(result), other):

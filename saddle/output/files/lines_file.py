@@ -14,6 +14,7 @@ import xarray as xr
 from replica.common.errors import UnreadableFile
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
+from saddle.branches.line_parameters import line_parameters
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.ends import LineEnd
@@ -139,7 +140,7 @@ def load(path: str | os.PathLike[str]) -> LinesContents:
 def _lines(contents: Contents) -> LinesContents:
     model = model_from_dict(contents.json("model", Mapping[str, Any]))
     over = contents.data.attrs.get("over")
-    if not isinstance(over, str) or over not in model.parameter_values():
+    if not isinstance(over, str) or over not in line_parameters(model):
         raise UnreadableFile(f"over must be a parameter of the model, got {over!r:.40}")
     contents.check((*LABELS, *POINT_COLUMNS, *SOLUTION_COLUMNS))
     if contents.data.sizes["solution"] != SOLUTIONS or np.any(contents.values("alpha") <= 0.0):
