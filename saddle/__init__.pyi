@@ -10,6 +10,7 @@ from .branches.branch import (
     find_point as find_point,
     solve_point as solve_point,
 )
+from .branches.line_parameters import line_parameters as line_parameters, with_parameters as with_parameters
 from .continuation.outcomes import Outcome as Outcome, SolverError as SolverError
 from .diagram.audit import Audit as Audit, AuditPoint as AuditPoint
 from .diagram.lines.ends import LineEnd as LineEnd
@@ -28,6 +29,9 @@ from .sweeps.dataset import sweep_dataset as sweep_dataset
 from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel
 from .sweeps.solving import solve_many as solve_many
 from .transition_lines import TransitionLines as TransitionLines, solve_transition_lines as solve_transition_lines
+from .transitions.alpha_derivatives import AlphaDerivative as AlphaDerivative
 from .transitions.baseline_crossing import Crossing as Crossing
+from .transitions.events import Event as Event, replicon_event as replicon_event
+from .transitions.found import Found as Found
 from .transitions.global_minimum import Phase as Phase
 from .transitions.transition import Transition as Transition, TransitionPoint as TransitionPoint

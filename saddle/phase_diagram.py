@@ -8,13 +8,17 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from baselines import Baseline
+from baselines import BASELINES, Baseline
+from replica.common.checked_arguments import quoted
+from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import LINEAR, DiagramContents
+from saddle.diagram.lines.start import canonical_name, equations_of
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
+from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivatives
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,6 +34,37 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
     def of(cls, contents: DiagramContents) -> PhaseDiagram:
         """Return contents as a diagram."""
         return cls(**{field.name: getattr(contents, field.name) for field in fields(DiagramContents)})
+
+    def derivatives(self, transition: str) -> Mapping[str, AlphaDerivative]:
+        """Return d alpha/d parameter of a transition for every parameter of the model, each with its error.
+
+        Parameters
+        ----------
+        transition
+            Its name in :attr:`transitions`, or that of a baseline.
+
+        Returns
+        -------
+        mapping of AlphaDerivative
+            By name: "omega", "sigma", "regularization", "positional_matrix_12", ... as :func:`line_parameters` has
+            them. From the system that defines the transition, on the branches' rule and a ten times finer one.
+
+        Raises
+        ------
+        ValueError
+            If there is no such transition, or it is not resolved.
+        SolverError
+            If its system is singular.
+        """
+        name = canonical_name(transition)
+        if not isinstance(name, str):
+            raise InvalidArgument(f"transition must be a name, got {quoted(transition)}")
+        found = self.crossing(name).transition if name in BASELINES else self.transitions.get(name)
+        if found is None or not found.points:
+            known = ", ".join(repr(name) for name, one in self.transitions.items() if one.points)
+            raise InvalidArgument(f"transition must be one that this diagram has, {known}; got {transition!r}")
+        evolution = next(iter(self.branches.values())).evolution
+        return alpha_derivatives(equations_of(name, found, self), evolution, found)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""

@@ -13,6 +13,7 @@ from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.request import line_request
 from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, checked_transitions, solve_lines
 from saddle.diagram.solve_settings import SolveSettings
+from saddle.transitions.events import Event
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,7 +78,7 @@ def solve_transition_lines(
     over: str = "omega",
     between: Sequence[float] = (0.0, 0.5),
     *,
-    transitions: Sequence[str] = DEFAULT_TRANSITIONS,
+    transitions: Sequence[str | Event] = DEFAULT_TRANSITIONS,
     points: int = 40,
     alpha: Sequence[float] = (0.01, 3.0),
     settings: SolveSettings = SolveSettings(),
@@ -89,9 +90,10 @@ def solve_transition_lines(
     model
         The model.
     over, between
-        "omega", "sigma" or "regularization" (also called "lambda"), and its lowest and highest value.
+        A parameter as for :func:`saddle.solve_transition_line`, and its lowest and highest value.
     transitions
-        Names as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it has them.
+        Names and events as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it
+        has them.
     points, alpha, settings
         As there.
 

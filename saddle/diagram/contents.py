@@ -10,6 +10,7 @@ import numpy as np
 
 from baselines import BASELINES, Baseline, LinearPositional
 from replica.common.by_value import ByValue, shortened
+from replica.common.checked_arguments import checked_instance
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
@@ -21,6 +22,8 @@ from saddle.diagram.minimum_continuity import without_jumps
 from saddle.diagram.provenance import Provenance
 from saddle.diagram.solve_arguments import checked_baselines
 from saddle.transitions.baseline_crossing import Crossing, find_crossing
+from saddle.transitions.events import Event, find_event
+from saddle.transitions.found import Found
 from saddle.transitions.global_minimum import Phase, find_phases
 from saddle.transitions.transition import Transition
 
@@ -177,6 +180,28 @@ class DiagramContents(ByValue):
         jumps = [transition for transition in self.everywhere if transition.kind == "first-order"]
         asked = float(self.alpha[0]), float(self.alpha[-1])
         return find_crossing(list(self.branches.values()), baseline, self.all_phases, jumps, asked)
+
+    def locate(self, event: Event) -> Found:
+        """Return where an event of your own happens along its branches, in the diagram's range of alpha.
+
+        Parameters
+        ----------
+        event
+            A function of a solved point, or of two, and the branches it is about.
+
+        Returns
+        -------
+        Found
+            Transitions of kind "event" by increasing alpha, each with its error, or the reason in words why there is
+            none. Takes about two residuals per point of the branches' curves.
+
+        Raises
+        ------
+        ValueError
+            If it is no event, there is no branch of some name, or its function returns no number.
+        """
+        checked_instance("event", event, Event, "Event")
+        return find_event(self.branches, event, (float(self.alpha[0]), float(self.alpha[-1])))
 
     @property
     def applicable_baselines(self) -> tuple[str, ...]:

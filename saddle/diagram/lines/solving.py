@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from replica.common.checked_arguments import checked_items
+from replica.common.errors import InvalidArgument
 from saddle.diagram.lines.columns import PhaseColumn, solve_columns
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.line import TransitionLine
@@ -12,6 +13,7 @@ from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.lines.start import canonical_name
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.lines.tracing import trace_line
+from saddle.transitions.events import Event
 
 __all__ = ["DEFAULT_TRANSITIONS", "checked_transitions", "solve_lines"]
 
@@ -25,15 +27,24 @@ DEFAULT_TRANSITIONS = (
 )
 
 
-def checked_transitions(transitions: Sequence[str]) -> list[str]:
-    """Return names of transitions, each once; raises InvalidArgument if one is none."""
+def checked_transitions(transitions: Sequence[str | Event]) -> list[str | Event]:
+    """Return names of transitions, and events, each once; raises InvalidArgument if one is none, or a name is taken."""
     names = list(dict.fromkeys(checked_items("transitions", transitions, "a sequence of names of transitions")))
     for name in names:
         canonical_name(name, "transitions")
+    written = [_name(name) for name in names]
+    twice = next((name for name in written if written.count(name) > 1), None)
+    if twice is not None:
+        raise InvalidArgument(f"transitions must have different names, got {twice!r} twice")
     return names
 
 
-def solve_lines(request: LineRequest, names: Sequence[str]) -> LinesContents:
+def _name(what: str | Event) -> str:
+    """Return the name under which a line is listed."""
+    return what.name if isinstance(what, Event) else what
+
+
+def solve_lines(request: LineRequest, names: Sequence[str | Event]) -> LinesContents:
     """Solve for several lines; see :func:`saddle.solve_transition_lines`."""
     model, over, (low, high), how = request.model, request.over, request.between, request.arguments
     diagrams = StartDiagrams(request)
@@ -44,8 +55,8 @@ def solve_lines(request: LineRequest, names: Sequence[str]) -> LinesContents:
         if low <= request.own <= high:
             complete = diagrams.at(request.own, progress=how.progress).complete
         for name in names if complete else ():
-            lines[name] = trace_line(request, canonical_name(name), diagrams)
-            if not lines[name].complete:
+            lines[_name(name)] = trace_line(request, canonical_name(name), diagrams)
+            if not lines[_name(name)].complete:
                 complete = False
                 break
         if complete:

@@ -12,6 +12,8 @@ from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.transitions.baseline_crossing import test_errors_of
 from saddle.transitions.equations import BaselineCrossing, EqualFreeEntropies, Fold, Pitchfork, TransitionEquations
+from saddle.transitions.events import REPLICON, Event, event_equations, replicon_event
+from saddle.transitions.found import Found
 from saddle.transitions.transition import Transition
 
 __all__ = ["canonical_name", "equations_of", "find_start"]
@@ -19,10 +21,14 @@ __all__ = ["canonical_name", "equations_of", "find_start"]
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 
 
-def canonical_name(name: str, argument: str = "transition") -> str:
-    """Return the canonical name of a transition, or say what is wrong with it, and with which argument."""
+def canonical_name(name: str | Event, argument: str = "transition") -> str | Event:
+    """Return the canonical name of a transition, or the event; or say what is wrong, and with which argument."""
+    if isinstance(name, Event):
+        return name
     if not isinstance(name, str):
-        raise InvalidArgument(f"{argument} must be the name of a transition, got {quoted(name)}")
+        raise InvalidArgument(f"{argument} must be the name of a transition or an event, got {quoted(name)}")
+    if name.endswith(REPLICON) and name.split()[0] in FAMILIES:
+        return replicon_event(name.removesuffix(REPLICON))
     name = ALIASES.get(name, name)
     stem = name.split(" (")[0]
     parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
@@ -39,8 +45,10 @@ def canonical_name(name: str, argument: str = "transition") -> str:
     raise InvalidArgument(f"{argument} must be one of {known}, got {name!r}")
 
 
-def equations_of(name: str, transition: Transition, diagram: DiagramContents) -> TransitionEquations:
+def equations_of(name: str | Event, transition: Transition, diagram: DiagramContents) -> TransitionEquations:
     """Return the equations that define a transition of a solved diagram."""
+    if isinstance(name, Event):
+        return event_equations(name, diagram.branches, transition.bracket)
     branches = [diagram.branches.get(part) for part in transition.between]
     sectors = [None if branch is None else branch.sector for branch in branches]
     first = sectors[0]
@@ -58,7 +66,9 @@ def equations_of(name: str, transition: Transition, diagram: DiagramContents) ->
     raise InvalidArgument(f"{name} cannot be continued: {transition}")
 
 
-def find_start(request: LineRequest, name: str, diagrams: StartDiagrams) -> tuple[DiagramContents, Transition] | str:
+def find_start(
+    request: LineRequest, name: str | Event, diagrams: StartDiagrams
+) -> tuple[DiagramContents, Transition] | str:
     """Find the transition at some value of the parameter: the model's own, or others in the range."""
     (low, high), over = request.between, request.over
     candidates = [diagrams.own] if low <= diagrams.own <= high else []
@@ -66,13 +76,22 @@ def find_start(request: LineRequest, name: str, diagrams: StartDiagrams) -> tupl
     said = ""
     for value in candidates:
         solved = diagrams.at(value)
-        crossing = solved.crossing(name) if name in BASELINES else None
-        transition = solved.transitions.get(name) if crossing is None else crossing.transition
+        transition, why = _first(solved, name)
         if transition is not None and transition.points:
             return solved, transition
         if not solved.complete:
             return "the computation was interrupted"
-        unknown = "no such transition was found"
-        why = solved.reasons.get(name, unknown) if crossing is None else crossing.reason
-        said = said or f"no {name} at {over} = {value:g}: {why}"
+        said = said or f"no {name.name if isinstance(name, Event) else name} at {over} = {value:g}: {why}"
     return said
+
+
+def _first(diagram: DiagramContents, name: str | Event) -> tuple[Transition | None, str]:
+    """Return the first transition of a name, or event, in a diagram; or why there is none."""
+    if isinstance(name, Event):
+        missing = [branch for branch in name.branches if branch not in diagram.branches]
+        found = Found(reason=f"no {missing[0]} branch") if missing else diagram.locate(name)
+        return next((one for one in found.transitions if one.points), found.first), found.reason
+    if name in BASELINES:
+        crossing = diagram.crossing(name)
+        return crossing.transition, crossing.reason
+    return diagram.transitions.get(name), diagram.reasons.get(name, "no such transition was found")

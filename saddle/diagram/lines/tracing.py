@@ -33,6 +33,7 @@ from saddle.transitions.equations import (
     BaselineCrossing,
     TransitionEquations,
 )
+from saddle.transitions.events import Event
 from saddle.transitions.sharpening import LocatedTransition, sharpen
 from saddle.transitions.transition import Transition
 
@@ -70,7 +71,7 @@ def _overlap_vanishes(equations: TransitionEquations) -> Stop:
 @numpy_defaults
 def solve_transition_line(
     model: AttentionModel,
-    transition: str,
+    transition: str | Event,
     over: str = "omega",
     between: Sequence[float] = (0.0, 0.5),
     *,
@@ -88,9 +89,11 @@ def solve_transition_line(
     transition
         "alpha_c", "alpha_l", "semantic spinodal", "positional spinodal", the name of a bifurcation or a jump
         as in ``DiagramContents.transitions``, such as "agnostic -> semantic" or "agnostic / semantic", or that of a
-        baseline in :data:`baselines.BASELINES`, for where the global minimum begins to beat it.
+        baseline in :data:`baselines.BASELINES`, for where the global minimum begins to beat it; or "semantic
+        replicon" and the like, for where replica symmetry of a family becomes stable; or an :class:`Event` of your own.
     over
-        "omega", "sigma" or "regularization" (also called "lambda").
+        Any of the model's :func:`line_parameters`: "omega", "sigma", "regularization" (also called "lambda"), an entry
+        such as "positional_matrix_12" or "positional_encoding_1", or one that you declared.
     between
         Lowest and highest value of it.
     points
@@ -138,18 +141,19 @@ def solve_transition_line(
     return trace_line(request, name, StartDiagrams(request, diagram))
 
 
-def trace_line(request: LineRequest, name: str, diagrams: StartDiagrams) -> TransitionLine:
-    """Find a transition by its canonical name, and follow it."""
+def trace_line(request: LineRequest, what: str | Event, diagrams: StartDiagrams) -> TransitionLine:
+    """Find a transition by its canonical name, or an event, and follow it."""
     over, how = request.over, request.arguments
+    name = what.name if isinstance(what, Event) else what
     with tqdm(total=request.points, disable=not how.progress, desc=f"{name} over {over}", unit="pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
-        found = find_start(request, name, diagrams)
+        found = find_start(request, what, diagrams)
         bar.set_postfix_str("")
         if isinstance(found, str):
             return empty_line(name, request.model, over, found, complete=found != "the computation was interrupted")
         solved, transition = found
         evolution = StateEvolution(solved.model, solved.rule, how.threads)
-        return _follow(request, _Beginning(name, evolution, equations_of(name, transition, solved), transition), bar)
+        return _follow(request, _Beginning(name, evolution, equations_of(what, transition, solved), transition), bar)
 
 
 @dataclass(frozen=True)
