@@ -27,6 +27,7 @@ from .state_evolution.evaluation import (
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
 from .sweeps.dataset import sweep_dataset as sweep_dataset
 from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel
+from .sweeps.phase_map import PhaseMap as PhaseMap, solve_map as solve_map
 from .sweeps.solving import solve_many as solve_many
 from .transition_lines import TransitionLines as TransitionLines, solve_transition_lines as solve_transition_lines
 from .transitions.alpha_derivatives import AlphaDerivative as AlphaDerivative

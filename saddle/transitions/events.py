@@ -31,6 +31,8 @@ from saddle.transitions.transition import Transition, transition_points
 
 __all__ = ["Event", "EventZero", "event_equations", "find_event", "replica_margin", "replicon_event"]
 
+# Of differences of an event's function, in natural units: jumps that fade depend steeply on the state.
+STEP = 1e-3
 # Margin that is reported where there are no jumps at all.
 NO_JUMPS = 1e3
 REPLICON = " replicon"
@@ -157,12 +159,12 @@ class EventZero:
 
         if len(blocks) == 2:
             first, second = blocks
-            return PairZeros(problem, first, second, problem.values, active, value, self.scale)
+            return PairZeros(problem, first, second, problem.values, active, value, self.scale, STEP)
 
         def alone(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> float:
             return value(parameters, here)
 
-        return FunctionZeros(problem, blocks[0], problem.values, active, alone, None, self.scale)
+        return FunctionZeros(problem, blocks[0], problem.values, active, alone, None, self.scale, STEP)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return what the function changes by when every average has its embedded rule's value."""

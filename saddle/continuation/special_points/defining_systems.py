@@ -203,11 +203,14 @@ class FunctionZeros(_OnBlock):
         Its derivatives in x and all parameters, (n,) and (k,), of the same arguments; None for central differences.
     scale
         Natural size of its values.
+    step
+        Of the differences, in natural units; None for the problem's own.
     """
 
     function: Callable[[np.ndarray, np.ndarray, Evaluation], float]
     gradient: Callable[[np.ndarray, np.ndarray, Evaluation], tuple[np.ndarray, np.ndarray]] | None = None
     scale: float = 1.0
+    step: float | None = None
 
     def evaluate(self, y: np.ndarray) -> CurveEvaluation:
         """Evaluate the branch's equations and the function."""
@@ -229,7 +232,7 @@ class FunctionZeros(_OnBlock):
             x, parameters = self.full(there)
             return np.array(self.function(x, parameters, self.problem.evaluate(x, parameters)))
 
-        return differences(value, y, self.units(y) * self.problem.difference_step)
+        return differences(value, y, self.units(y) * (self.step or self.problem.difference_step))
 
 
 @dataclass(frozen=True)

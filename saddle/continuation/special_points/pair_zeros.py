@@ -25,6 +25,8 @@ class PairZeros:
         Of (parameters (k,), first evaluation, second evaluation); differentiated by central differences.
     scale
         Natural size of its values.
+    step
+        Of the differences, in natural units; None for the problem's own.
     """
 
     problem: Problem
@@ -34,6 +36,7 @@ class PairZeros:
     active: tuple[int, ...]
     function: Callable[[np.ndarray, Evaluation, Evaluation], float]
     scale: float = 1.0
+    step: float | None = None
 
     @property
     def noise(self) -> float:
@@ -62,7 +65,7 @@ class PairZeros:
         jacobian[m : m + n, m : m + n] = self.second.equations @ b.jacobian @ self.second.basis
         jacobian[:m, m + n :] = self.first.equations @ a.parameter_derivatives[:, active]
         jacobian[m : m + n, m + n :] = self.second.equations @ b.parameter_derivatives[:, active]
-        jacobian[-1] = differences(self._value, y, self.units(y) * self.problem.difference_step)
+        jacobian[-1] = differences(self._value, y, self.units(y) * (self.step or self.problem.difference_step))
         scales = np.concatenate([self.first.scales(a), self.second.scales(b), [self.scale]])
         return CurveEvaluation(residual=residual, jacobian=jacobian, scales=scales, detail=(a, b))
 
