@@ -15,7 +15,7 @@ from saddle.output.lines_figure import REGIONS, STYLES
 from saddle.output.styles import BRANCH_COLOURS
 
 if TYPE_CHECKING:
-    from saddle.sweeps.phase_map import PhaseMap
+    from saddle.sweeps.map_contents import MapContents
 
 __all__ = ["plot_map"]
 
@@ -23,7 +23,7 @@ OTHERS = "#555555"
 LEVELS = 9
 
 
-def plot_map(solved: PhaseMap, alpha: float | None) -> Figure:
+def plot_map(solved: MapContents, alpha: float | None) -> Figure:
     """Draw regions by global minimum and lines of transitions at one alpha; without one, levels of alpha_c."""
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot()
@@ -44,7 +44,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return np.concatenate([[values[0]], middles, [values[-1]]])
 
 
-def _regions(figure: Figure, axes: Axes, solved: PhaseMap, alpha: float) -> str:
+def _regions(figure: Figure, axes: Axes, solved: MapContents, alpha: float) -> str:
     """Colour the cells by family, and draw every transition's line through the plane."""
     first, second = solved.values
     families = solved.families(alpha)
@@ -72,7 +72,7 @@ def _regions(figure: Figure, axes: Axes, solved: PhaseMap, alpha: float) -> str:
     return rf"global minimum of the training loss at $\alpha = {alpha:g}$"
 
 
-def _levels(axes: Axes, solved: PhaseMap) -> str:
+def _levels(axes: Axes, solved: MapContents) -> str:
     """Draw levels of alpha_c; where there is none, the plane stays grey."""
     first, second = solved.values
     surface = np.ma.masked_invalid(solved.transition("alpha_c")[0])
