@@ -25,7 +25,7 @@ __all__ = ["DenseCurve", "Stretch", "dense_curve", "drawn_range"]
 # Longest chord, compared with the range of alpha and with the size of every number along the branch.
 CHORD, MOST_CHORDS = 0.012, 24
 # Where the range begins below this part of its end, zero is part of the figure.
-NEAR_ZERO = 0.1
+NEAR_ZERO = 0.05
 # A transition on a finer rule may lie so far from a curve's end, compared with alpha and with the numbers there.
 ALPHA_APART, NUMBERS_APART = 0.03, 0.1
 

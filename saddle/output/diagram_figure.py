@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import model_parameters
 from saddle.branches.branch import Branch
 from saddle.output.dense_curves import DenseCurve, dense_curve, drawn_range
-from saddle.output.figure_request import FigureRequest, root_figure, styled
+from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figure_request import FigureRequest
 from saddle.output.label_places import CurveLabel, place_labels, spread
 from saddle.output.styles import (
     BRANCH_COLOURS,
@@ -52,6 +52,8 @@ MARGIN, BELOW_ZERO = 0.08, 0.03
 BASELINE_POINTS = 160
 # Two components of a branch that are drawn as one line get one label.
 ALIKE = 0.01
+# Of alpha's range: transitions nearer to each other are one vertical line.
+SAME_LINE = 0.002
 
 
 def plot_phase_diagram(
@@ -88,7 +90,7 @@ def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: Figur
     curves = {name: dense_curve(diagram, branch) for name, branch in diagram.branches.items()}
     found = {name: curve for name, curve in curves.items() if curve is not None}
     if request.axes is None:
-        figure = Figure(figsize=request.size, layout="constrained")
+        figure = new_figure(request)
         cells = figure.subplots(*request.panels, squeeze=False).ravel().tolist()
     else:
         figure, cells = root_figure(request.axes[0]), list(request.axes)
@@ -109,9 +111,11 @@ def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: Figur
         handles = _handles(diagram, found, request.quantities, compared)
         title = parameter_title(diagram, latex) + ("" if diagram.complete else "  (interrupted: incomplete)")
         figure.suptitle(title)
-        _place_legend(figure, spare, handles)
+        place_legend(figure, handles, request, spare)
     # Labels are placed where curves will be.
     figure.draw_without_rendering()
+    for axes, name in zip(panels, request.quantities, strict=True):
+        _shorten_label(axes, name, latex)
     _label_transitions(panels[0], diagram, latex)
     if request.label_branches:
         figure.draw_without_rendering()
@@ -143,6 +147,13 @@ def _axis_label(diagram: DiagramContents, name: str, latex: Rename) -> str:
         own = [entry.latex for entry in branch.evolution.space.quantities if name in (entry.kind, entry.name)]
         return f"{words}, " + ", ".join(f"${latex(symbol)}$" for symbol in own)
     return words
+
+
+def _shorten_label(axes: Axes, name: str, latex: Rename) -> None:
+    """Where a vertical axis is shorter than its label, leave out what symbol and first words say."""
+    if name in LOSSES and axes.yaxis.label.get_window_extent().height > axes.bbox.height:
+        words, symbol = LOSSES[name]
+        axes.set_ylabel(f"{words.split(' per ')[0]}, ${latex(symbol)}$")
 
 
 def _draw_panel(
@@ -221,8 +232,13 @@ def _fit(axes: Axes, diagram: DiagramContents, name: str) -> None:
 def _marked(diagram: DiagramContents) -> list[tuple[float, str, str]]:
     """Return alpha, line style and symbol of the transitions that are drawn as vertical lines."""
     named = [(diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l")]
-    named += [(jump, "-.", "") for jump in diagram.first_order if jump != diagram.alpha_c]
-    return [(one.alpha, style, symbol) for one, style, symbol in named if one is not None and one.resolved]
+    found = [(one.alpha, style, symbol) for one, style, symbol in named if one is not None and one.resolved]
+    low, high = drawn_range(diagram)
+    for jump in diagram.first_order:
+        # Of several that one line would show, one.
+        if jump.resolved and all(abs(jump.alpha - alpha) > SAME_LINE * (high - low) for alpha, *_ in found):
+            found.append((jump.alpha, "-.", ""))
+    return found
 
 
 def _draw_transitions(axes: Axes, diagram: DiagramContents) -> None:
@@ -295,20 +311,6 @@ def _labels(
             text = f"{said} ({branch_name})" if several else branch_name
             found.append(CurveLabel(text, BRANCH_COLOURS[branch.family], np.column_stack([curve.alpha, values])))
     return found
-
-
-def _place_legend(figure: Figure, spare: Sequence[Axes], handles: Sequence[Line2D]) -> None:
-    """Put the legend into a spare panel, or below all panels in as few rows as the figure's width allows."""
-    if spare:
-        spare[0].legend(handles=handles, loc="center", frameon=False)
-        return
-    widest = figure.bbox.width
-    for rows in range(1 if len(handles) < 6 else 2, len(handles) + 1):
-        columns = -(-len(handles) // rows)
-        legend: Legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
-        if rows == len(handles) or legend.get_window_extent().width <= widest:
-            return
-        legend.remove()
 
 
 def _handles(

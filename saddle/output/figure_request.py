@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.style as mpl_style
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from replica.common.checked_arguments import (
     checked_choice,
@@ -27,7 +24,6 @@ from replica.quantities.names import order_parameters
 
 __all__ = [
     "DEFAULT_QUANTITIES", "PAPER", "FigureRequest", "checked_figure", "checked_line_figure", "quantity_names",
-    "root_figure", "styled",
 ]  # fmt: skip
 
 DEFAULT_QUANTITIES = ("overlap", "train_loss", "test_error")
@@ -63,8 +59,7 @@ SIZES = (1.0, 100.0)
 MOST_PANELS = 100
 # Width and height of a panel in inches where no size is asked for, and height of what lies below all panels.
 PANEL, BELOW = (4.17, 4.0), 0.6
-# Height of a panel compared with its width, where the width of the figure is asked for.
-ASPECT = 0.72
+LINES_SIZE = (8.2, 6.4)
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class FigureRequest:
     panels
         Rows and columns of panels of a new figure.
     size
-        Its width and height in inches.
+        Its width and height in inches; no height where it is to fit the panels, and what stands below them.
     style
         Matplotlib's parameters that are to differ from the user's, and style sheets.
     label_branches
@@ -90,7 +85,7 @@ class FigureRequest:
     quantities: tuple[str, ...] = DEFAULT_QUANTITIES
     axes: tuple[Axes, ...] | None = None
     panels: tuple[int, int] = (1, len(DEFAULT_QUANTITIES))
-    size: tuple[float, float] = (12.5, 4.6)
+    size: tuple[float, float | None] = (12.5, 4.6)
     style: tuple[Any, ...] = ()
     label_branches: bool = True
 
@@ -129,7 +124,7 @@ def checked_figure(
                 raise InvalidArgument(f"{name} must be None where ax is given, got {quoted(value)}")
         return FigureRequest(names, _checked_axes(ax, names), style=sheets, label_branches=labelled)
     rows, columns = _checked_panels(panels, len(names))
-    return FigureRequest(names, None, (rows, columns), checked_size(size, rows, columns), sheets, labelled)
+    return FigureRequest(names, None, (rows, columns), _checked_size(size, rows, columns), sheets, labelled)
 
 
 def _checked_quantities(quantities: Any, known: Sequence[str]) -> tuple[str, ...]:
@@ -182,18 +177,16 @@ def _checked_panels(panels: Any, count: int) -> tuple[int, int]:
     return rows, columns
 
 
-def checked_size(size: Any, rows: int = 1, columns: int = 1) -> tuple[float, float]:
+def _checked_size(size: Any, rows: int = 1, columns: int = 1) -> tuple[float, float | None]:
     """Return width and height of a figure in inches, of which the width may be given alone, or nothing."""
     if size is None:
         return round(PANEL[0] * columns, 1), PANEL[1] * rows + BELOW
     what = "a width in inches, or a pair (width, height)"
     if isinstance(size, str) or not hasattr(size, "__iter__"):
         try:
-            width = checked_number("size", size, *SIZES)
+            return checked_number("size", size, *SIZES), None
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}; it is {what}") from None
-        height = min(max(rows * ASPECT * width / columns + BELOW, SIZES[0]), SIZES[1])
-        return width, height
     pair = checked_items("size", size, what)
     if len(pair) != 2:
         raise InvalidArgument(f"size must be {what}, got {quoted(size)}")
@@ -229,24 +222,8 @@ def _checked_style(style: Any) -> tuple[Any, ...]:
 def checked_line_figure(ax: Any = None, size: Any = None, style: Any = None) -> FigureRequest:
     """Return what is asked of a figure with one panel."""
     if ax is None:
-        width, height = (8.2, 6.4) if size is None else checked_size(size)
+        width, height = LINES_SIZE if size is None else _checked_size(size)
         return FigureRequest(("lines",), None, (1, 1), (width, height), _checked_style(style))
     if size is not None:
         raise InvalidArgument(f"size must be None where ax is given, got {quoted(size)}")
     return FigureRequest(("lines",), _checked_axes(ax, ("lines",)), style=_checked_style(style))
-
-
-@contextmanager
-def styled(request: FigureRequest) -> Iterator[None]:
-    """Draw in the user's own settings with the styles asked for on top."""
-    with mpl.rc_context(), mpl_style.context(list(request.style)):
-        yield
-
-
-def root_figure(axes: Axes) -> Figure:
-    """Return the figure that axes are in, whatever subfigures lie between."""
-    figure = axes.figure
-    while not isinstance(figure, Figure) and figure is not None:
-        figure = figure.figure
-    assert figure is not None
-    return figure

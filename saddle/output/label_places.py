@@ -16,7 +16,7 @@ __all__ = ["CurveLabel", "drawn_points", "place_labels", "spread"]
 # Lengths in points. Between a label and any curve; from a label to its own curve; between points of a sampled line.
 CLEAR, GAPS, STEP = 1.5, (2.0, 5.0, 9.0, 14.0), 1.5
 # Places along a curve that are tried.
-TRIED = 60
+TRIED = 120
 # Cost in points of another curve as near as its own, of the length of a panel away from its end, and of nothing else.
 CONFUSED, FAR_FROM_THE_END = 60.0, 12.0
 

@@ -25,8 +25,8 @@ __all__ = ["global_minimum_at", "plot_lines"]
 STYLES: dict[str, tuple[str, str, object, float]] = {
     "alpha_c": (r"$\alpha_c$: positional/semantic, first order", "black", "-", 2.2),
     "alpha_l": (r"$\alpha_l$: semantic beats the linear baseline", "#009E73", (0, (6, 2)), 1.8),
-    "agnostic -> positional": ("pitchfork agnostic → positional", BRANCH_COLOURS["positional"], "-", 1.4),
-    "agnostic -> semantic": ("pitchfork agnostic → semantic", BRANCH_COLOURS["semantic"], (0, (3, 1, 1, 1)), 1.4),
+    "agnostic -> positional": (r"pitchfork agnostic $\to$ positional", BRANCH_COLOURS["positional"], "-", 1.4),
+    "agnostic -> semantic": (r"pitchfork agnostic $\to$ semantic", BRANCH_COLOURS["semantic"], (0, (3, 1, 1, 1)), 1.4),
     "semantic -> mixed": ("semantic spinodal", BRANCH_COLOURS["semantic"], ":", 1.8),
     "positional -> mixed": ("positional spinodal", BRANCH_COLOURS["positional"], ":", 1.8),
 }
