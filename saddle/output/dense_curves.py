@@ -160,14 +160,16 @@ class _Path:
         if self.curve is not None and self.alpha[-end] == self.curve.alpha[-end]:
             kept[-end] = False
         own = self.on_curve[-end] if self.curve is not None else transition.alpha
-        pairs = (
-            (self.alpha, [transition.alpha]),
-            (self.numbers, _numbers_of(transition.points[0])[None]),
-            (self.on_curve, [own]),
+        alpha, numbers, on_curve = (
+            np.concatenate([known[kept], there] if end else [there, known[kept]])
+            for known, there in (
+                (self.alpha, np.array([transition.alpha])),
+                (self.numbers, _numbers_of(transition.points[0])[None]),
+                (self.on_curve, np.array([own])),
+            )
         )
-        joined = (np.concatenate([x[kept], y] if end else [y, x[kept]]) for x, y in pairs)
         roots = (self.roots[0] or end == 0, self.roots[1] or end == 1)
-        return _Path(self.branch, self.curve, *joined, roots)
+        return _Path(self.branch, self.curve, alpha, numbers, on_curve, roots)
 
     def through(self, places: Sequence[float]) -> _Path:
         """Return the path with more points, at those values of alpha that lie between its ends."""

@@ -59,7 +59,7 @@ SAME_LINE = 0.002
 def plot_phase_diagram(
     diagram: DiagramContents,
     baselines: Sequence[Baseline] | None = None,
-    request: FigureRequest = FigureRequest(),
+    request: FigureRequest | None = None,
     *,
     latex: Rename = lambda formula: formula,
 ) -> Figure:
@@ -72,7 +72,7 @@ def plot_phase_diagram(
     baselines
         What test errors are compared with; by default, the linear positional layer.
     request
-        Panels, axes, size and style.
+        Panels, axes, size and style; by default, three panels in a row.
     latex
         What formulas of labels are passed through, so that they can have other letters.
 
@@ -82,8 +82,9 @@ def plot_phase_diagram(
         A new one, or that of the axes asked for. Axes bear the names of their quantities as labels.
     """
     compared = (diagram.linear_baseline,) if baselines is None else tuple(baselines)
-    with styled(request):
-        return _plot(diagram, compared, request, latex)
+    asked = FigureRequest() if request is None else request
+    with styled(asked):
+        return _plot(diagram, compared, asked, latex)
 
 
 def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: FigureRequest, latex: Rename) -> Figure:
@@ -287,9 +288,7 @@ def _side_by_side(axes: Axes, texts: Sequence[Any], places: Sequence[float]) -> 
     return True
 
 
-def _labels(
-    diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: str, latex: Rename
-) -> list[CurveLabel]:
+def _labels(diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: str, latex: Rename) -> list[CurveLabel]:
     """Return what is written beside curves: of each family's first branch, its name, and symbols where several."""
     found = []
     for branch_name, curve in curves.items():

@@ -44,6 +44,8 @@ def place_legend(
         spare[0].legend(handles=handles, loc="center", frameon=False)
         return
     if not handles:
+        if title:
+            figure.supxlabel(title, fontsize="small")
         return
     for rows in range(1 if len(handles) < 6 else 2, len(handles) + 1):
         columns = -(-len(handles) // rows)

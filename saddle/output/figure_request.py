@@ -93,7 +93,14 @@ class FigureRequest:
 def quantity_names(layout: Layout) -> tuple[str, ...]:
     """Return the names of what can be drawn of models of one layout, without repetitions."""
     entries = order_parameters(layout)
-    named = ("overlap", "train_loss", "test_error", "free_entropy", *(x.kind for x in entries), *(x.name for x in entries))
+    named = (
+        "overlap",
+        "train_loss",
+        "test_error",
+        "free_entropy",
+        *(x.kind for x in entries),
+        *(x.name for x in entries),
+    )
     return tuple(dict.fromkeys(named))
 
 
@@ -133,9 +140,8 @@ def _checked_quantities(quantities: Any, known: Sequence[str]) -> tuple[str, ...
     listed = checked_items("quantities", quantities, f"a name or a sequence of names ({', '.join(map(repr, known))})")
     names = tuple(checked_choice(f"quantities[{k}]", name, known) for k, name in enumerate(listed))
     if not names or len(set(names)) < len(names):
-        raise InvalidArgument(
-            f"quantities must be one or more different names among {', '.join(map(repr, known))}, got {quoted(quantities)}"
-        )
+        choices = ", ".join(map(repr, known))
+        raise InvalidArgument(f"quantities must be different names among {choices}, got {quoted(quantities)}")
     return names
 
 
@@ -156,11 +162,12 @@ def _checked_axes(ax: Any, names: tuple[str, ...]) -> tuple[Axes, ...]:
         found = checked_items("ax", flat, "a Matplotlib axes, a sequence of them, or a mapping from quantities to them")
     for one in found:
         if not isinstance(one, Axes) or one.figure is None or one.name != "rectilinear":
-            raise InvalidArgument(f"ax must be Matplotlib axes with two plain directions in a figure, got {quoted(one)}")
+            raise InvalidArgument(
+                f"ax must be Matplotlib axes with two plain directions in a figure, got {quoted(one)}"
+            )
     if len(found) != len(names) or len({id(one) for one in found}) < len(found):
-        raise InvalidArgument(
-            f"ax must be as many different axes as there are quantities ({', '.join(map(repr, names))}), got {quoted(ax)}"
-        )
+        wanted = ", ".join(map(repr, names))
+        raise InvalidArgument(f"ax must be as many different axes as quantities ({wanted}), got {quoted(ax)}")
     return tuple(found)
 
 
@@ -208,9 +215,9 @@ def _checked_style(style: Any) -> tuple[Any, ...]:
     for one in listed:
         if not isinstance(one, str | Mapping) and not hasattr(one, "__fspath__"):
             raise InvalidArgument(f"style must be {what}, got {quoted(one)}")
-        chosen = dict(PAPER) if isinstance(one, str) and one == "paper" else one
+        chosen: Any = dict(PAPER) if isinstance(one, str) and one == "paper" else one
         try:
-            with mpl_style.context(chosen):
+            with mpl_style.context(dict(chosen) if isinstance(chosen, Mapping) else chosen):
                 pass
         except (OSError, KeyError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]

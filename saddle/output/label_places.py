@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.text import Text
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 __all__ = ["CurveLabel", "drawn_points", "place_labels", "spread"]
 
@@ -33,7 +34,7 @@ class CurveLabel:
 def _dense(path: np.ndarray, step: float) -> np.ndarray:
     """Return points (k, 2) along a polygon, no further apart than a step; nan separates its parts."""
     parts = [path[:1]]
-    for first, last in zip(path[:-1], path[1:], strict=True):
+    for first, last in pairwise(path):
         length = float(np.hypot(*(last - first)))
         if np.isfinite(length):
             count = min(int(length / step) + 1, 10_000)
@@ -70,7 +71,7 @@ def _distances(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
         return np.full(len(boxes), np.inf)
     x, y = (np.linspace(boxes[:, k], boxes[:, k + 2], count) for k, count in ((0, 7), (1, 3)))
     places = np.stack(np.broadcast_arrays(x[:, None], y[None]), axis=-1)
-    return np.min(cKDTree(points).query(places)[0], axis=(0, 1))
+    return np.min(KDTree(points).query(places)[0], axis=(0, 1))
 
 
 def _hit(boxes: np.ndarray, points: np.ndarray, area: np.ndarray) -> np.ndarray:
@@ -95,8 +96,9 @@ def _candidates(curve: np.ndarray, width: float, height: float, unit: float) -> 
     boxes = []
     for gap in GAPS:
         for side in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-            centre = places + np.array(side) * (gap * unit + np.array([width, height]) / 2)
-            boxes.append(np.column_stack([centre - [width / 2, height / 2], centre + [width / 2, height / 2]]))
+            half = np.array([width, height]) / 2
+            centre = places + np.array(side) * (gap * unit + half)
+            boxes.append(np.column_stack([centre - half, centre + half]))
     return np.concatenate(boxes)
 
 
@@ -113,7 +115,7 @@ def place_labels(axes: Axes, labels: Sequence[CurveLabel]) -> list[Text]:
                          fontsize="small", zorder=4)  # fmt: skip
         extent = text.get_window_extent()
         curve = axes.transData.transform(label.curve)
-        lowest, highest = area.min - 1.0, area.max + 1.0
+        lowest, highest = np.array(area.min) - 1.0, np.array(area.max) + 1.0
         inside = np.all(np.isfinite(curve) & (lowest <= curve) & (curve <= highest), axis=1)
         place = None if np.count_nonzero(inside) < 2 else _best(
             curve[inside], everything, taken, (extent.width, extent.height), (np.array(area.extents), unit)
@@ -155,7 +157,7 @@ def _best(
         return None
     own_points = _dense(curve, STEP * unit)
     # Of other curves, what is not this one's own line.
-    others = everything[cKDTree(own_points).query(everything)[0] > 2.0 * STEP * unit]
+    others = everything[KDTree(own_points).query(everything)[0] > 2.0 * STEP * unit]
     own, other = _distances(boxes, own_points), _distances(boxes, others)
     confused = np.clip(2.0 * own / np.maximum(other, 1e-9) - 1.0, 0.0, 1.0)
     from_end = (x1 - boxes[:, 2]) / (x1 - x0)

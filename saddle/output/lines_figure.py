@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -15,7 +16,9 @@ from scipy.ndimage import distance_transform_edt
 from replica.quantities.names import MODEL_PARAMETERS
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figure_request import FigureRequest, checked_line_figure
+from saddle.output.styles import BRANCH_COLOURS, USUAL_WIDTH
 
 if TYPE_CHECKING:
     from saddle.diagram.lines.contents import LinesContents
@@ -161,13 +164,13 @@ def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: 
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         place = float(values[column]), float(alphas[row])
         if room[row, column] > 0.07:
-            axes.text(*place, family, ha="center", va="center", fontsize=12, zorder=5)
+            axes.text(*place, family, ha="center", va="center", fontsize="large", color="black", zorder=5)
         else:
             rows, columns = np.nonzero(inside)
             near = np.argmin(np.abs(columns - 0.12 * len(values)))
             target = float(values[columns[near]]), float(alphas[rows[columns == columns[near]]].mean())
             axes.annotate(
-                family, target, xytext=(12, 32), textcoords="offset points", fontsize=11, zorder=5,
+                family, target, xytext=(12, 32), textcoords="offset points", fontsize="large", color="black", zorder=5,
                 arrowprops={"arrowstyle": "-", "linewidth": 0.8},
             )  # fmt: skip
 
@@ -186,6 +189,7 @@ def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray
 
 def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     label, colour, style, width = STYLES.get(line.name, (line.name, "#555555", "-", 1.2))
+    width *= rcParams["lines.linewidth"] / USUAL_WIDTH
     p, a, error = _smooth(line, across, top)
     if line.metastable is not None and np.any(line.metastable):
         # Beyond a crossing with alpha_c the global minimum does not take part.
@@ -201,18 +205,28 @@ def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     axes.fill_between(p, a - error, a + error, color=colour, alpha=0.4, linewidth=0, zorder=2)
 
 
-def plot_lines(lines: LinesContents) -> Figure:
+def plot_lines(lines: LinesContents, request: FigureRequest | None = None) -> Figure:
     """Draw the phase diagram in alpha and the parameter: regions by global minimum, lines with error bands.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Regions are told apart by lightness and name, lines by their style, so that it can be read in grey. Error
-        bands are mostly thinner than the lines; the largest error is written in the legend's title. Lines are drawn as
-    cubic splines through their points.
+        A new one, or that of the axes asked for. Regions are told apart by lightness and name, lines by their style,
+        so that it can be read in grey. Error bands are mostly thinner than the lines; the largest error is written in
+        the legend's title. Lines are drawn as cubic splines through their points.
     """
-    figure = Figure(figsize=(8.2, 6.4), layout="constrained")
-    axes = figure.subplots()
+    request = checked_line_figure() if request is None else request
+    with styled(request):
+        if request.axes is not None:
+            _draw_lines(request.axes[0], lines)
+            return root_figure(request.axes[0])
+        figure = new_figure(request)
+        _frame(figure, figure.subplots(), lines, request)
+        return figure
+
+
+def _draw_lines(axes: Axes, lines: LinesContents) -> None:
+    """Draw regions and lines into axes."""
     drawn = [line for line in lines.lines.values() if len(line)]
     highest = [float(np.max(line.alpha)) for line in drawn if line.name == "alpha_c"] or [
         float(np.median(line.alpha)) * 2.0 for line in drawn
@@ -223,9 +237,10 @@ def plot_lines(lines: LinesContents) -> Figure:
         _draw(axes, line, lines.between[1] - lines.between[0], top)
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
-                axes.plot([end.parameter], [end.alpha], "o", color="black", markersize=6, zorder=4)
+                axes.plot([end.parameter], [end.alpha], "o", color="black", zorder=4)
                 axes.annotate(
-                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points", fontsize=9,
+                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points",
+                    fontsize="small", color="black",
                     bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
                 )  # fmt: skip
     symbols = {quantity.name: quantity.latex for quantity in MODEL_PARAMETERS}
@@ -233,19 +248,30 @@ def plot_lines(lines: LinesContents) -> Figure:
     axes.set_ylabel(r"sample complexity $\alpha = n/d$")
     axes.set_xlim(*lines.between)
     axes.set_ylim(0.0, top)
-    errors = [np.max(line.error[line.alpha <= top], initial=0.0) for line in drawn]
-    title = f"largest error {max(errors):.0e}" if errors else None
-    handles, labels = axes.get_legend_handles_labels()
+    if not axes.get_label():
+        axes.set_label("lines")
+
+
+def _frame(figure: Figure, axes: Axes, lines: LinesContents, request: FigureRequest) -> None:
+    """Draw the axes of a new figure, its title and its legend."""
+    _draw_lines(axes, lines)
+    top = axes.get_ylim()[1]
+    errors = [np.max(line.error[line.alpha <= top], initial=0.0) for line in lines.lines.values() if len(line)]
+    title = f"largest error {max(errors):.0e}" if errors else ""
+    handles, _ = axes.get_legend_handles_labels()
     if lines.lines.get("alpha_l") is not None and len(lines.lines["alpha_l"]):
-        handles.append(Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0))
-        labels.append("semantic, behind the linear baseline")
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False, title=title, title_fontsize=9
-    )
-    model = lines.model
+        behind = "semantic, behind the linear baseline"
+        handles.append(
+            Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0, label=behind)
+        )
+    model, symbols = lines.model, {quantity.name: quantity.latex for quantity in MODEL_PARAMETERS}
     fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
     said = ", ".join(f"${symbols[name]} = {value:g}$" for name, value in fixed.items() if name != lines.over)
-    axes.set_title("global minimum of the training loss, " + said + ("" if lines.complete else "  (incomplete)"))
+    said += "" if lines.complete else "  (incomplete)"
+    # Narrow figures have no room for the words.
+    wide = figure.get_figwidth() > 5.0
+    figure.suptitle(f"global minimum of the training loss, {said}" if wide else said)
     if not lines.columns:
-        figure.supxlabel("regions are not coloured: the global minimum was not computed", fontsize=8)
-    return figure
+        uncoloured = "regions are not coloured:" + (" " if wide else "\n") + "the global minimum was not computed"
+        title = "\n".join(filter(None, (uncoloured, title)))
+    place_legend(figure, handles, request, title=title)

@@ -66,7 +66,7 @@ def _on_the_grid(branch: Branch, low: float, high: float) -> list[StabilityPart]
 
 
 def _beside_stable(parts: Sequence[StabilityPart], k: int) -> StabilityPart:
-    """Where a branch is stable up to a bifurcation, it is not beyond."""
+    """Say of a branch that is stable up to a bifurcation that it is not beyond."""
     beside = [parts[j].stable for j in (k - 1, k + 1) if 0 <= j < len(parts)]
     return parts[k]._replace(stable=False) if parts[k].stable is None and True in beside else parts[k]
 
@@ -81,7 +81,7 @@ def _side(diagram: DiagramContents, transition: Transition) -> int:
 
 
 def _lost(diagram: DiagramContents, leaving: Sequence[Transition], part: StabilityPart) -> StabilityPart:
-    """Beyond a supercritical bifurcation, and before a subcritical one, a branch has lost stability."""
+    """Say of a branch that it has lost stability beyond a supercritical bifurcation, and before a subcritical one."""
     for one in leaving:
         turned = {"supercritical": 1, "subcritical": -1}.get(one.criticality, 0) * _side(diagram, one)
         if (turned > 0 and one.alpha == part.low) or (turned < 0 and one.alpha == part.high):
@@ -90,7 +90,7 @@ def _lost(diagram: DiagramContents, leaving: Sequence[Transition], part: Stabili
 
 
 def _as_born(diagram: DiagramContents, branch: Branch, part: StabilityPart) -> StabilityPart:
-    """A branch that begins subcritically is unstable; supercritically, it is what the other one was before."""
+    """Say of a branch that begins subcritically that it is unstable; otherwise it is what the other one was before."""
     for one in located_bifurcations(diagram):
         parent = diagram.branches.get(one.between[0])
         if one.kind not in ("pitchfork", "onset") or one.between[1] != branch.name or one.alpha != part.low:
