@@ -10,7 +10,7 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicHermiteSpline, CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from replica.quantities.names import MODEL_PARAMETERS
@@ -176,9 +176,14 @@ def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: 
 
 
 def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return parameter, alpha and error along a line, by the cubic spline through its points in the figure's units."""
+    """Return parameter, alpha and error along a line, by a cubic spline through its points in the figure's units."""
     points = np.stack([line.parameter / across, line.alpha / top, line.error / top], axis=1)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    if 2 <= len(line) < 4 and np.all(np.diff(line.parameter) > 0.0) and np.all(np.isfinite(line.tangent)):
+        # Too few points for a spline of their own; but the slope at each is known.
+        p = np.linspace(line.parameter[0], line.parameter[-1], 20 * len(line))
+        a = np.asarray(CubicHermiteSpline(line.parameter, line.alpha, line.tangent)(p))
+        return p, a, np.interp(p, line.parameter, line.error)
     if len(line) < 4 or np.any(np.diff(length) <= 0.0):
         return line.parameter, line.alpha, line.error
     fine = np.linspace(0.0, length[-1], 20 * len(line))
