@@ -219,10 +219,10 @@ class _Path:
 
     def sampled(self, width: float) -> tuple[np.ndarray, np.ndarray]:
         """Return values of alpha (k,) and numbers (k, n + 2) along the path, dense enough for a figure of a width."""
-        sizes = np.maximum(np.abs(self.numbers).max(axis=0), 1e-12)
+        sizes = _sizes(self.numbers)
         alphas, numbers = [self.alpha[:1]], [self.numbers[:1]]
         for k in range(len(self.alpha) - 1):
-            step = np.abs(self.numbers[k + 1] - self.numbers[k]) / sizes
+            step = np.nan_to_num(np.abs(self.numbers[k + 1] - self.numbers[k]) / sizes)
             chords = max((self.alpha[k + 1] - self.alpha[k]) / width, float(step.max())) / CHORD
             even = np.linspace(0.0, 1.0, int(np.clip(np.ceil(chords), 1, MOST_CHORDS)) + 1)[1:-1]
             if k == 0 and self.roots[0]:
@@ -235,6 +235,11 @@ class _Path:
             alphas.append(self.alpha[k + 1 : k + 2])
             numbers.append(self.numbers[k + 1 : k + 2])
         return np.concatenate(alphas), np.concatenate(numbers)
+
+
+def _sizes(numbers: np.ndarray) -> np.ndarray:
+    """Return the size of every number along a branch, (n + 2,), also where one is not known at some points."""
+    return np.maximum(np.abs(np.nan_to_num(numbers)).max(axis=0), 1e-12)
 
 
 def _on_curve(curve: BranchCurve, alpha: float) -> np.ndarray:
@@ -263,7 +268,7 @@ def _ending(diagram: DiagramContents, branch: Branch, path: _Path, end: int) -> 
         beyond = float(branch.alpha[place]) if 0 <= place < branch.alpha.size else alpha
         near = [one for one in own if min(alpha, beyond) <= one.alpha <= max(alpha, beyond)]
     else:
-        sizes = np.maximum(np.abs(path.numbers).max(axis=0), 1e-12)
+        sizes = _sizes(path.numbers)
         near = [
             one
             for one in own
