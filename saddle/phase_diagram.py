@@ -22,6 +22,7 @@ from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivati
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["PhaseDiagram", "solve_phase_diagram"]
@@ -97,22 +98,71 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
         return cls.of(load(path))
 
-    def plot(self, baselines: Sequence[str | Baseline] = (LINEAR,)) -> Figure:
-        """Draw overlaps, training loss and test error against alpha.
+    def plot(
+        self,
+        baselines: Sequence[str | Baseline] = (LINEAR,),
+        *,
+        ax: Axes | Sequence[Axes] | Mapping[str, Axes] | None = None,
+        panels: tuple[int, int] | None = None,
+        quantities: str | Sequence[str] | None = None,
+        size: float | tuple[float, float] | None = None,
+        style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
+        label_branches: bool = True,
+    ) -> Figure:
+        """Draw quantities against alpha, one per panel, for every branch; by default overlaps, loss and test error.
+
+        Curves are the branches' own, from bifurcation to bifurcation, whatever the grid: solid where state evolution
+        is stable, dashed where not, dotted where that is not known. The user's own Matplotlib settings hold.
 
         Parameters
         ----------
         baselines
             Drawn in the panel of test errors: names in :data:`baselines.BASELINES`, or baselines made for this model.
+        ax
+            Axes to draw in, instead of a new figure: one for one quantity, or as many as there are quantities, or a
+            mapping from quantities to axes, such as ``pyplot.subplot_mosaic`` gives. They get no legend and no title.
+        panels
+            Rows and columns of panels of a new figure; by default one row. The legend stands in the first cell that is
+            left over, or below.
+        quantities
+            One or more of "overlap" (of each branch, those by which it breaks symmetries), "train_loss",
+            "test_error", "free_entropy", a kind of order parameters such as "semantic_overlap" or "susceptibility",
+            or one of them by name.
+        size
+            Of a new figure in inches: its width, such as 3.4 for a column of a paper, or width and height.
+        style
+            "paper" (small letters and thin lines), a style sheet of Matplotlib's, parameters as in ``rcParams``, or a
+            sequence of these, on top of the user's settings.
+        label_branches
+            Whether names stand beside curves where there is room for them.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            That of ``ax``, or a new one. Each axes bears the name of its quantity, so that data can be drawn over it:
+            ``{axes.get_label(): axes for axes in figure.axes}["test_error"]``.
 
         Raises
         ------
-        ValueError
-            If there is no baseline of some name.
+        InvalidArgument
+            If there is no baseline or quantity of some name, or another argument is none of its kind; before anything
+            is drawn.
+
+        Examples
+        --------
+        >>> from replica import AttentionModel
+        >>> diagram = solve_phase_diagram(AttentionModel.paper(omega=0.3), (0.5, 2.0), points=3, tolerance=5e-4)
+        >>> figure = diagram.plot(quantities=("overlap", "test_error"), panels=(2, 1), size=3.4, style="paper")
+        >>> [axes.get_label() for axes in figure.axes]
+        ['overlap', 'test_error']
         """
         from saddle.output.diagram_figure import plot_phase_diagram
+        from saddle.output.figure_request import checked_figure
 
-        return plot_phase_diagram(self, self.made_baselines(baselines))
+        made = self.made_baselines(baselines)
+        layout = self.model.structure.layout
+        request = checked_figure(layout, ax, panels, quantities, size, style, label_branches)
+        return plot_phase_diagram(self, made, request)
 
     def report(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from saddle.transitions.events import Event
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["TransitionLines", "solve_transition_lines"]
@@ -30,11 +31,30 @@ class TransitionLines(LinesContents):  # noqa: D101
         """Return contents as lines that can be drawn and kept."""
         return cls(**{field.name: getattr(contents, field.name) for field in fields(LinesContents)})
 
-    def plot(self) -> Figure:
-        """Draw the phase diagram in alpha and the parameter."""
+    def plot(
+        self,
+        *,
+        ax: Axes | None = None,
+        size: float | tuple[float, float] | None = None,
+        style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
+    ) -> Figure:
+        """Draw the phase diagram in alpha and the parameter.
+
+        Parameters
+        ----------
+        ax, size, style
+            As for :meth:`saddle.PhaseDiagram.plot`: axes to draw in, without a legend; or the width, or width and
+            height, of a new figure in inches; and what is to differ from the user's Matplotlib settings.
+
+        Raises
+        ------
+        InvalidArgument
+            If an argument is none of its kind; before anything is drawn.
+        """
+        from saddle.output.figure_request import checked_line_figure
         from saddle.output.lines_figure import plot_lines
 
-        return plot_lines(self)
+        return plot_lines(self, checked_line_figure(ax, size, style))
 
     def to_dataset(self) -> xr.Dataset:
         """Return all points as an xarray.Dataset with dimensions (point, solution, order_parameter).

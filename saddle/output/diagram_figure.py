@@ -2,71 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import model_parameters
+from saddle.branches.branch import Branch
+from saddle.output.dense_curves import DenseCurve, dense_curve, drawn_range
+from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figure_request import FigureRequest
+from saddle.output.label_places import CurveLabel, place_labels, spread
 from saddle.output.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
+    STABILITY,
+    USUAL_WIDTH,
+    DrawnQuantity,
     baseline_style,
     branch_handles,
     draw_baseline,
-    draw_branch,
+    draw_curve,
+    ink,
     overlap,
     stability_handles,
 )
+from saddle.transitions.transition import Transition
 
 if TYPE_CHECKING:
-    from saddle.branches.branch import Branch
     from saddle.diagram.contents import DiagramContents
 
 __all__ = ["parameter_title", "plot_phase_diagram"]
 
-# Part of the axis that a label of a transition takes.
-CROWDED = 0.3
+Rename = Callable[[str], str]
 
-
-def _mark_transitions(axes: Axes, diagram: DiagramContents, latex: Callable[[str], str], *, label: bool) -> None:
-    named = [(diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l")]
-    named += [(jump, "-.", "") for jump in diagram.first_order if jump != diagram.alpha_c]
-    marks: dict[float, list[str]] = {}
-    for transition, style, symbol in named:
-        if transition is not None and transition.resolved:
-            axes.axvline(transition.alpha, color="black", linestyle=style, linewidth=1.0)
-            marks.setdefault(transition.alpha, []).extend([symbol] if symbol else [])
-    if not label or not marks:
-        return
-    places, (low, high) = sorted(marks), axes.get_xlim()
-    for alpha, following in zip(places, [*places[1:], np.inf], strict=True):
-        # To the left of the line where the next one is near.
-        crowded = following - alpha < CROWDED * (high - low)
-        symbols = " = ".join(f"${latex(symbol)}$" for symbol in marks[alpha] or [r"\alpha"])
-        axes.annotate(
-            f"{symbols} = {alpha:.3f}",
-            (alpha, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3 if crowded else 3, 4),
-            textcoords="offset points",
-            ha="right" if crowded else "left",
-            fontsize=9,
-        )
+LOSSES: Mapping[str, tuple[str, str]] = {
+    "train_loss": ("training loss per dimension", r"-\Phi"),
+    "free_entropy": ("free entropy", r"\Phi"),
+    "test_error": ("test error per token", r"\epsilon_g"),
+}
+# Of the values in a panel: what is left free above and below.
+MARGIN, BELOW_ZERO = 0.08, 0.03
+# Of alpha's range: values at which baselines that depend on it are computed.
+BASELINE_POINTS = 160
+# Two components of a branch that are drawn as one line get one label.
+ALIKE = 0.01
+# Of alpha's range: transitions nearer to each other are one vertical line.
+SAME_LINE = 0.002
 
 
 def plot_phase_diagram(
     diagram: DiagramContents,
     baselines: Sequence[Baseline] | None = None,
+    request: FigureRequest | None = None,
     *,
-    latex: Callable[[str], str] = lambda formula: formula,
-    square: bool = False,
+    latex: Rename = lambda formula: formula,
 ) -> Figure:
-    """Draw overlaps, training loss and test error against alpha for every branch.
+    """Draw quantities against alpha for every branch, one per panel.
 
     Parameters
     ----------
@@ -74,56 +71,264 @@ def plot_phase_diagram(
         What is drawn.
     baselines
         What test errors are compared with; by default, the linear positional layer.
+    request
+        Panels, axes, size and style; by default, three panels in a row.
     latex
         What formulas of labels are passed through, so that they can have other letters.
-    square
-        Whether panels stand two by two, with the legend in the place of the fourth, for the width of a page.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels. Lines are solid where state evolution is stable and dashed where it is not; baselines are drawn
-        in the panel of test errors.
+        A new one, or that of the axes asked for. Axes bear the names of their quantities as labels.
     """
-    compared = (diagram.linear_baseline,) if baselines is None else baselines
-    figure = Figure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
-    panels = figure.subplots(2, 2).ravel() if square else figure.subplots(1, 3)
-    overlaps, losses, errors = panels[:3]
-    for branch in diagram.branches.values():
-        for index in branch.sector.broken or branch.evolution.space.odd[:1]:
-            draw_branch(overlaps, diagram, branch, overlap(index))
-        draw_branch(losses, diagram, branch, QUANTITIES["train_loss"])
-        draw_branch(errors, diagram, branch, QUANTITIES["test_error"])
-    _mark_bifurcations(overlaps, diagram)
-    _label_overlaps(overlaps, diagram, latex)
-    overlaps.set_ylabel("overlap")
-    top = max(
-        (line.get_ydata().max(initial=0.0, where=np.isfinite(line.get_ydata())) for line in overlaps.lines), default=0.0
-    )
-    overlaps.set_ylim(-0.01, 1.08 * overlaps.get_ylim()[1] if top > 0.0 else 1.0)
-    losses.set_ylabel("training loss per dimension, $" + latex(r"-\Phi") + "$")
-    errors.set_ylabel("test error per token, $" + latex(r"\epsilon_g") + "$")
-    for baseline in compared:
-        draw_baseline(errors, baseline, diagram.alpha)
-    for axes in (overlaps, losses, errors):
-        axes.set_xlabel("sample complexity $" + latex(r"\alpha = n/d") + "$")
-        axes.set_xlim(0.0, float(diagram.alpha[-1]))
-        axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
-        axes.grid(alpha=0.25, linewidth=0.5)
-        _mark_transitions(axes, diagram, latex, label=axes is overlaps)
-    losses.set_ylim(bottom=0.0)
-    errors.set_ylim(bottom=0.0)
-    handles = [*branch_handles(diagram), *stability_handles(), *_special_handles(diagram), *_baseline_handles(compared)]
-    if square:
-        panels[3].axis("off")
-        panels[3].legend(handles=handles, loc="center", frameon=False)
+    compared = (diagram.linear_baseline,) if baselines is None else tuple(baselines)
+    asked = FigureRequest() if request is None else request
+    with styled(asked):
+        return _plot(diagram, compared, asked, latex)
+
+
+def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: FigureRequest, latex: Rename) -> Figure:
+    curves = {name: dense_curve(diagram, branch) for name, branch in diagram.branches.items()}
+    found = {name: curve for name, curve in curves.items() if curve is not None}
+    if request.axes is None:
+        figure = new_figure(request)
+        cells = figure.subplots(*request.panels, squeeze=False).ravel().tolist()
     else:
-        figure.legend(handles=handles, loc="outside lower center", ncols=(len(handles) + 1) // 2, frameon=False)
-    figure.suptitle(parameter_title(diagram, latex) + ("" if diagram.complete else "  (interrupted: incomplete)"))
+        figure, cells = root_figure(request.axes[0]), list(request.axes)
+    panels = cells[: len(request.quantities)]
+    for axes, name in zip(panels, request.quantities, strict=True):
+        _draw_panel(axes, diagram, found, name, latex)
+        if name == "test_error":
+            low, high = drawn_range(diagram)
+            first = float(diagram.alpha[0])
+            for baseline in compared:
+                draw_baseline(axes, baseline, np.linspace(max(low, first), high, BASELINE_POINTS))
+        _fit(axes, diagram, name)
+        _draw_transitions(axes, diagram)
+    if request.axes is None:
+        spare = cells[len(panels) :]
+        for axes in spare:
+            axes.axis("off")
+        handles = _handles(diagram, found, request.quantities, compared)
+        title = parameter_title(diagram, latex) + ("" if diagram.complete else "  (interrupted: incomplete)")
+        figure.suptitle(title)
+        place_legend(figure, handles, request, spare)
+    # Labels are placed where curves will be.
+    figure.draw_without_rendering()
+    for axes, name in zip(panels, request.quantities, strict=True):
+        _shorten_label(axes, name, latex)
+    _label_transitions(panels[0], diagram, latex)
+    if request.label_branches:
+        figure.draw_without_rendering()
+        for axes, name in zip(panels, request.quantities, strict=True):
+            place_labels(axes, _labels(diagram, found, name, latex))
     return figure
 
 
-def parameter_title(diagram: DiagramContents, latex: Callable[[str], str] = lambda formula: formula) -> str:
+def _drawn_components(diagram: DiagramContents, branch: Branch, name: str) -> list[tuple[str, DrawnQuantity]]:
+    """Return what a panel shows of a branch: symbols, and the quantities; no symbol where the axis names it."""
+    if name in LOSSES:
+        return [("", QUANTITIES[name])]
+    space = branch.evolution.space
+    if name == "overlap":
+        indices = branch.sector.broken or space.odd[:1]
+    else:
+        indices = [k for k, entry in enumerate(space.quantities) if name in (entry.kind, entry.name)]
+    return [(space.quantities[k].latex, overlap(k)) for k in indices]
+
+
+def _axis_label(diagram: DiagramContents, name: str, latex: Rename) -> str:
+    if name in LOSSES:
+        words, symbol = LOSSES[name]
+        return f"{words}, ${latex(symbol)}$"
+    if name == "overlap":
+        return "overlap"
+    words = name.replace("_", " ").rstrip(" 0123456789")
+    for branch in diagram.branches.values():
+        own = [entry.latex for entry in branch.evolution.space.quantities if name in (entry.kind, entry.name)]
+        return f"{words}, " + ", ".join(f"${latex(symbol)}$" for symbol in own)
+    return words
+
+
+def _shorten_label(axes: Axes, name: str, latex: Rename) -> None:
+    """Where a vertical axis is shorter than its label, leave out what symbol and first words say."""
+    if name in LOSSES and axes.yaxis.label.get_window_extent().height > axes.bbox.height:
+        words, symbol = LOSSES[name]
+        axes.set_ylabel(f"{words.split(' per ')[0]}, ${latex(symbol)}$")
+
+
+def _draw_panel(
+    axes: Axes, diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: str, latex: Rename
+) -> None:
+    for branch_name, curve in curves.items():
+        branch = diagram.branches[branch_name]
+        for _, quantity in _drawn_components(diagram, branch, name):
+            draw_curve(axes, branch, curve, quantity)
+    if name not in LOSSES:
+        for alpha, value, transition in _bifurcation_points(diagram, curves, name):
+            _draw_bifurcation(axes, alpha, value, transition)
+    axes.set_xlabel("sample complexity $" + latex(r"\alpha = n/d") + "$")
+    axes.set_ylabel(_axis_label(diagram, name, latex))
+    if not axes.get_label():
+        axes.set_label(name)
+
+
+def _bifurcation_points(
+    diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: str
+) -> list[tuple[float, float, Transition]]:
+    """Return where a panel shows bifurcations: at the ends of curves that are drawn."""
+    found: dict[tuple[float, float], Transition] = {}
+    for branch_name, curve in curves.items():
+        for _, quantity in _drawn_components(diagram, diagram.branches[branch_name], name):
+            for end, transition in zip((0, -1), curve.ends, strict=True):
+                if transition is not None:
+                    found[float(curve.alpha[end]), float(quantity.of_branch(curve)[end])] = transition
+    return [(alpha, value, transition) for (alpha, value), transition in found.items()]
+
+
+def _draw_bifurcation(axes: Axes, alpha: float, value: float, transition: Transition) -> None:
+    """Mark a bifurcation: filled where supercritical, open where not, by half if it is not known; squares for folds."""
+    colour = BRANCH_COLOURS.get(transition.between[1].split()[0], ink())
+    axes.plot([alpha], [value], color=colour, **_marker(transition, axes.get_facecolor(), colour), zorder=3)
+
+
+def _marker(transition: Transition, paper: Any, colour: Any) -> dict[str, Any]:
+    filled = transition.kind == "onset" or transition.criticality in ("supercritical", "unknown")
+    half = transition.criticality == "unknown" and transition.kind not in ("onset", "fold")
+    return {
+        "marker": "s" if transition.kind == "fold" else "o",
+        "linestyle": "",
+        "markersize": rcParams["lines.markersize"] * 5.0 / 6.0,
+        "markerfacecolor": colour if filled else paper,
+        "markerfacecoloralt": paper,
+        "fillstyle": "bottom" if half else "full",
+    }
+
+
+def _fit(axes: Axes, diagram: DiagramContents, name: str) -> None:
+    """Set limits of the axes: alpha's range, and zero where the quantity comes near it."""
+    low, high = drawn_range(diagram)
+    axes.autoscale_view()
+    data = axes.dataLim
+    if data.intervalx[0] < data.intervalx[1] and np.all(np.isfinite(data.intervalx)):
+        # Curves end within the range; what else is in the axes is the user's.
+        low, high = min(low, float(data.intervalx[0])), max(high, float(data.intervalx[1]))
+    axes.set_xlim(low, high)
+    heights = [line.get_ydata() for line in axes.get_lines()]
+    known = np.concatenate([np.asarray(x, dtype=float).ravel() for x in heights] + [data.intervaly])
+    known = known[np.isfinite(known)]
+    bottom, top = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    if bottom == top:
+        bottom, top = min(bottom, 0.0), max(top, 0.0)
+    if bottom == top:
+        top = 1.0
+    if bottom >= 0.0 and (name in LOSSES or bottom < 0.3 * top):
+        lowest = 0.0 if name in LOSSES else -BELOW_ZERO * top
+        axes.set_ylim(lowest, (1.0 + MARGIN) * top)
+    else:
+        axes.set_ylim(bottom - MARGIN * (top - bottom), top + MARGIN * (top - bottom))
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+
+
+def _marked(diagram: DiagramContents) -> list[tuple[float, str, str]]:
+    """Return alpha, line style and symbol of the transitions that are drawn as vertical lines."""
+    named = [(diagram.alpha_c, "-.", r"\alpha_c"), (diagram.alpha_l, ":", r"\alpha_l")]
+    found = [(one.alpha, style, symbol) for one, style, symbol in named if one is not None and one.resolved]
+    low, high = drawn_range(diagram)
+    for jump in diagram.first_order:
+        # Of several that one line would show, one.
+        if jump.resolved and all(abs(jump.alpha - alpha) > SAME_LINE * (high - low) for alpha, *_ in found):
+            found.append((jump.alpha, "-.", ""))
+    return found
+
+
+def _draw_transitions(axes: Axes, diagram: DiagramContents) -> None:
+    width = rcParams["lines.linewidth"] / USUAL_WIDTH
+    for alpha, style, _ in _marked(diagram):
+        axes.axvline(alpha, color=ink(), linestyle=style, linewidth=width)
+
+
+def _label_transitions(axes: Axes, diagram: DiagramContents, latex: Rename) -> None:
+    """Write the transitions above their lines, side by side; without their values, or not at all, if room is short."""
+    symbols: dict[float, list[str]] = {}
+    for alpha, _, symbol in _marked(diagram):
+        symbols.setdefault(alpha, []).extend([symbol] if symbol else [])
+    places = [alpha for alpha in sorted(symbols) if axes.get_xlim()[0] <= alpha <= axes.get_xlim()[1]]
+    for with_value in (True, False):
+        texts = []
+        for alpha in places:
+            said = " = ".join(f"${latex(symbol)}$" for symbol in symbols[alpha] or [r"\alpha"])
+            texts.append(
+                axes.annotate(
+                    f"{said} = {alpha:.3f}" if with_value else said if symbols[alpha] else "", (alpha, 1.0),
+                    xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points", ha="center",
+                    va="bottom", fontsize="small",
+                )
+            )  # fmt: skip
+        if _side_by_side(axes, texts, places):
+            return
+        for text in texts:
+            text.remove()
+
+
+def _side_by_side(axes: Axes, texts: Sequence[Any], places: Sequence[float]) -> bool:
+    """Move texts above vertical lines apart; False if they do not fit."""
+    unit = axes.figure.dpi / 72.0
+    widths = [text.get_window_extent().width + 6.0 * unit for text in texts]
+    centres = [float(axes.transData.transform((alpha, 0.0))[0]) for alpha in places]
+    power = axes.yaxis.get_offset_text()
+    left = axes.bbox.x0
+    if power.get_text():
+        left = max(left, power.get_window_extent().x1 + 4.0 * unit)
+    moved = spread(centres, widths, left, axes.bbox.x1 + 10.0 * unit)
+    if moved is None:
+        return False
+    for text, centre, wanted in zip(texts, moved, centres, strict=True):
+        text.set_position(((centre - wanted) / unit, 3))
+    return True
+
+
+def _labels(diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: str, latex: Rename) -> list[CurveLabel]:
+    """Return what is written beside curves: of each family's first branch, its name, and symbols where several."""
+    found = []
+    for branch_name, curve in curves.items():
+        branch = diagram.branches[branch_name]
+        if branch_name != branch.family or (name == "overlap" and not branch.sector.broken):
+            continue
+        grouped: list[tuple[list[str], np.ndarray]] = []
+        for symbol, quantity in _drawn_components(diagram, branch, name):
+            values = quantity.of_branch(curve)
+            size = float(np.nanmax(np.abs(values), initial=0.0))
+            same = next((g for g in grouped if np.nanmax(np.abs(g[1] - values)) <= ALIKE * size), None)
+            if same is None:
+                grouped.append(([symbol], values))
+            else:
+                same[0].append(symbol)
+        several = name == "overlap" or len(_drawn_components(diagram, branch, name)) > 1
+        for symbols, values in grouped:
+            said = ", ".join(f"${latex(symbol)}$" for symbol in symbols)
+            text = f"{said} ({branch_name})" if several else branch_name
+            found.append(CurveLabel(text, BRANCH_COLOURS[branch.family], np.column_stack([curve.alpha, values])))
+    return found
+
+
+def _handles(
+    diagram: DiagramContents, curves: Mapping[str, DenseCurve], quantities: Sequence[str], compared: Sequence[Baseline]
+) -> list[Line2D]:
+    """Return the entries of the legend for what a figure shows."""
+    unknown = any(part.stable is None for curve in curves.values() for part in curve.stretches)
+    doubt = [Line2D([], [], color=ink(), linestyle=STABILITY[None], label="stability not known")] if unknown else []
+    marks = any(name not in LOSSES for name in quantities)
+    return [
+        *branch_handles(diagram),
+        *stability_handles(),
+        *doubt,
+        *(_special_handles(curves) if marks else []),
+        *(_baseline_handles(compared) if "test_error" in quantities else []),
+    ]
+
+
+def parameter_title(diagram: DiagramContents, latex: Rename = lambda formula: formula) -> str:
     """Return the model's parameters as a title."""
     model = diagram.model
     values, own = model.parameter_values(), dict(model.parameters)
@@ -137,25 +342,21 @@ def parameter_title(diagram: DiagramContents, latex: Callable[[str], str] = lamb
     return ", ".join(unlike + shown)
 
 
-def _special_handles(diagram: DiagramContents) -> list[Line2D]:
-    """Return entries of a legend for the kinds of bifurcations that there are."""
-    handles = []
-    kinds = {transition.criticality for transition in diagram.bifurcations if transition.points}
-    if "supercritical" in kinds or any(t.kind == "onset" for t in diagram.bifurcations):
-        named = "supercritical pitchfork" if "supercritical" in kinds else "leaves $Q = 0$"
-        handles.append(Line2D([], [], color="black", marker="o", linestyle="", label=named))
-    if "subcritical" in kinds:
-        handles.append(
-            Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="", label="subcritical")
-        )
-    if "unknown" in kinds:
-        handles.append(
-            Line2D([], [], color="black", marker="o", markerfacecoloralt="white", fillstyle="bottom", linestyle="",
-                   label="pitchfork, not known which")
-        )  # fmt: skip
-    if any(transition.kind == "fold" and transition.points for transition in diagram.bifurcations):
-        handles.append(Line2D([], [], color="black", marker="s", markerfacecolor="white", linestyle="", label="fold"))
-    return handles
+def _special_handles(curves: Mapping[str, DenseCurve]) -> list[Line2D]:
+    """Return entries of a legend for the kinds of bifurcations that are marked."""
+    named: dict[str, Transition] = {}
+    for transition in (end for curve in curves.values() for end in curve.ends if end is not None):
+        if transition.kind in ("onset", "fold"):
+            named["leaves $Q = 0$" if transition.kind == "onset" else "fold"] = transition
+        else:
+            words = {"supercritical": "supercritical pitchfork", "subcritical": "subcritical"}
+            named[words.get(transition.criticality, "pitchfork, not known which")] = transition
+    order = ("supercritical pitchfork", "leaves $Q = 0$", "subcritical", "pitchfork, not known which", "fold")
+    return [
+        Line2D([], [], color=ink(), label=words, **_marker(named[words], rcParams["axes.facecolor"], ink()))
+        for words in order
+        if words in named
+    ]
 
 
 def _baseline_handles(baselines: Sequence[Baseline]) -> list[Line2D]:
@@ -165,58 +366,3 @@ def _baseline_handles(baselines: Sequence[Baseline]) -> list[Line2D]:
         Line2D([], [], color=colour, linestyle=dashes, label=name)  # pyright: ignore[reportArgumentType]
         for name, colour, dashes in styles
     ]
-
-
-def _label_overlaps(axes: Axes, diagram: DiagramContents, latex: Callable[[str], str]) -> None:
-    """Write each overlap's symbol at the right end of its curve."""
-    rises = {"positional_overlap": 5, "semantic_overlap": -30}
-    for branch_name, branch in diagram.branches.items():
-        if branch_name not in ("positional", "semantic", "mixed") or not branch.distinct.any():
-            continue
-        for index in branch.sector.broken:
-            quantity = branch.evolution.space.quantities[index]
-            rise = -14 if (branch_name, quantity.kind) == ("mixed", "semantic_overlap") else rises[quantity.kind]
-            _label(axes, branch, index, f"${latex(quantity.latex)}$ ({branch_name})", rise)
-
-
-def _label(axes: Axes, branch: Branch, index: int, text: str, rise: float) -> None:
-    """Write a text at the right end of one overlap's curve."""
-    values = np.where(branch.distinct, branch.states[:, index], np.nan)
-    last = np.flatnonzero(branch.distinct)[-1]
-    runs_on = last == branch.alpha.size - 1
-    place = last if runs_on else int(np.nanargmax(values))
-    # A peak at the left is not to push its label over the axis.
-    beside = "right" if runs_on else "left" if branch.alpha[place] < 0.2 * branch.alpha[-1] else "center"
-    axes.annotate(
-        text,
-        (branch.alpha[place], values[place]),
-        xytext=(-4, rise) if runs_on else (0, 5),
-        textcoords="offset points",
-        ha=beside,
-        fontsize=9,
-        color=BRANCH_COLOURS[branch.family],
-        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.3},
-    )
-
-
-def _mark_bifurcations(axes: Axes, diagram: DiagramContents) -> None:
-    """Mark pitchforks and folds at their overlaps: filled where supercritical, open where not, squares for folds.
-
-    Pitchforks of which this is not known are filled by half.
-    """
-    for transition in diagram.bifurcations:
-        if not transition.points:
-            continue
-        name = transition.between[1].split()[0]
-        colour = BRANCH_COLOURS.get(name, "black")
-        filled = transition.kind == "onset" or transition.criticality in ("supercritical", "unknown")
-        state = transition.points[0].order_parameters
-        space = next(iter(diagram.branches.values())).evolution.space
-        for index in space.odd:
-            grows = space.quantities[index].name == transition.unstable_to
-            if grows or state[index] != 0.0:
-                axes.plot(
-                    [transition.alpha], [state[index]], "s" if transition.kind == "fold" else "o", color=colour,
-                    markersize=5, markerfacecolor=colour if filled else "white", markerfacecoloralt="white", zorder=3,
-                    fillstyle="bottom" if transition.criticality == "unknown" else "full",
-                )  # fmt: skip

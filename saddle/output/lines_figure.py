@@ -6,16 +6,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicHermiteSpline, CubicSpline
 from scipy.ndimage import distance_transform_edt
 
 from saddle.branches.line_parameters import parameter_latex
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figure_request import FigureRequest, checked_line_figure
+from saddle.output.styles import BRANCH_COLOURS, USUAL_WIDTH
 
 if TYPE_CHECKING:
     from saddle.diagram.lines.contents import LinesContents
@@ -25,8 +28,8 @@ __all__ = ["global_minimum_at", "plot_lines"]
 STYLES: dict[str, tuple[str, str, object, float]] = {
     "alpha_c": (r"$\alpha_c$: positional/semantic, first order", "black", "-", 2.2),
     "alpha_l": (r"$\alpha_l$: semantic beats the linear baseline", "#009E73", (0, (6, 2)), 1.8),
-    "agnostic -> positional": ("pitchfork agnostic → positional", BRANCH_COLOURS["positional"], "-", 1.4),
-    "agnostic -> semantic": ("pitchfork agnostic → semantic", BRANCH_COLOURS["semantic"], (0, (3, 1, 1, 1)), 1.4),
+    "agnostic -> positional": (r"pitchfork agnostic $\to$ positional", BRANCH_COLOURS["positional"], "-", 1.4),
+    "agnostic -> semantic": (r"pitchfork agnostic $\to$ semantic", BRANCH_COLOURS["semantic"], (0, (3, 1, 1, 1)), 1.4),
     "semantic -> mixed": ("semantic spinodal", BRANCH_COLOURS["semantic"], ":", 1.8),
     "positional -> mixed": ("positional spinodal", BRANCH_COLOURS["positional"], ":", 1.8),
 }
@@ -161,21 +164,26 @@ def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: 
         row, column = np.unravel_index(int(np.argmax(room)), room.shape)
         place = float(values[column]), float(alphas[row])
         if room[row, column] > 0.07:
-            axes.text(*place, family, ha="center", va="center", fontsize=12, zorder=5)
+            axes.text(*place, family, ha="center", va="center", fontsize="large", color="black", zorder=5)
         else:
             rows, columns = np.nonzero(inside)
             near = np.argmin(np.abs(columns - 0.12 * len(values)))
             target = float(values[columns[near]]), float(alphas[rows[columns == columns[near]]].mean())
             axes.annotate(
-                family, target, xytext=(12, 32), textcoords="offset points", fontsize=11, zorder=5,
+                family, target, xytext=(12, 32), textcoords="offset points", fontsize="large", color="black", zorder=5,
                 arrowprops={"arrowstyle": "-", "linewidth": 0.8},
             )  # fmt: skip
 
 
 def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return parameter, alpha and error along a line, by the cubic spline through its points in the figure's units."""
+    """Return parameter, alpha and error along a line, by a cubic spline through its points in the figure's units."""
     points = np.stack([line.parameter / across, line.alpha / top, line.error / top], axis=1)
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
+    if 2 <= len(line) < 4 and np.all(np.diff(line.parameter) > 0.0) and np.all(np.isfinite(line.tangent)):
+        # Too few points for a spline of their own; but the slope at each is known.
+        p = np.linspace(line.parameter[0], line.parameter[-1], 20 * len(line))
+        a = np.asarray(CubicHermiteSpline(line.parameter, line.alpha, line.tangent)(p))
+        return p, a, np.interp(p, line.parameter, line.error)
     if len(line) < 4 or np.any(np.diff(length) <= 0.0):
         return line.parameter, line.alpha, line.error
     fine = np.linspace(0.0, length[-1], 20 * len(line))
@@ -186,6 +194,7 @@ def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray
 
 def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     label, colour, style, width = STYLES.get(line.name, (line.name, "#555555", "-", 1.2))
+    width *= rcParams["lines.linewidth"] / USUAL_WIDTH
     p, a, error = _smooth(line, across, top)
     if line.metastable is not None and np.any(line.metastable):
         # Beyond a crossing with alpha_c the global minimum does not take part.
@@ -201,18 +210,28 @@ def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
     axes.fill_between(p, a - error, a + error, color=colour, alpha=0.4, linewidth=0, zorder=2)
 
 
-def plot_lines(lines: LinesContents) -> Figure:
+def plot_lines(lines: LinesContents, request: FigureRequest | None = None) -> Figure:
     """Draw the phase diagram in alpha and the parameter: regions by global minimum, lines with error bands.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Regions are told apart by lightness and name, lines by their style, so that it can be read in grey. Error
-        bands are mostly thinner than the lines; the largest error is written in the legend's title. Lines are drawn as
-    cubic splines through their points.
+        A new one, or that of the axes asked for. Regions are told apart by lightness and name, lines by their style,
+        so that it can be read in grey. Error bands are mostly thinner than the lines; the largest error is written in
+        the legend's title. Lines are drawn as cubic splines through their points.
     """
-    figure = Figure(figsize=(8.2, 6.4), layout="constrained")
-    axes = figure.subplots()
+    request = checked_line_figure() if request is None else request
+    with styled(request):
+        if request.axes is not None:
+            _draw_lines(request.axes[0], lines)
+            return root_figure(request.axes[0])
+        figure = new_figure(request)
+        _frame(figure, figure.subplots(), lines, request)
+        return figure
+
+
+def _draw_lines(axes: Axes, lines: LinesContents) -> None:
+    """Draw regions and lines into axes."""
     drawn = [line for line in lines.lines.values() if len(line)]
     highest = [float(np.max(line.alpha)) for line in drawn if line.name == "alpha_c"] or [
         float(np.median(line.alpha)) * 2.0 for line in drawn
@@ -223,34 +242,42 @@ def plot_lines(lines: LinesContents) -> Figure:
         _draw(axes, line, lines.between[1] - lines.between[0], top)
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
-                axes.plot([end.parameter], [end.alpha], "o", color="black", markersize=6, zorder=4)
+                axes.plot([end.parameter], [end.alpha], "o", color="black", zorder=4)
                 axes.annotate(
-                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points", fontsize=9,
+                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points",
+                    fontsize="small", color="black",
                     bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
                 )  # fmt: skip
     axes.set_xlabel(f"${parameter_latex(lines.model, lines.over)}$")
     axes.set_ylabel(r"sample complexity $\alpha = n/d$")
     axes.set_xlim(*lines.between)
     axes.set_ylim(0.0, top)
-    errors = [np.max(line.error[line.alpha <= top], initial=0.0) for line in drawn]
-    title = f"largest error {max(errors):.0e}" if errors else None
-    handles, labels = axes.get_legend_handles_labels()
+    if not axes.get_label():
+        axes.set_label("lines")
+
+
+def _frame(figure: Figure, axes: Axes, lines: LinesContents, request: FigureRequest) -> None:
+    """Draw the axes of a new figure, its title and its legend."""
+    _draw_lines(axes, lines)
+    top = axes.get_ylim()[1]
+    errors = [np.max(line.error[line.alpha <= top], initial=0.0) for line in lines.lines.values() if len(line)]
+    title = f"largest error {max(errors):.0e}" if errors else ""
+    handles, _ = axes.get_legend_handles_labels()
     if lines.lines.get("alpha_l") is not None and len(lines.lines["alpha_l"]):
-        handles.append(Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0))
-        labels.append("semantic, behind the linear baseline")
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=2, fontsize=9, frameon=False, title=title, title_fontsize=9
-    )
+        behind = "semantic, behind the linear baseline"
+        handles.append(
+            Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0, label=behind)
+        )
     model = lines.model
-    fixed = {
-        "omega": model.omega,
-        "sigma": model.sigma,
-        "regularization": model.regularization,
-        **dict(model.parameters),
-    }
+    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
+    fixed |= dict(model.parameters)
     known = {name: value for name, value in fixed.items() if name != lines.over and value is not None}
     said = ", ".join(f"${parameter_latex(model, name)} = {value:g}$" for name, value in known.items())
-    axes.set_title("global minimum of the training loss, " + said + ("" if lines.complete else "  (incomplete)"))
+    said += "" if lines.complete else "  (incomplete)"
+    # Narrow figures have no room for the words.
+    wide = figure.get_figwidth() > 5.0
+    figure.suptitle(f"global minimum of the training loss, {said}" if wide else said)
     if not lines.columns:
-        figure.supxlabel("regions are not coloured: the global minimum was not computed", fontsize=8)
-    return figure
+        uncoloured = "regions are not coloured:" + (" " if wide else "\n") + "the global minimum was not computed"
+        title = "\n".join(filter(None, (uncoloured, title)))
+    place_legend(figure, handles, request, title=title)

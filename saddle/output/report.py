@@ -42,7 +42,10 @@ def _figures(
     import matplotlib
 
     from saddle.output.diagram_figure import plot_phase_diagram
+    from saddle.output.figure_request import FigureRequest
 
+    # Two by two, with the legend in the place of the fourth, for the width of a page.
+    page = FigureRequest(panels=(2, 2), size=(7.4, 6.4))
     figures = {}
     for kind in kinds:
         buffer = io.BytesIO()
@@ -52,7 +55,7 @@ def _figures(
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42})
-            figure = plot_phase_diagram(diagram, baselines, latex=naming.rename, square=True)
+            figure = plot_phase_diagram(diagram, baselines, page, latex=naming.rename)
             try:
                 figure.savefig(buffer, format=kind, metadata={date: None})
             except ValueError as error:

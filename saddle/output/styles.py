@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import ORDER_PARAMETERS
 from saddle.branches.branch import Branch
+from saddle.output.dense_curves import DenseCurve, dense_curve, drawn_range
 from saddle.transitions.transition import TransitionPoint
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
 
 __all__ = [
-    "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "DrawnQuantity", "baseline_style", "branch_handles",
-    "draw_baseline", "draw_branch", "overlap", "stability_handles",
+    "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "STABILITY", "USUAL_WIDTH", "DrawnQuantity", "Solutions",
+    "baseline_style", "branch_handles", "draw_baseline", "draw_branch", "draw_curve", "ink", "overlap",
+    "stability_handles",
 ]  # fmt: skip
 
 BRANCH_COLOURS = {
@@ -43,41 +46,39 @@ BASELINE_STYLES = {
 
 UNKNOWN_BASELINE = ("#666666", (0, (2, 2)))
 
+STABILITY: dict[bool | None, Any] = {True: "-", False: (0, (4, 2)), None: (0, (1, 1.5))}
+"""Line styles of what is stable, unstable, and not known to be either."""
+
+USUAL_WIDTH = 1.5
+"""Width of lines in Matplotlib's own settings: widths here are multiples of the user's."""
+
 BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
 
 
-def _with_ends(
-    diagram: DiagramContents, branch: Branch, quantity: DrawnQuantity
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return alpha, a quantity and stability along a branch, with the bifurcations at which it begins and ends.
+class Solutions(Protocol):
+    """Solutions along a branch, k of them: a branch on its grid, or a curve as it is drawn."""
 
-    At such a point the branch has the stability of its nearest grid point: which of the two sides of a pitchfork or
-    fold it belongs to is told by its other points.
-    """
-    own = branch.distinct
-    values = quantity.of_branch(branch)
-    rows = list(zip(branch.alpha[own], values[own], branch.stable[own], strict=True))
-    if not rows:
-        return np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool)
-    for transition in diagram.bifurcations:
-        ends_here = transition.between[1] == branch.name or (
-            transition.kind == "fold" and branch.name in transition.between
-        )
-        # A branch that runs on past it is another one of the family that has this name.
-        place = int(np.searchsorted(branch.alpha, transition.alpha))
-        runs_on = 0 < place < own.size and bool(own[place - 1] and own[place])
-        if transition.points and ends_here and not runs_on:
-            nearest = min(rows, key=lambda row: abs(row[0] - transition.alpha))
-            rows.append((transition.alpha, quantity.of_point(transition.points[0]), nearest[2]))
-    rows.sort(key=lambda row: row[0])
-    return np.array([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[2] for r in rows], dtype=bool)
+    @property
+    def states(self) -> np.ndarray:
+        """Order parameters, (k, n)."""
+        ...
+
+    @property
+    def train_loss(self) -> np.ndarray:
+        """Training loss per dimension, (k,)."""
+        ...
+
+    @property
+    def test_error(self) -> np.ndarray:
+        """Test error per token, (k,)."""
+        ...
 
 
 @dataclass(frozen=True)
 class DrawnQuantity:
-    """What a panel shows, of a branch (n,) and of a solution at a transition."""
+    """What a panel shows, of solutions along a branch (k,) and of one at a transition."""
 
-    of_branch: Callable[[Branch], np.ndarray]
+    of_branch: Callable[[Solutions], np.ndarray]
     of_point: Callable[[TransitionPoint], float]
 
 
@@ -88,21 +89,37 @@ def overlap(index: int) -> DrawnQuantity:
 
 QUANTITIES = {
     **{quantity.name: overlap(index) for index, quantity in enumerate(ORDER_PARAMETERS)},
+    "free_entropy": DrawnQuantity(lambda branch: -branch.train_loss, lambda point: point.free_entropy),
     "train_loss": DrawnQuantity(lambda branch: branch.train_loss, lambda point: -point.free_entropy),
     "test_error": DrawnQuantity(lambda branch: branch.test_error, lambda point: point.test_error),
 }
 """What can be drawn of a branch, by name; order parameters are those of the paper's model."""
 
 
+def ink() -> Any:
+    """Return the colour of what belongs to no branch: the user's colour of text."""
+    return rcParams["text.color"]
+
+
 def draw_branch(axes: Axes, diagram: DiagramContents, branch: Branch, quantity: DrawnQuantity) -> None:
-    """Draw one quantity of a branch: solid where stable, dashed where not, nothing where it has no own points."""
-    colour, width = BRANCH_COLOURS[branch.family], BRANCH_WIDTHS[branch.family]
-    alpha, values, stable = _with_ends(diagram, branch, quantity)
-    for wanted, style in ((True, "-"), (False, (0, (4, 2)))):
-        shown = stable == wanted
-        # A segment belongs to the style of its later end, so that solid and dashed pieces meet.
-        joined = shown | np.append(shown[1:], False)
-        axes.plot(alpha, np.where(joined, values, np.nan), color=colour, linestyle=style, linewidth=width)
+    """Draw one quantity of a branch along its own curve, from bifurcation to bifurcation.
+
+    Solid where it is stable, dashed where not, dotted where that is not known; nothing beyond the diagram's range.
+    """
+    curve = dense_curve(diagram, branch)
+    if curve is not None:
+        draw_curve(axes, branch, curve, quantity)
+
+
+def draw_curve(axes: Axes, branch: Branch, curve: DenseCurve, quantity: DrawnQuantity) -> None:
+    """Draw one quantity of a branch's curve, as :func:`draw_branch` does."""
+    colour, values = BRANCH_COLOURS[branch.family], quantity.of_branch(curve)
+    width = BRANCH_WIDTHS[branch.family] * rcParams["lines.linewidth"] / USUAL_WIDTH
+    if len(curve.alpha) == 1:
+        axes.plot(curve.alpha, values, ".", color=colour)
+        return
+    for part, stable in curve.stretches:
+        axes.plot(curve.alpha[part], values[part], color=colour, linestyle=STABILITY[stable], linewidth=width)
 
 
 def baseline_style(name: str) -> tuple[str, object]:
@@ -113,11 +130,12 @@ def baseline_style(name: str) -> tuple[str, object]:
 def draw_baseline(axes: Axes, baseline: Baseline, alpha: np.ndarray) -> None:
     """Draw a baseline's test error: a horizontal line, or a curve over the values of alpha where it depends on them."""
     colour, dashes = baseline_style(baseline.name)
+    width = 1.4 * rcParams["lines.linewidth"] / USUAL_WIDTH
     if baseline.constant:
-        axes.axhline(baseline.test_error_at(float(alpha[0])), color=colour, linestyle=dashes, linewidth=1.4)  # pyright: ignore[reportArgumentType]
+        axes.axhline(baseline.test_error_at(float(alpha[0])), color=colour, linestyle=dashes, linewidth=width)  # pyright: ignore[reportArgumentType]
         return
     values = [baseline.test_error_at(float(value)) for value in alpha]
-    axes.plot(alpha, values, color=colour, linestyle=dashes, linewidth=1.4)  # pyright: ignore[reportArgumentType]
+    axes.plot(alpha, values, color=colour, linestyle=dashes, linewidth=width)  # pyright: ignore[reportArgumentType]
 
 
 def branch_handles(diagram: DiagramContents) -> list[Line2D]:
@@ -125,13 +143,19 @@ def branch_handles(diagram: DiagramContents) -> list[Line2D]:
     return [
         Line2D([], [], color=BRANCH_COLOURS[family], linewidth=2, label=family)
         for family in BRANCH_COLOURS
-        if any(branch.distinct.any() for branch in diagram.branches.values() if branch.family == family)
+        if any(_is_drawn(diagram, branch) for branch in diagram.branches.values() if branch.family == family)
     ]
+
+
+def _is_drawn(diagram: DiagramContents, branch: Branch) -> bool:
+    low, high = drawn_range(diagram)
+    reach = branch.reach
+    return bool(branch.distinct.any()) or (reach is not None and reach[0] < high and reach[1] > low)
 
 
 def stability_handles() -> list[Line2D]:
     """Return entries of a legend for the two styles of curves."""
     return [
-        Line2D([], [], color="black", label="stable"),
-        Line2D([], [], color="black", linestyle=(0, (4, 2)), label="unstable"),
+        Line2D([], [], color=ink(), label="stable"),
+        Line2D([], [], color=ink(), linestyle=STABILITY[False], label="unstable"),
     ]
