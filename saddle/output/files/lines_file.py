@@ -142,8 +142,11 @@ def _lines(contents: Contents) -> LinesContents:
     if not isinstance(over, str) or over not in model.parameter_values():
         raise UnreadableFile(f"over must be a parameter of the model, got {over!r:.40}")
     contents.check((*LABELS, *POINT_COLUMNS, *SOLUTION_COLUMNS))
-    if contents.data.sizes["solution"] != SOLUTIONS or np.any(contents.values("alpha") <= 0.0):
-        raise UnreadableFile(f"alpha must be positive, and of {SOLUTIONS} solutions at most")
+    if contents.data.sizes["solution"] != SOLUTIONS:
+        raise UnreadableFile(f"there must be {SOLUTIONS} solutions, got {contents.data.sizes['solution']}")
+    for name, alpha in zip(contents.texts("line"), contents.values("alpha").tolist(), strict=True):
+        if not alpha > 0.0:
+            raise UnreadableFile(f"alpha must be positive, got {alpha!r} on the line {name!r:.40}")
     names = [quantity.name for quantity in order_parameters(model.structure.layout)]
     if contents.texts("order_parameter") != names:
         raise UnreadableFile(f"order parameters must be the model's, got {contents.texts('order_parameter')!r:.80}")
