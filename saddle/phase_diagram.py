@@ -17,6 +17,7 @@ from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -36,6 +37,29 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         from saddle.output.files.diagram_file import to_dataset
 
         return to_dataset(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the branches as a table with one row per branch and alpha, in this order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``branch``, ``family``, ``alpha``, ``outcome``, ``merged_with`` (the branch whose values stand where
+            the outcome is MERGED), order parameters, their errors and conjugates, free entropy, losses, replicon and
+            stabilities, named as in :meth:`to_dataset`; nan where nothing is stored.
+
+        Examples
+        --------
+        >>> from replica import AttentionModel
+        >>> diagram = solve_phase_diagram(AttentionModel.paper(), (0.5, 2.0), points=3, tolerance=5e-4)
+        >>> table = diagram.to_dataframe()
+        >>> own = table[table.outcome == "CONVERGED"]
+        >>> own.groupby("branch").alpha.count().to_dict()
+        {'agnostic': 3, 'mixed': 2, 'positional': 3, 'semantic': 2}
+        """
+        from saddle.output.frames import diagram_frame
+
+        return diagram_frame(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the diagram to a netCDF file, whole or not at all.

@@ -73,12 +73,13 @@ BRANCH_COLUMNS = (
 
 FAMILY = Column("family", ("branch",), "family of the branch: what its solutions attend by", kind="integer",
                 flags=tuple(enumerate(KNOWN)))  # fmt: skip
-OUTCOME_CODE = Column("outcome_code", ON_GRID, "outcome, as a number", kind="integer", comment="values are stored where it is CONVERGED or MERGED",
+OUTCOME_CODE = Column("outcome_code", ON_GRID, "outcome, as a number", kind="integer",
+                      comment="values are stored where it is CONVERGED or MERGED",
                       flags=tuple((k, one.name) for k, one in enumerate(Outcome)))  # fmt: skip
 MERGED_FLAG = Column("merged", ON_GRID, "whether the values are those of another branch", kind="integer",
                      comment="yes where outcome is MERGED", flags=YES_OR_NO)  # fmt: skip
 MERGED_WITH = Column("merged_with", ON_GRID, "branch whose values these are, where it is another one", kind="text",
-                     comment="where outcome is MERGED, and empty elsewhere; 'unknown' where that branch is not in the file")  # fmt: skip
+                     comment="where outcome is MERGED, empty elsewhere; 'unknown' if it is not here")  # fmt: skip
 
 
 def quantity_columns(layout: Layout) -> list[tuple[Column, Column, Column]]:
