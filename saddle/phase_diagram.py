@@ -47,15 +47,6 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
             Columns ``branch``, ``family``, ``alpha``, ``outcome``, ``merged_with`` (the branch whose values stand where
             the outcome is MERGED), order parameters, their errors and conjugates, free entropy, losses, replicon and
             stabilities, named as in :meth:`to_dataset`; nan where nothing is stored.
-
-        Examples
-        --------
-        >>> from replica import AttentionModel
-        >>> diagram = solve_phase_diagram(AttentionModel.paper(), (0.5, 2.0), points=3, tolerance=5e-4)
-        >>> table = diagram.to_dataframe()
-        >>> own = table[table.outcome == "CONVERGED"]
-        >>> own.groupby("branch").alpha.count().to_dict()
-        {'agnostic': 3, 'mixed': 2, 'positional': 3, 'semantic': 2}
         """
         from saddle.output.frames import diagram_frame
 
