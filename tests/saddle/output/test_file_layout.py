@@ -81,6 +81,7 @@ def saved(tmp_path_factory) -> dict[str, tuple]:
     """Of each kind: what was saved, and the file."""
     folder = tmp_path_factory.mktemp("layout")
     items = made()
+    assert tuple(items) == KINDS
     for name, item in items.items():
         item.save(folder / f"{name}.nc")
     return {name: (item, folder / f"{name}.nc") for name, item in items.items()}
