@@ -21,6 +21,7 @@ from saddle.diagram.solving import solve_contents
 from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivatives
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -72,6 +73,20 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         from saddle.output.files.diagram_file import to_dataset
 
         return to_dataset(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the branches as a table with one row per branch and alpha, in this order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``branch``, ``family``, ``alpha``, ``outcome``, ``merged_with`` (the branch whose values stand where
+            the outcome is MERGED), order parameters, their errors and conjugates, free entropy, losses, replicon and
+            stabilities, named as in :meth:`to_dataset`; nan where nothing is stored.
+        """
+        from saddle.output.frames import diagram_frame
+
+        return diagram_frame(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the diagram to a netCDF file, whole or not at all.

@@ -16,6 +16,7 @@ from saddle.diagram.solve_settings import SolveSettings
 from saddle.transitions.events import Event
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -65,6 +66,21 @@ class TransitionLines(LinesContents):  # noqa: D101
         from saddle.output.files.lines_file import to_dataset
 
         return to_dataset(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the lines as a table with one row per point, line after line.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``line``, ``kind``, ``over`` (a parameter's name), ``parameter`` (its value), ``alpha``, ``error``,
+            ``tangent``, ``metastable`` (None where it was not asked), and for the first and the second solution there
+            ``branch_1``, ``free_entropy_1``, ``test_error_1``, order parameters such as ``self_overlap_1``,
+            ``branch_2`` and so on; empty or nan where there is one solution. Lines without points have no row.
+        """
+        from saddle.output.frames import lines_frame
+
+        return lines_frame(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the dataset to a sealed netCDF file, whole or not at all.

@@ -115,10 +115,9 @@ def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replico
 
 def _outcomes(piece: Piece, grid: np.ndarray, solved: dict[int, SolvedState], interrupted: bool) -> list[Outcome]:
     """Return what became of the piece at every grid point."""
-    low, high = piece.curve.reach
     outcomes = []
     for k, alpha in enumerate(map(float, grid)):
-        end = piece.curve.ends[0 if abs(alpha - low) < abs(alpha - high) else 1]
+        end = piece.curve.end_towards(alpha)
         # So close to a pitchfork, which is known with some error, the branch may have ended already.
         at_end = end.connected and abs(alpha - end.alpha) < AT_END * alpha
         if k in solved:
@@ -172,11 +171,10 @@ def _branch(
     for k, found in solved.items():
         _fill(columns, k, found)
         eigenvalues[k] = found.evaluation.stability_eigenvalues
-    low, high = piece.curve.reach
     for k, outcome in enumerate(outcomes):
         if outcome is not Outcome.MERGED:
             continue
-        parent = branches.get(piece.curve.ends[0 if abs(grid[k] - low) < abs(grid[k] - high) else 1].partner)
+        parent = branches.get(piece.curve.end_towards(float(grid[k])).partner)
         if parent is None or not parent.stored[k]:
             outcomes[k] = Outcome.LOST if parent is None else parent.outcome[k]
             continue

@@ -118,6 +118,11 @@ class BranchCurve(ByValue):
         low, high = self.reach
         return low * (1.0 - 1e-12) <= alpha <= high * (1.0 + 1e-12)
 
+    def end_towards(self, alpha: float) -> CurveEnd:
+        """Return the end that is nearer to a value of alpha: where the branch is not there any more, the one passed."""
+        low, high = self.reach
+        return self.ends[0 if abs(alpha - low) < abs(alpha - high) else 1]
+
     def fades(self, alpha: float) -> np.ndarray | None:
         """Return the state next to an onset that ends the segment which holds an alpha; None if none does."""
         if len(self.alpha) < 2 or not self.reaches(alpha):

@@ -11,13 +11,35 @@ import xarray as xr
 
 from replica.common.checked_arguments import checked_instance, checked_items
 from replica.common.errors import InvalidArgument
+from saddle.diagram.provenance import Provenance
+from saddle.output.files.diagram_columns import YES_OR_NO
+from saddle.output.files.file_schema import Column, Variable, variable_of
+from saddle.output.files.metadata import description
 from saddle.phase_diagram import PhaseDiagram
 from saddle.sweeps.model_sweep import SweptModel
 
 __all__ = ["sweep_dataset"]
 
 NONE = ""
-VARIABLES = ("alpha", "error", "resolved", "kind", "criticality", "reason", "complete", "failure")
+OF_TRANSITIONS, OF_MODELS = ("model", "transition"), ("model",)
+SAMPLES = "number of samples n over dimension d"
+
+ALPHA = Column("alpha", OF_TRANSITIONS, "sample complexity n/d of the transition", SAMPLES, r"\alpha",
+               ancillary=("error", "resolved"), comment="nan where there is no such transition")  # fmt: skip
+ERROR = Column("error", OF_TRANSITIONS, "estimate of the numerical error of alpha", SAMPLES)
+RESOLVED = Column("resolved", OF_TRANSITIONS, "whether the equations of the transition were solved", kind="integer",
+                  comment="no where there is no such transition", flags=YES_OR_NO)  # fmt: skip
+KIND = Column("kind", OF_TRANSITIONS, "kind of the transition", kind="text")
+CRITICALITY = Column("criticality", OF_TRANSITIONS, "of a pitchfork, whether it is supercritical or subcritical",
+                     kind="text", comment="empty for other kinds")  # fmt: skip
+REASON = Column(
+    "reason", OF_TRANSITIONS, "why there is no such transition", kind="text", comment="empty where not known"
+)
+COMPLETE = Column("complete", OF_MODELS, "whether there is a diagram, all of which was computed", kind="integer",
+                  flags=YES_OR_NO)  # fmt: skip
+FAILURE = Column("failure", OF_MODELS, "why there is no diagram", kind="text", comment="empty where there is one")
+COLUMNS = (ALPHA, ERROR, RESOLVED, KIND, CRITICALITY, REASON, COMPLETE, FAILURE)
+TRANSITION = Column("transition", ("transition",), "transition, by its name", kind="text")
 
 
 def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
@@ -59,31 +81,42 @@ def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
         raise InvalidArgument("sweep must hold at least one model, got none")
     varying = _varying(members)
     names = _names(members)
+    values = {
+        ALPHA: _values(members, names, lambda one: one.alpha, np.nan),
+        ERROR: _values(members, names, lambda one: one.error, np.nan),
+        RESOLVED: _values(members, names, lambda one: one.resolved, False),
+        KIND: _values(members, names, lambda one: one.kind, NONE),
+        CRITICALITY: _values(members, names, lambda one: one.criticality, NONE),
+        REASON: _reasons(members, names),
+        COMPLETE: [one.diagram is not None and one.diagram.complete for one in members],
+        FAILURE: [one.failure for one in members],
+    }
+    coordinates = {column: variable_of(column, varying[column.name]) for column in map(_parameter, varying)}
     data = xr.Dataset(
-        {
-            "alpha": _column(members, names, lambda one: one.alpha, np.nan, "sample complexity n/d of the transition"),
-            "error": _column(members, names, lambda one: one.error, np.nan, "estimate of its numerical error"),
-            "resolved": _column(members, names, lambda one: one.resolved, False, "whether its equations were solved"),
-            "kind": _column(members, names, lambda one: one.kind, NONE, "kind of the transition"),
-            "criticality": _column(members, names, lambda one: one.criticality or NONE, NONE, "of a pitchfork"),
-            "reason": (("model", "transition"), _reasons(members, names), {"long_name": "why there is none"}),
-            "complete": ("model", [_complete(one) for one in members], {"long_name": "whether all was computed"}),
-            "failure": ("model", _texts(one.failure for one in members), {"long_name": "why there is no diagram"}),
-        },
-        {"transition": _texts(names), **{name: ("model", values) for name, values in varying.items()}},
+        {column.name: _variable(column, found) for column, found in values.items()},
+        {x.name: found for x, found in {TRANSITION: variable_of(TRANSITION, names), **coordinates}.items()},
+        description(f"Transitions of {len(members)} models of dot-product attention", _shared_provenance(members)),
     )
     first = members[0].model
     alike = all((x.model.structure, x.model.spectrum) == (first.structure, first.spectrum) for x in members)
     return _over_parameters(data, varying) if alike else data
 
 
-def _complete(one: SweptModel) -> bool:
-    return one.diagram is not None and one.diagram.complete
+def _shared_provenance(members: Sequence[SweptModel]) -> Provenance:
+    """Return versions and settings, if all diagrams have the same."""
+    found = [one.diagram.provenance for one in members if one.diagram is not None]
+    alike = bool(found) and all((x.versions, x.settings) == (found[0].versions, found[0].settings) for x in found)
+    return found[0] if alike else Provenance()
 
 
-def _texts(texts: Iterable[str]) -> np.ndarray:
-    found = list(texts)
-    return np.array(found, dtype=str) if found else np.empty(0, dtype="U1")
+def _parameter(name: str) -> Column:
+    return Column(name, OF_MODELS, f"{name}, a parameter of the model")
+
+
+def _variable(column: Column, values: Any) -> Variable:
+    """Return a column as xarray takes it; truths stay truths, which a file keeps as the flags that they are."""
+    dims, found, attributes = variable_of(column, values)
+    return dims, found.astype(bool) if column.flags == YES_OR_NO else found, attributes
 
 
 def _member(place: int, one: Any) -> SweptModel:
@@ -104,7 +137,7 @@ def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
             )
     columns = {name: np.array([own[name] for own in values]) for name in values[0]}
     varying = {name: column for name, column in columns.items() if np.any(column != column[0])}
-    taken = sorted(varying.keys() & {*VARIABLES, "model", "transition"})
+    taken = sorted(varying.keys() & {*(column.name for column in COLUMNS), "model", "transition"})
     if taken:
         raise InvalidArgument(f"parameters of models must not be called as a variable of the Dataset, got {taken[0]!r}")
     return varying
@@ -118,24 +151,22 @@ def _names(members: Sequence[SweptModel]) -> list[str]:
     return list(found)
 
 
-def _column(
-    members: Sequence[SweptModel], names: Sequence[str], value: Any, missing: Any, meaning: str
-) -> tuple[tuple[str, str], np.ndarray, Mapping[str, str]]:
+def _values(members: Sequence[SweptModel], names: Sequence[str], value: Any, missing: Any) -> list[list[Any]]:
     rows = []
     for one in members:
         own = {} if one.diagram is None else one.diagram.transitions
         rows.append([value(own[name]) if name in own else missing for name in names])
-    return ("model", "transition"), np.array(rows), {"long_name": meaning}
+    return rows
 
 
-def _reasons(members: Sequence[SweptModel], names: Sequence[str]) -> np.ndarray:
+def _reasons(members: Sequence[SweptModel], names: Sequence[str]) -> list[list[str]]:
     rows = []
     for one in members:
         known = {} if one.diagram is None else one.diagram.reasons
         found = () if one.diagram is None else one.diagram.transitions
         # What an interrupted solve did not come to has one reason in common.
         rows.append([NONE if name in found else known.get(name, known.get("interrupted", NONE)) for name in names])
-    return np.array(rows, dtype=str)
+    return rows
 
 
 def _over_parameters(data: xr.Dataset, varying: Mapping[str, np.ndarray]) -> xr.Dataset:
@@ -148,4 +179,6 @@ def _over_parameters(data: xr.Dataset, varying: Mapping[str, np.ndarray]) -> xr.
     if len(varying) == 1:
         (name,) = varying
         return data.swap_dims(model=name).sortby(name)
-    return data.set_index(model=list(varying)).unstack("model").transpose(*varying, "transition", ...)
+    grid = data.set_index(model=list(varying)).unstack("model").transpose(*varying, "transition", ...)
+    # An index of several levels forgets what is said of them.
+    return grid.assign_coords({name: (name, grid[name].values, data[name].attrs) for name in varying})

@@ -103,7 +103,9 @@ def sharpen(
     Raises
     ------
     SolverError
-        If the Jacobian is singular, or the steps leave the domain.
+        If the Jacobian is singular, or the steps leave the domain or end where nothing is known of alpha: beyond zero,
+        or with an error as large as alpha itself. So they do where a line turns back in its other parameter, next to
+        which the finer rule has no transition.
     """
     fine = equations.system(evolution.with_rule(evolution.rule.refined()), over)
     place = len(y) - len(over)
@@ -122,7 +124,11 @@ def sharpen(
         raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.LEFT_DOMAIN) from None
     except np.linalg.LinAlgError as failure:
         raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.SINGULAR) from None
-    return LocatedTransition(float(here[place]), max(error, moved), np.array(y), evaluations)
+    alpha, error = float(here[place]), max(error, moved)
+    if not error < alpha:
+        known = f"the finer rule moves it to {alpha:.6g} +- {error:.1e}"
+        raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {known}", Outcome.MAX_STEPS)
+    return LocatedTransition(alpha, error, np.array(y), evaluations)
 
 
 def chord_steps(

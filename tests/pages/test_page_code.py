@@ -75,6 +75,7 @@ SETTINGS: dict[str, dict[str, str]] = {
 ELSEWHERE = {
     "docs/baselines.md": "test_docs_examples.py",
     "docs/derivation.md": "test_docs_examples.py",
+    "docs/files.md": "test_files_page.py",
     "docs/general_models.md": "test_docs_examples.py",
     "docs/known_results.md": "test_known_results_page.py",
     "docs/examples/linear_attention.md": "test_spectra_and_attention_pages.py",

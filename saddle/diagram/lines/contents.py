@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from replica.common.by_value import ByValue, shortened
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
+from saddle.diagram.provenance import Provenance
 
 __all__ = ["LinesContents"]
 
@@ -29,6 +30,8 @@ class LinesContents(ByValue):
         False after an interruption.
     columns
         Which branch is the global minimum over alpha, from audited diagrams at a few values of the parameter.
+    provenance
+        Versions, a digest of the equations, what was asked, and seconds by stage; lines are compared without.
     """
 
     model: AttentionModel
@@ -37,6 +40,7 @@ class LinesContents(ByValue):
     lines: Mapping[str, TransitionLine]
     complete: bool = True
     columns: tuple[PhaseColumn, ...] = ()
+    provenance: Provenance = field(default=Provenance(), compare=False)
 
     def __repr__(self) -> str:
         heading = f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}"

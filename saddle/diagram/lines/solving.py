@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from replica.common.checked_arguments import checked_items
 from replica.common.errors import InvalidArgument
+from replica.common.stages import recorded
 from saddle.diagram.lines.columns import PhaseColumn, solve_columns
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.line import TransitionLine
@@ -13,6 +16,7 @@ from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.lines.start import canonical_name
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.lines.tracing import trace_line
+from saddle.diagram.provenance import provenance_of
 from saddle.transitions.events import Event
 
 __all__ = ["DEFAULT_TRANSITIONS", "checked_transitions", "solve_lines"]
@@ -46,6 +50,16 @@ def _name(what: str | Event) -> str:
 
 def solve_lines(request: LineRequest, names: Sequence[str | Event]) -> LinesContents:
     """Solve for several lines; see :func:`saddle.solve_transition_lines`."""
+    with recorded() as seconds:
+        found = _solved(request, names)
+    provenance = provenance_of(request.model, request.arguments._replace(points=request.points), seconds)
+    asked = {"over": request.over, "between": request.between, "transitions": [_name(name) for name in names]}
+    asked["highest_alpha"] = request.highest_alpha
+    settings = {**provenance.settings, **{name: json.dumps(value) for name, value in asked.items()}}
+    return replace(found, provenance=replace(provenance, settings=settings))
+
+
+def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents:
     model, over, (low, high), how = request.model, request.over, request.between, request.arguments
     diagrams = StartDiagrams(request)
     lines: dict[str, TransitionLine] = {}

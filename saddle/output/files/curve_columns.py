@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +11,8 @@ from replica.common.errors import UnreadableFile
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.continuation.outcomes import Outcome
-from saddle.output.files.file_schema import Column, Contents, variable_of
-from saddle.output.files.json_values import to_plain
+from saddle.output.files.file_schema import Column, Contents, Variable, variable_of
+from saddle.output.files.json_values import to_json
 
 __all__ = ["check_curves", "curve_of", "curve_variables", "curves_to_json"]
 
@@ -25,15 +23,16 @@ COLUMNS = {
     "alpha": Column("curve_alpha", NODE, "sample complexity", values="finite", since=5),
     "states": Column("curve_state", VECTOR, "order parameters", values="finite", since=5),
     "tangents": Column("curve_tangent", (*NODE, "direction"), "direction of the curve, order parameters then alpha",
-                       "nan at bifurcations", since=5),
+                       since=5, comment="nan at bifurcations"),
     "free_entropy": Column("curve_free_entropy", NODE, "free entropy Phi", "per dimension d", values="finite", since=5),
     "average_envelope": Column("curve_average_envelope", NODE, "average E[M] of the Moreau envelope", "per sample",
                                values="finite", since=5),
     "test_error": Column("curve_test_error", NODE, "test error", "per token and dimension", values="finite", since=5),
     "test_error_derivative": Column("curve_test_error_slope", NODE, "derivative of the test error in alpha",
-                               "nan at bifurcations", since=5),
+                               since=5, comment="nan at bifurcations"),
 }  # fmt: skip
 """Fields of a curve, and the variable that each is kept in."""
+OWNER = Column("curve_branch", NODE, "branch whose curve has the node", kind="text", since=7)
 
 
 @dataclass(frozen=True)
@@ -64,18 +63,20 @@ def curves_to_json(branches: Sequence[Branch]) -> str:
         else StoredCurve(len(b.curve.alpha), b.curve.ends, b.curve.vanishing, b.attracting)
         for b in branches
     ]
-    return json.dumps(to_plain(rows))
+    return to_json(rows)
 
 
-def curve_variables(branches: Sequence[Branch]) -> dict[str, Any]:
+def curve_variables(branches: Sequence[Branch]) -> dict[str, Variable]:
     """Return the nodes of all branches' curves as variables; nothing if there are none."""
     curves = [branch.curve for branch in branches if branch.curve is not None]
     if not curves:
         return {}
-    return {
+    variables = {
         column.name: variable_of(column, np.concatenate([getattr(curve, name) for curve in curves]))
         for name, column in COLUMNS.items()
     }
+    owners = [b.name for b in branches if b.curve is not None for _ in b.curve.alpha]
+    return variables | {OWNER.name: variable_of(OWNER, owners)}
 
 
 def _stored(contents: Contents) -> tuple[StoredCurve, ...]:
@@ -95,6 +96,7 @@ def check_curves(contents: Contents, branches: int) -> None:
     contents.check(COLUMNS.values())
     if any(row.nodes < 0 or (row.nodes and (len(row.ends), len(row.vanishing)) != (2, 2)) for row in rows):
         raise UnreadableFile("a curve must have two ends")
+    contents.check([OWNER])
     alpha = contents.values("curve_alpha")
     if len(alpha) != total:
         raise UnreadableFile(f"curves must have {total} nodes, got {len(alpha)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from baselines import LinearPositional, linear_positional
+from replica.common.by_value import shortened
 from replica.common.errors import UnreadableFile
 from replica.quantities.names import order_parameters
-from replica.symmetry.sectors import FAMILIES, Sector
+from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch import Branch
 from saddle.branches.null.solution import NULL_FAMILY, null_sector
@@ -21,17 +21,22 @@ from saddle.continuation.outcomes import Outcome
 from saddle.diagram.audit import Audit
 from saddle.diagram.provenance import Provenance
 from saddle.output.files.curve_columns import check_curves, curve_of, curve_variables, curves_to_json
+from saddle.output.files.derived_columns import branch_variables
 from saddle.output.files.diagram_columns import (
     ALPHA_COLUMN,
     BRANCH_COLUMNS,
     FREE,
+    KNOWN,
     LABELS,
     NUMBER_COLUMNS,
     quantity_columns,
 )
-from saddle.output.files.file_schema import Attribute, Contents, attributes_to_json, variable_of
+from saddle.output.files.file_schema import Attribute, Column, Contents, Variable, attributes_to_json, variable_of
+from saddle.output.files.json_values import to_json
+from saddle.output.files.metadata import description
 from saddle.output.files.results_file import FileKind, read_contents, write_contents
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
+from saddle.output.files.transition_columns import LABEL as TRANSITION, transition_variables
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.transition import Transition
 
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["DIAGRAM_FILE", "load", "save", "to_dataset"]
 
 DIAGRAM_FILE = FileKind(
-    "attention-phase diagram", "a saved phase diagram", version=6, oldest=4, sealed_since=5
+    "attention-phase diagram", "a saved phase diagram", version=7, oldest=4, sealed_since=5
 )  # fmt: skip
 
 ATTRIBUTES = (
@@ -57,58 +62,68 @@ ATTRIBUTES = (
 )
 """Fields of a diagram that its file keeps as JSON."""
 
-KNOWN = (NULL_FAMILY, *FAMILIES)
 STORED = {Outcome.CONVERGED.name, Outcome.MERGED.name}
 # Of the baseline's test error, which is computed again from the model.
 BASELINE_ROUNDING = 1e-6
 
 
 def to_dataset(diagram: DiagramContents) -> xr.Dataset:
-    """Return a diagram as a Dataset with dimensions (branch, alpha[, order_parameter, eigenvalue]).
+    """Return a diagram as a Dataset with dimensions (branch, alpha[, order_parameter, eigenvalue]) and (transition,).
 
-    Variables are named after ``replica.quantities.names``; ``outcome`` holds the outcomes' names. Model, transitions,
-    rule and reasons are JSON attributes.
+    Variables are named after ``replica.quantities.names``; ``outcome`` holds the outcomes' names, and variables with
+    ``flag_values`` say what their numbers mean. Attributes hold the model, the rule, transitions and reasons as JSON.
     """
-    branches = list(diagram.branches.values())
-    space = branches[0].evolution.space
+    branches, n = list(diagram.branches.values()), len(diagram.alpha)
+    space = StateSpace(diagram.model.structure.layout, ())
     names = [quantity.name for quantity in space.quantities]
+
+    def variable(column: Column, values: Any, *tail: int) -> Variable:
+        return variable_of(column, values, (len(branches), n, *tail))
+
     variables: dict[str, Any] = {}
     for k, (own, error, conjugate) in enumerate(quantity_columns(space.layout)):
-        variables[own.name] = variable_of(own, [b.states[:, k] for b in branches])
-        variables[error.name] = variable_of(error, [b.errors[:, k] for b in branches])
-        variables[conjugate.name] = variable_of(conjugate, [b.conjugate_states[:, k] for b in branches])
+        variables[own.name] = variable(own, [b.states[:, k] for b in branches])
+        variables[error.name] = variable(error, [b.errors[:, k] for b in branches])
+        variables[conjugate.name] = variable(conjugate, [b.conjugate_states[:, k] for b in branches])
     for column in NUMBER_COLUMNS:
-        variables[column.name] = variable_of(column, [getattr(b, column.name) for b in branches])
+        variables[column.name] = variable(column, [getattr(b, column.name) for b in branches])
+    blocks = ["own", *(names[i] for i in space.odd)]
     others = {
-        "replica_stable": [b.replica_stable.astype(np.int8) for b in branches],
-        "stable": [b.stable.astype(np.int8) for b in branches],
-        "outcome": [[outcome.name for outcome in b.outcome] for b in branches],
-        "eigenvalue_real": [np.real(b.eigenvalues) for b in branches],
-        "eigenvalue_imag": [np.imag(b.eigenvalues) for b in branches],
-        "jacobian_diagonal": [b.jacobian_diagonal for b in branches],
-        "jacobian_signs": [np.asarray(b.jacobian_signs, dtype=np.int8) for b in branches],
-        "sector": [b.sector.name for b in branches],
-        FREE: [np.isin(np.arange(space.size), b.sector.free).astype(np.int8) for b in branches],
+        "outcome": ([[outcome.name for outcome in b.outcome] for b in branches], ()),
+        "eigenvalue_real": ([np.real(b.eigenvalues) for b in branches], (space.size,)),
+        "eigenvalue_imag": ([np.imag(b.eigenvalues) for b in branches], (space.size,)),
+        "jacobian_diagonal": ([b.jacobian_diagonal for b in branches], (space.size,)),
+        "jacobian_signs": ([b.jacobian_signs for b in branches], (len(blocks),)),
     }
-    variables |= {column.name: variable_of(column, others[column.name]) for column in BRANCH_COLUMNS}
-    variables |= curve_variables(branches)
+    columns = {column.name: column for column in BRANCH_COLUMNS}
+    variables |= {name: variable(columns[name], values, *tail) for name, (values, tail) in others.items()}
+    free = [np.isin(np.arange(space.size), b.sector.free) for b in branches]
+    variables["sector"] = variable_of(columns["sector"], [b.sector.name for b in branches])
+    variables[FREE] = variable_of(columns[FREE], free, (len(branches), space.size))
+    labels = {"branch": [branch.name for branch in branches], "order_parameter": names, "block": blocks}
+    coordinates: dict[str, Any] = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
+    coordinates["alpha"] = variable_of(ALPHA_COLUMN, diagram.alpha)
     attributes = {
         "format": DIAGRAM_FILE.format,
-        "model": json.dumps(diagram.model.to_dict()),
-        "rule": json.dumps(rule_to_dict(diagram.rule)),
+        **description(f"Phase diagram of {shortened(repr(diagram.model))}", diagram.provenance),
+        "model": to_json(diagram.model.to_dict()),
+        "rule": to_json(rule_to_dict(diagram.rule)),
         **attributes_to_json(ATTRIBUTES, diagram),
         "curves": curves_to_json(branches),
         "complete": int(diagram.complete),
         "linear_baseline_test_error": diagram.linear_baseline.test_error,
     }
-    labels = {
-        "branch": [branch.name for branch in branches],
-        "order_parameter": names,
-        "block": ["own", *(names[i] for i in space.odd)],
+    data = xr.Dataset({**variables, **curve_variables(branches), **_derived(diagram)}, coordinates, attributes)
+    return data.set_coords(TRANSITION.name)
+
+
+def _derived(diagram: DiagramContents) -> dict[str, Variable]:
+    """Return the variables that follow from the others and from attributes."""
+    unknowns = len(order_parameters(diagram.model.structure.layout))
+    return {
+        **branch_variables(diagram.branches, len(diagram.alpha)),
+        **transition_variables(diagram.transitions, unknowns),
     }
-    coordinates: dict[str, Any] = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
-    coordinates["alpha"] = variable_of(ALPHA_COLUMN, diagram.alpha)
-    return xr.Dataset(variables, coordinates, attributes)
 
 
 def save(diagram: DiagramContents, path: str | os.PathLike[str]) -> None:
@@ -226,7 +241,9 @@ def _diagram(contents: Contents) -> DiagramContents:
             jacobian_signs=own.values("jacobian_signs"),
             **numbers,
         )
-    return DiagramContents(branches=branches, linear_baseline=baseline, **arguments)
+    diagram = DiagramContents(branches=branches, linear_baseline=baseline, **arguments)
+    contents.check_derived(_derived(diagram), since=7)
+    return diagram
 
 
 def _sector(branch: Contents, name: str, space: StateSpace) -> Sector:

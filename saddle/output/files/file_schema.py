@@ -7,7 +7,7 @@ values must be. Files are checked against the table when they are read, and when
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from replica.common.errors import UnreadableFile
-from saddle.output.files.json_values import from_plain, to_plain
+from saddle.output.files.json_values import from_plain, to_json
 
-__all__ = ["Attribute", "Column", "Contents", "attributes_to_json", "variable_of"]
+__all__ = ["Attribute", "Column", "Contents", "Variable", "attributes_to_json", "variable_of"]
 
 KINDS = {"number": "f", "integer": "iu", "text": "UO"}
 
@@ -46,6 +46,10 @@ class Column:
         First version of the format that has it.
     comment
         What else a reader must know.
+    flags
+        Of integers that stand for something: every value, and what it means in one word.
+    ancillary
+        Names of the variables that say more of the same values: of their error, or of how far they hold.
     """
 
     name: str
@@ -57,24 +61,34 @@ class Column:
     values: str = "any"
     since: int = 0
     comment: str = ""
+    flags: tuple[tuple[int, str], ...] = ()
+    ancillary: tuple[str, ...] = ()
 
     @property
-    def attributes(self) -> dict[str, str]:
-        """What the file says about it."""
+    def attributes(self) -> dict[str, Any]:
+        """What the file says about it, by the names of the CF conventions where these have one."""
         said = {
             "long_name": self.long_name,
-            "units": "1" if self.kind == "number" else "",
+            "units": "1",
             "normalisation": self.normalisation,
             "symbol": self.symbol,
             "comment": self.comment,
+            "ancillary_variables": " ".join(self.ancillary),
+            "flag_meanings": " ".join(meaning for _, meaning in self.flags),
         }
-        return {name: text for name, text in said.items() if text}
+        found: dict[str, Any] = {name: text for name, text in said.items() if text}
+        return found | ({"flag_values": np.array([k for k, _ in self.flags], dtype=np.int8)} if self.flags else {})
 
 
-def variable_of(column: Column, values: Any) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
-    """Return a column with its values as xarray takes it."""
-    dtype = {"number": float, "integer": None, "text": str}[column.kind]
-    return column.dims, np.asarray(values, dtype=dtype), column.attributes
+Variable = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
+"""Dimensions, values and attributes, as xarray takes them."""
+
+
+def variable_of(column: Column, values: Any, shape: tuple[int, ...] | None = None) -> Variable:
+    """Return a column with its values as xarray takes it; the shape need be given only where there may be none."""
+    dtype = {"number": float, "integer": np.int8 if column.flags else None, "text": str}[column.kind]
+    found = np.asarray(values, dtype=dtype)
+    return column.dims, found if shape is None else found.reshape(shape), column.attributes
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,7 @@ class Attribute:
 
 def attributes_to_json(table: Iterable[Attribute], source: object) -> dict[str, str]:
     """Return the attributes of a table as JSON texts, their values taken from an object's fields."""
-    return {row.name: json.dumps(to_plain(getattr(source, row.name))) for row in table}
+    return {row.name: to_json(getattr(source, row.name)) for row in table}
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,25 @@ class Contents:
             if self.version >= column.since:
                 self._check(column, stored)
 
+    def check_derived(self, variables: Mapping[str, Variable], since: int) -> None:
+        """Refuse a file whose variables that follow from the rest are not what follows from the rest.
+
+        Parameters
+        ----------
+        variables
+            What they must be, by name.
+        since
+            First version of the format that has them.
+        """
+        for name, (dims, expected, _) in variables.items() if self.version >= since else ():
+            if name not in self.data.variables:
+                raise UnreadableFile(f"the variable {name!r} is missing")
+            found = self.data.variables[name]
+            values = np.asarray(found.values)
+            alike = (values.dtype.kind in "f") == (expected.dtype.kind in "f")
+            if found.dims != dims or not alike or not np.array_equal(values, expected, values.dtype.kind == "f"):
+                raise UnreadableFile(f"the variable {name!r} contradicts the rest of the file")
+
     def _check(self, column: Column, stored: np.ndarray | None) -> None:
         where = f"the variable {column.name!r}"
         if column.name not in self.data.variables:
@@ -172,6 +205,9 @@ class Contents:
             raise UnreadableFile(f"{where} must have the dimensions {column.dims}, got {variable.dims}")
         if variable.dtype.kind not in KINDS[column.kind]:
             raise UnreadableFile(f"{where} must hold {column.kind}s, got {variable.dtype}")
+        if column.flags and not np.all(np.isin(variable.values, [k for k, _ in column.flags])):
+            known = ", ".join(f"{k} ({meaning})" for k, meaning in column.flags)
+            raise UnreadableFile(f"{where} must hold {known} and nothing else")
         if column.kind == "number":
             _check_numbers(column, where, variable.values, stored)
 

@@ -1,9 +1,15 @@
-"""Values as JSON and back, by the types that dataclasses declare: what is read fits its type, or is refused."""
+"""Values as JSON and back, by the types that dataclasses declare: what is read fits its type, or is refused.
+
+JSON knows no nan and no infinity: they are the texts "NaN", "Infinity" and "-Infinity", as in Protocol Buffers. Python
+would write them without quotes, and other languages refuse the whole.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import json
+import math
 import types
 from collections.abc import Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -12,7 +18,14 @@ import numpy as np
 
 from replica.common.errors import UnreadableFile
 
-__all__ = ["from_plain", "to_plain"]
+__all__ = ["from_plain", "to_json", "to_plain"]
+
+NO_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON, and nothing else: any reader of JSON takes it."""
+    return json.dumps(to_plain(value), allow_nan=False)
 
 
 def to_plain(value: Any) -> Any:
@@ -24,7 +37,9 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        return to_plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0.0 else "-Infinity"
     return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
@@ -63,6 +78,8 @@ def from_plain(hint: Any, value: Any, where: str) -> Any:
             return hint[value]
     elif hint is float and type(value) in (int, float):
         return _float(value, where)
+    elif hint is float and isinstance(value, str) and value in NO_NUMBERS:
+        return NO_NUMBERS[value]
     elif type(value) is (types.NoneType if hint is None else hint):
         return value
     raise UnreadableFile(f"{where} must be {getattr(hint, '__name__', hint)}, got {value!r:.60}")

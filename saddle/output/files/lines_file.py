@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from replica.common.by_value import shortened
 from replica.common.errors import UnreadableFile
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
@@ -19,39 +19,26 @@ from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.ends import LineEnd
 from saddle.diagram.lines.line import TransitionLine, empty_line
-from saddle.output.files.file_schema import Column, Contents, variable_of
-from saddle.output.files.json_values import to_plain
+from saddle.diagram.provenance import Provenance
+from saddle.output.files.file_schema import Attribute, Contents, attributes_to_json, variable_of
+from saddle.output.files.json_values import to_json
+from saddle.output.files.line_columns import (
+    LABELS,
+    LINE_LABEL,
+    POINT_COLUMNS,
+    SOLUTION_COLUMNS,
+    SOLUTIONS,
+    line_variables,
+)
+from saddle.output.files.metadata import description
 from saddle.output.files.results_file import FileKind, read_contents, write_contents
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
 
 __all__ = ["LINES_FILE", "load", "save", "to_dataset"]
 
-LINES_FILE = FileKind("attention-phase lines", "saved lines of transitions", version=2, oldest=1, sealed_since=2)
-# Of coexisting solutions, side by side in the file.
-SOLUTIONS = 2
+LINES_FILE = FileKind("attention-phase lines", "saved lines of transitions", version=3, oldest=1, sealed_since=2)
 
-POINT_COLUMNS = (
-    Column("parameter", ("point",), "value of the parameter that the line is continued in", values="finite"),
-    Column("alpha", ("point",), "sample complexity of the transition", "number of samples n over dimension d",
-           r"\alpha", values="finite"),
-    Column("error", ("point",), "error of alpha", "number of samples n over dimension d"),
-    Column("tangent", ("point",), "derivative of alpha in the parameter, along the line"),
-)  # fmt: skip
-"""Fields of a line that hold one number per point."""
-
-SOLUTION_COLUMNS = (
-    Column("free_entropy", ("point", "solution"), "free entropy Phi of the solutions there", "per dimension d"),
-    Column("test_error", ("point", "solution"), "test error of the solutions there",
-           "per token and dimension, (1/(dL)) E|y - yhat|^2"),
-    Column("order_parameters", ("point", "solution", "order_parameter"), "order parameters of the solutions there",
-           "as the order parameter's meaning says, for weights Q of order one"),
-)  # fmt: skip
-"""Fields of a line that hold numbers of one or two solutions per point."""
-
-LABELS = (
-    Column("line", ("point",), "name of the line that the point is on", kind="text"),
-    Column("order_parameter", ("order_parameter",), "order parameter", kind="text"),
-)
+PROVENANCE = (Attribute("provenance", Provenance, since=3, default=Provenance()),)
 
 
 @dataclass(frozen=True)
@@ -88,7 +75,7 @@ def _facts(line: TransitionLine) -> _Facts:
 
 
 def to_dataset(lines: LinesContents) -> xr.Dataset:
-    """Return all points as a Dataset with dimensions (point, solution, order_parameter)."""
+    """Return points as a Dataset with dimensions (point, solution, order_parameter), and lines along (transition,)."""
     listed = list(lines.lines.values())
     names = [quantity.name for quantity in order_parameters(lines.model.structure.layout)]
 
@@ -106,19 +93,24 @@ def to_dataset(lines: LinesContents) -> xr.Dataset:
         column.name: variable_of(column, [x for line in listed for x in getattr(line, column.name)])
         for column in POINT_COLUMNS
     }
+    variables["parameter"][-1]["long_name"] = f"{lines.over}, the parameter that lines are continued in"
     variables |= {column.name: variable_of(column, padded(column.name)) for column in SOLUTION_COLUMNS}
     labels = {"line": [key for key, line in lines.lines.items() for _ in range(len(line))], "order_parameter": names}
     attributes = {
         "format": LINES_FILE.format,
-        "model": json.dumps(lines.model.to_dict()),
+        **description(f"Lines of transitions of {shortened(repr(lines.model))} over {lines.over}", lines.provenance),
+        "model": to_json(lines.model.to_dict()),
         "over": lines.over,
-        "between": json.dumps(list(lines.between)),
-        "lines": json.dumps({key: to_plain(_facts(line)) for key, line in lines.lines.items()}),
-        "columns": json.dumps(to_plain(lines.columns)),
+        "between": to_json(lines.between),
+        "lines": to_json({key: _facts(line) for key, line in lines.lines.items()}),
+        "columns": to_json(lines.columns),
+        **attributes_to_json(PROVENANCE, lines),
         "complete": int(lines.complete),
     }
     coordinates = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
-    return xr.Dataset(variables, coordinates, attributes)
+    derived = line_variables(lines.lines)
+    coordinates[LINE_LABEL.name] = derived.pop(LINE_LABEL.name)
+    return xr.Dataset(variables | derived, coordinates, attributes)
 
 
 def save(lines: LinesContents, path: str | os.PathLike[str]) -> None:
@@ -143,8 +135,11 @@ def _lines(contents: Contents) -> LinesContents:
     if not isinstance(over, str) or over not in line_parameters(model):
         raise UnreadableFile(f"over must be a parameter of the model, got {over!r:.40}")
     contents.check((*LABELS, *POINT_COLUMNS, *SOLUTION_COLUMNS))
-    if contents.data.sizes["solution"] != SOLUTIONS or np.any(contents.values("alpha") <= 0.0):
-        raise UnreadableFile(f"alpha must be positive, and of {SOLUTIONS} solutions at most")
+    if contents.data.sizes["solution"] != SOLUTIONS:
+        raise UnreadableFile(f"there must be {SOLUTIONS} solutions, got {contents.data.sizes['solution']}")
+    for name, alpha in zip(contents.texts("line"), contents.values("alpha").tolist(), strict=True):
+        if not alpha > 0.0:
+            raise UnreadableFile(f"alpha must be positive, got {alpha!r} on the line {name!r:.40}")
     names = [quantity.name for quantity in order_parameters(model.structure.layout)]
     if contents.texts("order_parameter") != names:
         raise UnreadableFile(f"order parameters must be the model's, got {contents.texts('order_parameter')!r:.80}")
@@ -160,7 +155,9 @@ def _lines(contents: Contents) -> LinesContents:
         place = np.flatnonzero(np.array(points, dtype=str) == name)
         lines[name] = _line(name, own, model, over, Contents(contents.data.isel(point=place), contents.version))
     columns = contents.json("columns", tuple[PhaseColumn, ...]) if contents.version > 1 else ()
-    return LinesContents(model, over, _between(contents), lines, bool(contents.number("complete")), columns)
+    contents.check_derived(line_variables(lines), since=3)
+    complete, provenance = bool(contents.number("complete")), contents.read(PROVENANCE)
+    return LinesContents(model, over, _between(contents), lines, complete, columns, **provenance)
 
 
 def _between(contents: Contents) -> tuple[float, float]:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import shlex
 import stat
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import xarray as xr
 
 from replica.common.checked_arguments import checked_path
 from replica.common.errors import AttentionPhaseError, InvalidArgument, UnreadableFile, UnwritableFile
 from replica.common.files import write_atomically
-from saddle.diagram.provenance import library_version
 from saddle.output.files.classic_netcdf import MAGIC, read_classic
 from saddle.output.files.file_schema import Contents
+from saddle.output.files.metadata import circumstances
 from saddle.output.files.sealing import SEAL, check_seal, sealed
 
 __all__ = ["FileKind", "read_contents", "write_contents"]
-
-LONGEST_COMMAND = 1000
 
 Made = TypeVar("Made")
 
@@ -79,7 +75,7 @@ def write_contents(
     ----------
     data
         What the file is to hold, its format among the attributes. The library's version, the date and the command are
-        added.
+        added; the date is that of the environment variable SOURCE_DATE_EPOCH, if it is set.
     kind
         The kind of file.
     path
@@ -92,9 +88,9 @@ def write_contents(
     ValueError
         If the file cannot be written, or what it is to hold could not be read back.
     """
-    target = _prepared(path)
+    target, told = _prepared(path), circumstances()
     try:
-        content = bytes(sealed(data.assign_attrs(_provenance())).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
+        content = _written(sealed(data.assign_attrs(told)))
         check(_checked(content, kind))
     except AttentionPhaseError as error:
         raise UnwritableFile(f"cannot write {str(target)!r}, which could not be read back: {error}") from None
@@ -102,6 +98,13 @@ def write_contents(
         write_atomically(target, content)
     except OSError as error:
         raise UnwritableFile(f"cannot write {str(target)!r}: {error.strerror or error}") from None
+
+
+def _written(data: xr.Dataset) -> bytes:
+    """Return a Dataset as a file; only variables that have gaps say what stands in them, coordinates never do."""
+    whole = [name for name, x in data.variables.items() if x.dtype.kind == "f" and not np.any(np.isnan(x.values))]
+    encoding = {name: {"_FillValue": None} for name in whole}
+    return bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT", encoding=encoding))
 
 
 def read_contents(path: str | os.PathLike[str], kind: FileKind, make: Callable[[Contents], Made]) -> Made:
@@ -169,14 +172,3 @@ def _prepared(path: str | os.PathLike[str]) -> Path:
     if target.exists() and not target.is_file():
         raise UnwritableFile(f"{str(target)!r} is no file that could be replaced")
     return target
-
-
-def _provenance() -> dict[str, str]:
-    script, *arguments = getattr(sys, "argv", None) or [""]
-    command = shlex.join([Path(script).name, *arguments])[:LONGEST_COMMAND]
-    return {
-        "software": f"attention-phase {library_version()}",
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        # Arguments need be no text.
-        "command": command.encode(errors="backslashreplace").decode().replace("\0", ""),
-    }

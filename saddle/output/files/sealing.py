@@ -20,7 +20,7 @@ __all__ = ["CIRCUMSTANCES", "SEAL", "check_seal", "digest_of", "sealed"]
 SEAL = "sha256"
 """The attribute that holds the digest."""
 
-CIRCUMSTANCES = ("created", "command")
+CIRCUMSTANCES = ("created", "command", "history")
 """Attributes that the digest leaves out: the same results at another time are the same results."""
 
 

@@ -447,6 +447,7 @@ def test_dataset_has_names_from_the_table(diagram):
     data = diagram.to_dataset()
     assert set(data.dims) == {
         "branch", "alpha", "order_parameter", "eigenvalue", "block", "curve_point", "direction",
+        "transition", "side", "bound", "solution",
     }  # fmt: skip
     for name in ("self_overlap", "positional_overlap", "susceptibility", "semantic_overlap"):
         assert data[name].dims == ("branch", "alpha")

@@ -272,6 +272,18 @@ def test_saved_lines_read_back(several, tmp_path):
         TransitionLines.load(other)
 
 
+def test_lines_say_what_made_them(several, tmp_path):
+    provenance = several.provenance
+    assert provenance.versions["attention-phase"]
+    assert {name: provenance.settings[name] for name in ("over", "between", "points", "alpha", "highest_alpha")} == {
+        "over": '"omega"', "between": "[0.25, 0.35]", "points": "3", "alpha": "[0.01, 1.6]", "highest_alpha": "10.0",
+    }  # fmt: skip
+    assert provenance.settings["transitions"] == '["alpha_c", "agnostic -> positional", "mixed -> mixed"]'
+    assert provenance.seconds["follow"] > 0.0
+    several.save(tmp_path / "lines.nc")
+    assert TransitionLines.load(tmp_path / "lines.nc").provenance == provenance
+
+
 def test_a_line_is_the_same_alone_among_others_and_from_a_given_diagram(several, start):
     """Which diagram it starts from, on how many points that was solved, and what else is asked for do not matter."""
     among, between = several.lines["alpha_c"], (0.25, 0.35)
