@@ -18,7 +18,7 @@ import xarray as xr
 from replica.common.checked_arguments import checked_path
 from replica.common.errors import AttentionPhaseError, InvalidArgument, UnreadableFile, UnwritableFile
 from replica.common.files import write_atomically
-from saddle.diagram.provenance import library_version
+from replica.common.version import library_version
 from saddle.output.files.classic_netcdf import MAGIC, read_classic
 from saddle.output.files.file_schema import Contents
 from saddle.output.files.sealing import SEAL, check_seal, sealed
