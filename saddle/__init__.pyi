@@ -31,3 +31,5 @@ from .transition_lines import TransitionLines as TransitionLines, solve_transiti
 from .transitions.baseline_crossing import Crossing as Crossing
 from .transitions.global_minimum import Phase as Phase
 from .transitions.transition import Transition as Transition, TransitionPoint as TransitionPoint
+
+__version__: str

@@ -85,7 +85,7 @@ class ShortText:
 
 
 def exact_text(value: Any) -> str:
-    """Return all that such a dataclass holds, as its constructor is written, however long; of other values, their text."""
+    """Return all that a :class:`ShortText` holds, as its constructor is written, and of other values their text."""
     if isinstance(value, ShortText):
         return _joined(value, {x.name: exact_text(getattr(value, x.name)) for x in _fields(value) if x.repr})
     if type(value) is tuple:

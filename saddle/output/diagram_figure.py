@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import model_parameters
+from saddle.output.shown_figure import ShownFigure
 from saddle.output.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
@@ -86,7 +87,7 @@ def plot_phase_diagram(
         in the panel of test errors.
     """
     compared = (diagram.linear_baseline,) if baselines is None else baselines
-    figure = Figure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
+    figure = ShownFigure(figsize=(7.4, 6.4) if square else (12.5, 4.6), layout="constrained")
     panels = figure.subplots(2, 2).ravel() if square else figure.subplots(1, 3)
     overlaps, losses, errors = panels[:3]
     for branch in diagram.branches.values():

@@ -15,6 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from replica.quantities.names import MODEL_PARAMETERS
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
+from saddle.output.shown_figure import ShownFigure
 from saddle.output.styles import BRANCH_COLOURS
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def plot_lines(lines: LinesContents) -> Figure:
         bands are mostly thinner than the lines; the largest error is written in the legend's title. Lines are drawn as
     cubic splines through their points.
     """
-    figure = Figure(figsize=(8.2, 6.4), layout="constrained")
+    figure = ShownFigure(figsize=(8.2, 6.4), layout="constrained")
     axes = figure.subplots()
     drawn = [line for line in lines.lines.values() if len(line)]
     highest = [float(np.max(line.alpha)) for line in drawn if line.name == "alpha_c"] or [
