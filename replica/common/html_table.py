@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 __all__ = ["html_table"]
 
+# Notebooks would set text flush right, as numbers.
+ALIGNED = 'style="text-align: left"'
+
 
 def html_table(heading: str, rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> str:
     """Return a heading and rows of cells as an HTML table.
@@ -22,21 +25,21 @@ def html_table(heading: str, rows: Sequence[Sequence[str]], columns: Sequence[st
 
     Examples
     --------
-    >>> html_table("a < b", [("alpha", "1.5")])
-    '<table><caption>a &lt; b</caption><tbody><tr><th>alpha</th><td>1.5</td></tr></tbody></table>'
+    >>> html_table("a < b", [("alpha", "1.5")]).replace(ALIGNED, "...")
+    '<table><caption>a &lt; b</caption><tbody><tr><th ...>alpha</th><td ...>1.5</td></tr></tbody></table>'
     """
-    # NOTE: no colours, no style and no script: the page around knows whether it is dark, and may allow none of them.
+    # NOTE: no colours and no script: the page around knows whether it is dark, and may allow no script.
     head = f"<thead><tr>{''.join(map(_header, columns))}</tr></thead>" if columns else ""
     body = "".join(f"<tr>{_header(row[0])}{''.join(map(_cell, row[1:]))}</tr>" for row in rows)
     return f"<table><caption>{_escaped(heading)}</caption>{head}<tbody>{body}</tbody></table>"
 
 
 def _header(text: str) -> str:
-    return f"<th>{_escaped(text)}</th>"
+    return f"<th {ALIGNED}>{_escaped(text)}</th>"
 
 
 def _cell(text: str) -> str:
-    return f"<td>{_escaped(text)}</td>"
+    return f"<td {ALIGNED}>{_escaped(text)}</td>"
 
 
 def _escaped(text: str) -> str:
