@@ -28,7 +28,7 @@ def _say_version(context: click.Context, _: click.Parameter, asked: bool) -> Non
     expose_value=False,
     is_eager=True,
     callback=_say_version,
-    help="Show the version and exit.",
+    help="Show the version.",
 )
 def main() -> None:
     """Phase transitions between positional and semantic learning in dot-product attention.

@@ -65,7 +65,7 @@ def gathered(argument: str, kind: type[Any]) -> Decorator:
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What describes a model: a file, or two tokens with student and teacher of rank one; numbers replace the file's."""
+    """What describes a model: a file, whose numbers can be replaced, or two tokens and rank one."""
 
     file: str | None
     omega: float | None

@@ -51,9 +51,7 @@ class SolveOptions:
     def options() -> tuple[Decorator, ...]:
         """Return the options, in the order of the help."""
         return (
-            click.option(
-                "--alpha", type=float, nargs=2, default=ALPHA, show_default=True, help="Lowest and highest n/d."
-            ),
+            click.option("--alpha", type=float, nargs=2, default=ALPHA, show_default=True, help="Range of n/d."),
             click.option("--points", type=int, default=48, show_default=True, help="Grid points."),
             click.option("--grid", metavar="NUMBERS", help="The grid itself, such as '0.5 1 1.5', instead of both."),
             click.option(
