@@ -165,9 +165,8 @@ def test_sweeps_and_lines_are_tables(diagram):
     sweep = ModelSweep(members * 4)
     heading, *cells = Table(sweep._repr_html_()).cells
     assert heading == "ModelSweep: 8 of 12 models solved"
-    assert (
-        cells[1] == f"alpha_c = {diagram.alpha_c.alpha:.5f} +- {diagram.alpha_c.error:.1e}, " + cells[1].split(", ")[1]
-    )
+    both = {"alpha_c": diagram.alpha_c, "alpha_l": diagram.alpha_l}
+    assert cells[1] == ", ".join(f"{name} = {one.alpha:.5f} +- {one.error:.1e}" for name, one in both.items())
     assert cells[3] == "no alpha_c, no alpha_l, interrupted"
     assert cells[5] == "why <not>"
     assert cells[-2:] == ["", "and 2 more"]
