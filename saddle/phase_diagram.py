@@ -163,7 +163,7 @@ def solve_phase_diagram(
     threads
         Threads of the channel average; 0 for one per core. Results do not depend on it.
     progress
-        Show a progress bar on standard error.
+        Show a progress bar on standard error; where that is no terminal, a line twice a minute.
 
     Returns
     -------

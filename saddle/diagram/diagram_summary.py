@@ -43,7 +43,7 @@ def summary_rows(
     asked = f"{_interval(alpha[0], alpha[-1])}, {alpha.size} points"
     rows = [
         ("alpha", f"{asked}, searched {_interval(*searched)}{unfinished}"),
-        ("branches", "; ".join(f"{name} {_reach(one)}" for name, one in branches.items())),
+        ("branches", "; ".join(f"{name} {_reach(one)}" for name, one in branches.items()) or "none"),
         ("global minimum", "; ".join(map(_phase, phases)) or "not known"),
     ]
     shown = list(transitions.items())[:MOST_TRANSITIONS]
