@@ -14,6 +14,7 @@ from baselines.population_optimum import (
 )
 from baselines.uniform_attention import UniformAttention, uniform_attention
 from replica import AttentionModel
+from replica.common.version import library_version
 
 __all__ = [
     "BASELINES",
@@ -42,3 +43,5 @@ BASELINES: Mapping[str, Callable[[AttentionModel], Baseline]] = MappingProxyType
     }
 )
 """Every baseline's function, by the name that its result has."""
+
+__version__ = library_version()

@@ -2,5 +2,8 @@
 
 import lazy_loader
 
+from replica.common.version import library_version
+
 # Names stand in the stub file; SymPy is imported when the first one that needs it is asked for.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = library_version()

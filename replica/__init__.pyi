@@ -28,3 +28,5 @@ from .reports.content.equation_report import EquationReport as EquationReport, e
 from .reports.typesetting.naming import Naming as Naming
 from .steps.step import DerivationStep as DerivationStep, DisplayedEquation as DisplayedEquation
 from .symmetry.symmetries import Symmetries as Symmetries, Symmetry as Symmetry
+
+__version__: str

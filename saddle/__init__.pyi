@@ -36,3 +36,5 @@ from .transitions.events import Event as Event, replicon_event as replicon_event
 from .transitions.found import Found as Found
 from .transitions.global_minimum import Phase as Phase
 from .transitions.transition import Transition as Transition, TransitionPoint as TransitionPoint
+
+__version__: str

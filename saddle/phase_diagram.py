@@ -171,8 +171,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         >>> [axes.get_label() for axes in figure.axes]
         ['overlap', 'test_error']
         """
-        from saddle.output.diagram_figure import plot_phase_diagram
-        from saddle.output.figure_request import checked_figure
+        from saddle.output.figures.diagram_figure import plot_phase_diagram
+        from saddle.output.figures.figure_request import checked_figure
 
         made = self.made_baselines(baselines)
         layout = self.model.structure.layout
@@ -263,7 +263,7 @@ def solve_phase_diagram(
     threads
         Threads of the channel average; 0 for one per core. Results do not depend on it.
     progress
-        Show a progress bar on standard error.
+        Show a progress bar on standard error; where that is no terminal, a line twice a minute.
 
     Returns
     -------

@@ -52,8 +52,8 @@ class TransitionLines(LinesContents):  # noqa: D101
         InvalidArgument
             If an argument is none of its kind; before anything is drawn.
         """
-        from saddle.output.figure_request import checked_line_figure
-        from saddle.output.lines_figure import plot_lines
+        from saddle.output.figures.figure_request import checked_line_figure
+        from saddle.output.figures.lines_figure import plot_lines
 
         return plot_lines(self, checked_line_figure(ax, size, style))
 

@@ -22,7 +22,7 @@ from scipy.optimize import brentq
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, solve_phase_diagram, solve_transition_line
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figures.styles import BRANCH_COLOURS
 from validation import (
     compare_published_descent,
     compare_published_scaling,

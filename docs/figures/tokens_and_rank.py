@@ -28,7 +28,7 @@ from replica.reports.passages import Equation
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.reports.typesetting.widths import typeset_width
 from saddle import PhaseDiagram, solve_phase_diagram
-from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, draw_branch
+from saddle.output.figures.styles import BRANCH_COLOURS, QUANTITIES, draw_branch
 from validation import (
     INTO_THE_BASIN,
     Execution,

@@ -16,7 +16,7 @@ from replica import AttentionModel
 from replica.quantities.names import ORDER_PARAMETERS
 from replica.symmetry.sectors import Sector
 from saddle import StateEvolution, find_point, solve_phase_diagram, solve_point
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figures.styles import BRANCH_COLOURS
 
 MODEL = AttentionModel.paper()
 FIGURE = Path(__file__).parent.parent / "_static" / "baselines.png"

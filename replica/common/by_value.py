@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ByValue", "same", "shortened"]
+from replica.common.html_table import html_table
+
+__all__ = ["ByValue", "ShortText", "exact_text", "same", "shortened"]
 
 
 # Entries of an array, and characters of anything else, that are shown.
 FEW, LONGEST = 8, 80
+# Characters of a value that is shown whole.
+MOST = 1000
 
 
 class ByValue:
@@ -33,8 +37,7 @@ class ByValue:
         return hash((type(self).__qualname__, *(_digest(value) for value in _compared(self).values())))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{x.name}={_shown(getattr(self, x.name))}" for x in _fields(self) if x.repr)
-        return f"{type(self).__name__}({shown})"
+        return _joined(self, {x.name: _shown(getattr(self, x.name)) for x in _fields(self) if x.repr})
 
     def __getstate__(self) -> dict[str, Any]:
         return {x.name: _plain(getattr(self, x.name)) for x in _fields(self)}
@@ -65,6 +68,39 @@ def same(first: Any, second: Any) -> bool:
     if type(first) is type(second) and not isinstance(first, ByValue) and _by_fields(first):
         return _same_fields(first, second)
     return bool(first == second)
+
+
+class ShortText:
+    """What a frozen dataclass of settings inherits, itself declared with ``repr=False``.
+
+    Its text is what its constructor takes, so that it can be evaluated, as long as that is short; of one that would be
+    long, long fields stand in angle brackets, which no Python takes for the value. Notebooks show a table of them.
+    """
+
+    def __repr__(self) -> str:
+        return _joined(self, dict(_texts(self)))
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, _texts(self))
+
+
+def exact_text(value: Any) -> str:
+    """Return all that a :class:`ShortText` holds, as its constructor is written, and of other values their text."""
+    if isinstance(value, ShortText):
+        return _joined(value, {x.name: exact_text(getattr(value, x.name)) for x in _fields(value) if x.repr})
+    if type(value) is tuple:
+        return f"({', '.join(map(exact_text, value))}{',' if len(value) == 1 else ''})"
+    return repr(value)
+
+
+def _texts(value: Any) -> list[tuple[str, str]]:
+    shown = [(x.name, getattr(value, x.name)) for x in _fields(value) if x.repr]
+    text = exact_text if len(exact_text(value)) <= MOST else _shown
+    return [(name, text(entry)) for name, entry in shown]
+
+
+def _joined(value: Any, texts: Mapping[str, str]) -> str:
+    return f"{type(value).__name__}({', '.join(f'{name}={text}' for name, text in texts.items())})"
 
 
 def shortened(text: str, most: int = 110) -> str:
@@ -122,6 +158,8 @@ def _shown(value: Any) -> str:
     text = repr(value)
     if len(text) <= LONGEST:
         return text
+    if isinstance(value, str):
+        return f"<{len(value)} characters>"
     count = f" of {len(value)}" if isinstance(value, Mapping | list | tuple) else ""
     return f"<{type(value).__name__}{count}>"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.common.by_value import ShortText
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidModel
 from replica.model.checked_fields import checked_fields
@@ -23,8 +24,8 @@ __all__ = ["AttentionModel", "parameter_values"]
 DEFAULT: Any = None
 
 
-@dataclass(frozen=True)
-class AttentionModel:
+@dataclass(frozen=True, repr=False)
+class AttentionModel(ShortText):
     r"""Teacher-student model of tied, low-rank dot-product attention.
 
     The student :math:`S[(x+p)Q/\sqrt d](x+p)` learns the target :math:`T[xQ_*/\sqrt d]\,x` of a teacher. By default

@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 
 from replica.algebra.computable import check_computable
+from replica.common.by_value import ShortText
 from replica.common.checked_arguments import checked_items, quoted
 from replica.common.checked_values import count, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
@@ -33,8 +34,8 @@ from replica.quantities.structure import LARGEST
 __all__ = ["MultiIndexModel", "checked_multi_index"]
 
 
-@dataclass(frozen=True)
-class MultiIndexModel:
+@dataclass(frozen=True, repr=False)
+class MultiIndexModel(ShortText):
     r"""A model of any loss, given by functions of the pre-activations.
 
     Parameters

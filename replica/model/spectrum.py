@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from replica.common.by_value import ShortText, exact_text
 from replica.common.checked_arguments import checked_items, quoted
 from replica.common.checked_values import count as integer, finite_number, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
@@ -22,6 +23,8 @@ from replica.common.errors import InvalidArgument, InvalidModel
 __all__ = ["Spectrum", "SpectrumAtom", "gram_factor"]
 
 ROUNDING = 1e-9
+# Characters of a spectrum that is shown whole; a longer one is summarised, and its ``to_list`` holds all.
+LONGEST_SHOWN = 500
 # By how much positive weights whose sum is one may miss it once they are rounded to single precision.
 SINGLE_PRECISION = float(np.finfo(np.float32).eps)
 
@@ -34,8 +37,8 @@ def _positive_semidefinite(name: str, matrix: np.ndarray, shown: Any) -> None:
         raise InvalidModel(f"{name} must be positive semidefinite: eigenvalue {least:.6g} of {shown!r}")
 
 
-@dataclass(frozen=True)
-class SpectrumAtom:
+@dataclass(frozen=True, repr=False)
+class SpectrumAtom(ShortText):
     r"""One atom of the joint law.
 
     Parameters
@@ -109,8 +112,8 @@ class SpectrumAtom:
         return cls(weight, eigenvalues, *(matrix.tolist() for matrix in moments))
 
 
-@dataclass(frozen=True)
-class Spectrum:
+@dataclass(frozen=True, repr=False)
+class Spectrum(ShortText):
     """Weighted atoms whose weights sum to one; weights that were rounded to single precision are divided by their sum.
 
     Raises
@@ -149,6 +152,16 @@ class Spectrum:
         object.__setattr__(self, "atoms", atoms)
         if not all(x > 0.0 for x in self.token_traces):
             raise InvalidModel(f"every token must have variance: mean eigenvalues are {self.token_traces!r}")
+
+    def __repr__(self) -> str:
+        whole = exact_text(self)
+        if len(whole) <= LONGEST_SHOWN:
+            return whole
+        least, most = float(self.eigenvalues.min()), float(self.eigenvalues.max())
+        return (
+            f"<Spectrum of {len(self.atoms)} atoms for {self.sequence_length} tokens, "
+            f"eigenvalues {least:.3g} to {most:.3g}>"
+        )
 
     @classmethod
     def isotropic(cls, *variances: float) -> Spectrum:

@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from replica.common.by_value import ByValue
+from replica.common.html_table import html_table
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
 from saddle.averages.replicon import Replicon
@@ -55,14 +56,25 @@ class SolvedPoint(ByValue):
     residual_norm: float
 
     def __repr__(self) -> str:
+        shown = ", ".join(f"{name} = {value} +- {error}" for name, value, error in self._rows)
+        return f"SolvedPoint({self._where}: {shown})"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"SolvedPoint: {self._where}", self._rows, ("quantity", "value", "error"))
+
+    @property
+    def _where(self) -> str:
+        return f"{self.sector.name} at alpha = {self.alpha:.6g}"
+
+    @property
+    def _rows(self) -> list[tuple[str, str, str]]:
+        """Name, value and error of what a terminal and a notebook show."""
         numbers = {**self.order_parameters, "free_entropy": self.free_entropy, "test_error": self.test_error}
+        # At a singular Jacobian errors are not known.
+        errors: Mapping[str, float] = {}
         with contextlib.suppress(np.linalg.LinAlgError):
             errors = self.error
-            shown = ", ".join(f"{name} = {value:.6g} +- {errors[name]:.1e}" for name, value in numbers.items())
-            return f"SolvedPoint({self.sector.name} at alpha = {self.alpha:.6g}: {shown})"
-        # At a singular Jacobian errors are not known.
-        shown = ", ".join(f"{name} = {value:.6g} +- nan" for name, value in numbers.items())
-        return f"SolvedPoint({self.sector.name} at alpha = {self.alpha:.6g}: {shown})"
+        return [(name, f"{value:.6g}", f"{errors.get(name, np.nan):.1e}") for name, value in numbers.items()]
 
     @property
     def error(self) -> Mapping[str, float]:
@@ -244,11 +256,18 @@ class Branch(ByValue):
                 value.setflags(write=False)
 
     def __repr__(self) -> str:
+        return f"Branch({self.name}: {self._where}{'; ' if self.origin else ''}{self.origin})"
+
+    def _repr_html_(self) -> str:
+        ends = () if self.curve is None else zip(("begins", "ends"), map(str, self.curve.ends), strict=True)
+        return html_table(f"Branch: {self.name}", [("points", self._where), *ends])
+
+    @property
+    def _where(self) -> str:
         own = self.alpha[self.distinct]
-        where = (
-            f"{own.size} of {self.alpha.size} points, alpha = {own[0]:.6g} to {own[-1]:.6g}" if own.size else "no point"
-        )
-        return f"Branch({self.name}: {where}{'; ' if self.origin else ''}{self.origin})"
+        if not own.size:
+            return "no point"
+        return f"{own.size} of {self.alpha.size} points, alpha = {own[0]:.6g} to {own[-1]:.6g}"
 
     @property
     def family(self) -> str:

@@ -12,12 +12,13 @@ from baselines import BASELINES, Baseline, LinearPositional
 from replica.common.by_value import ByValue, shortened
 from replica.common.checked_arguments import checked_instance
 from replica.common.errors import InvalidArgument
+from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
 from saddle.diagram.audit import Audit
-from saddle.diagram.diagram_summary import diagram_summary
+from saddle.diagram.diagram_summary import diagram_summary, summary_rows
 from saddle.diagram.minimum_continuity import without_jumps
 from saddle.diagram.provenance import Provenance
 from saddle.diagram.solve_arguments import checked_baselines
@@ -110,10 +111,21 @@ class DiagramContents(ByValue):
     provenance: Provenance = field(default=Provenance(), compare=False)
 
     def __repr__(self) -> str:
-        return diagram_summary(
-            shortened(f"{type(self).__name__} of {self.model!r}"), self.alpha, self.searched, self.complete,
-            self.branches, self.phases, self.transitions, self.audit,
-        )  # fmt: skip
+        return diagram_summary(self._heading, self._rows)
+
+    def _repr_html_(self) -> str:
+        return html_table(self._heading, self._rows)
+
+    @property
+    def _heading(self) -> str:
+        return shortened(f"{type(self).__name__} of {self.model!r}")
+
+    @property
+    def _rows(self) -> list[tuple[str, str]]:
+        """What a terminal and a notebook show."""
+        return summary_rows(
+            self.alpha, self.searched, self.complete, self.branches, self.phases, self.transitions, self.audit
+        )
 
     @property
     def transitions(self) -> dict[str, Transition]:

@@ -12,14 +12,13 @@ from saddle.diagram.audit import Audit
 from saddle.transitions.global_minimum import Phase
 from saddle.transitions.transition import Transition
 
-__all__ = ["diagram_summary"]
+__all__ = ["diagram_summary", "summary_rows"]
 
 # Transitions shown: what is left of twelve lines.
 MOST_TRANSITIONS = 6
 
 
-def diagram_summary(
-    heading: str,
+def summary_rows(
     alpha: np.ndarray,
     searched: tuple[float, float],
     complete: bool,
@@ -27,28 +26,37 @@ def diagram_summary(
     phases: Sequence[Phase],
     transitions: Mapping[str, Transition],
     audit: Audit,
-) -> str:
-    """Return model, range, branches with their intervals, phases, transitions with errors, and the audit's result.
+) -> list[tuple[str, str]]:
+    """Return range, branches with their intervals, phases, transitions with errors, and the audit's result.
 
     Parameters
     ----------
-    heading
-        The first line.
     alpha, searched, complete, branches, phases, transitions, audit
         See :class:`saddle.diagram.contents.DiagramContents`.
+
+    Returns
+    -------
+    list of (str, str)
+        What each row is about, and what is said; at most eleven.
     """
     unfinished = "" if complete else "; interrupted, not all was computed"
+    asked = f"{_interval(alpha[0], alpha[-1])}, {alpha.size} points"
     rows = [
-        f"alpha: {_interval(alpha[0], alpha[-1])}, {alpha.size} points, searched {_interval(*searched)}{unfinished}",
-        f"branches: {'; '.join(f'{name} {_reach(one)}' for name, one in branches.items())}",
-        f"global minimum: {'; '.join(map(_phase, phases)) or 'not known'}",
+        ("alpha", f"{asked}, searched {_interval(*searched)}{unfinished}"),
+        ("branches", "; ".join(f"{name} {_reach(one)}" for name, one in branches.items()) or "none"),
+        ("global minimum", "; ".join(map(_phase, phases)) or "not known"),
     ]
     shown = list(transitions.items())[:MOST_TRANSITIONS]
-    rows += [f"{name}: {transition}" for name, transition in shown] or ["no transitions in this range"]
+    rows += [(name, str(transition)) for name, transition in shown] or [("", "no transitions in this range")]
     if len(transitions) > len(shown):
-        rows.append(f"and {len(transitions) - len(shown)} more in .transitions")
-    rows.append(f"audit: {_result(audit)}")
-    return "\n  ".join([heading, *(shortened(row, 300) for row in rows)])
+        rows.append(("", f"and {len(transitions) - len(shown)} more in .transitions"))
+    rows.append(("audit", _result(audit)))
+    return [(name, shortened(text, 300 - len(name))) for name, text in rows]
+
+
+def diagram_summary(heading: str, rows: Sequence[tuple[str, str]]) -> str:
+    """Return a heading and rows as indented lines."""
+    return "\n  ".join([heading, *(f"{name}: {text}" if name else text for name, text in rows)])
 
 
 def _interval(low: float, high: float) -> str:

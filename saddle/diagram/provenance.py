@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from replica.common.by_value import ByValue
+from replica.common.version import library_version
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.kernel.key import structure_key, versions
 
-__all__ = ["Provenance", "library_version", "provenance_of"]
+__all__ = ["Provenance", "provenance_of"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,14 +44,6 @@ class Provenance(ByValue):
         spent = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in self.seconds.items())
         rows = {"made with": made, "equations": self.digest, "asked": asked, "stages": spent}
         return "\n".join(f"{name}: {text or 'not known'}" for name, text in rows.items())
-
-
-def library_version() -> str:
-    """Return this library's version, or that it is not known: it was not installed."""
-    try:
-        return importlib.metadata.version("attention-phase")
-    except importlib.metadata.PackageNotFoundError:
-        return "of unknown version"
 
 
 def provenance_of(model: AttentionModel, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:

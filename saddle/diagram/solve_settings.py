@@ -25,7 +25,7 @@ class SolveSettings:
     threads
         Threads of the channel average; 0 for one per core. Results do not depend on it.
     progress
-        Show a progress bar on standard error.
+        Show a progress bar on standard error; where that is no terminal, a line twice a minute.
     highest_alpha
         Sample complexity n/d at which a line that runs off is cut.
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from baselines import linear_positional
+from replica.common.progress import progress_bar
 from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
 from replica.symmetry.sectors import FAMILIES
@@ -67,7 +67,7 @@ def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents
         with stage("choose rule"):
             rule = rule_for_range(model, asked[1], tolerance, threads)
     evolution = StateEvolution(model, rule, threads)
-    with tqdm(total=len(FAMILIES) * grid.size + 3, disable=not progress, desc="solving", unit="pt") as bar:
+    with progress_bar(len(FAMILIES) * grid.size + 3, progress, "solving", "pt") as bar:
         searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
         with stage("solve on the grid"):

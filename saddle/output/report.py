@@ -41,8 +41,8 @@ def _figures(
     """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
     import matplotlib
 
-    from saddle.output.diagram_figure import plot_phase_diagram
-    from saddle.output.figure_request import FigureRequest
+    from saddle.output.figures.diagram_figure import plot_phase_diagram
+    from saddle.output.figures.figure_request import FigureRequest
 
     # Two by two, with the legend in the place of the fourth, for the width of a page.
     page = FigureRequest(panels=(2, 2), size=(7.4, 6.4))

@@ -157,7 +157,7 @@ def _with_symbols(text: str) -> str:
 
 def figure_passages(diagram: DiagramContents) -> list[Passage]:
     """Return the figure of the diagram."""
-    from saddle.output.diagram_figure import parameter_title
+    from saddle.output.figures.diagram_figure import parameter_title
 
     return [
         Figure(

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from saddle.branches.line_parameters import parameter_latex
-from saddle.output.lines_figure import REGIONS, STYLES
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figures.lines_figure import REGIONS, STYLES
+from saddle.output.figures.shown_figure import ShownFigure
+from saddle.output.figures.styles import BRANCH_COLOURS
 
 if TYPE_CHECKING:
     from saddle.sweeps.map_contents import MapContents
@@ -25,7 +26,7 @@ LEVELS = 9
 
 def plot_map(solved: MapContents, alpha: float | None) -> Figure:
     """Draw regions by global minimum and lines of transitions at one alpha; without one, levels of alpha_c."""
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    figure = ShownFigure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot()
     first, second = solved.values
     names = [parameter_latex(solved.model, name) for name in solved.over]

@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from replica.common.by_value import shortened
+from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["INTERRUPTED", "ModelSweep", "SweptModel"]
 
 INTERRUPTED = "interrupted before it was solved"
+# Members that a notebook shows.
+MOST_SHOWN = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweptModel:
     """One model of many.
 
@@ -31,6 +35,23 @@ class SweptModel:
     model: AttentionModel
     diagram: PhaseDiagram | None = field(repr=False)
     failure: str = ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({shortened(repr(self.model))}: {', '.join(self.found)})"
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            type(self).__name__, [("model", shortened(repr(self.model))), ("found", ", ".join(self.found))]
+        )
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """In words, what became of it: alpha_c and alpha_l with their errors, or why there is no diagram."""
+        if self.diagram is None:
+            return (shortened(self.failure, 300),)
+        both = {"alpha_c": self.diagram.alpha_c, "alpha_l": self.diagram.alpha_l}
+        texts = (f"{name} = {x.alpha:.5f} +- {x.error:.1e}" if x else f"no {name}" for name, x in both.items())
+        return (*texts, *(() if self.diagram.complete else ("interrupted",)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +99,11 @@ class ModelSweep(Sequence[SweptModel]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.diagrams)} of {len(self)} models solved>"
+
+    def _repr_html_(self) -> str:
+        rows = [(f"model {place}", ", ".join(one.found)) for place, one in enumerate(self.members[:MOST_SHOWN])]
+        rest = len(self) - len(rows)
+        return html_table(repr(self).strip("<>"), [*rows, *([("", f"and {rest} more")] if rest else [])])
 
     def __str__(self) -> str:
         heading = f"{len(self.diagrams)} of {len(self)} models solved"

@@ -11,11 +11,10 @@ from concurrent.futures import CancelledError, Executor, Future, as_completed
 from dataclasses import dataclass
 from typing import Any
 
-from tqdm import tqdm
-
-from replica.common.checked_arguments import checked_flag, checked_instance, checked_items, quoted
+from replica.common.checked_arguments import checked_instance, checked_items, quoted
 from replica.common.errors import AttentionPhaseError, InvalidArgument, UnwritableFile
 from replica.common.files import prepare_folder
+from replica.common.progress import checked_progress, progress_bar
 from replica.model.attention_model import AttentionModel
 from saddle.branches.search.informed_starts import informed_states
 from saddle.diagram.solve_arguments import SolveArguments, checked_solve
@@ -46,7 +45,7 @@ def solve_many(
     settings: SolveSettings = DEFAULT,
     executor: Executor | None = None,
     folder: str | os.PathLike[str] | None = None,
-    progress: bool = True,
+    progress: bool | None = None,
 ) -> ModelSweep:
     """Solve the phase diagrams of many models.
 
@@ -65,7 +64,7 @@ def solve_many(
         Where each diagram is kept as it is finished. Those that are there already are read instead of solved, so that
         a second call goes on where one was stopped. None keeps nothing.
     progress
-        Show a progress bar on standard error, if that is a terminal.
+        Show a progress bar on standard error; None shows it in a terminal or a notebook, but not in a log.
 
     Returns
     -------
@@ -98,7 +97,7 @@ def solve_many(
     checked_instance("settings", settings, SolveSettings, "a SolveSettings, such as SolveSettings(tolerance=1e-3)")
     if executor is not None:
         checked_instance("executor", executor, Executor, "an Executor or None")
-    shown = checked_flag("progress", progress)
+    shown = checked_progress(progress)
     threads = settings.threads if executor is None else 1
     tasks = [
         _Task(model, _checked(place, model, alpha, points, settings, threads))
@@ -106,8 +105,7 @@ def solve_many(
     ]
     store = None if folder is None else DiagramStore(prepare_folder(folder))
     solved: dict[_Task, SweptModel] = {}
-    # A disabled bar is silent, and so is one on what is no terminal.
-    with tqdm(total=len(set(tasks)), disable=None if shown else True, desc="models", unit="model") as bar:
+    with progress_bar(len(set(tasks)), shown, "models", "model") as bar:
         try:
             missing = []
             for task in dict.fromkeys(tasks):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from replica.common.errors import AttentionPhaseError
+from replica.common.version import library_version
 from replica.model.attention_model import AttentionModel
-from saddle.diagram.provenance import library_version
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.kernel.key import structure_key
 from saddle.phase_diagram import PhaseDiagram

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from replica.common.html_table import html_table
 from saddle.continuation.special_points.special_point import Criticality
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.sharpening import LocatedTransition
@@ -34,7 +35,7 @@ class TransitionPoint:
     test_error: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Transition:
     """A located transition.
 
@@ -85,6 +86,19 @@ class Transition:
         what = f"{self.criticality} {self.kind}" if self.criticality not in ("", "unknown") else self.kind
         doubt = "" if self.resolved else ", not resolved"
         return f"{what} ({names}) at alpha = {self.alpha:.5f} +- {self.error:.1e}{doubt}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self})"
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "kind": self.kind,
+            "criticality": self.criticality,
+            "between": " / ".join(self.between),
+            "alpha": f"{self.alpha:.5f}",
+            "error": f"{self.error:.1e}{'' if self.resolved else ', not resolved'}",
+        }
+        return html_table(type(self).__name__, [(name, text) for name, text in rows.items() if text])
 
 
 def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:

@@ -13,8 +13,9 @@ from replica.common.errors import InvalidArgument
 from replica.quantities.layout import Layout
 from replica.quantities.names import ORDER_PARAMETERS, order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants, single_overlaps
-from saddle.output.diagram_figure import parameter_title
-from saddle.output.styles import (
+from saddle.output.figures.diagram_figure import parameter_title
+from saddle.output.figures.shown_figure import ShownFigure
+from saddle.output.figures.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
     DrawnQuantity,
@@ -143,7 +144,7 @@ def _is_mixed(family: str) -> bool:
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
     """Return a figure with so many panels, in rows of three."""
     rows = -(-count // COLUMNS)
-    figure = Figure(figsize=(12.5, 3.6 * rows), layout="constrained")
+    figure = ShownFigure(figsize=(12.5, 3.6 * rows), layout="constrained")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel().tolist()
     for unused in panels[count:]:
         unused.remove()

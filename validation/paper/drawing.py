@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from baselines import uniform_attention
 from replica.symmetry.sectors import Sector
 from saddle import PhaseDiagram
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figures.styles import BRANCH_COLOURS
 
 __all__ = [
     "ALPHA_LABEL", "DIVERGING", "LOSS_STARTS", "CompetingFamilies", "centred_norm", "grid_of_alpha",

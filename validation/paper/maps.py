@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from replica import AttentionModel
 from saddle import PhaseDiagram, TransitionLine
+from saddle.output.figures.shown_figure import ShownFigure
 from validation.paper.drawing import (
     ALPHA_LABEL,
     DIVERGING,
@@ -98,7 +99,7 @@ def phase_map(
         (losses_apart_of_runs(part).isel(dimension=0), _errors_apart_of_runs(part, diagrams[k]))
         for k, part in runs.items()
     ]
-    figure = Figure(figsize=(12.5, 6.0), layout="constrained")
+    figure = ShownFigure(figsize=(12.5, 6.0), layout="constrained")
     panels = figure.subplots(1, 2)
     names = (
         r"$\epsilon_t^{\rm sem} - \epsilon_t^{\rm pos}$ (training losses apart)",

@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 
 from replica.symmetry.sectors import Sector
 from saddle import PhaseDiagram
-from saddle.output.diagram_figure import parameter_title
-from saddle.output.styles import (
+from saddle.output.figures.diagram_figure import parameter_title
+from saddle.output.figures.shown_figure import ShownFigure
+from saddle.output.figures.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
     baseline_style,
@@ -35,7 +36,7 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
     settings = workshop.settings
     diagram = workshop.diagram(paper_model())
     comparison = workshop.comparison(diagram, settings.curve_alphas, settings.curve_seeds)
-    figure = Figure(figsize=(12.5, 4.6), layout="constrained")
+    figure = ShownFigure(figsize=(12.5, 4.6), layout="constrained")
     apart, overlaps, errors = figure.subplots(1, 3)
     draw_losses_apart(apart, diagram, comparison, "black")
     apart.axhline(0.0, color="black", linewidth=0.6)

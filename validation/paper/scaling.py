@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from saddle.output.diagram_figure import parameter_title
+from saddle.output.figures.diagram_figure import parameter_title
+from saddle.output.figures.shown_figure import ShownFigure
 from validation.comparison.compare import TheoryComparison
 from validation.comparison.figures import START_MARKERS, quantity_labels, start_colour
 from validation.comparison.theory_points import start_overlaps
@@ -29,7 +30,7 @@ def scaling(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
     diagram = workshop.diagram(paper_model())
     alphas = (SCALING_ALPHA,)
     comparison = workshop.comparison(diagram, alphas, settings.size_seeds, dimensions=settings.sizes)
-    figure = Figure(figsize=(12.5, 7.2), layout="constrained")
+    figure = ShownFigure(figsize=(12.5, 7.2), layout="constrained")
     panels = figure.subplots(2, 3).ravel()
     labels = quantity_labels()
     for axes, name in zip(panels, ("self_overlap", "own", "other", "train_loss", "test_error"), strict=False):

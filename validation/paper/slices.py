@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from replica import AttentionModel
-from saddle.output.styles import BRANCH_COLOURS
+from saddle.output.figures.shown_figure import ShownFigure
+from saddle.output.figures.styles import BRANCH_COLOURS
 from validation.comparison.compare import TheoryComparison
 from validation.paper.drawing import (
     LOSS_STARTS,
@@ -42,7 +43,7 @@ def slice_models(settings: PaperSettings) -> dict[str, dict[float, AttentionMode
 def slices(workshop: Workshop) -> tuple[Figure, list[TheoryComparison]]:
     """Return the figure, a row per parameter, and the comparisons behind it."""
     settings = workshop.settings
-    figure = Figure(figsize=(12.5, 11.0), layout="constrained")
+    figure = ShownFigure(figsize=(12.5, 11.0), layout="constrained")
     panels = figure.subplots(3, 3)
     comparisons = []
     for row, (symbol, models) in zip(panels, slice_models(settings).items(), strict=True):

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from tqdm import tqdm
 
 from replica import AttentionModel
+from replica.common.by_value import exact_text
+from replica.common.progress import progress_bar
 from saddle import PhaseDiagram, SolveSettings, TransitionLine, solve_phase_diagram, solve_transition_line
 from validation.comparison.compare import TheoryComparison, compare_with_theory
 from validation.paper.settings import FIRST_SEED, PaperSettings
@@ -114,13 +115,13 @@ class Workshop:
 
     def _path(self, model: AttentionModel) -> Path:
         """Return where a model's diagram is kept."""
-        told = repr((model, self.settings.alpha, self.settings.points, self.settings.tolerance))
+        told = exact_text((model, self.settings.alpha, self.settings.points, self.settings.tolerance))
         return self.folder / f"diagram_{hashlib.sha256(told.encode()).hexdigest()[:16]}.nc"
 
     def _wait(self, futures: Sequence[Future[Any]], what: str) -> list[Any]:
         """Return the results of futures in order, with a progress bar; what has not begun is cancelled on Ctrl-C."""
         try:
-            with tqdm(total=len(futures), disable=not self.progress or not futures, desc=what) as bar:
+            with progress_bar(len(futures), self.progress and bool(futures), what, "task") as bar:
                 for _ in as_completed(futures):
                     bar.update()
         finally:

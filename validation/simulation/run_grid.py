@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
 
 from replica import AttentionModel
 from replica.common.checked_arguments import (
@@ -21,6 +20,7 @@ from replica.common.checked_arguments import (
 )
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.common.progress import progress_bar
 from validation.simulation.execution import IN_THIS_PROCESS, Execution, checked_execution
 from validation.simulation.run_store import RunTask, collect_runs, recorded_names
 from validation.simulation.starts import STARTS
@@ -79,7 +79,7 @@ def simulate_runs(
         RunTask(model, start, alpha, dimension, seed, training, spherical_teacher)
         for start, dimension, alpha, seed in product(*axes.values())
     ]
-    with tqdm(total=len(tasks), disable=not execution.progress, desc="simulating", unit="run") as bar:
+    with progress_bar(len(tasks), execution.progress, "simulating", "run") as bar:
         records = collect_runs(tasks, executor=execution.executor, folder=execution.folder, report=bar.update)
     found = [records.get(task) for task in tasks]
     names = recorded_names(model.structure.layout)

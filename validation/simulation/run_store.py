@@ -14,6 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from replica import AttentionModel
+from replica.common.by_value import ShortText, exact_text
 from replica.common.files import prepare_folder, write_atomically
 from replica.quantities.layout import Layout
 from validation.simulation.compared import compared_names, compared_values
@@ -31,8 +32,8 @@ def recorded_names(layout: Layout) -> tuple[str, ...]:
     return (*compared_names(layout), "gradient_norm", "test_error_standard_error")
 
 
-@dataclass(frozen=True)
-class RunTask:
+@dataclass(frozen=True, repr=False)
+class RunTask(ShortText):
     """One training run, with all that its result depends on.
 
     Attributes
@@ -52,7 +53,7 @@ class RunTask:
     @property
     def key(self) -> str:
         """Digest of everything that the result depends on: the name under which it is kept."""
-        place = (repr(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed)
+        place = (exact_text(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed)
         told = (FORMAT, *place, self._settings)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
@@ -145,7 +146,7 @@ def collect_runs(
         for task, record in _finished(missing, executor):
             records[task] = record
             if kept is not None:
-                content = {"task": repr(task), "values": dict(record.values), "outcome": record.outcome}
+                content = {"task": exact_text(task), "values": dict(record.values), "outcome": record.outcome}
                 write_atomically(kept / f"{task.key}.json", json.dumps(content, indent=1))
             report()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from replica.common.version import library_version
 from replica.reports.passages import Figure, Paragraph, Passage, Table
 
 __all__ = ["CITATION", "PUBLICATIONS", "Publication", "bibtex", "cited"]
@@ -96,13 +97,6 @@ def cited(passages: Iterable[Passage]) -> tuple[Publication, ...]:
     if unknown:
         raise ValueError(f"no publication is known as {unknown[0]!r}: add it to replica.reports.formats.bibliography")
     return tuple(known[key] for key in keys)
-
-
-def library_version() -> str:
-    """Return the version of this library that is installed."""
-    from importlib.metadata import version
-
-    return version("attention-phase")
 
 
 def bibtex(publications: Iterable[Publication]) -> str:

@@ -6,7 +6,8 @@ import base64
 import html
 from collections.abc import Mapping, Sequence
 
-from replica.reports.formats.bibliography import CITATION, Publication, library_version
+from replica.common.version import library_version
+from replica.reports.formats.bibliography import CITATION, Publication
 from replica.reports.formats.latex import EQUATION_REFERENCE
 from replica.reports.passages import Equation, Figure, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.mathml import displayed_mathematics, inline_mathematics

@@ -6,7 +6,8 @@ import itertools
 import re
 from collections.abc import Callable, Sequence
 
-from replica.reports.formats.bibliography import CITATION, Publication, library_version
+from replica.common.version import library_version
+from replica.reports.formats.bibliography import CITATION, Publication
 from replica.reports.passages import Equation, Figure, Heading, Line, Paragraph, Passage, Table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.tokens import in_mathematics

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from replica.reports.formats.bibliography import CITATION, Publication, library_version
+from replica.common.version import library_version
+from replica.reports.formats.bibliography import CITATION, Publication
 from replica.reports.formats.latex import EQUATION_REFERENCE
 from replica.reports.passages import Equation, Figure, Heading, Paragraph, Passage, Table
 from replica.reports.typesetting.tokens import in_mathematics

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from replica.common.by_value import ByValue, shortened
+from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
 from saddle.diagram.provenance import Provenance
 
 __all__ = ["LinesContents"]
+
+UNFINISHED = "interrupted: not all was computed"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +46,14 @@ class LinesContents(ByValue):
     provenance: Provenance = field(default=Provenance(), compare=False)
 
     def __repr__(self) -> str:
-        heading = f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}"
-        unfinished = [] if self.complete else ["interrupted: not all was computed"]
-        return "\n  ".join([heading, shortened(repr(self.model)), *unfinished, *map(repr, self.lines.values())])
+        unfinished = [] if self.complete else [UNFINISHED]
+        return "\n  ".join([self._heading, shortened(repr(self.model)), *unfinished, *map(repr, self.lines.values())])
+
+    def _repr_html_(self) -> str:
+        unfinished = [] if self.complete else [("", UNFINISHED)]
+        lines = [(name, shortened(line.summary, 300)) for name, line in self.lines.items()]
+        return html_table(self._heading, [("model", shortened(repr(self.model))), *unfinished, *lines])
+
+    @property
+    def _heading(self) -> str:
+        return f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}"

@@ -9,6 +9,7 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.errors import InvalidArgument
+from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
 from saddle.averages.rules.outer import OuterRule
@@ -80,12 +81,23 @@ class TransitionLine(ByValue):
                 value.setflags(write=False)
 
     def __repr__(self) -> str:
+        name = self.name if len(self) else f"{self.name} over {self.over}"
+        return f"TransitionLine({name}: {self.summary})"
+
+    @property
+    def summary(self) -> str:
+        """In words, where it passes and how well that is known, or why there is none."""
         if not len(self):
-            return f"TransitionLine({self.name} over {self.over}: no point; {self.reason})"
+            return f"no point; {self.reason}"
         passed = f"{self.over} = {np.min(self.parameter):.6g} to {np.max(self.parameter):.6g}"
         reached = f"alpha = {np.min(self.alpha):.6g} to {np.max(self.alpha):.6g}, errors up to {np.max(self.error):.1e}"
         unfinished = "" if self.complete else ", interrupted"
-        return f"TransitionLine({self.name}: {len(self)} points, {passed}, {reached}{unfinished})"
+        return f"{len(self)} points, {passed}, {reached}{unfinished}"
+
+    def _repr_html_(self) -> str:
+        ends = [(f"ends by {end.kind}", f"{self.over} = {end.parameter:.6g}, alpha = {end.alpha:.6g}")
+                for end in self.ends if end is not None]  # fmt: skip
+        return html_table(f"TransitionLine: {self.name} over {self.over}", [("points", self.summary), *ends])
 
     def __len__(self) -> int:
         """Return the number of points."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from tqdm import tqdm
 
 from replica.common.numeric_errors import numpy_defaults
+from replica.common.progress import ProgressBar, progress_bar
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
@@ -145,7 +145,7 @@ def trace_line(request: LineRequest, what: str | Event, diagrams: StartDiagrams)
     """Find a transition by its canonical name, or an event, and follow it."""
     over, how = request.over, request.arguments
     name = what.name if isinstance(what, Event) else what
-    with tqdm(total=request.points, disable=not how.progress, desc=f"{name} over {over}", unit="pt") as bar:
+    with progress_bar(request.points, how.progress, f"{name} over {over}", "pt") as bar:
         bar.set_postfix_str("solving one phase diagram")
         found = find_start(request, what, diagrams)
         bar.set_postfix_str("")
@@ -166,7 +166,7 @@ class _Beginning:
     transition: Transition
 
 
-def _follow(request: LineRequest, begun: _Beginning, bar: tqdm) -> TransitionLine:
+def _follow(request: LineRequest, begun: _Beginning, bar: ProgressBar) -> TransitionLine:
     """Trace the line, solve it at the wanted values of the parameter, and sharpen every point."""
     model, over, between = request.model, request.over, request.between
     evolution, equations, transition = begun.evolution, begun.equations, begun.transition

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from replica.common.errors import UnwritableFile
-from saddle.diagram.provenance import Provenance, library_version
+from replica.common.version import library_version
+from saddle.diagram.provenance import Provenance
 
 __all__ = ["REFERENCE", "circumstances", "description"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+from html.parser import HTMLParser
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from replica.common.by_value import shortened
-from saddle import PhaseDiagram, TransitionLines
+from saddle import ModelSweep, Outcome, PhaseDiagram, SweptModel, TransitionLines
 from saddle.diagram.audit import Audit
 from saddle.diagram.lines.line import empty_line
 
@@ -82,3 +85,109 @@ def test_lines_are_short(diagram):
 def test_long_lines_are_cut():
     assert shortened("a  b\nc") == "a b c"
     assert shortened("x" * 200, 20) == "x" * 16 + " ..."
+
+
+class Table(HTMLParser):
+    """The cells of HTML in which every tag is closed in its order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        assert tag in {"table", "caption", "thead", "tbody", "tr", "th", "td"}
+        self.open.append(tag)
+        if tag in {"caption", "th", "td"}:
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        assert self.open[-1] in {"caption", "th", "td"}
+        self.cells[-1] += data
+
+
+def nothing_of(diagram: PhaseDiagram) -> PhaseDiagram:
+    return dataclasses.replace(
+        diagram, alpha_c=None, alpha_l=None, bifurcations=(), first_order=(), everywhere=(), branches={},
+        audit=Audit(), complete=False, reasons={"interrupted": "so"},
+    )  # fmt: skip
+
+
+def test_a_notebook_shows_what_a_terminal_shows(diagram):
+    for one in (diagram, nothing_of(diagram)):
+        heading, *cells = Table(one._repr_html_()).cells
+        first, *rows = [row.strip() for row in repr(one).splitlines()]
+        assert heading == first
+        told = [f"{name}: {text}" if name else text for name, text in zip(cells[::2], cells[1::2], strict=True)]
+        assert told == rows
+
+
+def test_parts_of_a_diagram_are_tables(diagram):
+    branch = diagram.branches["semantic"]
+    point = branch.at(1.5)
+    _, *cells = Table(point._repr_html_()).cells
+    assert cells[:3] == ["quantity", "value", "error"]
+    for name, value, error in zip(cells[3::3], cells[4::3], cells[5::3], strict=True):
+        assert f"{name} = {value} +- {error}" in repr(point)
+    for cell in Table(branch._repr_html_()).cells[2::2]:
+        assert cell in repr(branch)
+    for name, one in diagram.transitions.items():
+        assert f"{one.alpha:.5f}" in Table(one._repr_html_()).cells, name
+        assert repr(one) == f"Transition({one})"
+    nowhere = dataclasses.replace(branch, curve=None, outcome=(Outcome.ABSENT,) * branch.alpha.size)
+    assert Table(nowhere._repr_html_()).cells == ["Branch: semantic", "points", "no point"]
+    for one in (diagram, branch, point, diagram.transitions, diagram.bifurcations, diagram.phases, diagram.branches):
+        assert len(repr(one)) < 2000
+
+
+def test_names_are_escaped(diagram):
+    name = 'a <b> & "c" $x$'
+    branch = dataclasses.replace(diagram.branches["semantic"], name=name)
+    odd = dataclasses.replace(diagram, branches={name: branch})
+    line = empty_line(name, diagram.model, "omega", name)
+    swept = SweptModel(diagram.model, None, name)
+    for one in (odd, branch, line, TransitionLines(diagram.model, "omega", (0.1, 0.4), {name: line}), swept):
+        assert any(name in cell for cell in Table(one._repr_html_()).cells)
+        assert "<b>" not in one._repr_html_()
+        # A notebook would set it as mathematics.
+        assert "$" not in one._repr_html_()
+
+
+def test_sweeps_and_lines_are_tables(diagram):
+    members = (SweptModel(diagram.model, diagram), SweptModel(diagram.model, nothing_of(diagram)),
+               SweptModel(diagram.model, None, "why <not>"))  # fmt: skip
+    sweep = ModelSweep(members * 4)
+    heading, *cells = Table(sweep._repr_html_()).cells
+    assert heading == "ModelSweep: 8 of 12 models solved"
+    both = {"alpha_c": diagram.alpha_c, "alpha_l": diagram.alpha_l}
+    assert cells[1] == ", ".join(f"{name} = {one.alpha:.5f} +- {one.error:.1e}" for name, one in both.items())
+    assert cells[3] == "no alpha_c, no alpha_l, interrupted"
+    assert cells[5] == "why <not>"
+    assert cells[-2:] == ["", "and 2 more"]
+    assert len(Table(ModelSweep(())._repr_html_()).cells) == 1
+    for one in members:
+        assert len(repr(one)) < 500
+        assert Table(one._repr_html_()).cells[0] == "SweptModel"
+    three = np.arange(3.0)
+    line = dataclasses.replace(
+        empty_line("alpha_c", diagram.model, "omega", ""), parameter=three, alpha=three, error=three
+    )
+    lines = TransitionLines(diagram.model, "omega", (0.1, 0.4), {"alpha_c": line}, complete=False)
+    cells = Table(lines._repr_html_()).cells
+    assert cells[-2:] == ["alpha_c", line.summary]
+    assert "interrupted: not all was computed" in cells
+    assert line.summary in Table(line._repr_html_()).cells
+
+
+def test_figures_know_their_picture(diagram):
+    figure = diagram.plot()
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert b"IEND" in figure._repr_png_()[-12:]
+    assert type(pickle.loads(pickle.dumps(figure))) is type(figure)

@@ -24,7 +24,7 @@ from saddle import (
 )
 from saddle.averages.channel import Channel
 from saddle.diagram.lines.columns import solve_columns
-from saddle.output.lines_figure import global_minimum_at
+from saddle.output.figures.lines_figure import global_minimum_at
 from validation import published_transitions
 
 RULE = LineRule.for_tolerance(1e-3)

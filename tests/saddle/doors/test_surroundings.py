@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+import saddle
 from replica import AttentionModel
+from replica.common.version import library_version
+from saddle.cli import main
 from saddle.diagram.rule_choice import choose_rule
 from saddle.kernel.cache_folder import CACHE_VARIABLE, cache_folder, preferred_folder
 
@@ -117,6 +123,51 @@ def test_a_user_without_a_home_gets_a_temporary_cache(monkeypatch):
         folder = cache_folder(key="kernel")
     assert folder.is_dir()
     assert folder.parent == preferred_folder()
+
+
+A_DAY_S_WORK = """
+import replica, saddle, baselines, validation
+from saddle.cli import main
+from saddle.kernel.cache_folder import cache_folder
+from saddle.output.figures.shown_figure import ShownFigure
+print(replica.__version__ == saddle.__version__ == baselines.__version__ == validation.__version__ != "")
+main(["--version"], standalone_mode=False)
+print(ShownFigure()._repr_png_()[:4], cache_folder().is_dir())
+"""
+ANOTHER_USER = ("unshare", "--user", "--map-user=54321")
+
+
+def test_another_user_without_a_home_can_do_everything(tmp_path):
+    command = [sys.executable, "-c", A_DAY_S_WORK]
+    if shutil.which("unshare") and subprocess.run([*ANOTHER_USER, "true"], capture_output=True).returncode == 0:
+        command = [*ANOTHER_USER, *command]
+    surroundings = {name: value for name, value in os.environ.items() if name not in (*HOMES, CACHE_VARIABLE)}
+    done = subprocess.run(
+        command, env={**surroundings, "PYTHONPATH": str(ROOT)}, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    first, version, last = done.stdout.splitlines()
+    assert first == "True"
+    assert version.endswith(f"version {saddle.__version__}")
+    assert last == "b'\\x89PNG' True"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_library_that_was_not_installed_has_a_version(monkeypatch):
+    def nowhere(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", nowhere)
+    assert library_version.__wrapped__() == "0+unknown"
+
+
+def test_the_module_is_the_command(tmp_path):
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    module = [sys.executable, "-m", "saddle"]
+    asked = ["solve", "--alpha", "0", "1", "--output", str(tmp_path)]
+    done = subprocess.run([*module, *asked], env=surroundings, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == CliRunner().invoke(main, asked).stderr
 
 
 @pytest.mark.parametrize("name", ["baselines", "validation"])

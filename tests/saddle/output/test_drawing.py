@@ -12,10 +12,10 @@ from matplotlib.transforms import Bbox
 
 from saddle import PhaseDiagram
 from saddle.branches.branch_curve import CurveEnd
-from saddle.output.dense_curves import dense_curve
-from saddle.output.label_places import drawn_points
-from saddle.output.stability_parts import stability_parts
-from saddle.output.styles import BRANCH_COLOURS, QUANTITIES, baseline_style, draw_branch
+from saddle.output.figures.dense_curves import dense_curve
+from saddle.output.figures.label_places import drawn_points
+from saddle.output.figures.stability_parts import stability_parts
+from saddle.output.figures.styles import BRANCH_COLOURS, QUANTITIES, baseline_style, draw_branch
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 # In points: what a reader sees as one line.

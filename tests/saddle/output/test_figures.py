@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from replica.common.errors import InvalidArgument
 from replica.reports.typesetting.naming import Naming
 from saddle import PhaseDiagram, TransitionLines
-from saddle.output.dense_curves import drawn_range
+from saddle.output.figures.dense_curves import drawn_range
 from saddle.output.report import _figures
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -200,7 +200,7 @@ def test_empty_interrupted_and_single_points_are_drawn(stored, without_curves):
     ],
 )
 def test_bad_arguments_are_named_before_anything_is_drawn(stored, asked, said, monkeypatch):
-    monkeypatch.setattr("saddle.output.diagram_figure.plot_phase_diagram", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr("saddle.output.figures.diagram_figure.plot_phase_diagram", lambda *_: pytest.fail("drawn"))
     with pytest.raises(InvalidArgument, match=said) as raised:
         stored.plot(**asked)
     assert "\n" not in str(raised.value)

@@ -199,9 +199,13 @@ def test_no_models_are_no_error(tmp_path):
     assert solve_many([], **ASKED).complete
 
 
-def test_nothing_is_printed_where_there_is_no_terminal(swept, folder, capfd):
-    solve_many(MODELS, folder=folder, **{**ASKED, "progress": True})
+def test_nothing_is_printed_where_there_is_no_terminal_unless_asked(swept, folder, capfd):
+    solve_many(MODELS, folder=folder, **{**ASKED, "progress": None})
     assert capfd.readouterr() == ("", "")
+    solve_many(MODELS, folder=folder, **{**ASKED, "progress": True})
+    printed = capfd.readouterr()
+    assert (printed.out, "\r" in printed.err) == ("", False)
+    assert printed.err.splitlines()[-1].startswith("models: 2 of 2 model")
 
 
 CLOSED = ProcessPoolExecutor(1)

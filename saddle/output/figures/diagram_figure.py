@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 from baselines import Baseline
 from replica.quantities.names import model_parameters
 from saddle.branches.branch import Branch
-from saddle.output.dense_curves import DenseCurve, dense_curve, drawn_range
-from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
-from saddle.output.figure_request import FigureRequest
-from saddle.output.label_places import CurveLabel, place_labels, spread
-from saddle.output.styles import (
+from saddle.output.figures.dense_curves import DenseCurve, dense_curve, drawn_range
+from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figures.figure_request import FigureRequest
+from saddle.output.figures.label_places import CurveLabel, place_labels, spread
+from saddle.output.figures.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
     STABILITY,

@@ -14,7 +14,7 @@ import numpy as np
 
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import BranchCurve
-from saddle.output.stability_parts import located_bifurcations, stability_parts
+from saddle.output.figures.stability_parts import located_bifurcations, stability_parts
 from saddle.transitions.transition import Transition, TransitionPoint
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from scipy.ndimage import distance_transform_edt
 from saddle.branches.line_parameters import parameter_latex
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
-from saddle.output.figure_frame import new_figure, place_legend, root_figure, styled
-from saddle.output.figure_request import FigureRequest, checked_line_figure
-from saddle.output.styles import BRANCH_COLOURS, USUAL_WIDTH
+from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
+from saddle.output.figures.figure_request import FigureRequest, checked_line_figure
+from saddle.output.figures.styles import BRANCH_COLOURS, USUAL_WIDTH
 
 if TYPE_CHECKING:
     from saddle.diagram.lines.contents import LinesContents

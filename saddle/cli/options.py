@@ -5,24 +5,48 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from replica.common.errors import InvalidArgument
+from replica.common.progress import watched
 
 if TYPE_CHECKING:
     from replica.model.attention_model import AttentionModel
 
-__all__ = ["ModelOptions", "TrainingOptions", "WorkOptions", "gathered", "use_cache"]
+__all__ = [
+    "CACHE",
+    "PATH",
+    "PROGRESS",
+    "ModelOptions",
+    "TrainingOptions",
+    "WorkOptions",
+    "gathered",
+    "shown",
+    "use_cache",
+]
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-CACHE = click.option("--cache", help="Folder for compiled kernels [default: the user's cache folder].")
+# Shells complete names of files; what is wrong with one is said where it is used.
+PATH = click.Path(readable=False)
+CACHE = click.option("--cache", type=PATH, help="Folder for compiled kernels [default: the user's cache folder].")
+PROGRESS = click.option(
+    "--progress/--quiet",
+    default=None,
+    help="Show progress bars, or none [default: where standard error is a terminal].",
+)
+OMEGA, SIGMA, REGULARIZATION, MATRIX = 0.3, 0.5, 0.01, "0.6 0.4; 0.4 0.6"
 
 
-def gathered(argument: str, kind: type[ModelOptions | WorkOptions | TrainingOptions]) -> Decorator:
+def shown(progress: bool | None) -> bool:
+    """Return whether bars are shown: as asked for, or where somebody can watch them."""
+    return watched() if progress is None else progress
+
+
+def gathered(argument: str, kind: type[Any]) -> Decorator:
     """Add a group's options to a command, which gets their values as one argument."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,27 +65,32 @@ def gathered(argument: str, kind: type[ModelOptions | WorkOptions | TrainingOpti
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What describes a model: two tokens, student and teacher of rank one."""
+    """What describes a model: a file, whose numbers can be replaced, or two tokens and rank one."""
 
-    omega: float
-    sigma: float
-    regularization: float
-    positional_matrix: str
+    file: str | None
+    omega: float | None
+    sigma: float | None
+    regularization: float | None
+    positional_matrix: str | None
 
     @staticmethod
     def options() -> tuple[Decorator, ...]:
         """Return the options, in the order of the help."""
         return (
             click.option(
-                "--omega", type=float, default=0.3, show_default=True, help="Positional weight of the target."
+                "--model",
+                "file",
+                type=PATH,
+                metavar="FILE",
+                help="Any model: model.py, which defines 'model', or model.json with its arguments. Options below "
+                "replace its numbers.",
             ),
-            click.option("--sigma", type=float, default=0.5, show_default=True, help="Token standard deviation."),
-            click.option("--regularization", type=float, default=0.01, show_default=True, help="Ridge penalty lambda."),
+            click.option("--omega", type=float, help=f"Positional weight of the target.  [default: {OMEGA}]"),
+            click.option("--sigma", type=float, help=f"Token standard deviation.  [default: {SIGMA}]"),
+            click.option("--regularization", type=float, help=f"Ridge penalty lambda.  [default: {REGULARIZATION}]"),
             click.option(
                 "--positional-matrix",
-                default="0.6 0.4; 0.4 0.6",
-                show_default=True,
-                help="The matrix A: rows separated by ';', entries by spaces.",
+                help=f"The matrix A: rows separated by ';', entries by spaces.  [default: {MATRIX}]",
             ),
         )
 
@@ -72,15 +101,36 @@ class ModelOptions:
         ------
         InvalidArgument
             If the matrix holds no numbers, or there is no such model.
+        UnreadableFile
+            If there is no such file, or it defines no model.
         """
         from replica.model.attention_model import AttentionModel
+        from saddle.cli.model_file import read_model
 
-        rows = self.positional_matrix.split(";")
-        try:
-            matrix = [[float(entry) for entry in row.replace(",", " ").split()] for row in rows]
-        except ValueError:
-            raise InvalidArgument(f"positional_matrix must hold numbers, got {self.positional_matrix!r}") from None
-        return AttentionModel(self.omega, self.sigma, self.regularization, matrix)
+        given: dict[str, Any] = {
+            name: value
+            for name, value in vars(self).items()
+            if value is not None and name not in ("file", "positional_matrix")
+        }
+        if self.positional_matrix is not None:
+            given["positional_matrix"] = _matrix(self.positional_matrix)
+        if self.file is not None:
+            model = read_model(self.file)
+            return replace(model, **given) if given else model
+        default = {
+            "omega": OMEGA,
+            "sigma": SIGMA,
+            "regularization": REGULARIZATION,
+            "positional_matrix": _matrix(MATRIX),
+        }
+        return AttentionModel(**{**default, **given})
+
+
+def _matrix(text: str) -> list[list[float]]:
+    try:
+        return [[float(entry) for entry in row.replace(",", " ").split()] for row in text.split(";")]
+    except ValueError:
+        raise InvalidArgument(f"positional_matrix must hold numbers, got {text!r}") from None
 
 
 @dataclass(frozen=True)
@@ -89,7 +139,7 @@ class WorkOptions:
 
     cache: str | None
     threads: int
-    quiet: bool
+    progress: bool | None
 
     @staticmethod
     def options() -> tuple[Decorator, ...]:
@@ -97,13 +147,13 @@ class WorkOptions:
         return (
             CACHE,
             click.option("--threads", type=click.IntRange(min=0), default=0, help="Threads; 0 for one per core."),
-            click.option("--quiet", is_flag=True, help="No progress bar."),
+            PROGRESS,
         )
 
     @property
-    def progress(self) -> bool:
-        """Whether to show a progress bar."""
-        return not self.quiet
+    def shown(self) -> bool:
+        """Whether to show progress bars."""
+        return shown(self.progress)
 
 
 @dataclass(frozen=True)

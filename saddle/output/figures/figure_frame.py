@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from saddle.output.figure_request import FigureRequest
+from saddle.output.figures.figure_request import FigureRequest
+from saddle.output.figures.shown_figure import ShownFigure
 
 __all__ = ["new_figure", "place_legend", "root_figure", "styled"]
 
@@ -30,7 +31,7 @@ def styled(request: FigureRequest) -> Iterator[None]:
 def new_figure(request: FigureRequest) -> Figure:
     """Return an empty figure of the size asked for; pyplot does not know of it."""
     (width, height), (rows, columns) = request.size, request.panels
-    return Figure(figsize=(width, height or rows * ASPECT * width / columns + TITLE), layout="constrained")
+    return ShownFigure(figsize=(width, height or rows * ASPECT * width / columns + TITLE), layout="constrained")
 
 
 def place_legend(

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from baselines import Baseline
 from replica.quantities.names import ORDER_PARAMETERS
 from saddle.branches.branch import Branch
-from saddle.output.dense_curves import DenseCurve, dense_curve, drawn_range
+from saddle.output.figures.dense_curves import DenseCurve, dense_curve, drawn_range
 from saddle.transitions.transition import TransitionPoint
 
 if TYPE_CHECKING:

@@ -1,0 +1,110 @@
+"""The command ``report``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from replica.common.errors import InvalidArgument
+from saddle.cli.group import DEBUG, stop
+from saddle.cli.options import PATH, ModelOptions, WorkOptions, gathered, use_cache
+from saddle.cli.printing import PrintOptions, files_printed
+from saddle.cli.solving import DEFAULT_FOLDER, diagram_printed
+
+__all__ = ["report"]
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What a report looks like."""
+
+    formats: tuple[str, ...]
+    prefix: str
+    line_width: float
+    latex_names: tuple[str, ...]
+
+    @staticmethod
+    def options() -> tuple[Decorator, ...]:
+        """Return the options, in the order of the help."""
+        return (
+            click.option(
+                "--format",
+                "formats",
+                type=click.Choice(["latex", "markdown", "html", "pdf"]),
+                multiple=True,
+                default=("latex", "markdown", "html"),
+                show_default=True,
+                help="Format; may be given several times. 'pdf' needs pdflatex.",
+            ),
+            click.option(
+                "--prefix", default="attention", show_default=True, help="Labels of equations begin with eq: and this."
+            ),
+            click.option(
+                "--line-width",
+                type=float,
+                default=31.0,
+                show_default=True,
+                help="Width of equations in ems; 21 for two columns.",
+            ),
+            click.option(
+                "--latex-name",
+                "latex_names",
+                multiple=True,
+                metavar="NAME=LATEX",
+                help=r"LaTeX for a symbol, such as theta=\vartheta; may be given several times.",
+            ),
+        )
+
+
+@click.command()
+@gathered("chosen", ModelOptions)
+@click.option(
+    "--results", type=PATH, help="A results file of 'solve' to report on; without it, the model is solved first."
+)
+@click.option("--output", type=PATH, default=DEFAULT_FOLDER, show_default=True, help="Folder for the report.")
+@gathered("asked", ReportOptions)
+@gathered("printing", PrintOptions)
+@gathered("work", WorkOptions)
+@DEBUG
+def report(
+    chosen: ModelOptions, results: str | None, output: str, asked: ReportOptions, printing: PrintOptions,
+    work: WorkOptions,
+) -> None:  # fmt: skip
+    """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
+    from replica.common.files import prepare_folder
+    from replica.reports.formats.documents import checked_choices
+    from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
+
+    names = _latex_names(asked.latex_names)
+    checked_choices(asked.formats, names, asked.prefix, asked.line_width)
+    if results is not None and chosen.file is not None:
+        raise InvalidArgument(f"--model and --results exclude each other, got {chosen.file!r} and {results!r}")
+    model = chosen.model()
+    use_cache(work.cache)
+    folder = prepare_folder(output)
+    if results is not None:
+        diagram = PhaseDiagram.load(results)
+    else:
+        diagram = solve_phase_diagram(model, threads=work.threads, progress=work.shown)
+        if not diagram.complete:
+            printing.show(diagram_printed(diagram))
+            stop("interrupted: no report of partial results is written")
+    printing.show(files_printed(diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width)))
+
+
+def _latex_names(given: tuple[str, ...]) -> dict[str, str]:
+    """Return names and their LaTeX from NAME=LATEX."""
+    names = {}
+    for choice in given:
+        name, separator, latex = choice.partition("=")
+        if not separator:
+            raise InvalidArgument(f"--latex-name must be NAME=LATEX, got {choice!r}")
+        if name in names:
+            raise InvalidArgument(f"--latex-name names {name!r} twice: {names[name]!r} and {latex!r}")
+        names[name] = latex
+    return names

@@ -1,0 +1,1 @@
+"""Figures of diagrams and of lines, in a notebook, a paper or a report."""
