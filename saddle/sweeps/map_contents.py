@@ -62,7 +62,7 @@ class MapContents(ByValue):
 
     def at(self, first: int, second: int) -> SweptModel:
         """Return the model, with its diagram, at the places of both parameters' values."""
-        return self.sweep[np.ravel_multi_index((first, second), self.shape)]
+        return self.sweep[int(np.ravel_multi_index((first, second), self.shape))]
 
     def transition(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return alpha of a transition and its error, both (n, k); nan where there is none, or no diagram.

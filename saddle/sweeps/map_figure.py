@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -55,7 +56,7 @@ def _regions(figure: Figure, axes: Axes, solved: MapContents, alpha: float) -> s
     axes.pcolormesh(
         _edges(first), _edges(second), numbers.T, cmap=ListedColormap(colours), vmin=-0.5, vmax=len(present) - 0.5
     )
-    handles = [
+    handles: list[Artist] = [
         Patch(facecolor=colour, edgecolor="#999999", label=family or "not known", hatch=None if family else "///")
         for family, colour in zip(present, colours, strict=True)
     ]
@@ -67,7 +68,7 @@ def _regions(figure: Figure, axes: Axes, solved: MapContents, alpha: float) -> s
         drawn = axes.contour(
             first, second, surface.T, levels=[alpha], colors=[colour], linestyles=[style], linewidths=[width]
         )
-        if any(len(path.vertices) for path in drawn.get_paths()):
+        if any(np.size(path.vertices) for path in drawn.get_paths()):
             handles.append(axes.plot([], [], color=colour, linestyle=style, linewidth=width, label=label)[0])
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=9, frameon=False)
     return rf"global minimum of the training loss at $\alpha = {alpha:g}$"
