@@ -16,6 +16,7 @@ from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
+from replica.reports.formats.choices import ReportOptions
 from replica.reports.theory_report import write_theory_report
 from replica.reports.typesetting.latex_names import latex_table
 from replica.theory import Theory
@@ -36,11 +37,22 @@ class Derivation(Theory):  # noqa: D101
         folder: str | os.PathLike[str],
         formats: Sequence[str] = ("latex", "markdown", "html"),
         latex_names: Mapping[str, str] | None = None,
-        prefix: str = "attention",
+        prefix: str | None = None,
         line_width: float = 31.0,
+        macros: Mapping[str, str] | None = None,
+        parts: Sequence[str] | None = None,
     ) -> list[Path]:
-        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
-        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
+        """Write the model's equations to a folder and return the files' paths.
+
+        Parameters are those of :meth:`saddle.PhaseDiagram.report`; of ``parts`` there are those up to "parameters".
+
+        Raises
+        ------
+        InvalidArgument
+            If one of them is refused, pdflatex is missing or fails, or the folder cannot be written.
+        """
+        options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
+        return write_theory_report(self, folder, options)
 
     def verify(self, **options: Any) -> Verification:
         """Check every step by an independent route; see ``replica.checks.verification.verify``."""

@@ -159,7 +159,7 @@ def lines(
     show_default=True,
     help="Format; may be given several times. 'pdf' needs pdflatex.",
 )
-@click.option("--prefix", default="attention", show_default=True, help="Labels of equations begin with eq: and this.")
+@click.option("--prefix", help="Labels of equations begin with eq: and this; by default with a digest of the model.")
 @click.option(
     "--line-width", type=float, default=31.0, show_default=True, help="Width of equations in ems; 21 for two columns."
 )
@@ -172,18 +172,22 @@ def lines(
 )
 @gathered("work", WorkOptions)
 def report(
-    chosen: ModelOptions, work: WorkOptions, results: str | None, output: str, formats: tuple[str, ...], prefix: str,
+    chosen: ModelOptions, work: WorkOptions, results: str | None, output: str, formats: tuple[str, ...], prefix: str | None,
     line_width: float, latex_names: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
-    from replica.reports.formats.documents import checked_choices
+    from replica.derivation import derive
+    from replica.reports.content.equation_report import PARTS
+    from replica.reports.formats.choices import ReportOptions
     from saddle.output.tables import transition_table
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 
     names = _latex_names(latex_names)
-    checked_choices(formats, names, prefix, line_width)
     model = chosen.model()
+    if results is None:
+        # Before what takes time; a diagram that is read has names of its own, and checks them.
+        ReportOptions(formats, names, prefix, line_width).checked(derive(model), PARTS)
     use_cache(work.cache)
     folder = prepare_folder(output)
     if results is not None:

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import model_parameters
+from replica.reports.typesetting.parameter_letters import parameter_letters
 from saddle.output.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
@@ -127,9 +128,11 @@ def parameter_title(diagram: DiagramContents, latex: Callable[[str], str] = lamb
     """Return the model's parameters as a title."""
     model = diagram.model
     values, own = model.parameter_values(), dict(model.parameters)
+    parameters = model_parameters(model.structure)
+    letters = parameter_letters(parameters)
     shown = [
-        f"${latex(quantity.latex)} = {values[quantity.name]:g}$"
-        for quantity in model_parameters(model.structure)
+        f"${latex(letters[quantity.name])} = {values[quantity.name]:g}$"
+        for quantity in parameters
         if quantity.name in ("omega", "sigma", "regularization") or quantity.name in own
     ]
     sizes = [("L", model.sequence_length, 2), ("r", model.rank, 1), ("t", model.teacher_rank, 1)]

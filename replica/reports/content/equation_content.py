@@ -13,6 +13,7 @@ from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 from replica.reports.passages import Equation, Heading, Paragraph, Passage, Table
+from replica.reports.typesetting.parameter_letters import parameter_letters
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.steps.step import DerivationStep
 from replica.symmetry.reduced_system import reduced_system, vanishing_conjugates, vanishing_order_parameters
@@ -184,5 +185,7 @@ def observable_passages(system: SaddleSystem, printer: ReportPrinter) -> list[Pa
 
 def parameter_passages(system: SaddleSystem, values: Mapping[str, float]) -> list[Passage]:
     """Return the table of the model's parameters."""
-    rows = tuple((x.meaning, f"${x.latex}$", f"{values[x.name]:g}") for x in system.free_entropy.parameters)
+    parameters = system.free_entropy.parameters
+    letters = parameter_letters(parameters)
+    rows = tuple((x.meaning, f"${letters[x.name]}$", f"{values[x.name]:g}") for x in parameters)
     return [Heading("Parameters"), Table(("parameter", "symbol", "value"), rows)]
