@@ -172,8 +172,8 @@ def lines(
 )
 @gathered("work", WorkOptions)
 def report(
-    chosen: ModelOptions, work: WorkOptions, results: str | None, output: str, formats: tuple[str, ...], prefix: str | None,
-    line_width: float, latex_names: tuple[str, ...],
+    chosen: ModelOptions, work: WorkOptions, results: str | None, output: str, formats: tuple[str, ...],
+    prefix: str | None, line_width: float, latex_names: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder

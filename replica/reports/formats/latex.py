@@ -42,6 +42,7 @@ _FRAGMENT_HEAD = r"""% @title@
 % To be read by \input in an article, REVTeX or a frame of beamer; needs amsmath. Labels begin with eq:@prefix@-,
 % citations are in references.bib. Without amssymb, averages are bold instead of blackboard bold.
 @macros@\providecommand{\mathbb}[1]{\mathbf{#1}}
+\begingroup\allowdisplaybreaks\setlength{\emergencystretch}{3em}
 """
 
 _SPECIAL = {"%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_", "<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}",
@@ -191,7 +192,7 @@ def latex_fragment(
     own = f"% It uses commands of your own: {', '.join(macros)}.\n" if macros else ""
     head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix).replace("@macros@", own)
     body = re.sub(r"(\\noindent\\text(?:bf|it)\{[^\n]*\.\})\n\n", r"\1\n", _joined(passages, prefix, width, shown))
-    return f"{head}\n{body}\n"
+    return f"{head}\n{body}\n\\endgroup\n"
 
 
 def latex_document(

@@ -1,4 +1,4 @@
-"""A user's LaTeX for a symbol, checked before anything is written: what it breaks would be an error far from its cause."""
+"""A user's LaTeX for a symbol, checked before anything is written: TeX finds what is broken far from its cause."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BREAKING = {
     r"\]": "ends the formula",
 }
 _NO_SYMBOLS = r"""
-    \begin \end \input \include \def \edef \gdef \xdef \let \newcommand \renewcommand \providecommand \DeclareMathOperator
+    \begin \end \input \include \def \edef \gdef \xdef \let \newcommand \renewcommand \providecommand
     \label \tag \ref \eqref \cite \par \item \section \paragraph \footnote \csname \endcsname \catcode \expandafter
     \write \verb \hline \cr \newline \linebreak \usepackage \documentclass \limits \nolimits"""
-_TAKES_TWO = frozenset(r"\frac \dfrac \tfrac \binom \overset \underset \stackrel".split())
+_TAKES_TWO = {r"\frac", r"\dfrac", r"\tfrac", r"\binom", r"\overset", r"\underset", r"\stackrel"}
 # Commands of one character that are spaces or signs.
 _SIGNS = frozenset({r"\,", r"\;", r"\:", r"\!", r"\>", r"\ ", r"\{", r"\}", r"\|", r"\%", r"\#", r"\&", r"\_"})
 NO_SYMBOLS = frozenset(_NO_SYMBOLS.split())

@@ -6,29 +6,25 @@ import unicodedata
 
 from replica.reports.typesetting.tokens import join
 
-__all__ = ["in_commands", "letter_latex", "word_latex"]
+__all__ = ["in_commands", "word_latex"]
 
-_SMALL = dict(zip(
-    "αβγδεζηθικλμνξπρστυφχψω",
-    r"""\alpha \beta \gamma \delta \varepsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi \rho \sigma \tau
-    \upsilon \varphi \chi \psi \omega""".split(), strict=True,
-))  # fmt: skip
-_CAPITAL = dict(zip(
-    "ΓΔΘΛΞΠΣΥΦΨΩ", r"\Gamma \Delta \Theta \Lambda \Xi \Pi \Sigma \Upsilon \Phi \Psi \Omega".split(), strict=True
-))  # fmt: skip
-# Shapes that Unicode has letters of their own for, as unicode-math names them.
-_VARIANTS = dict(zip(
-    "ϵϕϑϱϖςϰ\u00b5\u2126ℓ",
-    r"\epsilon \phi \vartheta \varrho \varpi \varsigma \varkappa \mu \Omega \ell".split(), strict=True,
-))  # fmt: skip
+_SMALL = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
+    "τ": "tau", "υ": "upsilon", "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega",
+}  # fmt: skip
+_CAPITAL = {
+    "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon",
+    "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+# Shapes that Unicode has letters of their own for, as unicode-math names them; the signs micro and ohm.
+_VARIANTS = {
+    "ϵ": "epsilon", "ϕ": "phi", "ϑ": "vartheta", "ϱ": "varrho", "ϖ": "varpi", "ς": "varsigma", "ϰ": "varkappa",
+    "\u00b5": "mu", "\u2126": "Omega", "ℓ": "ell",
+}  # fmt: skip
 # Greek letters that look like Latin ones, for which LaTeX has no command.
 _LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True))
-_COMMANDS = _SMALL | _CAPITAL | _VARIANTS | _LATIN
-
-
-def letter_latex(letter: str) -> str | None:
-    """Return LaTeX for a Greek letter (or one that is known by a command), or nothing."""
-    return _COMMANDS.get(letter)
+_COMMANDS = {letter: f"\\{name}" for letter, name in (_SMALL | _CAPITAL | _VARIANTS).items()} | _LATIN
 
 
 def in_commands(text: str) -> str:
