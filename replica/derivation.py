@@ -11,14 +11,18 @@ from typing import Any
 import sympy as sp
 
 from replica.checks.verification import Verification, verify
+from replica.equations.free_entropy import FreeEntropy
+from replica.equations.saddle_system import SaddleSystem
 from replica.model.any_model import loss_model
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
 from replica.reports.formats.choices import ReportOptions
+from replica.reports.notebook import ShownFreeEntropy, ShownSystem, shown_step
 from replica.reports.theory_report import write_theory_report
 from replica.reports.typesetting.latex_names import latex_table
+from replica.steps.step import DerivationStep
 from replica.theory import Theory
 
 __all__ = ["Derivation", "derive"]
@@ -26,6 +30,21 @@ __all__ = ["Derivation", "derive"]
 
 class Derivation(Theory):  # noqa: D101
     __doc__ = Theory.__doc__
+
+    @cached_property
+    def free_entropy(self) -> FreeEntropy:
+        """Phi at zero temperature; a notebook shows it."""
+        return ShownFreeEntropy.of(super().free_entropy)
+
+    @cached_property
+    def saddle_system(self) -> SaddleSystem:
+        """The saddle-point equations; a notebook shows them."""
+        return ShownSystem.of(super().saddle_system)
+
+    @cached_property
+    def steps(self) -> tuple[DerivationStep, ...]:
+        """The steps, in order; a notebook shows each, and each of its equations."""
+        return tuple(shown_step(x, self.loss_model) for x in super().steps)
 
     @cached_property
     def latex_names(self) -> Mapping[sp.Symbol, str]:

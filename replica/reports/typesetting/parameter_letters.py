@@ -11,7 +11,7 @@ from replica.quantities.letters import LETTERS
 from replica.reports.typesetting.greek import word_latex
 from replica.reports.typesetting.tokens import canonical, tokenise
 
-__all__ = ["own_parameters", "parameter_letters"]
+__all__ = ["own_parameters", "parameter_letters", "parameter_meaning"]
 
 
 class Named(Protocol):
@@ -21,6 +21,8 @@ class Named(Protocol):
     def name(self) -> str: ...
     @property
     def latex(self) -> str: ...
+    @property
+    def meaning(self) -> str: ...
 
 
 def _key(latex: str) -> str:
@@ -70,6 +72,13 @@ def parameter_letters(parameters: Iterable[Named]) -> dict[str, str]:
         taken.add(_key(latex))
         found[x.name] = latex
     return {x.name: found[x.name] for x in given}
+
+
+def parameter_meaning(parameter: Named, latex: str) -> str:
+    """Return what a parameter is, with its name where its letter does not tell it."""
+    own = names.is_parameter_name(parameter.name) and parameter.name.isascii()
+    called = own and latex != names.parameter_latex(parameter.name)
+    return f"{parameter.meaning}, called {parameter.name}" if called else parameter.meaning
 
 
 def _marked(latex: str, mark: str) -> str:
