@@ -131,8 +131,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
             If a format, a name, a macro, the prefix, the width, a baseline or a part is refused, pdflatex is missing,
             or the folder cannot be written.
         """
-        from replica.reports.formats.choices import ReportOptions
-        from saddle.output.report import write_report
+        from saddle.output.report import ReportOptions, write_report
 
         chosen = self.applicable_baselines if baselines is None else baselines
         options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)

@@ -29,7 +29,7 @@ from saddle.output.report_content import (
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
 
-__all__ = ["write_report"]
+__all__ = ["ReportOptions", "write_report"]
 
 TITLE = "Replica theory of dot-product attention"
 

@@ -27,6 +27,11 @@ _LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧο", "ABEZHIKMNOPTXo", strict=True)
 _COMMANDS = {letter: f"\\{name}" for letter, name in (_SMALL | _CAPITAL | _VARIANTS).items()} | _LATIN
 
 
+def _command(letter: str) -> str | None:
+    """Return LaTeX for a Greek letter, with or without an accent, or nothing."""
+    return _COMMANDS.get(letter) or _COMMANDS.get(unicodedata.normalize("NFD", letter)[0])
+
+
 def in_commands(text: str) -> str:
     r"""Return LaTeX with commands in place of Greek letters; other letters stay as they are.
 
@@ -37,7 +42,7 @@ def in_commands(text: str) -> str:
     """
     if text.isascii():
         return text
-    parts = [_COMMANDS.get(c, c) for c in text]
+    parts = [_command(c) or c for c in text]
     for k in range(len(parts) - 1):
         # A command ends where no letter follows.
         if len(parts[k]) > 1 and parts[k + 1][0].isalpha():
@@ -57,7 +62,7 @@ def word_latex(word: str) -> str:
             parts.append(latin if len(latin) == 1 else rf"\mathrm{{{latin}}}")
         latin = ""
         if letter != "\0":
-            parts.append(_COMMANDS.get(letter) or _spelled(letter))
+            parts.append(_command(letter) or _spelled(letter))
     return join(parts)
 
 
