@@ -11,13 +11,18 @@ from typing import Any
 import sympy as sp
 
 from replica.checks.verification import Verification, verify
+from replica.equations.free_entropy import FreeEntropy
+from replica.equations.saddle_system import SaddleSystem
 from replica.model.any_model import loss_model
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
+from replica.reports.formats.choices import ReportOptions
+from replica.reports.notebook import ShownFreeEntropy, ShownSystem, shown_step
 from replica.reports.theory_report import write_theory_report
 from replica.reports.typesetting.latex_names import latex_table
+from replica.steps.step import DerivationStep
 from replica.theory import Theory
 
 __all__ = ["Derivation", "derive"]
@@ -25,6 +30,21 @@ __all__ = ["Derivation", "derive"]
 
 class Derivation(Theory):  # noqa: D101
     __doc__ = Theory.__doc__
+
+    @cached_property
+    def free_entropy(self) -> FreeEntropy:
+        """Phi at zero temperature; a notebook shows it."""
+        return ShownFreeEntropy.of(super().free_entropy)
+
+    @cached_property
+    def saddle_system(self) -> SaddleSystem:
+        """The saddle-point equations; a notebook shows them."""
+        return ShownSystem.of(super().saddle_system)
+
+    @cached_property
+    def steps(self) -> tuple[DerivationStep, ...]:
+        """The steps, in order; a notebook shows each, and each of its equations."""
+        return tuple(shown_step(x, self.loss_model) for x in super().steps)
 
     @cached_property
     def latex_names(self) -> Mapping[sp.Symbol, str]:
@@ -36,11 +56,22 @@ class Derivation(Theory):  # noqa: D101
         folder: str | os.PathLike[str],
         formats: Sequence[str] = ("latex", "markdown", "html"),
         latex_names: Mapping[str, str] | None = None,
-        prefix: str = "attention",
+        prefix: str | None = None,
         line_width: float = 31.0,
+        macros: Mapping[str, str] | None = None,
+        parts: Sequence[str] | None = None,
     ) -> list[Path]:
-        """Write the model's equations to a folder; see ``replica.reports.theory_report.write_theory_report``."""
-        return write_theory_report(self, folder, formats, latex_names, prefix, line_width)
+        """Write the model's equations to a folder and return the files' paths.
+
+        Parameters are those of :meth:`saddle.PhaseDiagram.report`; of ``parts`` there are those up to "parameters".
+
+        Raises
+        ------
+        InvalidArgument
+            If one of them is refused, pdflatex is missing or fails, or the folder cannot be written.
+        """
+        options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
+        return write_theory_report(self, folder, options)
 
     def verify(self, **options: Any) -> Verification:
         """Check every step by an independent route; see ``replica.checks.verification.verify``."""

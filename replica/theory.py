@@ -11,6 +11,7 @@ from functools import cached_property
 
 import sympy as sp
 
+from replica.common.checked_arguments import quoted
 from replica.equations.free_entropy import FreeEntropy, build_free_entropy
 from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
 from replica.model.attention_model import AttentionModel
@@ -42,6 +43,9 @@ class Theory:
 
     model: AttentionModel | MultiIndexModel | ModelStructure | LossModel
     loss_model: LossModel
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({quoted(self.model)})"
 
     @cached_property
     def free_entropy(self) -> FreeEntropy:

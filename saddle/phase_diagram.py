@@ -184,9 +184,11 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         folder: str | os.PathLike[str],
         formats: Sequence[str] = ("latex", "markdown", "html"),
         latex_names: Mapping[str, str] | None = None,
-        prefix: str = "attention",
+        prefix: str | None = None,
         line_width: float = 31.0,
         baselines: Sequence[str | Baseline] | None = None,
+        macros: Mapping[str, str] | None = None,
+        parts: Sequence[str] | None = None,
     ) -> list[Path]:
         r"""Write a report to a folder: model, symbols, equations, results, a check of the equations, references.
 
@@ -199,15 +201,24 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
             "markdown", "html" (one file that needs nothing else) and "pdf" (needs pdflatex).
         latex_names
             LaTeX for symbols that are to look otherwise, by name or letter, such as
-            ``{"semantic_overlap": r"\vartheta"}``.
+            ``{"semantic_overlap": r"\vartheta"}``; also of parameters of the model's own. Macros of your paper reach
+            LaTeX as they are: ``{"self_overlap": r"\Qself"}``.
         prefix
-            Labels of equations begin with ``eq:`` and this.
+            Labels of equations begin with ``eq:`` and this; by default with a digest of the model, so that two models
+            in one paper share no label.
         line_width
             What a line of an equation may take, without its number, in ems of the text's font: 31 for an article, 21
             for a paper of two columns.
         baselines
             Listed with their test errors, and drawn: names in :data:`baselines.BASELINES`, or baselines made for this
             model. By default, all that take the model.
+        macros
+            What macros in ``latex_names`` look like, for other formats and for figures, which do not know them:
+            ``{r"\Qself": r"Q_{\mathrm{s}}"}``, with ``#1`` for an argument. Without it a name that is one macro is
+            shown there as the library's own symbol.
+        parts
+            What the report consists of: any of "model", "symbols", "derivation", "free entropy", "saddle point",
+            "sectors", "observables", "parameters", "baselines", "transitions", "figure" and "check". By default, all.
 
         Returns
         -------
@@ -217,13 +228,14 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         Raises
         ------
         ValueError
-            If a format, a name, the prefix, the width or a baseline is refused, pdflatex is missing, or the folder
-            cannot be written.
+            If a format, a name, a macro, the prefix, the width, a baseline or a part is refused, pdflatex is missing,
+            or the folder cannot be written.
         """
-        from saddle.output.report import write_report
+        from saddle.output.report import ReportOptions, write_report
 
         chosen = self.applicable_baselines if baselines is None else baselines
-        return write_report(self, folder, formats, latex_names, prefix, line_width, chosen)
+        options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
+        return write_report(self, folder, options, chosen)
 
 
 @numpy_defaults

@@ -9,6 +9,15 @@ import sympy as sp
 __all__ = ["DerivationStep", "DisplayedEquation", "matrix_symbol"]
 
 
+# Of an equation that is longer, its beginning tells which one it is.
+MOST_LETTERS = 80
+
+
+def _short(text: str, most: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[:most]}..."
+
+
 @dataclass(frozen=True)
 class DisplayedEquation:
     """An equation of a step: a label, and two sides that are SymPy objects, or LaTeX where SymPy has no such object."""
@@ -16,6 +25,9 @@ class DisplayedEquation:
     label: str
     left: sp.Basic | str
     right: sp.Basic | str
+
+    def __repr__(self) -> str:
+        return f"DisplayedEquation({self.label!r}: {_short(f'{self.left} = {self.right}', MOST_LETTERS)})"
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,10 @@ class DerivationStep:
     title: str
     text: str
     equations: tuple[DisplayedEquation, ...]
+
+    def __repr__(self) -> str:
+        count = len(self.equations)
+        return f"DerivationStep({self.name!r}: {self.title}, {count} equation{'s' * (count != 1)})"
 
     def equation(self, label: str) -> DisplayedEquation:
         """Return an equation by its label.

@@ -20,11 +20,11 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class ReportAsked:
     """What a report looks like."""
 
     formats: tuple[str, ...]
-    prefix: str
+    prefix: str | None
     line_width: float
     latex_names: tuple[str, ...]
 
@@ -42,7 +42,7 @@ class ReportOptions:
                 help="Format; may be given several times. 'pdf' needs pdflatex.",
             ),
             click.option(
-                "--prefix", default="attention", show_default=True, help="Labels of equations begin with eq: and this."
+                "--prefix", help="Labels of equations begin with eq: and this; by default with a digest of the model."
             ),
             click.option(
                 "--line-width",
@@ -67,24 +67,28 @@ class ReportOptions:
     "--results", type=PATH, help="A results file of 'solve' to report on; without it, the model is solved first."
 )
 @click.option("--output", type=PATH, default=DEFAULT_FOLDER, show_default=True, help="Folder for the report.")
-@gathered("asked", ReportOptions)
+@gathered("asked", ReportAsked)
 @gathered("printing", PrintOptions)
 @gathered("work", WorkOptions)
 @DEBUG
 def report(
-    chosen: ModelOptions, results: str | None, output: str, asked: ReportOptions, printing: PrintOptions,
+    chosen: ModelOptions, results: str | None, output: str, asked: ReportAsked, printing: PrintOptions,
     work: WorkOptions,
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
-    from replica.reports.formats.documents import checked_choices
+    from replica.derivation import derive
+    from replica.reports.content.equation_report import PARTS
+    from replica.reports.formats.choices import ReportOptions
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 
     names = _latex_names(asked.latex_names)
-    checked_choices(asked.formats, names, asked.prefix, asked.line_width)
     if results is not None and chosen.file is not None:
         raise InvalidArgument(f"--model and --results exclude each other, got {chosen.file!r} and {results!r}")
     model = chosen.model()
+    if results is None:
+        # Before what takes time; a diagram that is read has names of its own, and checks them.
+        ReportOptions(asked.formats, names, asked.prefix, asked.line_width).checked(derive(model), PARTS)
     use_cache(work.cache)
     folder = prepare_folder(output)
     if results is not None:

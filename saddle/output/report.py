@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from baselines import BASELINES, Baseline
 from replica.common.checked_arguments import checked_path
-from replica.common.errors import InvalidArgument
 from replica.common.files import prepare_folder, write_files
 from replica.common.numeric_errors import numpy_defaults
 from replica.derivation import derive
-from replica.reports.content.equation_report import equation_report
-from replica.reports.formats.bibliography import cited
-from replica.reports.formats.documents import DEFAULT_FORMATS, checked_choices, documents
-from replica.reports.typesetting.line_breaking import LINE_WIDTH
+from replica.reports.content.equation_report import PARTS, equation_report
+from replica.reports.formats.choices import ReportOptions
+from replica.reports.formats.documents import ReportText, documents
+from replica.reports.passages import Passage
 from replica.reports.typesetting.naming import Naming
 from saddle.output.report_content import (
     FIGURE_STEM,
@@ -30,9 +29,29 @@ from saddle.output.report_content import (
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
 
-__all__ = ["write_report"]
+__all__ = ["ReportOptions", "write_report"]
 
 TITLE = "Replica theory of dot-product attention"
+
+
+RESULT_PARTS = ("baselines", "transitions", "figure", "check")
+"""What a report of a diagram has besides the equations, in order."""
+
+
+def _drawable(naming: Naming) -> Naming:
+    """Return names that a figure can show: a symbol that it cannot is the library's."""
+    from matplotlib.mathtext import MathTextParser
+
+    parser = MathTextParser("path")
+    kept = dict(naming.chosen)
+    for name, latex in naming.chosen.items():
+        try:
+            parser.parse(f"${latex}$")
+        except ValueError:
+            del kept[name]
+    found = Naming(kept, naming.parameters)
+    found.require_distinct("in the figure, which cannot show all of LaTeX, ")
+    return found
 
 
 def _figures(
@@ -47,6 +66,7 @@ def _figures(
     # Two by two, with the legend in the place of the fourth, for the width of a page.
     page = FigureRequest(panels=(2, 2), size=(7.4, 6.4))
     figures = {}
+    shown = _drawable(naming.plain)
     for kind in kinds:
         buffer = io.BytesIO()
         # Dates would differ from run to run, and so would the random names of an SVG's parts.
@@ -55,15 +75,8 @@ def _figures(
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42})
-            figure = plot_phase_diagram(diagram, baselines, page, latex=naming.rename)
-            try:
-                figure.savefig(buffer, format=kind, metadata={date: None})
-            except ValueError as error:
-                if not naming.chosen:
-                    raise
-                chosen = ", ".join(map(repr, naming.chosen.values()))
-                reason = " ".join(str(error).split())
-                raise InvalidArgument(f"latex_names: the figure cannot show one of {chosen}: {reason}") from None
+            figure = plot_phase_diagram(diagram, baselines, page, latex=shown.rename)
+            figure.savefig(buffer, format=kind, metadata={date: None})
         figures[kind] = buffer.getvalue()
     return figures
 
@@ -72,10 +85,7 @@ def _figures(
 def write_report(
     diagram: DiagramContents,
     folder: str | os.PathLike[str],
-    formats: Sequence[str] = DEFAULT_FORMATS,
-    latex_names: Mapping[str, str] | None = None,
-    prefix: str = "attention",
-    line_width: float = LINE_WIDTH,
+    options: ReportOptions,
     baselines: Sequence[str | Baseline] = tuple(BASELINES),
 ) -> list[Path]:
     """Write the report to a folder and return the paths of its files.
@@ -85,21 +95,24 @@ def write_report(
     Raises
     ------
     ValueError
-        If a format, a name, the prefix or a baseline is refused, pdflatex is missing or fails, or the folder cannot be
-        written.
+        If an option or a baseline is refused, pdflatex is missing or fails, or the folder cannot be written.
     """
-    chosen, naming = checked_choices(formats, latex_names, prefix, line_width)
+    derivation = derive(diagram.model)
+    choices = options.checked(derivation, (*PARTS, *RESULT_PARTS))
     checked_path("folder", folder)
     compared = diagram.made_baselines(baselines)
     target = prepare_folder(folder)
-    derivation = derive(diagram.model)
-    system = derivation.saddle_system
-    theory = equation_report(derivation, naming, line_width)
-    listed = baseline_passages(diagram, compared)
-    results = [*listed, *transition_passages(diagram), *figure_passages(diagram), *check_passages(diagram, system)]
-    passages = theory.with_results(results, naming)
-    publications = cited(passages)
-    kinds = [*(["pdf"] if {"latex", "pdf"} & {*chosen} else []), *(["svg"] if {"markdown", "html"} & {*chosen} else [])]
-    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, compared, naming, kinds).items()}
-    files = documents(TITLE, passages, theory.fragments(naming), chosen, prefix, publications, line_width, figures)
-    return write_files(target, files)
+    theory, unnamed = equation_report(derivation, choices.naming, choices.line_width), Naming.of(None)
+    written: dict[str, Callable[[], list[Passage]]] = {
+        "baselines": lambda: baseline_passages(diagram, compared),
+        "transitions": lambda: transition_passages(diagram),
+        "figure": lambda: figure_passages(diagram),
+        "check": lambda: check_passages(diagram, derivation.saddle_system),
+    }
+    results = [x for part in RESULT_PARTS if part in choices.parts for x in written[part]()]
+    passages = theory.with_results(results, unnamed, choices.parts)
+    drawn = {**dict.fromkeys(("latex", "pdf"), "pdf"), **dict.fromkeys(("markdown", "html"), "svg")}
+    kinds = sorted({drawn[x] for x in choices.formats}) if "figure" in choices.parts else []
+    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, compared, choices.naming, kinds).items()}
+    text = ReportText(TITLE, passages, theory.fragments(unnamed, choices.parts), figures)
+    return write_files(target, documents(text, choices))

@@ -17,6 +17,7 @@ from replica.quantities.letters import LETTERS, STEMS, Letter
 from replica.quantities.structure import ModelStructure
 from replica.reports.passages import Equation, Figure, Paragraph, Passage, Table
 from replica.reports.typesetting.latex_names import latex_table
+from replica.reports.typesetting.parameter_letters import parameter_letters, parameter_meaning
 from replica.reports.typesetting.tokens import canonical, group_end, tokenise
 
 __all__ = ["Definition", "Glossary"]
@@ -71,8 +72,10 @@ def _stem(entry: symbols.SymbolicQuantity) -> str:
 def _table_entries(model: LossModel) -> list[Definition]:
     """Return what the table of names knows: parameters, order parameters and conjugates."""
     entries = []
+    letters = parameter_letters((symbols.ALPHA, *model.parameters))
     for quantity in (symbols.ALPHA, *(x for x in model.parameters if not x.name.startswith(_FAMILIES))):
-        entries.append(Definition(quantity.latex, quantity.meaning, quantity.latex, (quantity.symbol,)))
+        shown = letters[quantity.name]
+        entries.append(Definition(shown, parameter_meaning(quantity, shown), shown, (quantity.symbol,)))
     layout = model.layout
     # Steps of the derivation are written for one token, or with a set for every token.
     layouts = (layout, layout.per_token, layout.single_token)

@@ -13,6 +13,7 @@ from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.quantities import symbols
 from replica.reports.passages import Equation, Heading, Paragraph, Passage, Table
+from replica.reports.typesetting.parameter_letters import parameter_letters, parameter_meaning
 from replica.reports.typesetting.printing import ReportPrinter
 from replica.steps.step import DerivationStep
 from replica.symmetry.reduced_system import reduced_system, vanishing_conjugates, vanishing_order_parameters
@@ -21,6 +22,7 @@ from replica.symmetry.sectors import Sector
 __all__ = [
     "derivation_passages",
     "family_passages",
+    "free_entropy_equation",
     "free_entropy_passages",
     "observable_passages",
     "parameter_passages",
@@ -59,10 +61,7 @@ def free_entropy_passages(
     """Return Phi, the envelope and the law of the fields."""
     phi = system.free_entropy
     running = _running(printer, system)
-    channel = -symbols.ALPHA.symbol * phi.average_envelope
     quadratic = phi.channel.objective - phi.channel.loss
-    # For ranks above one in terms of the abbreviations that follow.
-    prior = spectrum_average(phi.prior.integrand, phi.model.token_law.atom_symbols)
     envelope = running.equation(
         "moreau",
         r"\mathcal{M}(w, V, h^{\star})",
@@ -74,7 +73,7 @@ def free_entropy_passages(
             r"Order parameters are shared by tokens of equal covariance; conjugates are summed over them, that of $m$ "
             r"with weights $c_l$. To be made stationary in all of them:"
         ),
-        printer.equation("free-entropy", r"\Phi", (phi.trace_term, prior, channel)),
+        free_entropy_equation(phi, printer),
         Paragraph(
             r"Here $\mathcal{M}$ is the Moreau envelope of the loss, attained at the proximal point $z^{\star}$,"
         ),
@@ -82,6 +81,14 @@ def free_entropy_passages(
         *_intermediates(system, printer, "where"),
         *fields(phi, printer),
     ]
+
+
+def free_entropy_equation(phi: FreeEntropy, printer: ReportPrinter) -> Equation:
+    """Return Phi as the sum of its three terms."""
+    # For ranks above one in terms of the abbreviations that follow.
+    prior = spectrum_average(phi.prior.integrand, phi.model.token_law.atom_symbols)
+    channel = -symbols.ALPHA.symbol * phi.average_envelope
+    return printer.equation("free-entropy", r"\Phi", (phi.trace_term, prior, channel))
 
 
 def _running(printer: ReportPrinter, system: SaddleSystem) -> ReportPrinter:
@@ -184,5 +191,9 @@ def observable_passages(system: SaddleSystem, printer: ReportPrinter) -> list[Pa
 
 def parameter_passages(system: SaddleSystem, values: Mapping[str, float]) -> list[Passage]:
     """Return the table of the model's parameters."""
-    rows = tuple((x.meaning, f"${x.latex}$", f"{values[x.name]:g}") for x in system.free_entropy.parameters)
+    parameters = system.free_entropy.parameters
+    letters = parameter_letters(parameters)
+    rows = tuple(
+        (parameter_meaning(x, letters[x.name]), f"${letters[x.name]}$", f"{values[x.name]:g}") for x in parameters
+    )
     return [Heading("Parameters"), Table(("parameter", "symbol", "value"), rows)]

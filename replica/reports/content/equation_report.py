@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,14 @@ from replica.reports.typesetting.widths import typeset_width
 if TYPE_CHECKING:
     from replica.theory import Theory
 
-__all__ = ["EquationReport", "definition_passages", "equation_report"]
+__all__ = ["PARTS", "EquationReport", "definition_passages", "equation_report"]
+
+
+PARTS = ("model", "symbols", "derivation", "free entropy", "saddle point", "sectors", "observables", "parameters")
+"""What a report of equations consists of, in order."""
+
+# Besides the model: what goes into a paper's text.
+_EQUATIONS = ("free entropy", "saddle point", "sectors", "observables")
 
 
 @dataclass(frozen=True)
@@ -38,30 +45,55 @@ class EquationReport:
 
     Attributes
     ----------
-    model, derivation, equations, parameters
-        Passages before the place of the definitions; the derivation's steps; free entropy, saddle-point equations and
-        observables; the table of parameters.
+    sections
+        Passages by the names of their parts, in order; the part "symbols" is made of what the others use.
     glossary
         The symbols that may be used.
     """
 
-    model: tuple[Passage, ...]
-    derivation: tuple[Passage, ...]
-    equations: tuple[Passage, ...]
-    parameters: tuple[Passage, ...]
+    sections: Mapping[str, tuple[Passage, ...]]
     glossary: Glossary
 
-    def with_results(self, results: Sequence[Passage], naming: Naming) -> list[Passage]:
-        """Return the whole report: definitions of what it uses added, in the user's letters."""
-        used = (*self.model, *self.derivation, *self.equations, *self.parameters, *results)
-        definitions = definition_passages(self.glossary, used)
-        return [naming.rename_passage(x) for x in (*self.model, *definitions, *used[len(self.model) :])]
+    @property
+    def model(self) -> tuple[Passage, ...]:
+        """The model, before the place of the definitions."""
+        return self._of("model")
 
-    def fragments(self, naming: Naming) -> dict[str, list[Passage]]:
+    @property
+    def derivation(self) -> tuple[Passage, ...]:
+        """The derivation's steps."""
+        return self._of("derivation")
+
+    @property
+    def equations(self) -> tuple[Passage, ...]:
+        """Free entropy, saddle-point equations and observables."""
+        return self._of(*_EQUATIONS)
+
+    @property
+    def parameters(self) -> tuple[Passage, ...]:
+        """The table of parameters."""
+        return self._of("parameters")
+
+    def _of(self, *parts: str) -> tuple[Passage, ...]:
+        return tuple(x for part in parts for x in self.sections.get(part, ()))
+
+    def with_results(self, results: Sequence[Passage], naming: Naming, parts: Sequence[str] = PARTS) -> list[Passage]:
+        """Return some parts, by default all, and results behind them, in the user's letters.
+
+        The part "symbols" defines what the others use; on its own, what all of them would.
+        """
+        others = [x for x in PARTS if x in parts and x != "symbols"]
+        passages = [*self._of(*others), *results]
+        start = len(self._of("model")) if "model" in parts else 0
+        if "symbols" in parts:
+            passages[start:start] = definition_passages(self.glossary, passages or self._of(*PARTS))
+        return [naming.rename_passage(x) for x in passages]
+
+    def fragments(self, naming: Naming, parts: Sequence[str] = PARTS) -> dict[str, list[Passage]]:
         """Return what goes into a paper, by names of files: model and equations; the derivation, for an appendix."""
-        definitions = definition_passages(self.glossary, (*self.model, *self.equations))
-        parts = {"equations.tex": (*self.model, *definitions, *self.equations), "derivation.tex": self.derivation}
-        return {name: [naming.rename_passage(x) for x in part] for name, part in parts.items()}
+        files = {"equations.tex": ("model", "symbols", *_EQUATIONS), "derivation.tex": ("derivation",)}
+        found = {name: self.with_results((), naming, [x for x in own if x in parts]) for name, own in files.items()}
+        return {name: passages for name, passages in found.items() if passages}
 
 
 def definition_passages(glossary: Glossary, passages: Iterable[Passage]) -> list[Passage]:
@@ -72,8 +104,10 @@ def definition_passages(glossary: Glossary, passages: Iterable[Passage]) -> list
 
 
 def named_width(naming: Naming) -> Callable[[str], float]:
-    """Return a measure of LaTeX as it will be printed, with the user's names."""
-    return lambda latex: typeset_width(naming.rename(latex))
+    """Return a measure of LaTeX as it will be printed, with the user's names, with and without macros."""
+    if not naming.macros:
+        return lambda latex: typeset_width(naming.rename(latex))
+    return lambda latex: max(typeset_width(naming.rename(latex)), typeset_width(naming.plain.rename(latex)))
 
 
 def equation_report(derivation: Theory, naming: Naming | None = None, line_width: float = LINE_WIDTH) -> EquationReport:
@@ -98,15 +132,18 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
     numbers = [*parameter_passages(system, values)] if values else []
     if isinstance(derivation.model, AttentionModel | MultiIndexModel):
         numbers += atom_passages(derivation.model.atoms, printer)
+    families_of = sector_passages(system, printer, derivation.sectors) if plain else family_passages(families, printer)
     return EquationReport(
-        model=tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
-        derivation=tuple(derivation_passages(steps, printer)),
-        equations=(
-            *free_entropy_passages(system, printer, field_passages if plain else general_field_passages),
-            *saddle_passages(system, printer),
-            *(sector_passages(system, printer, derivation.sectors) if plain else family_passages(families, printer)),
-            *observable_passages(system, printer),
-        ),
-        parameters=tuple(numbers),
-        glossary=Glossary(model),
+        {
+            "model": tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
+            "derivation": tuple(derivation_passages(steps, printer)),
+            "free entropy": tuple(
+                free_entropy_passages(system, printer, field_passages if plain else general_field_passages)
+            ),
+            "saddle point": tuple(saddle_passages(system, printer)),
+            "sectors": tuple(families_of),
+            "observables": tuple(observable_passages(system, printer)),
+            "parameters": tuple(numbers),
+        },
+        Glossary(model),
     )

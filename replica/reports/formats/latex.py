@@ -32,7 +32,7 @@ _HEAD = r"""\documentclass[11pt]{article}
 \setlength{\emergencystretch}{3em}
 \allowdisplaybreaks
 \renewcommand{\arraystretch}{1.2}
-\title{@title@}
+@macros@\title{@title@}
 \author{}
 \date{}
 \begin{document}
@@ -40,9 +40,10 @@ _HEAD = r"""\documentclass[11pt]{article}
 """
 
 _FRAGMENT_HEAD = r"""% @title@
-% To be read by \input; needs amsmath. Labels begin with eq:@prefix@-, citations are in references.bib.
-% Without amssymb, averages are bold instead of blackboard bold.
-\providecommand{\mathbb}[1]{\mathbf{#1}}
+% To be read by \input in an article, REVTeX or a frame of beamer; needs amsmath. Labels begin with eq:@prefix@-,
+% citations are in references.bib. Without amssymb, averages are bold instead of blackboard bold.
+@macros@\providecommand{\mathbb}[1]{\mathbf{#1}}
+\begingroup\allowdisplaybreaks\setlength{\emergencystretch}{3em}
 """
 
 _SPECIAL = {"%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_", "<": "$<$", ">": "$>$", "{": r"\{", "}": r"\}",
@@ -171,27 +172,41 @@ def _joined(passages: Sequence[Passage], prefix: str, width: float, shown: Calla
     return text.strip()
 
 
-def latex_fragment(title: str, passages: Sequence[Passage], prefix: str, width: float = LINE_WIDTH) -> str:
-    """Return passages as a fragment without preamble, sections, floats: headings begin paragraphs."""
+def latex_fragment(
+    title: str, passages: Sequence[Passage], prefix: str, width: float = LINE_WIDTH, macros: Sequence[str] = ()
+) -> str:
+    """Return passages as a fragment without preamble, sections, floats: headings begin paragraphs.
+
+    ``macros`` are the user's commands that it uses, and the paper has to define.
+    """
 
     def shown(passage: Passage) -> str:
         match passage:
             case Heading(text, level):
-                return rf"\{'paragraph' if level == 1 else 'subparagraph'}{{{_text(text, prefix)}.}}"
+                # Slides have no \paragraph.
+                space, font = (r"\par\medskip", "bf") if level == 1 else (r"\par\smallskip", "it")
+                return rf"{space}\noindent\text{font}{{{_text(text, prefix)}.}}"
             case Table():
                 return _listed(passage, prefix)
         return _passage(passage, prefix)
 
-    head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix)
-    return f"{head}\n{_joined(passages, prefix, width, shown)}\n"
+    own = f"% It uses commands of your own: {', '.join(macros)}.\n" if macros else ""
+    head = _FRAGMENT_HEAD.replace("@title@", title).replace("@prefix@", prefix).replace("@macros@", own)
+    body = re.sub(r"(\\noindent\\text(?:bf|it)\{[^\n]*\.\})\n\n", r"\1\n", _joined(passages, prefix, width, shown))
+    return f"{head}\n{body}\n\\endgroup\n"
 
 
 def latex_document(
-    title: str, passages: Sequence[Passage], prefix: str, publications: Sequence[Publication], width: float = LINE_WIDTH
-) -> str:
-    """Return passages as a document that compiles on its own, with its references in it."""
+    title: str, passages: Sequence[Passage], prefix: str, publications: Sequence[Publication],
+    width: float = LINE_WIDTH, definitions: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """Return passages as a document that compiles on its own, with its references in it.
+
+    ``definitions`` are lines of its preamble.
+    """
+    own = "".join(f"{line}\n" for line in definitions)
     parts = [
-        _HEAD.replace("@title@", _text(title, prefix)),
+        _HEAD.replace("@macros@", own).replace("@title@", _text(title, prefix)),
         _joined(passages, prefix, width, lambda x: _passage(x, prefix)),
     ]
     if publications:

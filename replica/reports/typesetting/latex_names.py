@@ -10,6 +10,7 @@ from replica.equations.replica_trick import BETA, REPLICAS, SAME_REPLICA
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.letters import STEMS
+from replica.reports.typesetting.parameter_letters import parameter_letters
 
 __all__ = ["latex_of_symbol", "latex_table"]
 
@@ -37,9 +38,10 @@ def latex_table(model: LossModel) -> dict[sp.Symbol, str]:
             *symbols.conjugates(layout),
             symbols.ALPHA,
             symbols.AVERAGE_ENVELOPE,
-            *model.parameters,
         )
     }
+    letters = parameter_letters(model.parameters)
+    table |= {x.symbol: letters[x.name] for x in model.parameters}
     for stem, mark, fields in (
         ("w", "", model.fields),
         ("h", r"^{\star}", model.teacher_fields),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from replica.reports.passages import Line
 from replica.reports.typesetting.tokens import group_end, join, tokenise
 
-__all__ = ["displayed_mathematics", "inline_mathematics"]
+__all__ = ["displayed_mathematics", "inline_mathematics", "unknown_commands", "unreadable"]
 
 _REPLACED = {r"\!": "", r"\lbrace": r"\{", r"\rbrace": r"\}"}
 _TIGHT = 'lspace="0" rspace="0"'
@@ -37,6 +37,12 @@ _REPAIRS = tuple((re.compile(pattern), repaired) for pattern, repaired in (
     (r"<mo>(&#x0221E;|&#x022C6;|&#x022A4;)</mo>", r'<mi mathvariant="normal">\1</mi>'),
     (r"<mrow />", "<mrow></mrow>"),
 ))  # fmt: skip
+_REASONS = {
+    "NoAvailableTokensError": "a command lacks its argument",
+    "DoubleSubscriptsError": "it has two subscripts on one letter",
+    "DoubleSuperscriptsError": "it has two superscripts on one letter",
+}
+_COMMAND = re.compile(r"\\[A-Za-z]+")
 _BODY = re.compile(r"<math[^>]*>(.*)</math>", re.DOTALL)
 
 
@@ -72,6 +78,28 @@ def _converted(latex: str) -> str:
         command = re.search(r"\\[A-Za-z]*", mathml)
         raise ValueError(f"MathML has no symbol for {command[0] if command else latex!r} in {latex!r}")
     return mathml
+
+
+def unknown_commands(latex: str) -> list[str]:
+    """Return the commands that MathML has no symbol for, in their order."""
+    from latex2mathml.converter import convert
+
+    return list(dict.fromkeys(_COMMAND.findall(convert(_prepared(latex), display="block"))))
+
+
+def unreadable(latex: str) -> str:
+    """Return why a piece of LaTeX is no formula, or nothing if it is one, whatever its commands are."""
+    from latex2mathml import exceptions
+    from latex2mathml.converter import convert
+
+    # Its errors have no class in common, and come from inside lists as well.
+    known = tuple(x for x in vars(exceptions).values() if isinstance(x, type) and issubclass(x, Exception))
+    try:
+        convert(_prepared(latex), display="block")
+    except (*known, IndexError, StopIteration, ValueError, RuntimeError) as error:
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__.removesuffix("Error")).lower()
+        return _REASONS.get(type(error).__name__, words)
+    return ""
 
 
 def inline_mathematics(latex: str) -> str:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import model_parameters
+from replica.reports.typesetting.parameter_letters import parameter_letters
 from saddle.branches.branch import Branch
 from saddle.output.figures.dense_curves import DenseCurve, dense_curve, drawn_range
 from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
@@ -332,9 +333,11 @@ def parameter_title(diagram: DiagramContents, latex: Rename = lambda formula: fo
     """Return the model's parameters as a title."""
     model = diagram.model
     values, own = model.parameter_values(), dict(model.parameters)
+    parameters = model_parameters(model.structure)
+    letters = parameter_letters(parameters)
     shown = [
-        f"${latex(quantity.latex)} = {values[quantity.name]:g}$"
-        for quantity in model_parameters(model.structure)
+        f"${latex(letters[quantity.name])} = {values[quantity.name]:g}$"
+        for quantity in parameters
         if quantity.name in ("omega", "sigma", "regularization") or quantity.name in own
     ]
     sizes = [("L", model.sequence_length, 2), ("r", model.rank, 1), ("t", model.teacher_rank, 1)]

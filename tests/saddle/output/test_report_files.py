@@ -94,7 +94,8 @@ def test_document_compiles_without_overfull_boxes(folder, tmp_path):
 @NEEDS_TEX
 def test_fragment_compiles_in_an_article_with_amsmath_alone(folder, tmp_path):
     (tmp_path / "equations.tex").write_bytes((folder / "equations.tex").read_bytes())
-    body = r"\section{Theory}\input{equations}By \eqref{eq:attention-free-entropy}, \nocite{*}."
+    (label,) = re.findall(r"eq:attention-[0-9a-f]{6}-free-entropy", (tmp_path / "equations.tex").read_text())
+    body = rf"\section{{Theory}}\input{{equations}}By \eqref{{{label}}}, \nocite{{*}}."
     source = rf"\documentclass{{article}}\usepackage{{amsmath}}\begin{{document}}{body}\end{{document}}"
     (tmp_path / "paper.tex").write_text(source)
     log = compiled_log(tmp_path, "paper")
@@ -157,7 +158,11 @@ def test_a_wrong_equation_would_be_seen(small):
         ({"formats": ()}, r"\(\)"),
         ({"prefix": "a_b"}, "a_b"),
         ({"line_width": 7}, "7"),
-        ({"latex_names": {"theta": r"\notacommand"}}, "notacommand"),
+        ({"latex_names": {"theta": r"x_{\notacommand}"}}, "notacommand"),
+        ({"latex_names": {"theta": "%"}}, "comments out"),
+        ({"parts": ("transitions", "nonsense")}, "nonsense.*baselines, transitions, figure, check"),
+        ({"parts": ()}, r"parts must name.*\(\)"),
+        ({"macros": {r"\Qself": "Q"}}, "would change nothing"),
     ],
 )
 def test_choices_that_cannot_be_met_are_refused_before_anything_is_written(small, tmp_path, arguments, quoted):
