@@ -18,7 +18,7 @@ def _log_uniform(generator: np.random.Generator, low: float, high: float) -> flo
 
 
 def paper_like(generator: np.random.Generator) -> AttentionModel:
-    """Draw one like the paper's: opposite encodings, a stochastic A (one of the paper's two, or random), moderate fields."""
+    """Draw one like the paper's: opposite encodings, a stochastic A (of the paper, or random), moderate fields."""
     chosen = generator.integers(3)
     if chosen < 2:
         matrix = PUBLISHED[chosen]

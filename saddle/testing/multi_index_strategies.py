@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sympy as sp
 from hypothesis import strategies as st
@@ -18,7 +18,11 @@ Outputs = Callable[[sp.Matrix, Sequence[sp.Symbol]], Sequence[Any]]
 
 
 def _sum(matrix: sp.Matrix) -> sp.Expr:
-    return sp.Add(*matrix)
+    return sp.Add(*cast(list[sp.Expr], matrix.flat()))
+
+
+def _sum_of_squares(matrix: sp.Matrix) -> sp.Expr:
+    return sp.Add(*(x**2 for x in cast(list[sp.Expr], matrix.flat())))
 
 
 def _square(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
@@ -32,14 +36,14 @@ def _pseudo_huber(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
 
 def _phase(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
     """Return the loss of a student that sees squares, as in phase retrieval: it does not know its sign."""
-    return (sp.Add(*(x**2 for x in z)) - y[0]) ** 2 / 4
+    return (_sum_of_squares(z) - y[0]) ** 2 / 4
 
 
 LOSSES: tuple[Loss, ...] = (_square, _pseudo_huber, _phase)
 OUTPUTS: tuple[Outputs, ...] = (
     lambda h, noise: [_sum(h) + noise[0] / 2],
     lambda h, noise: [sp.tanh(_sum(h)) + noise[0] / 4],
-    lambda h, noise: [sp.Add(*(x**2 for x in h)) + noise[0] / 4],
+    lambda h, noise: [_sum_of_squares(h) + noise[0] / 4],
 )
 
 

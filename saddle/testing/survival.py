@@ -42,7 +42,7 @@ def losses_of(result: Any) -> Iterator[str]:
         if lost:
             yield f"{what}: {lost[0]} was read-only, and can be written to"
     try:
-        repr(result), str(result)
+        _ = repr(result), str(result)
     except Exception as failure:  # noqa: BLE001
         yield f"text: {type(failure).__name__}: {failure}"
 

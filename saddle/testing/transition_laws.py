@@ -14,6 +14,7 @@ from saddle.diagram.lines.start import equations_of
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.testing.agreement import STATED, allowance
 from saddle.testing.diagram_laws import missing_names
+from saddle.transitions.baseline_crossing import test_errors_of
 from saddle.transitions.transition import Transition
 
 __all__ = ["transition_laws"]
@@ -40,13 +41,36 @@ def transition_laws(diagram: DiagramContents) -> Iterator[str]:
             yield f"transition: {name!r} is one of {missing[0]!r}, which is no branch"
             continue
         yield from _elsewhere(name, transition, diagram)
-        if transition.kind in DEFINED and not _of_null(transition, diagram):
+        jump = _jump_there(transition, diagram)
+        if jump is not None:
+            yield from _no_jump_across(name, transition, jump, diagram)
+        elif transition.kind in DEFINED and not _of_null(transition, diagram):
             yield from _not_solved(name, transition, diagram, fine)
 
 
 def _of_null(transition: Transition, diagram: DiagramContents) -> bool:
     """Whether one of the solutions is Q = 0, which is on no rule."""
     return any(name.split()[0] == NULL_FAMILY for name in transition.between if name in diagram.branches)
+
+
+def _jump_there(crossing: Transition, diagram: DiagramContents) -> Transition | None:
+    """Return the first-order transition at which a baseline is passed, if it is there that the test error passes it."""
+    if crossing.kind != "baseline-crossing":
+        return None
+    jumps = (t for t in (*diagram.first_order, *diagram.everywhere) if t.kind == "first-order" and len(t.points) == 2)
+    return next((t for t in jumps if t.alpha == crossing.alpha and crossing.between[0] in t.between), None)
+
+
+def _no_jump_across(name: str, crossing: Transition, jump: Transition, diagram: DiagramContents) -> Iterator[str]:
+    """Yield a jump of the test error that does not pass the baseline from above to below."""
+    after = jump.between.index(crossing.between[0])
+    level = test_errors_of(crossing.between[1])[1](diagram.model, crossing.alpha)
+    errors = jump.points[1 - after].test_error, jump.points[after].test_error
+    if not errors[0] >= level >= errors[1]:
+        yield (
+            f"transition: at {name!r} the test error jumps from {errors[0]:.6g} to {errors[1]:.6g}, which does not "
+            f"pass the baseline's {level:.6g}"
+        )
 
 
 def _elsewhere(name: str, transition: Transition, diagram: DiagramContents) -> Iterator[str]:
