@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from replica.common.checked_arguments import checked_items, quoted
+from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidModel
 
 __all__ = [
@@ -59,12 +59,18 @@ def checked_covariances(covariances: Any, tolerance: float | None) -> tuple[np.n
         If one is not square, of another size, not finite, not symmetric or not positive semidefinite.
     """
     single = getattr(covariances, "ndim", None) == 2 or _is_one_matrix(covariances)
-    listed = [covariances] if single else checked_items("covariances", covariances, "matrices", error=InvalidModel)
+    if isinstance(covariances, np.ndarray) and covariances.ndim == 3:
+        # As they are: in lists their precision would be lost.
+        listed = list(covariances)
+    else:
+        listed = [covariances] if single else checked_items("covariances", covariances, "matrices", error=InvalidModel)
     if not listed:
         raise InvalidModel("covariances must hold at least one matrix, got none")
     names = ["covariances"] if single else [f"covariances[{g}]" for g in range(len(listed))]
     given = [_matrix(name, matrix) for name, matrix in zip(names, listed, strict=True)]
-    if tolerance is None:
+    if tolerance is not None:
+        tolerance = checked_number("tolerance", tolerance, 0.0, 0.1, error=InvalidModel)
+    else:
         rough = any(x.dtype.kind == "f" and x.dtype.itemsize < 8 for x in given)
         tolerance = SINGLE if rough else DOUBLE
     matrices = [x.astype(float) for x in given]

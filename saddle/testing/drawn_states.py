@@ -14,7 +14,7 @@ from replica.model.spectrum import Spectrum
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, order_parameters
 
-__all__ = ["drawn_state", "layout_of"]
+__all__ = ["drawn_state", "layout_of", "statistics"]
 
 Model = TypeVar("Model", AttentionModel, MultiIndexModel)
 
@@ -51,7 +51,7 @@ def drawn_state(
         Draws -1 or 1.
     """
     layout = layout_of(model)
-    traces, variances = _statistics(model)
+    traces, variances = statistics(model)
     quantities = order_parameters(layout)
     groups, r, t = layout.group_count, layout.rank, layout.teacher_rank
     q, V = (np.zeros((groups, r, r)) for _ in range(2))
@@ -92,7 +92,7 @@ def drawn_state(
     ])  # fmt: skip
 
 
-def _statistics(model: AttentionModel | MultiIndexModel) -> tuple[np.ndarray, np.ndarray]:
+def statistics(model: AttentionModel | MultiIndexModel) -> tuple[np.ndarray, np.ndarray]:
     """Return tokens' mean variances (groups,) and teachers' variances (groups, t, t)."""
     if isinstance(model.spectrum, Spectrum):
         return group_statistics(model.spectrum, model.gram, model.teacher_rank)

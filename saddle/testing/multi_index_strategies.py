@@ -30,8 +30,8 @@ def _square(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
 
 
 def _pseudo_huber(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
-    delta = sp.Symbol("delta")
-    return delta**2 * (sp.sqrt(1 + ((_sum(z) - y[0]) / delta) ** 2) - 1)
+    width = sp.Symbol("width")
+    return width**2 * (sp.sqrt(1 + ((_sum(z) - y[0]) / width) ** 2) - 1)
 
 
 def _phase(z: sp.Matrix, y: Sequence[sp.Symbol]) -> sp.Expr:
@@ -72,5 +72,5 @@ def multi_index_models(draw: st.DrawFn, largest_length: int = 2, largest_rank: i
         rank=draw(st.integers(1, largest_rank)),
         teacher_rank=teacher_rank,
         positional_gram=gram.tolist(),
-        parameters={"delta": draw(size)} if loss is _pseudo_huber else {},
+        parameters={"width": draw(size)} if loss is _pseudo_huber else {},
     )
