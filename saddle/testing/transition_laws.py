@@ -109,7 +109,7 @@ def _not_solved(name: str, transition: Transition, diagram: DiagramContents, fin
     moved, others = abs(float(step[-1])), float(np.max(np.abs(step[:-1] / units[:-1])))
     if not moved <= STATED * transition.error:
         yield (
-            f"transition: {name!r} is stated at alpha = {transition.alpha:.7g} +- {transition.error:.1e}, and its own "
+            f"transition: {name!r} is stated at alpha = {transition.alpha:.7g} +- {transition.error:.1e} and its own "
             f"equations are solved {moved:.1e} from there"
         )
     elif not others <= MOVED:

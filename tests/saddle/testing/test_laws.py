@@ -81,7 +81,7 @@ def test_a_shifted_transition_does_not_solve_its_own_equations(solved):
         found = [text for text in transition_laws(all_shifted(solved, errors)) if text.startswith("transition: ")]
         assert [text.split("'")[1] for text in found] == [*NAMES]
         assert all("its own equations are solved" in text for text in found)
-    with pytest.raises(AssertionError, match="'alpha_c' is stated at .* its own equations are solved"):
+    with pytest.raises(AssertionError, match=r"'alpha_c' is stated at .* its own equations are solved"):
         assert_stationary(shifted(solved, "alpha_c", 10.0), places=1)
 
 
