@@ -1,7 +1,16 @@
 """What the attention layer is compared with: closed forms and small integrals, no solver."""
 
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
+
+# Before anything is imported from replica, of which it cannot be asked: a script of that name would hide it.
+_found = find_spec("replica")
+if _found is not None and _found.submodule_search_locations is None:
+    raise ImportError(
+        f"{_found.origin!r} has the name of attention-phase's package 'replica' and hides it: rename it, or run Python "
+        "elsewhere"
+    )
 
 from baselines.baseline import Baseline, ConstantBaseline
 from baselines.bayes_optimal import BayesCurve, BayesOptimal, bayes_optimal

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,14 @@ class SpectrumAtom(ShortText):
 class Spectrum(ShortText):
     """Weighted atoms whose weights sum to one; weights that were rounded to single precision are divided by their sum.
 
+    Attributes
+    ----------
+    atoms
+        As given.
+    moment_error
+        By how much :meth:`from_covariances` changed a mean product of two tokens' eigenvalues when it put directions
+        into bins, relatively, at most; 0 for what is exact or typed.
+
     Raises
     ------
     ValueError
@@ -131,6 +139,7 @@ class Spectrum(ShortText):
     """
 
     atoms: Sequence[SpectrumAtom]
+    moment_error: float = field(default=0.0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Validate what concerns several atoms."""
@@ -199,6 +208,87 @@ class Spectrum(ShortText):
         shares /= shares.sum()
         eigenvalues = largest * np.exp(-exponent * logarithm)
         return cls(tuple(SpectrumAtom(w, (x,) * tokens) for w, x in zip(shares.tolist(), eigenvalues, strict=True)))
+
+    @classmethod
+    def from_covariances(
+        cls,
+        covariances: Any,
+        *,
+        groups: Sequence[int] | None = None,
+        encodings: Any = None,
+        teacher: Any = None,
+        atoms: int | None = None,
+        tolerance: float | None = None,
+    ) -> Spectrum:
+        r"""Return the spectrum of covariance matrices that commute: directions of equal eigenvalues are one atom.
+
+        Parameters
+        ----------
+        covariances
+            One d x d matrix for all tokens, or one per group of tokens, (groups, d, d).
+        groups
+            For each token, the number of its matrix, from 0. By default every matrix is that of one token; a single one
+            that of as many as there are encodings, or of two.
+        encodings
+            Positional encodings :math:`p_l`, (L, d), that may know of the covariances; the model then needs their Gram
+            matrix, ``positional_gram=encodings @ encodings.T``. By default they know nothing, and the model says what
+            they are.
+        teacher
+            The teacher's columns, as rows, (t, d), or one of d entries: :math:`|Q_\star|^2/d` is near one. By default
+            they know nothing of the covariances.
+        atoms
+            At most so many atoms: directions with the nearest eigenvalues become one, with their mean. Weights, mean
+            eigenvalues and the Gram matrix stay exact; by how much mean products of eigenvalues fall short is
+            ``moment_error`` of what is returned. By default nothing is put together but equal eigenvalues.
+        tolerance
+            For rounding: of asymmetry, negative eigenvalues and commutators, relatively to the largest entries and
+            eigenvalues, and to the product of norms. By default 1e-8, and 1e-4 for numbers in single precision.
+
+        Raises
+        ------
+        ValueError
+            If a matrix is not square, finite, symmetric or positive semidefinite, or two do not commute, or vectors
+            have another length; the message quotes the offending number.
+
+        Examples
+        --------
+        >>> measured = Spectrum.from_covariances(np.diag([1.0, 1.0, 3.0, 3.0]))
+        >>> measured == Spectrum([SpectrumAtom(0.5, (1.0, 1.0)), SpectrumAtom(0.5, (3.0, 3.0))])
+        True
+        """
+        # No kernel depends on how a spectrum was measured: what a kernel's key covers does not import it.
+        from replica.covariances import binned, checked_covariances, checked_vectors, common_eigenvectors, equal_rows
+
+        matrices, rounding = checked_covariances(covariances, tolerance)
+        size = matrices.shape[1]
+        if groups is not None:
+            listed = checked_items("groups", groups, "a sequence, one per token", error=InvalidModel)
+            own = [integer(f"groups[{k}]", g, 0, len(matrices) - 1) for k, g in enumerate(listed)]
+        elif len(matrices) > 1:
+            own = list(range(len(matrices)))
+        else:
+            own = [0] * (2 if encodings is None else len(checked_vectors("encodings", encodings, size)))
+        tau = None if encodings is None else math.sqrt(size) * checked_vectors("encodings", encodings, size, len(own))
+        pi = None if teacher is None else checked_vectors("teacher", teacher, size)
+        found = common_eigenvectors(matrices, rounding)
+        sets = equal_rows(found.eigenvalues, rounding)
+        if atoms is not None:
+            sets = binned(sets, found.eigenvalues, integer("atoms", atoms, 1, 1_000_000))
+        made, means = [], []
+        for rows in sets:
+            here, directions = found.eigenvalues[rows], found.vectors[:, rows]
+            # Equal ones have exactly their own mean.
+            means.append(here[0] + (here - here[0]).mean(axis=0))
+            positional, components = (None if x is None else x @ directions for x in (tau, pi))
+            pairs = ((positional, positional), (components, components), (positional, components))
+            moments = [None if x is None or y is None else (x @ y.T / len(rows)).tolist() for x, y in pairs]
+            made.append(SpectrumAtom(len(rows) / size, means[-1][own].tolist(), *moments))
+        spectrum = cls(made)
+        exact = found.eigenvalues.T @ found.eigenvalues / size
+        kept = np.einsum("n,ng,nh->gh", spectrum.weights, means, means)
+        lost = np.abs(kept - exact)[exact > 0.0] / exact[exact > 0.0]
+        object.__setattr__(spectrum, "moment_error", float(lost.max()) if atoms is not None else 0.0)
+        return spectrum
 
     @property
     def sequence_length(self) -> int:

@@ -7,12 +7,12 @@ from tests.architecture.imports import ROOMS, ROOT, circle, module_graph, other_
 # Lower ones first: each may import those before it.
 LAYERS = {
     "replica": (
-        "common", "quantities", "algebra", "model", "equations", "code", "symmetry", "steps", "theory", "checks",
-        "reports", "derivation",
+        "common", "quantities", "algebra", "covariances", "model", "equations", "code", "symmetry", "steps",
+        "theory", "checks", "reports", "derivation",
     ),
     "saddle": (
         "kernel", "continuation", "reference", "averages", "state_evolution", "branches", "transitions", "diagram",
-        "output", "phase_diagram", "sweeps", "transition_lines", "cli", "__main__",
+        "output", "phase_diagram", "sweeps", "transition_lines", "cli", "__main__", "testing",
     ),
     "validation": ("simulation", "published", "message_passing", "comparison", "paper"),
 }  # fmt: skip
@@ -58,10 +58,17 @@ def test_layers_import_those_below(room):
 
 @pytest.mark.parametrize("folder", _folders())
 def test_folders_are_small(folder):
-    # What only says that a folder is a package, and what it exports, is no entry.
-    others = {"__pycache__", "__init__.py", "__init__.pyi", "py.typed"}
+    # What only says that a folder is a package, and what it exports, is no entry; nor is what is there for tests alone.
+    others = {"__pycache__", "__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
     entries = sorted({entry.name for entry in (ROOT / folder.replace(".", "/")).iterdir()} - others)
     assert len(entries) <= MOST_ENTRIES, entries
+
+
+def test_nothing_but_tests_needs_what_is_for_tests():
+    for module, imported in module_graph().items():
+        if not module.startswith("saddle.testing."):
+            assert not [other for other in imported if other.startswith("saddle.testing")], module
+            assert "hypothesis" not in other_imports(module), module
 
 
 def test_few_parts_of_the_solver_meet_the_derivation():

@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.imports import ROOT
 
-PACKAGES = ("replica", "baselines", "saddle", "saddle.reference", "saddle.continuation", "validation")
+PACKAGES = ("replica", "baselines", "saddle", "saddle.reference", "saddle.continuation", "saddle.testing", "validation")
 LISTED = re.findall(
     r"^\.\. auto(?:class|function|exception|data):: (\S+)$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.M
 )

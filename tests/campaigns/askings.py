@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from saddle import PhaseDiagram
-from tests.campaigns.agreement import contradictions
+from saddle.testing import contradictions
 from tests.campaigns.laws import broken_laws, not_survived
 from tests.campaigns.random_models import random_model
 from tests.campaigns.result_lines import append_line, read_lines
-from tests.campaigns.ways_of_asking import ask, random_asking
+from tests.campaigns.ways_of_asking import random_asking
 
 __all__ = ["ask_in_several_ways", "main", "summary"]
 
@@ -73,7 +73,7 @@ def _asked(seed: int, number: int, which: int, known: Sequence[float], folder: P
     begun = time.perf_counter()
     try:
         with _time_limit(limit):
-            diagram = ask(model, asking)
+            diagram = asking.solve(model)
     except Exception as failure:  # noqa: BLE001
         line |= {"failure": f"{type(failure).__name__}: {failure}", "traceback": traceback.format_exc()}
         return line | {"seconds": time.perf_counter() - begun}

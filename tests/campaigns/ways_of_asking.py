@@ -1,65 +1,21 @@
-"""Ways to ask for one diagram: range, grid, direction, tolerance and threads, none of which is to matter."""
+"""Askings of a campaign about one model: kinds of range, grids and tolerances."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from replica import AttentionModel
-from saddle import PhaseDiagram, solve_phase_diagram
+from saddle.testing import Asking
 
-__all__ = ["KINDS_OF_RANGE", "Asking", "ask", "random_asking"]
+__all__ = ["KINDS_OF_RANGE", "random_asking"]
 
 KINDS_OF_RANGE = ("usual", "no low end", "to 6", "to 20", "tiny")
 """In the order of a model's askings; further ones are drawn from these."""
 
 POINTS = (2, 3, 4, 7, 12, 30)
 TOLERANCES = (1e-2, 5e-3, 5e-4)
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Arguments of one solve.
-
-    Attributes
-    ----------
-    range_kind
-        One of ``KINDS_OF_RANGE``.
-    alpha, points, sweep, tolerance, threads
-        Of :func:`saddle.solve_phase_diagram`.
-    """
-
-    range_kind: str
-    alpha: tuple[float, float]
-    points: int
-    sweep: str
-    tolerance: float
-    threads: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Asking:
-        """Return what :meth:`to_dict` was made from."""
-        return cls(**{**values, "alpha": tuple(values["alpha"])})
-
-
-def ask(model: AttentionModel, asking: Asking) -> PhaseDiagram:
-    """Solve a model's diagram as asked."""
-    return solve_phase_diagram(
-        model,
-        asking.alpha,
-        points=asking.points,
-        sweep=asking.sweep,
-        tolerance=asking.tolerance,
-        threads=asking.threads,
-    )
 
 
 def random_asking(generator: np.random.Generator, number: int, known: Sequence[float] = ()) -> Asking:
@@ -85,10 +41,10 @@ def random_asking(generator: np.random.Generator, number: int, known: Sequence[f
         low = centre * (1.0 - where * width)
         high = low + centre * width
     return Asking(
-        kind,
         (float(low), float(high)),
         int(generator.choice(POINTS)),
         str(generator.choice(["down", "up"])),
         float(generator.choice(TOLERANCES)),
         int(generator.choice([1, 2])),
+        range_kind=kind,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from replica import AttentionModel
+from saddle.testing.drawn_states import drawn_state
 
 __all__ = ["paper_state", "random_model", "random_state"]
 
@@ -22,12 +23,7 @@ def random_model(generator: np.random.Generator, largest_sigma: float = 1.2) -> 
 
 def random_state(generator: np.random.Generator, model: AttentionModel) -> np.ndarray:
     """Any state in the domain of a model's equations, none of its overlaps zero."""
-    rho = model.token_variance
-    q = rho * generator.uniform(0.05, 1)
-    m = np.sqrt(q) * generator.uniform(0.1, 1.5) * generator.choice([-1, 1])
-    V = rho / model.regularization * generator.uniform(0.1, 0.9)
-    theta = np.sqrt(q * rho) * generator.uniform(0.05, 0.9) * generator.choice([-1, 1])
-    return np.array([q, m, V, theta])
+    return drawn_state(model, generator.uniform, lambda: generator.choice([-1, 1]))
 
 
 def paper_state(generator: np.random.Generator) -> np.ndarray:

@@ -51,6 +51,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         'folder="diagrams")': f'folder="diagrams", alpha=(1.0, 2.5), points=3, settings=SolveSettings({ROUGH}))',
         "import solve_many": "import SolveSettings, solve_many",
     },
+    "docs/testing.md": {"max_examples=2": "max_examples=1", "max_examples=5": "max_examples=2"},
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
         'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
@@ -129,6 +130,12 @@ def test_readme_finds_its_transitions(empty_folder):
 def test_code_runs_at_small_settings(page):
     """What these pages print or draw at their own settings takes minutes to hours; other tests check it."""
     assert len(run_page(page, SETTINGS[page])) >= 1
+
+
+def test_laws_of_a_user_s_own_model_hold():
+    _, failing, _ = run_page("docs/testing.md", SETTINGS["docs/testing.md"])
+    assert failing.shown is not None
+    assert disagreement(failing.printed, failing.shown) is None
 
 
 def test_many_models_have_the_transitions_of_the_page():

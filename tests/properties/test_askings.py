@@ -9,32 +9,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
 
 from replica import AttentionModel
-from saddle import PhaseDiagram, solve_phase_diagram
-from tests.campaigns.agreement import contradictions, phase_changes
+from saddle import PhaseDiagram
+from saddle.testing import Asking, askings, assert_agree, paper_like_models, wide_models
+from saddle.testing.agreement import phase_changes
 from tests.campaigns.laws import broken_laws, not_survived
-from tests.models.strategies import paper_like_models, wide_models
 
-COARSE = 1e-2
+# Four points of [0.1, 2.5], at a tolerance of a per cent.
+COARSE = Asking()
 # Of the phases below and above a change, where they meet.
 EDGES = (lambda phase: phase.high, lambda phase: phase.low)
-
-
-@st.composite
-def askings(draw: st.DrawFn) -> dict:
-    """Draw a range that holds [0.7, 1.5] and a coarse grid."""
-    return {
-        "alpha": (draw(st.sampled_from([0.6, 0.2, 0.02])), draw(st.sampled_from([2.6, 1.6, 4.0]))),
-        "points": draw(st.sampled_from([3, 2, 6])),
-        "sweep": draw(st.sampled_from(["up", "down"])),
-        "tolerance": draw(st.sampled_from([COARSE, 1e-3])),
-    }
-
-
-def asked(model: AttentionModel, **arguments) -> PhaseDiagram:
-    return solve_phase_diagram(model, **arguments, threads=1)
 
 
 def said_of_faint_weights(diagram: PhaseDiagram) -> set[str]:
@@ -59,11 +45,11 @@ def said_of_faint_weights(diagram: PhaseDiagram) -> set[str]:
     return texts
 
 
-def check_two_askings(model: AttentionModel, asking: dict) -> None:
-    first, second = asked(model, alpha=(0.1, 2.5), points=4, tolerance=COARSE), asked(model, **asking)
-    assert contradictions(first, second) == []
+def check_two_askings(model: AttentionModel, asking: Asking) -> None:
+    first, second = COARSE.solve(model), asking.solve(model)
+    assert_agree(first, second)
     for diagram in (first, second):
-        assert set(broken_laws(diagram, COARSE)) - said_of_faint_weights(diagram) == set()
+        assert set(broken_laws(diagram, 1e-2)) - said_of_faint_weights(diagram) == set()
     with tempfile.TemporaryDirectory() as folder:
         assert not_survived(second, Path(folder)) == []
 

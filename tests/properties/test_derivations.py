@@ -12,7 +12,7 @@ from replica.code.source import generate_source
 from replica.derivation import derive
 from replica.quantities.matrices import OrderParameterMatrices
 from replica.quantities.structure import ModelStructure
-from tests.models.strategies import general_models
+from saddle.testing import attention_models
 
 CHEAP = ["replica symmetry", "no replicas", "shared order parameters", "saddle point", "sectors"]
 
@@ -35,7 +35,7 @@ def same_twice(model: AttentionModel) -> None:
 
 
 @settings(max_examples=3)
-@given(model=general_models(largest_length=2, largest_rank=1), seed=st.integers(0, 1000))
+@given(model=attention_models(largest_length=2, largest_rank=1), seed=st.integers(0, 1000))
 def test_cheap_checks_pass_for_any_model(model, seed):
     verification = derive(model).verify(seed=seed, steps=CHEAP)
     assert verification.passed, str(verification)
@@ -43,7 +43,7 @@ def test_cheap_checks_pass_for_any_model(model, seed):
 
 @pytest.mark.slow
 @settings(max_examples=10)
-@given(model=general_models(), seed=st.integers(0, 1000))
+@given(model=attention_models(), seed=st.integers(0, 1000))
 def test_cheap_checks_pass_for_many_models(model, seed):
     verification = derive(model).verify(seed=seed, steps=CHEAP)
     assert verification.passed, str(verification)
@@ -51,21 +51,21 @@ def test_cheap_checks_pass_for_many_models(model, seed):
 
 @pytest.mark.slow
 @settings(max_examples=2)
-@given(model=general_models(largest_length=2), seed=st.integers(0, 1000))
+@given(model=attention_models(largest_length=2), seed=st.integers(0, 1000))
 def test_all_checks_pass_for_any_model(model, seed):
     verification = derive(model).verify(seed=seed)
     assert verification.passed, str(verification)
 
 
 @settings(max_examples=1)
-@given(model=general_models(largest_length=2, largest_rank=1))
+@given(model=attention_models(largest_length=2, largest_rank=1))
 def test_a_derivation_is_the_same_twice(model):
     same_twice(model)
 
 
 @pytest.mark.slow
 @settings(max_examples=2)
-@given(model=general_models())
+@given(model=attention_models())
 def test_derivations_of_many_models_are_the_same_twice(model):
     same_twice(model)
 

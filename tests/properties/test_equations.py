@@ -10,7 +10,7 @@ from saddle import LineRule, StateEvolution
 from saddle.averages.parameters import parameter_vector
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.evaluation import StateEvaluation
-from tests.models.strategies import models, states
+from saddle.testing import states, two_token_models
 from tests.oracles.kernel_calls import EXACT_LINE
 from tests.saddle.state_evolution.test_parameter_derivatives import NAMES, with_parameter
 
@@ -27,7 +27,7 @@ def evaluate(model, state, alpha, rule=RULE) -> StateEvaluation:
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0))
 def test_sign_symmetries_of_residual_and_phi(data, model, alpha):
     state = data.draw(states(model))
     here = evaluate(model, state, alpha)
@@ -43,7 +43,7 @@ def test_sign_symmetries_of_residual_and_phi(data, model, alpha):
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0))
 def test_exchanging_tokens_changes_nothing(data, model, alpha):
     state = data.draw(states(model))
     here, there = evaluate(model, state, alpha), evaluate(model.token_exchanged(), state, alpha)
@@ -78,13 +78,13 @@ def check_jacobian(model, state, alpha, tolerance):
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0))
 def test_jacobian_is_the_derivative_of_the_residual(data, model, alpha):
     check_jacobian(model, data.draw(states(model)), alpha, MODERATE)
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0))
 def test_jacobian_where_attention_saturates(data, model, alpha):
     check_jacobian(model, data.draw(states(model)), alpha, WIDE)
 
@@ -107,19 +107,21 @@ def check_parameter_derivatives(model, state, alpha, name, tolerance):
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
+@given(
+    data=st.data(), model=two_token_models(largest_sigma=0.6), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES)
+)
 def test_parameter_derivatives_are_derivatives(data, model, alpha, name):
     check_parameter_derivatives(model, data.draw(states(model)), alpha, name, MODERATE)
 
 
 @settings(max_examples=25)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0), name=st.sampled_from(NAMES))
 def test_parameter_derivatives_where_attention_saturates(data, model, alpha, name):
     check_parameter_derivatives(model, data.draw(states(model)), alpha, name, WIDE)
 
 
 @settings(max_examples=15)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0))
 def test_derivative_in_alpha(data, model, alpha):
     state = data.draw(states(model))
     step = 1e-4 * alpha
@@ -130,7 +132,7 @@ def test_derivative_in_alpha(data, model, alpha):
 
 
 @settings(max_examples=15)
-@given(data=st.data(), model=models(), alpha=st.floats(0.05, 3.0))
+@given(data=st.data(), model=two_token_models(), alpha=st.floats(0.05, 3.0))
 def test_phi_is_stationary_where_the_residual_vanishes(data, model, alpha):
     # dPhi/du = 0 is what the conjugate equations say; check them through Phi's own averages: at any state,
     # dE[M]/dV = -E|z* - w|^2/(2 V^2) = -q_hat/(2 alpha), and dE[M]/dm = -m_hat/alpha.

@@ -16,8 +16,7 @@ from hypothesis import given, settings, strategies as st
 
 from replica import AttentionModel, softmax_attention
 from saddle import LineRule, PhaseDiagram, solve_phase_diagram
-from tests.campaigns.agreement import contradictions
-from tests.models.strategies import lively_models
+from saddle.testing import Asking, assert_agree, assert_symmetric, images_of, lively_models
 
 ALPHA, POINTS = (0.2, 2.0), 3
 # One rule for both: so what differs between the two is not what a rule was chosen for.
@@ -34,8 +33,7 @@ def changed(model: AttentionModel, **changes) -> AttentionModel:
 
 def check(first: PhaseDiagram, second: PhaseDiagram, leaving_out: Collection[str] = ()) -> None:
     assert first.transitions, "nothing is tested by a model without transitions"
-    found = contradictions(first, second)
-    assert [text for text in found if text.split(":")[0] not in leaving_out] == []
+    assert_agree(first, second, leaving_out=leaving_out)
 
 
 def check_values(first: PhaseDiagram, second: PhaseDiagram, expected: Callable) -> None:
@@ -53,16 +51,15 @@ def check_values(first: PhaseDiagram, second: PhaseDiagram, expected: Callable) 
 
 @settings(max_examples=3, derandomize=True)
 @given(model=lively_models(3))
-def test_tokens_permuted(model):
-    """Renaming tokens by P takes x to P x, c to P c and A to P A P^T; S and T become P S P^T, P T P^T, and l stays."""
-    check(solved(model), solved(model.token_exchanged()))
+def test_images_of_a_model_have_its_diagram(model):
+    r"""Tokens permuted: renaming them by P takes x to P x, c to P c and A to P A P^T; S, T become P S P^T, P T P^T.
 
-
-@settings(max_examples=2, derandomize=True)
-@given(model=lively_models(4))
-def test_encodings_reversed(model):
-    """Reflecting every token and Q in the direction 1_d turns p into -p; their law, |Q| and the teacher's law stay."""
-    check(solved(model), solved(changed(model, positional_encoding=[-c for c in model.positional_encoding])))
+    Encodings reversed: reflecting every token and Q in the direction 1_d turns p into -p; their law, |Q| and the
+    teacher's law stay. Sums reflected: the law of shifted rows, below, with u_i = 2 (1 - a_i)/L, so that a_i - 1
+    changes its sign: its constant is zero, and alpha_l stays too.
+    """
+    assert list(images_of(model)) == ["tokens renamed 2, 1", "encodings reversed", "sums of A's rows reflected"]
+    assert_symmetric(model, Asking(ALPHA, POINTS, rule=RULE))
 
 
 def shifted(model: AttentionModel, shift: np.ndarray) -> AttentionModel:
@@ -84,14 +81,6 @@ def test_rows_of_the_positional_matrix_shifted(model, shift):
     sums = [np.array(m.positional_matrix).sum(axis=1) - 1.0 for m in (first.model, second.model)]
     constant = model.token_variance * model.omega**2 / 4.0 * (np.sum(sums[1] ** 2) - np.sum(sums[0] ** 2))
     check_values(first, second, lambda alpha, phi: phi - alpha * constant)
-
-
-@settings(max_examples=2, derandomize=True)
-@given(model=lively_models(6))
-def test_sums_of_the_positional_matrix_reflected(model):
-    """With u_i = 2 (1 - a_i)/L, a_i - 1 changes its sign: the last law's constant is zero, and alpha_l stays too."""
-    sums = np.array(model.positional_matrix).sum(axis=1)
-    check(solved(model), solved(shifted(model, 1.0 - sums)))
 
 
 @settings(max_examples=1, derandomize=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from replica import AttentionModel
 from saddle import LineRule, Outcome, Transition, solve_phase_diagram
-from tests.models.strategies import models
+from saddle.testing import two_token_models
 
 RULE = LineRule.for_tolerance(1e-2)
 
@@ -34,7 +34,7 @@ def test_alpha_c_depends_neither_on_direction_nor_on_grid(alpha_c, sweep, points
 
 
 @settings(max_examples=5)
-@given(model=models())
+@given(model=two_token_models())
 def test_no_valid_model_crashes_the_solver(model):
     solved = solve_phase_diagram(model, (0.3, 2.0), points=4, rule=LineRule.for_tolerance(0.1))
     assert solved.complete

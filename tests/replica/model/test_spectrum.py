@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from replica import AttentionModel, Spectrum, SpectrumAtom
 from replica.model.spectrum import gram_factor
 from replica.quantities.names import model_parameters, moment_name
-from tests.models.strategies import general_models, spectra
+from saddle.testing import attention_models, spectra
 
 
 @settings(max_examples=60)
@@ -160,7 +160,7 @@ def test_a_spectrum_survives_its_dictionaries(data, length, rank):
 
 
 @settings(max_examples=40)
-@given(model=general_models())
+@given(model=attention_models())
 def test_values_of_atoms_and_parameters_say_the_same(model):
     values, atoms, layout = model.parameter_values(), model.atoms, model.structure.layout
     assert list(values) == [x.name for x in model_parameters(model.structure)]

@@ -184,6 +184,24 @@ def test_a_script_that_hides_a_package_is_named(name, tmp_path):
         assert ("ran" in done.stdout) == (name == "validation")
 
 
+@pytest.mark.parametrize(("hiding", "imported"), [
+    ("replica", "saddle"), ("replica", "baselines"), ("replica", "validation"), ("saddle", "validation"),
+    ("baselines", "validation"), ("saddle", "replica"),
+])  # fmt: skip
+def test_a_script_that_hides_what_a_package_needs_is_named(hiding, imported, tmp_path):
+    """In the last case nothing is missing yet, so that it is a warning."""
+    (tmp_path / f"{hiding}.py").write_text("print('the user's own')\n")
+    script = tmp_path / "script.py"
+    script.write_text(f"import {imported}\nprint('ran')\n")
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, str(script)], env=surroundings, capture_output=True, text=True)
+    said = done.stderr.strip().splitlines()
+    assert any(str(tmp_path / f"{hiding}.py") in line and "rename it" in line for line in said), said
+    needed = imported != "replica"
+    assert said[-1].partition(":")[0].endswith(("ImportError", "HiddenPackage")) == needed
+    assert done.stdout == ("" if needed else "ran\n")
+
+
 @pytest.mark.slow
 def test_a_diagram_and_its_report_are_the_same_anywhere(tmp_path):
     script = """

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from saddle import Phase
-from tests.campaigns.agreement import KINDS, contradictions
-from tests.campaigns.hand_made import HandMade, HandMadeBranch, paper_by_hand
+from saddle.testing.agreement import KINDS, contradictions
+from tests.saddle.testing.hand_made import HandMade, HandMadeBranch, paper_by_hand
 
 TRUTH = paper_by_hand()
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from saddle import PhaseDiagram, Transition
+from saddle.diagram.contents import DiagramContents
+from saddle.transitions.transition import Transition
 
-__all__ = ["KINDS", "STATED", "allowance", "contradictions", "label_of", "phase_changes"]
+__all__ = ["KINDS", "STATED", "allowance", "contradictions", "few", "label_of", "phase_changes"]
 
 KINDS = (
     "complete", "alpha_c", "alpha_l", "first_order", "bifurcations", "names", "phases", "branches", "values", "phi"
@@ -42,7 +43,7 @@ def allowance(*transitions: Transition) -> float:
     return stated + RELATIVE * max(t.alpha for t in transitions)
 
 
-def contradictions(first: PhaseDiagram, second: PhaseDiagram) -> list[str]:
+def contradictions(first: DiagramContents, second: DiagramContents) -> list[str]:
     """Return in words what two diagrams of one model disagree on wherever both can see it; none if they agree.
 
     Parameters
@@ -73,12 +74,12 @@ def contradictions(first: PhaseDiagram, second: PhaseDiagram) -> list[str]:
     return list(dict.fromkeys([*found, *_other_phases(first, second)]))
 
 
-def label_of(diagram: PhaseDiagram, transition: Transition) -> str:
+def label_of(diagram: DiagramContents, transition: Transition) -> str:
     """Return the name under which a diagram lists a transition."""
     return next((name for name, t in diagram.transitions.items() if t == transition), "unnamed")
 
 
-def phase_changes(diagram: PhaseDiagram) -> list[_Change]:
+def phase_changes(diagram: DiagramContents) -> list[_Change]:
     """Return where the phases change; a change that no transition explains is known to the grid only."""
     found = []
     for phase in diagram.phases[:-1]:
@@ -92,11 +93,11 @@ def phase_changes(diagram: PhaseDiagram) -> list[_Change]:
     return found
 
 
-def _overlap(first: PhaseDiagram, second: PhaseDiagram) -> tuple[float, float]:
+def _overlap(first: DiagramContents, second: DiagramContents) -> tuple[float, float]:
     return max(float(d.alpha[0]) for d in (first, second)), min(float(d.alpha[-1]) for d in (first, second))
 
 
-def _inside(diagram: PhaseDiagram, transition: Transition) -> bool:
+def _inside(diagram: DiagramContents, transition: Transition) -> bool:
     """Whether a diagram's range holds a transition without doubt."""
     margin = EDGE_ERRORS * transition.error + EDGE * transition.alpha
     return diagram.alpha[0] + margin < transition.alpha < diagram.alpha[-1] - margin
@@ -112,11 +113,11 @@ def _said(transition: Transition) -> str:
     return f"{transition.kind} ({between}) at {transition.alpha:.7g} +- {transition.error:.1e}{doubt}"
 
 
-def _why(diagram: PhaseDiagram, name: str) -> str:
+def _why(diagram: DiagramContents, name: str) -> str:
     return diagram.reasons.get(name, "without a reason")
 
 
-def _denied_alpha_c(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
+def _denied_alpha_c(here: DiagramContents, there: DiagramContents, words: tuple[str, str]) -> Iterator[str]:
     mine, other = here.alpha_c, there.alpha_c
     if mine is None or not _inside(there, mine):
         return
@@ -129,7 +130,7 @@ def _denied_alpha_c(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, s
         yield f"alpha_c: {words[0]} {_said(mine)}; {words[1]} {_said(other)}"
 
 
-def _denied_alpha_l(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
+def _denied_alpha_l(here: DiagramContents, there: DiagramContents, words: tuple[str, str]) -> Iterator[str]:
     mine, other = here.alpha_l, there.alpha_l
     if mine is None or not _inside(there, mine):
         return
@@ -145,13 +146,13 @@ def _denied_alpha_l(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, s
         yield f"alpha_l: {words[0]} {_said(mine)}; {words[1]} {_said(other)}"
 
 
-def _next_to_change(transition: Transition, *diagrams: PhaseDiagram) -> bool:
+def _next_to_change(transition: Transition, *diagrams: DiagramContents) -> bool:
     """Whether the global minimum changes so near that either branch's name will do."""
     changes = [change for diagram in diagrams for change in phase_changes(diagram)]
     return any(abs(c.alpha - transition.alpha) <= c.slack + allowance(transition) for c in changes)
 
 
-def _denied_transitions(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
+def _denied_transitions(here: DiagramContents, there: DiagramContents, words: tuple[str, str]) -> Iterator[str]:
     """Yield what is said against jumps of the global minimum and bifurcations, which are matched by place and kind."""
     for kind, mine, others in (
         ("first_order", here.first_order, there.first_order),
@@ -191,7 +192,7 @@ def _other_character(mine: Transition, others: Sequence[Transition], words: tupl
         yield f"bifurcations: {_said(mine)} is {mine.criticality}; to the {words[1]} {sorted(known)[0]}"
 
 
-def _denied_branches(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
+def _denied_branches(here: DiagramContents, there: DiagramContents, words: tuple[str, str]) -> Iterator[str]:
     """Yield branches that exist at two grid points of one diagram and not in between in the other, or are others."""
     for name, branch in here.branches.items():
         own = np.flatnonzero(branch.distinct)
@@ -210,11 +211,11 @@ def _denied_branches(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, 
             yield f"branches: {name!r} of the {words[0]} {why} to the {words[1]} for alpha from {low:.7g} to {high:.7g}"
         if other is not None:
             present = [j for j in spanned if other.distinct[j]]
-            yield from _other_values(here, there, name, _few(present, COMPARED_OF_BRANCH), words)
+            yield from _other_values(here, there, name, few(present, COMPARED_OF_BRANCH), words)
 
 
 def _other_values(
-    here: PhaseDiagram, there: PhaseDiagram, name: str, places: Sequence[int], words: tuple[str, str]
+    here: DiagramContents, there: DiagramContents, name: str, places: Sequence[int], words: tuple[str, str]
 ) -> Iterator[str]:
     for j in places:
         alpha = float(there.alpha[j])
@@ -229,7 +230,7 @@ def _other_values(
             )
 
 
-def _free_entropy(diagram: PhaseDiagram, name: str, alpha: float) -> tuple[float, float] | str:
+def _free_entropy(diagram: DiagramContents, name: str, alpha: float) -> tuple[float, float] | str:
     """Return Phi of a branch at any alpha and its error, or why it is not there."""
     if name not in diagram.branches:
         return "no such branch"
@@ -245,18 +246,18 @@ def _differ(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return not abs(one[0] - other[0]) <= stated + RELATIVE * abs(other[0])
 
 
-def _few(places: Sequence[int], count: int) -> list[int]:
+def few(places: Sequence[int], count: int) -> list[int]:
     """Return so many of some places, spread evenly."""
     if len(places) <= count:
         return list(places)
     return [places[int(k)] for k in np.linspace(0, len(places) - 1, count).round()]
 
 
-def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, str]) -> Iterator[str]:
+def _other_minimum(here: DiagramContents, there: DiagramContents, words: tuple[str, str]) -> Iterator[str]:
     """Yield where the lowest training loss of one diagram is not that of the other, by Phi itself."""
     low, high = _overlap(here, there)
     shared = [j for j, alpha in enumerate(there.alpha) if low <= alpha <= high and there.global_minimum[j] is not None]
-    for j in _few(shared, COMPARED):
+    for j in few(shared, COMPARED):
         alpha = float(there.alpha[j])
         if any(abs(change.alpha - alpha) <= change.slack for change in phase_changes(here)):
             continue
@@ -277,7 +278,7 @@ def _other_minimum(here: PhaseDiagram, there: PhaseDiagram, words: tuple[str, st
             )
 
 
-def _other_phases(first: PhaseDiagram, second: PhaseDiagram) -> Iterator[str]:
+def _other_phases(first: DiagramContents, second: DiagramContents) -> Iterator[str]:
     """Yield stretches of alpha, beyond the errors of every change, to which two diagrams give other phases."""
     low, high = _overlap(first, second)
     doubtful = sorted((c.alpha - c.slack, c.alpha + c.slack) for d in (first, second) for c in phase_changes(d))
