@@ -58,7 +58,7 @@ def test_layers_import_those_below(room):
 
 @pytest.mark.parametrize("folder", _folders())
 def test_folders_are_small(folder):
-    # What only says that a folder is a package, and what it exports, is no entry; nor is what is there for tests alone.
+    # What only says that a folder is a package, what it exports, or that it can be run, is no entry.
     others = {"__pycache__", "__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
     entries = sorted({entry.name for entry in (ROOT / folder.replace(".", "/")).iterdir()} - others)
     assert len(entries) <= MOST_ENTRIES, entries
