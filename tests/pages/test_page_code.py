@@ -52,6 +52,15 @@ SETTINGS: dict[str, dict[str, str]] = {
         "import solve_many": "import SolveSettings, solve_many",
     },
     "docs/testing.md": {"max_examples=2": "max_examples=1", "max_examples=5": "max_examples=2"},
+    "docs/gallery.md": {
+        "solve_phase_diagram(AttentionModel.paper(omega=0.3))": (
+            f"solve_phase_diagram(AttentionModel.paper(omega=0.3), points=6, {ROUGH})"
+        ),
+        "(0.0, 0.5))": f'(0.28, 0.32), transitions=["alpha_c"], points=2, {ROUGH_LINES})',
+        "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
+        "np.linspace(0.1, 0.45, 10)": "np.linspace(0.28, 0.32, 2)",
+        "np.linspace(0.3, 0.6, 10)": "np.linspace(0.48, 0.52, 2)",
+    },
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
         'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
@@ -163,6 +172,13 @@ def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_fo
 
 
 @pytest.mark.measurement
+@pytest.mark.slow
+def test_the_gallery_draws(empty_folder):
+    run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
+    drawn = {path.name for path in empty_folder.iterdir()}
+    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "map.png"} <= drawn
+
+
 def test_quickstart_prints_what_it_shows():
     blocks = [block for block in run_page("docs/quickstart.md") if block.shown is not None]
     apart = {block.code: disagreement(block.printed, block.shown or "") for block in blocks}
