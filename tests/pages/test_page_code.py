@@ -148,7 +148,7 @@ def test_laws_of_a_user_s_own_model_hold():
 
 
 def test_many_models_have_the_transitions_of_the_page():
-    _, table = run_page("docs/sweeps.md", SETTINGS["docs/sweeps.md"])
+    _, table, _ = run_page("docs/sweeps.md", SETTINGS["docs/sweeps.md"])
     own = [float(x) for x in re.findall(r"^0\.\d+ +([\d.]+) ", table.printed, flags=re.M)]
     # With one omega, sigma alone is a dimension.
     shown = [float(x) for x in re.findall(r"([\d.]+)  0\.0000\d\d$", table.shown or "", flags=re.M)[2:]]

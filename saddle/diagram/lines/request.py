@@ -121,7 +121,7 @@ def line_request(
 def _canonical_parameter(model: AttentionModel, over: str) -> str:
     """Return a parameter's name in the model, of which it may have another; raises InvalidArgument if it has none."""
     known = line_parameters(model)
-    name = over if over in known or not isinstance(over, str) else OTHER_NAMES.get(over, over)
+    name = OTHER_NAMES.get(over, over) if isinstance(over, str) and over not in known else over
     if not isinstance(name, str) or name not in known:
         raise InvalidArgument(f"over must be a parameter of the model: {', '.join(known)}; got {quoted(over)}")
     return name

@@ -25,11 +25,11 @@ NO_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 def to_json(value: Any) -> str:
     """Return a value as JSON, and nothing else: any reader of JSON takes it."""
-    return json.dumps(to_plain(value), allow_nan=False)
+    return json.dumps(_spelled(to_plain(value)), allow_nan=False)
 
 
 def to_plain(value: Any) -> Any:
-    """Return dataclasses, mappings, sequences, arrays and members of enumerations as what JSON knows."""
+    """Return dataclasses, mappings, sequences, arrays and members of enumerations as plain values, nan and infinity included."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -37,10 +37,19 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, np.ndarray | np.generic):
-        return to_plain(value.tolist())
+        return value.tolist()
+    return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _spelled(value: Any) -> Any:
+    """Return plain values with words for what JSON knows no number for."""
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0.0 else "-Infinity"
-    return [to_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return value
 
 
 def from_plain(hint: Any, value: Any, where: str) -> Any:

@@ -129,7 +129,8 @@ def test_pandas_reads_the_table(run):
     # Some versions of pandas round the last digit.
     assert table.alpha["alpha_c"] == pytest.approx(FIRST.alpha, rel=1e-14)
     assert table.alpha.isna()["alpha_l"]
-    assert table.resolved["agnostic -> " + FORK.between[1]] == "False"
+    # A column of truth values with gaps is one of texts to some versions of pandas.
+    assert str(table.resolved["agnostic -> " + FORK.between[1]]) == "False"
 
 
 @pytest.mark.parametrize("kind", DIAGRAMS)
