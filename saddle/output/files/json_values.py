@@ -29,7 +29,7 @@ def to_json(value: Any) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Return dataclasses, mappings, sequences, arrays and members of enumerations as plain values, nan and infinity included."""
+    """Return dataclasses, mappings, sequences, arrays and members of enumerations as plain values, also nan."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
