@@ -27,6 +27,8 @@ class ReportAsked:
     prefix: str | None
     line_width: float
     latex_names: tuple[str, ...]
+    macros: tuple[str, ...]
+    parts: tuple[str, ...]
 
     @staticmethod
     def options() -> tuple[Decorator, ...]:
@@ -58,6 +60,16 @@ class ReportAsked:
                 metavar="NAME=LATEX",
                 help=r"LaTeX for a symbol, such as theta=\vartheta; may be given several times.",
             ),
+            click.option(
+                "--macro",
+                "macros",
+                multiple=True,
+                metavar="MACRO=LATEX",
+                help=r"What a macro of your paper stands for, such as \Qself=Q_{\mathrm{s}}; may be given several times.",
+            ),
+            click.option(
+                "--part", "parts", multiple=True, help="Only this part of the report; may be given several times."
+            ),
         )
 
 
@@ -80,15 +92,18 @@ def report(
     from replica.derivation import derive
     from replica.reports.content.equation_report import PARTS
     from replica.reports.formats.choices import ReportOptions
+    from saddle.output.report import RESULT_PARTS
     from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
 
-    names = _latex_names(asked.latex_names)
+    names, macros = _pairs("--latex-name", "NAME", asked.latex_names), _pairs("--macro", "MACRO", asked.macros)
+    parts = asked.parts or None
     if results is not None and chosen.file is not None:
         raise InvalidArgument(f"--model and --results exclude each other, got {chosen.file!r} and {results!r}")
     model = chosen.model()
     if results is None:
         # Before what takes time; a diagram that is read has names of its own, and checks them.
-        ReportOptions(asked.formats, names, asked.prefix, asked.line_width).checked(derive(model), PARTS)
+        options = ReportOptions(asked.formats, names, asked.prefix, asked.line_width, macros, parts)
+        options.checked(derive(model), (*PARTS, *RESULT_PARTS))
     use_cache(work.cache)
     folder = prepare_folder(output)
     if results is not None:
@@ -98,17 +113,18 @@ def report(
         if not diagram.complete:
             printing.show(diagram_printed(diagram))
             stop("interrupted: no report of partial results is written")
-    printing.show(files_printed(diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width)))
+    written = diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts)
+    printing.show(files_printed(written))
 
 
-def _latex_names(given: tuple[str, ...]) -> dict[str, str]:
-    """Return names and their LaTeX from NAME=LATEX."""
+def _pairs(option: str, what: str, given: tuple[str, ...]) -> dict[str, str]:
+    """Return names and their LaTeX from what an option was given, NAME=LATEX."""
     names = {}
     for choice in given:
         name, separator, latex = choice.partition("=")
         if not separator:
-            raise InvalidArgument(f"--latex-name must be NAME=LATEX, got {choice!r}")
+            raise InvalidArgument(f"{option} must be {what}=LATEX, got {choice!r}")
         if name in names:
-            raise InvalidArgument(f"--latex-name names {name!r} twice: {names[name]!r} and {latex!r}")
+            raise InvalidArgument(f"{option} names {name!r} twice: {names[name]!r} and {latex!r}")
         names[name] = latex
     return names

@@ -144,6 +144,18 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
     assert r"\vartheta t" in (tmp_path / "equations.tex").read_text(encoding="utf-8").replace("{", "").replace("}", "")
 
 
+def test_report_takes_macros_and_parts(results, tmp_path):
+    chosen = ["--format", "latex", "--format", "markdown", "--part", "symbols", "--part", "transitions"]
+    macro = ["--latex-name", r"self_overlap=\Qself", "--macro", r"\Qself=Q_{\mathrm{s}}"]
+    result = run("report", "--results", str(results), "--output", str(tmp_path), *chosen, *macro)
+    assert result.exit_code == 0, result.output
+    assert r"\Qself" in (tmp_path / "report.tex").read_text(encoding="utf-8")
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert r"\Qself" not in page
+    assert r"Q_{\mathrm{s}}" in page
+    assert "Free entropy" not in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "quoted"),
     [
@@ -152,6 +164,8 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
         (["--latex-name", "theta=q"], "self_overlap and semantic_overlap"),
         (["--latex-name", "theta=a", "--latex-name", "theta=b"], "twice"),
         (["--prefix", "a b"], "a b"),
+        (["--macro", "x"], "--macro must be MACRO=LATEX"),
+        (["--part", "nonsense"], "nonsense"),
     ],
 )
 def test_misuse_of_report_is_one_line_and_status_two(arguments, quoted, tmp_path):
