@@ -65,7 +65,7 @@ class ReportAsked:
                 "macros",
                 multiple=True,
                 metavar="MACRO=LATEX",
-                help=r"What a macro of your paper stands for, such as \Qself=Q_{\mathrm{s}}; may be given several times.",
+                help=r"What a macro of your paper stands for, such as \Qself=Q_{\mathrm{s}}; may be repeated.",
             ),
             click.option(
                 "--part", "parts", multiple=True, help="Only this part of the report; may be given several times."
