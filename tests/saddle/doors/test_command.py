@@ -145,7 +145,7 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
 
 
 def test_report_takes_macros_and_parts(results, tmp_path):
-    chosen = ["--format", "latex", "--format", "markdown", "--part", "symbols", "--part", "transitions"]
+    chosen = ["--format", "latex", "--format", "markdown", "--part", "symbols", "--part", "saddle point"]
     macro = ["--latex-name", r"self_overlap=\Qself", "--macro", r"\Qself=Q_{\mathrm{s}}"]
     result = run("report", "--results", str(results), "--output", str(tmp_path), *chosen, *macro)
     assert result.exit_code == 0, result.output

@@ -158,7 +158,7 @@ def test_lines_are_printed_with_all_their_points(kind, run):
 
 
 def test_a_report_s_files_are_printed(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(PhaseDiagram, "report", lambda *_: [tmp_path / "a,b.md"])
+    monkeypatch.setattr(PhaseDiagram, "report", lambda *_, **__: [tmp_path / "a,b.md"])
     assert document(run("report", FULL, "--json"))["files"] == [str(tmp_path / "a,b.md")]
     assert rows(run("report", FULL, "--csv")) == [{"file": str(tmp_path / "a,b.md")}]
     assert document(run("report", PARTIAL, "--json"))["result"] == "phase diagram"
