@@ -37,7 +37,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         """Return contents as a diagram."""
         return cls(**{field.name: getattr(contents, field.name) for field in fields(DiagramContents)})
 
-    def derivatives(self, transition: str) -> Mapping[str, AlphaDerivative]:
+    def derivatives(self, transition: str) -> dict[str, AlphaDerivative]:
         """Return d alpha/d parameter of a transition for every parameter of the model, each with its error.
 
         Parameters
@@ -47,7 +47,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
         Returns
         -------
-        mapping of AlphaDerivative
+        dict of AlphaDerivative
             By name: "omega", "sigma", "regularization", "positional_matrix_12", ... as :func:`line_parameters` has
             them. From the system that defines the transition, on the branches' rule and a ten times finer one.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
@@ -41,7 +39,7 @@ class AlphaDerivative:
 
 def alpha_derivatives(
     equations: TransitionEquations, evolution: StateEvolution, transition: Transition
-) -> Mapping[str, AlphaDerivative]:
+) -> dict[str, AlphaDerivative]:
     """Differentiate a located transition's alpha in every parameter of the model.
 
     The equations R(y, p) = 0 hold along with p, y being the solutions' unknowns and alpha, so dy/dp = -R_y^{-1} R_p.
@@ -57,7 +55,7 @@ def alpha_derivatives(
 
     Returns
     -------
-    mapping of AlphaDerivative
+    dict of AlphaDerivative
         By the names of ``line_parameters``.
 
     Raises
@@ -84,9 +82,7 @@ def alpha_derivatives(
             raise SolverError(said, outcome) from None
     coarse, fine = slopes
     errors = np.maximum(np.abs(fine - coarse), FLOOR * np.abs(fine))
-    return MappingProxyType(
-        {
-            name: AlphaDerivative(float(value), float(error))
-            for name, value, error in zip(names, fine, errors, strict=True)
-        }
-    )
+    return {
+        name: AlphaDerivative(float(value), float(error))
+        for name, value, error in zip(names, fine, errors, strict=True)
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
@@ -65,6 +66,7 @@ def test_they_have_the_symmetries_of_the_model(diagram):
     linear = diagram.derivatives("alpha_l")
     assert abs(linear["positional_encoding_1"].value) < 1e-9
     assert "+-" in str(linear["omega"])
+    assert pickle.loads(pickle.dumps(linear)) == linear
 
 
 def test_what_is_not_there_has_none(diagram):
