@@ -117,7 +117,7 @@ def replicon_event(branch: str) -> Event:
     Where jumps of the proximal point break the symmetry, as in the paper's model, they fade but never end; the event is
     where they have become too weak to count. That is settled by jumps on few lines of the rule, and the stated error,
     the change to a ten times finer rule, may be ten times too small on rules rougher than the default: at omega = 0.3
-    they give 1.974(3) at a tolerance of 1e-3 and 2.003(35) at the default, and finer ones stay within 0.01 of the latter.
+    they give 1.974(3) at a tolerance of 1e-3 and 2.003(35) at the default, and finer ones stay within 0.01 of that.
     """
     return Event(f"{branch}{REPLICON}", replica_margin, (branch,))
 
