@@ -161,7 +161,7 @@ class EventZero:
 
         if len(blocks) == 2:
             first, second = blocks
-            return PairZeros(problem, first, second, problem.values, active, value, self.scale, STEP)
+            return PairZeros(problem, first, second, problem.values, active, self.scale, value, STEP)
 
         def alone(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> float:
             return value(parameters, here)

@@ -287,7 +287,7 @@ class EqualPotentials:
         jacobian[m : m + n, m : m + n] = self.second.equations @ b.jacobian @ self.second.basis
         jacobian[:m, m + n :] = self.first.equations @ a.parameter_derivatives[:, active]
         jacobian[m : m + n, m + n :] = self.second.equations @ b.parameter_derivatives[:, active]
-        jacobian[-1, m + n :] = (a.potential_derivatives - b.potential_derivatives)[active]
+        jacobian[-1] = self._last_row(y, a, b)
         return CurveEvaluation(
             residual=residual,
             jacobian=jacobian,
@@ -299,8 +299,19 @@ class EqualPotentials:
         """Return the residuals alone, (m_1 + m_2 + 1,), and the evaluations of both solutions."""
         first, second, parameters = self.full(y)
         a, b = self.problem.evaluate(first, parameters), self.problem.evaluate(second, parameters)
-        rows = [self.first.equations @ a.residual, self.second.equations @ b.residual, [a.potential - b.potential]]
-        return np.concatenate(rows), (a, b)
+        last = self._last_value(parameters, a, b)
+        return np.concatenate([self.first.equations @ a.residual, self.second.equations @ b.residual, [last]]), (a, b)
+
+    def _last_value(self, parameters: np.ndarray, a: Evaluation, b: Evaluation) -> float:
+        """Return the residual of the last equation, here the difference of the potentials."""
+        del parameters
+        return a.potential - b.potential
+
+    def _last_row(self, y: np.ndarray, a: Evaluation, b: Evaluation) -> np.ndarray:
+        """Return the derivatives of the last equation along y, (len(y),)."""
+        row, active = np.zeros(len(y)), list(self.active)
+        row[len(y) - len(active) :] = (a.potential_derivatives - b.potential_derivatives)[active]
+        return row
 
     def distance(self, y: np.ndarray) -> float:
         """Return how far apart the two solutions are, in natural units: zero where the line ends."""
