@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from saddle.branches.line_parameters import parameter_latex
-from saddle.output.figures.lines_figure import REGIONS, STYLES
+from saddle.output.figures.lines_figure import REGIONS, style_of
 from saddle.output.figures.shown_figure import ShownFigure
 from saddle.output.figures.styles import BRANCH_COLOURS
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_map"]
 
-OTHERS = "#555555"
 LEVELS = 9
 
 
@@ -64,7 +63,7 @@ def _regions(figure: Figure, axes: Axes, solved: MapContents, alpha: float) -> s
         surface = np.ma.masked_invalid(solved.transition(name)[0])
         if surface.count() < 4 or not surface.min() < alpha < surface.max():
             continue
-        label, colour, style, width = STYLES.get(name, (name, OTHERS, (0, (4, 2, 1, 2)), 1.2))
+        label, colour, style, width = style_of(name, solved.transition_names)
         drawn = axes.contour(
             first, second, surface.T, levels=[alpha], colors=[colour], linestyles=[style], linewidths=[width]
         )

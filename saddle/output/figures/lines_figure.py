@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rcParams
@@ -34,6 +35,10 @@ STYLES: dict[str, tuple[str, str, object, float]] = {
     "positional -> mixed": ("positional spinodal", BRANCH_COLOURS["positional"], ":", 1.8),
 }
 """Label, colour, line style and width of each line; styles differ, so that the figure can be read in grey."""
+
+# Of lines without a style of their own, such as events: in grey they differ by their dashes.
+OTHER_COLOURS = ("#555555", "#8c564b", "#0f6b6b")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 
 # Lightness tells the regions apart without colour, too; hatches mark where attention does not pay yet.
 REGIONS = {"null": "#f4f4f4", "agnostic": "#e3e3e3", "positional": "#b5d3ea", "semantic": "#fbe3d2", "mixed": "#f1dcea"}
@@ -192,8 +197,25 @@ def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray
     return p * across, a * top, np.interp(fine, length, line.error)
 
 
-def _draw(axes: Axes, line: TransitionLine, across: float, top: float) -> None:
-    label, colour, style, width = STYLES.get(line.name, (line.name, "#555555", "-", 1.2))
+def style_of(name: str, others: Sequence[str]) -> tuple[str, str, Any, float]:
+    """Return label, colour, style and width of a line; lines without a style of their own differ by their dashes.
+
+    Parameters
+    ----------
+    name
+        The line's.
+    others
+        Names of all lines that are drawn, in order.
+    """
+    if name in STYLES:
+        return STYLES[name]
+    place = [other for other in others if other not in STYLES].index(name)
+    # A name of the user's is no formula.
+    return name.replace("$", r"\$"), OTHER_COLOURS[place % len(OTHER_COLOURS)], DASHES[place % len(DASHES)], 1.4
+
+
+def _draw(axes: Axes, line: TransitionLine, names: Sequence[str], across: float, top: float) -> None:
+    label, colour, style, width = style_of(line.name, names)
     width *= rcParams["lines.linewidth"] / USUAL_WIDTH
     p, a, error = _smooth(line, across, top)
     if line.metastable is not None and np.any(line.metastable):
@@ -239,7 +261,7 @@ def _draw_lines(axes: Axes, lines: LinesContents) -> None:
     top = HEADROOM * max(highest, default=3.0)
     _shade(axes, lines, top)
     for line in drawn:
-        _draw(axes, line, lines.between[1] - lines.between[0], top)
+        _draw(axes, line, [one.name for one in drawn], lines.between[1] - lines.between[0], top)
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
                 axes.plot([end.parameter], [end.alpha], "o", color="black", zorder=4)
