@@ -91,6 +91,14 @@ def _is_one_matrix(covariances: Any) -> bool:
         return False
 
 
+def _require_finite(name: str, array: np.ndarray) -> None:
+    """Refuse an array (n, k) with an entry that is not finite, and name it."""
+    wrong = np.argwhere(~np.isfinite(array))
+    if wrong.size:
+        i, j = map(int, wrong[0])
+        raise InvalidModel(f"{name}[{i}][{j}] must be finite, got {float(array[i, j])!r}")
+
+
 def _matrix(name: str, matrix: Any) -> np.ndarray:
     try:
         array = np.asarray(matrix)
@@ -100,10 +108,7 @@ def _matrix(name: str, matrix: Any) -> np.ndarray:
         shape = " x ".join(map(str, array.shape))
         shown = f"an array of {shape}" if array.size and array.dtype.kind in "fiu" else quoted(matrix)
         raise InvalidModel(f"{name} must be a square matrix of real numbers, got {shown}")
-    wrong = np.argwhere(~np.isfinite(array))
-    if wrong.size:
-        i, j = map(int, wrong[0])
-        raise InvalidModel(f"{name}[{i}][{j}] must be finite, got {float(array[i, j])!r}")
+    _require_finite(name, array)
     return array
 
 
@@ -138,10 +143,7 @@ def checked_vectors(name: str, vectors: Any, size: int, rows: int | None = None)
         shape = " x ".join(map(str, array.shape))
         shown = f"an array of {shape}" if array.size and array.dtype.kind in "fiu" else quoted(vectors)
         raise InvalidModel(f"{name} must be {expected}, got {shown}")
-    wrong = np.argwhere(~np.isfinite(array))
-    if wrong.size:
-        i, j = map(int, wrong[0])
-        raise InvalidModel(f"{name}[{i}][{j}] must be finite, got {float(array[i, j])!r}")
+    _require_finite(name, array)
     return array.astype(float)
 
 

@@ -32,6 +32,11 @@ def line_parameters(model: AttentionModel) -> dict[str, float]:
     and, of a spectrum, the eigenvalues of every atom ("eigenvalue_1", for several groups of tokens "eigenvalue_1_2")
     and its teacher's moments ("teacher_moment_1", for several columns "teacher_moment_1_12"). A pair of equal
     off-diagonal entries of a symmetric matrix is one number.
+
+    Examples
+    --------
+    >>> list(line_parameters(AttentionModel.paper()))[:4]
+    ['omega', 'sigma', 'regularization', 'positional_matrix_11']
     """
     values = {
         name: value

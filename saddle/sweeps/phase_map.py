@@ -33,6 +33,10 @@ class PhaseMap(MapContents):  # noqa: D101
     def plot(self, alpha: float | None = None) -> Figure:
         """Draw the map: at one alpha, regions by global minimum and the lines of transitions; without, alpha_c.
 
+        A cell has the colour of the model that was solved in it. Lines are interpolated between models, join
+        transitions of one name, and have no error: where it matters, follow one with
+        :func:`saddle.solve_transition_line`.
+
         Raises
         ------
         ValueError

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from saddle import PhaseDiagram
 from saddle.branches.branch_curve import CurveEnd
 from saddle.output.figures.dense_curves import dense_curve
 from saddle.output.figures.label_places import drawn_points
 from saddle.output.figures.stability_parts import stability_parts
 from saddle.output.figures.styles import BRANCH_COLOURS, QUANTITIES, baseline_style, draw_branch
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 # In points: what a reader sees as one line.
 LINE_WIDTH = 0.75
-
-
-@pytest.fixture(scope="module")
-def stored() -> PhaseDiagram:
-    """A diagram of three points on a grid, with its curves."""
-    return PhaseDiagram.load(DATA / "phase_diagram_5.nc")
-
-
-@pytest.fixture(scope="module")
-def without_curves() -> PhaseDiagram:
-    """A diagram as version 0.1.0 stored it: the grid alone."""
-    return PhaseDiagram.load(DATA / "phase_diagram_4.nc")
 
 
 @pytest.fixture(scope="module")

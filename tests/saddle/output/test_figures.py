@@ -13,24 +13,12 @@ from matplotlib.figure import Figure
 
 from replica.common.errors import InvalidArgument
 from replica.reports.typesetting.naming import Naming
-from saddle import PhaseDiagram, TransitionLines
+from saddle import TransitionLines
 from saddle.output.figures.dense_curves import drawn_range
 from saddle.output.report import _figures
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 LOSSES = ("train_loss", "test_error")
-
-
-@pytest.fixture(scope="module")
-def stored() -> PhaseDiagram:
-    """A diagram of three points on a grid, with its curves."""
-    return PhaseDiagram.load(DATA / "phase_diagram_5.nc")
-
-
-@pytest.fixture(scope="module")
-def without_curves() -> PhaseDiagram:
-    """A diagram as version 0.1.0 stored it: the grid alone."""
-    return PhaseDiagram.load(DATA / "phase_diagram_4.nc")
 
 
 def axes_of(figure):
