@@ -1,0 +1,172 @@
+r"""Nested Gaussian averages of a tabulated function: the channel's side of k steps of replica-symmetry breaking.
+
+Parisi's recursion at zero temperature, from the innermost level k to the outermost,
+
+.. math::
+    F_{k+1} = F, \qquad F_j(w) = \frac1{y_j}\log E_{\xi\sim N(0, \Delta_j)}\, e^{y_j F_{j+1}(w + \xi)},
+    \qquad C = E_\mu E_{w\sim N(c_\mu, v)} F_1(w),
+
+with independent variances per coordinate of w (one per token). Functions are tabulated on uniform grids, on which a
+Gaussian average of a smooth function by the trapezoidal rule converges faster than any power of the spacing. All
+derivatives are those of the sums themselves, so that they agree with differences of C to rounding; F enters by its
+values alone, not by its derivatives, since the Moreau envelope has kinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.common.by_value import ByValue
+
+__all__ = ["NestedAverage", "nested_average"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NestedAverage(ByValue):
+    r"""A nested average and its derivatives; N nodes mu, D coordinates, k steps.
+
+    Attributes
+    ----------
+    value
+        C.
+    by_variance
+        Derivatives in the outermost variances v, (D,).
+    by_step_variance
+        Derivatives in the variances :math:`\Delta_j`, (k, D).
+    by_centre
+        Derivatives in the centres, (N, D).
+    by_rate
+        Derivatives in y, (k,).
+    tilted
+        Weights (N, n, ..., n) of the innermost field: the average of any function over the tilted law is the sum of
+        its values times these.
+    tilted_mean
+        The average of F itself over the tilted law.
+    """
+
+    value: float
+    by_variance: np.ndarray
+    by_step_variance: np.ndarray
+    by_centre: np.ndarray
+    by_rate: np.ndarray
+    tilted: np.ndarray
+    tilted_mean: float
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A step on the way outwards: what it was given, and what came of it."""
+
+    rate: float
+    kernels: tuple[np.ndarray, ...]
+    inner: np.ndarray
+    outer: np.ndarray
+    exponentials: np.ndarray
+    sums: np.ndarray
+    curvatures: np.ndarray
+
+
+def nested_average(
+    values: np.ndarray,
+    axes: np.ndarray,
+    centres: np.ndarray,
+    weights: np.ndarray,
+    variance: np.ndarray,
+    step_variances: np.ndarray,
+    rates: Sequence[float] | np.ndarray,
+) -> NestedAverage:
+    """Average a tabulated function.
+
+    Parameters
+    ----------
+    values
+        F on the grid of every node, (N, n, ..., n) with D axes.
+    axes
+        The grids' coordinates, uniform with the same spacing everywhere, (N, D, n).
+    centres
+        Means of the outermost field, (N, D).
+    weights
+        Weights of the nodes, (N,).
+    variance
+        Variances v of the outermost field, (D,).
+    step_variances
+        Variances of the steps, outermost first, (k, D).
+    rates
+        y of the steps, outermost first, positive, (k,).
+    """
+    levels: list[_Level] = []
+    for rate, variances in zip(rates[::-1], step_variances[::-1], strict=True):
+        levels.append(_outwards(values, axes, variances, float(rate)))
+        values = levels[-1].outer
+    spacing = axes[0, 0, 1] - axes[0, 0, 0]
+    offsets = axes - centres[:, :, None]
+    scaled = offsets / variance[None, :, None]
+    density = np.exp(-0.5 * offsets * scaled) * spacing / np.sqrt(2.0 * np.pi * variance)[None, :, None]
+    tilted = _product(density) * _spread(weights, values.ndim)
+    # A Gaussian's derivatives in mean and variance are its own first derivative and half of its second one.
+    marginals = [_marginal(tilted * values, d) for d in range(axes.shape[1])]
+    by_centre = np.stack([np.sum(x * scaled[:, d], axis=1) for d, x in enumerate(marginals)], axis=1)
+    curvature = scaled**2 - 1.0 / variance[None, :, None]
+    by_variance = np.array([0.5 * np.sum(x * curvature[:, d]) for d, x in enumerate(marginals)])
+    value = float(np.sum(tilted * values))
+    by_step, by_rate = np.zeros(np.shape(step_variances)), np.zeros(len(rates))
+    for j, level in enumerate(reversed(levels)):
+        ratio = tilted / level.sums
+        by_step[j] = [0.5 / level.rate * float(np.sum(ratio * curvature)) for curvature in level.curvatures]
+        before = float(np.sum(tilted * level.outer))
+        tilted = level.exponentials * _along_axes(ratio, [kernel.T for kernel in level.kernels])
+        by_rate[j] = (float(np.sum(tilted * level.inner)) - before) / level.rate
+    innermost = levels[0].inner if levels else values
+    return NestedAverage(value, by_variance, by_step, by_centre, by_rate, tilted, float(np.sum(tilted * innermost)))
+
+
+def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate: float) -> _Level:
+    """Do one step of the recursion."""
+    axis = axes[0, 0]
+    distances = axis[:, None] - axis[None, :]
+    spacing = axis[1] - axis[0]
+    kernels, second = [], []
+    for variance in variances:
+        kernel = np.exp(-(distances**2) / (2.0 * variance)) * spacing / np.sqrt(2.0 * np.pi * variance)
+        kernels.append(kernel)
+        second.append((distances**2 / variance - 1.0) / variance * kernel)
+    dimensions = tuple(range(1, values.ndim))
+    largest = rate * np.max(values, axis=dimensions, keepdims=True)
+    exponentials = np.exp(rate * values - largest)
+    sums = _along_axes(exponentials, kernels)
+    curvatures = np.stack(
+        [
+            _along_axes(exponentials, [second[d] if d == other else kernels[other] for other in range(len(kernels))])
+            for d in range(len(kernels))
+        ]
+    )
+    outer = (largest + np.log(sums)) / rate
+    return _Level(rate, tuple(kernels), values, outer, exponentials, sums, curvatures)
+
+
+def _along_axes(table: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Apply a matrix along every axis of the tables (N, n, ..., n)."""
+    for axis, matrix in enumerate(matrices, start=1):
+        table = np.moveaxis(np.matmul(np.moveaxis(table, axis, -1), matrix.T), -1, axis)
+    return table
+
+
+def _product(factors: np.ndarray) -> np.ndarray:
+    """Return the outer products (N, n, ..., n) of factors (N, D, n)."""
+    result = factors[:, 0]
+    for d in range(1, factors.shape[1]):
+        shape = (len(factors), *(1,) * d, factors.shape[2])
+        result = result[..., None] * factors[:, d].reshape(shape)
+    return result
+
+
+def _spread(weights: np.ndarray, dimensions: int) -> np.ndarray:
+    return weights.reshape(-1, *(1,) * (dimensions - 1))
+
+
+def _marginal(table: np.ndarray, kept: int) -> np.ndarray:
+    """Sum a table (N, n, ..., n) over all coordinates but one, (N, n)."""
+    return table.sum(axis=tuple(axis for axis in range(1, table.ndim) if axis != kept + 1))
