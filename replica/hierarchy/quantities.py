@@ -20,7 +20,7 @@ from replica.quantities.layout import Layout
 from replica.quantities.matrices import kind_matrix
 from replica.quantities.symbols import SymbolicQuantity
 
-__all__ = ["HierarchyQuantities", "block_size", "increments", "parisi_parameter"]
+__all__ = ["HierarchyQuantities", "block_size", "gap", "increments", "parisi_parameter"]
 
 
 def block_size(level: int) -> sp.Symbol:
@@ -31,6 +31,11 @@ def block_size(level: int) -> sp.Symbol:
 def parisi_parameter(level: int) -> sp.Symbol:
     r"""Return :math:`y_j = \beta x_j`, finite at zero temperature."""
     return sp.Symbol(f"y{level}", positive=True)
+
+
+def gap(level: int) -> sp.Symbol:
+    r"""Return :math:`\Delta_j = q_j - q_{j-1}` of a model with one q at every level, as a symbol of its own."""
+    return sp.Symbol(f"Delta{level}", positive=True)
 
 
 def increments(levels: Sequence[sp.Matrix]) -> tuple[sp.Matrix, ...]:
