@@ -1,0 +1,1 @@
+"""k steps of replica-symmetry breaking at zero temperature: hierarchical matrices, the functional, its stationarity."""
