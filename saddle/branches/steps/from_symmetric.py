@@ -1,0 +1,192 @@
+"""From a replica-symmetric solution to one with steps: at given y, or at the ground state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from replica.common.checked_arguments import checked_integer
+from replica.common.errors import InvalidArgument
+from replica.symmetry.sectors import Sector
+from saddle.branches.steps.at_rates import SolvedAtRates, solve_at_rates
+from saddle.branches.steps.best_rates import BestRates, best_rates, with_one_step_more
+from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
+from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.continuation.outcomes import Outcome, SolverError
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_state import StepState
+from saddle.state_evolution.steps.step_unknowns import StepUnknowns
+
+__all__ = ["break_symmetry", "checked_rates"]
+
+
+def checked_rates(rates: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
+    """Return y as an array; raises unless they are as many as steps, positive, finite and increasing."""
+    try:
+        values = np.array(rates, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty((0, 0))
+    if values.shape != (steps,) or not np.isfinite(values).all() or not np.all(np.diff([0.0, *values]) > 0.0):
+        raise InvalidArgument(
+            f"rates must be {steps} positive, finite, increasing number(s), one per step, got {rates!r}"
+        )
+    return values
+
+
+def break_symmetry(
+    evolution: StateEvolution,
+    sector: Sector,
+    symmetric: StateEvaluation,
+    steps: int,
+    rule: GridRule,
+    rates: Sequence[float] | np.ndarray | None,
+    report: Callable[[], object] = lambda: None,
+) -> BrokenSymmetryPoint:
+    """Solve for steps of replica-symmetry breaking from a replica-symmetric solution.
+
+    Parameters
+    ----------
+    rates
+        y; None for those of the ground state.
+    report
+        Called after every evaluation.
+
+    Raises
+    ------
+    SolverError
+        If there is no gap larger than what grids resolve, or the solution was not found.
+    """
+    steps = checked_integer("steps", steps, 1)
+    given = None if rates is None else checked_rates(rates, steps)
+    alpha, space = symmetric.alpha, evolution.space
+    start = _symmetric_state(symmetric)
+    unit = float(np.sqrt(np.max(start.outer_overlap)))
+    equations = StepEquations(evolution, 1, rule)
+    first = first_gap(equations, alpha, start)
+    if first is None:
+        message = (
+            f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {SMALLEST_GAP:g} of the fields' "
+            "variance; replica symmetry holds, or its breaking is too weak to be resolved"
+        )
+        raise SolverError(message, Outcome.ABSENT)
+    unknowns = StepUnknowns(space, sector, 1, unit)
+    if given is not None and steps == 1:
+        first = replace(first, rates=given)
+        solved = _towards(equations, unknowns, alpha, first, given, report)
+        return _point(equations, sector, symmetric, solved, None, report)
+    solved = solve_at_rates(equations, unknowns, alpha, first, report=report)
+    best = best_rates(equations, alpha, solved, report)
+    for count in range(2, steps + 1):
+        equations = StepEquations(evolution, count, rule)
+        unknowns = StepUnknowns(space, sector, count, unit)
+        start = with_one_step_more(best.solved)
+        if count == steps and given is not None:
+            solved = solve_at_rates(equations, unknowns, alpha, replace(start, rates=given), report=report)
+            return _point(equations, sector, symmetric, solved, None, report)
+        solved = solve_at_rates(equations, unknowns, alpha, start, report=report)
+        best = best_rates(equations, alpha, solved, report)
+    return _point(equations, sector, symmetric, best.solved, best, report)
+
+
+def _towards(
+    equations: StepEquations,
+    unknowns: StepUnknowns,
+    alpha: float,
+    first: StepState,
+    rates: np.ndarray,
+    report: Callable[[], object],
+) -> SolvedAtRates:
+    """Solve at a small y, and go to the given one in steps that a quasi-Newton method can follow."""
+    small = 0.02 * float(np.min(first.susceptibility)) / float(np.max(first.gaps))
+    y = min(small, float(rates[0]))
+    solved = solve_at_rates(equations, unknowns, alpha, replace(first, rates=np.array([y])), report=report)
+    while y < rates[0]:
+        y = min(2.5 * y, float(rates[0]))
+        start = replace(solved.state, rates=np.array([y]))
+        solved = solve_at_rates(equations, unknowns, alpha, start, solved.jacobian, report)
+    return solved
+
+
+def _symmetric_state(symmetric: StateEvaluation) -> StepState:
+    """Return a replica-symmetric solution as a state of one step without a gap."""
+    space, state = symmetric.space, symmetric.state
+    q, V, theta = (space.matrices(state, x) for x in ("self_overlap", "susceptibility", "semantic_overlap"))
+    m = space.matrices(state, "positional_overlap")
+    return StepState(q[:, 0, 0], np.zeros((1, len(q))), m[0, 0], V[:, 0, 0], theta[:, 0], np.ones(1))
+
+
+def _point(
+    equations: StepEquations,
+    sector: Sector,
+    symmetric: StateEvaluation,
+    solved: SolvedAtRates,
+    best: BestRates | None,
+    report: Callable[[], object],
+) -> BrokenSymmetryPoint:
+    """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
+    here, unknowns = solved.evaluation, solved.unknowns
+    vector, state = unknowns.vector(here.state), here.state
+    errors, phi_error = np.zeros(len(vector)), 0.0
+    rate_errors = np.zeros(equations.steps)
+    shifted: list[StepState] = []
+    for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
+        there = replace(equations, rule=finer).evaluate(state, here.alpha)
+        report()
+        shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
+        phi_error += abs(there.free_entropy - here.free_entropy)
+        moved = np.zeros(equations.steps)
+        if best is not None:
+            slope = (there.by_rate - here.by_rate) * state.rates
+            moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
+            shift = shift + best.by_log_rate @ moved
+        errors += np.abs(shift)
+        rate_errors += np.abs(moved) * state.rates
+        shifted.append(unknowns.state(vector + shift, state.rates))
+    levels = sum((np.abs(x.levels - state.levels) for x in shifted), np.zeros_like(state.levels))
+    # NOTE: errors are those of the levels q_0 ... q_k themselves, in the places of overlap and gaps.
+    state_errors = StepState(
+        levels[0],
+        levels[1:],
+        sum((np.abs(x.positional_overlap - state.positional_overlap) for x in shifted), 0.0 * state.positional_overlap),
+        sum((np.abs(x.susceptibility - state.susceptibility) for x in shifted), 0.0 * state.susceptibility),
+        sum((np.abs(x.semantic_overlap - state.semantic_overlap) for x in shifted), 0.0 * state.semantic_overlap),
+        rate_errors,
+    )
+    test_errors = [_test_error(equations.evolution, symmetric, x) for x in (state, *shifted)]
+    return BrokenSymmetryPoint(
+        alpha=here.alpha,
+        sector=sector,
+        evolution=equations.evolution,
+        rule=equations.rule,
+        state=state,
+        state_errors=state_errors,
+        conjugates=here.conjugates,
+        free_entropy=here.free_entropy,
+        free_entropy_error=phi_error,
+        by_rate=here.by_rate,
+        average_envelope=-here.channel.value,
+        test_error=test_errors[0],
+        test_error_error=float(sum(abs(x - test_errors[0]) for x in test_errors[1:])),
+        symmetric=symmetric,
+    )
+
+
+def _test_error(evolution: StateEvolution, symmetric: StateEvaluation, state: StepState) -> float:
+    """Return the test error per token: fresh fields of one student have the variance q_k, whatever the other ones."""
+    space = symmetric.space
+    moved = symmetric.state.copy()
+    for kind, values in (
+        ("self_overlap", state.levels[-1]),
+        ("positional_overlap", state.positional_overlap),
+        ("semantic_overlap", state.semantic_overlap.ravel()),
+    ):
+        moved[list(space.of_kind(kind))] = values
+    change = moved - symmetric.state
+    # To second order: the test error is smooth, and steps change order parameters little.
+    half = evolution.channel.averages(symmetric.state + 0.5 * change)
+    return float(symmetric.test_error + half.test_error_derivatives @ change)

@@ -1,0 +1,140 @@
+"""A solution of k steps of replica-symmetry breaking, with its errors and what it says about metastable minima."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+
+from replica.common.by_value import ByValue
+from replica.common.html_table import html_table
+from replica.hierarchy.quantities import HierarchyQuantities
+from replica.symmetry.sectors import Sector
+from saddle.state_evolution.evaluation import StateEvaluation
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_state import StepState, step_space
+
+__all__ = ["BrokenSymmetryPoint"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BrokenSymmetryPoint(ByValue):
+    r"""A solution of k steps at one alpha: the ground state, or minima of the energy that given y select.
+
+    Attributes
+    ----------
+    alpha
+        Sample complexity.
+    sector
+        The family it belongs to.
+    evolution
+        The model's replica-symmetric equations.
+    rule
+        Teacher nodes and grids of the nested averages.
+    state
+        Order parameters and y; see :class:`saddle.StepState`.
+    state_errors
+        Their errors, in the same shape.
+    conjugates
+        Conjugates of (q_0, ..., q_k, m, V, theta), (n,).
+    free_entropy, free_entropy_error
+        :math:`\Phi_k` and its error.
+    by_rate
+        :math:`\partial\Phi_k/\partial y_j`, (k,): zero, to the error of y, at the ground state.
+    average_envelope
+        :math:`-\partial\Phi_k/\partial\alpha` at fixed y, which is that along the branch of ground states, too.
+    test_error, test_error_error
+        Per token.
+    symmetric
+        The replica-symmetric solution it started from.
+
+    Notes
+    -----
+    Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up. They are
+    errors of k steps, and say nothing of what more steps would change.
+    """
+
+    alpha: float
+    sector: Sector
+    evolution: StateEvolution
+    rule: GridRule
+    state: StepState
+    state_errors: StepState
+    conjugates: np.ndarray
+    free_entropy: float
+    free_entropy_error: float
+    by_rate: np.ndarray
+    average_envelope: float
+    test_error: float
+    test_error_error: float
+    symmetric: StateEvaluation
+
+    @property
+    def steps(self) -> int:
+        """Number k of steps."""
+        return len(self.state.rates)
+
+    @property
+    def train_loss(self) -> float:
+        r"""Energy of the ground state per dimension, :math:`-\Phi_k`."""
+        return -self.free_entropy
+
+    @property
+    def energy(self) -> float:
+        r"""Energy :math:`-\partial(y\Phi)/\partial y` of the minima that y counts, y the outermost."""
+        return -self.free_entropy - float(self.state.rates[0] * self.by_rate[0])
+
+    @property
+    def complexity(self) -> float:
+        r"""Logarithm of the number of such minima per dimension, :math:`-y^2 \partial\Phi/\partial y`.
+
+        Zero at the ground state; positive at smaller y.
+        """
+        return -float(self.state.rates[0] ** 2 * self.by_rate[0])
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(x.name for x in HierarchyQuantities(self.evolution.space.layout, self.steps).order_parameters)
+
+    def _named(self, state: StepState) -> dict[str, float]:
+        values = step_space(self.evolution.space.layout, self.steps).vector(state)
+        named = dict(zip(self._names, map(float, values), strict=True))
+        return named | {f"parisi_parameter_{j}": float(y) for j, y in enumerate(state.rates, start=1)}
+
+    @property
+    def order_parameters(self) -> Mapping[str, float]:
+        """Order parameters of every level, and Parisi's parameters y, by name."""
+        return MappingProxyType(self._named(self.state))
+
+    @property
+    def error(self) -> Mapping[str, float]:
+        """Errors of order parameters, y, free entropy and test error by name."""
+        # Errors of levels are not sums of errors of gaps, but of the whole: those of the levels are stored as gaps.
+        errors = self.state_errors
+        space = step_space(self.evolution.space.layout, self.steps)
+        values = space.raw(errors)
+        named = dict(zip(self._names, map(float, values), strict=True))
+        named |= {f"parisi_parameter_{j}": float(y) for j, y in enumerate(errors.rates, start=1)}
+        named |= {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
+        return MappingProxyType(named)
+
+    @property
+    def _where(self) -> str:
+        steps = f"{self.steps} step{'s' * (self.steps > 1)}"
+        return f"{self.sector.name} at alpha = {self.alpha:.6g}, {steps} of replica-symmetry breaking"
+
+    @property
+    def _rows(self) -> list[tuple[str, str, str]]:
+        numbers = {**self.order_parameters, "free_entropy": self.free_entropy, "test_error": self.test_error}
+        return [(name, f"{value:.6g}", f"{self.error.get(name, np.nan):.1e}") for name, value in numbers.items()]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} = {value} +- {error}" for name, value, error in self._rows)
+        return f"BrokenSymmetryPoint({self._where}: {shown})"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"BrokenSymmetryPoint: {self._where}", self._rows, ("quantity", "value", "error"))

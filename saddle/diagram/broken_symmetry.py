@@ -1,0 +1,70 @@
+"""Steps of replica-symmetry breaking by the name of a model and a family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from replica.common.progress import progress_bar
+from replica.model.attention_model import AttentionModel
+from saddle.branches.branch import SolvedPoint, find_point
+from saddle.branches.steps.from_symmetric import break_symmetry
+from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.grid_rule import GridRule
+
+__all__ = ["solve_broken_symmetry"]
+
+
+def solve_broken_symmetry(
+    model: AttentionModel | SolvedPoint,
+    family: str = "",
+    alpha: float | None = None,
+    steps: int = 1,
+    *,
+    rates: Sequence[float] | np.ndarray | None = None,
+    rule: GridRule = GridRule(),
+    progress: bool | None = None,
+) -> BrokenSymmetryPoint:
+    r"""Solve for the ground state of a family with k steps of replica-symmetry breaking, at zero temperature.
+
+    Parameters
+    ----------
+    model
+        A model with a student of rank one, together with family and alpha; or a replica-symmetric solution.
+    family
+        Name of a sector, such as "positional".
+    alpha
+        Sample complexity n/d.
+    steps
+        Number k of steps.
+    rates
+        Parisi's parameters y, increasing, one per step, to look at the minima that they select: for one step, those
+        of energy :attr:`BrokenSymmetryPoint.energy`, of which there are exp(d complexity). By default those of the
+        ground state, at which :math:`\Phi_k` is stationary.
+    rule
+        Teacher nodes and grids.
+    progress
+        Whether to show a bar; None for where stderr is a terminal.
+
+    Returns
+    -------
+    BrokenSymmetryPoint
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of its kind, or the student has several columns.
+    SolverError
+        If there is no replica-symmetric solution of this family, no gap above 0.2 % of the fields' variance, or the
+        solution was not found.
+
+    Notes
+    -----
+    Theory notes, section 10, and `the derivation <derivation.md>`_. The functional of k steps is exact only as k grows;
+    the errors of a result are those of its own k.
+    """
+    point = model if isinstance(model, SolvedPoint) else find_point(StateEvolution(model), family, alpha)
+    with progress_bar(None, progress, f"{steps} step(s)", "evaluation") as bar:
+        return break_symmetry(point.evolution, point.sector, point.evaluation, steps, rule, rates, bar.update)

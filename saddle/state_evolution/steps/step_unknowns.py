@@ -1,0 +1,94 @@
+r"""The unknowns that are solved for at given y: logarithms of variances, and the overlaps that a family leaves free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from replica.symmetry.sectors import Sector
+from saddle.averages.state_space import StateSpace
+from saddle.state_evolution.steps.step_equations import StepEvaluation
+from saddle.state_evolution.steps.step_state import StepState
+
+__all__ = ["StepUnknowns"]
+
+
+@dataclass(frozen=True)
+class StepUnknowns:
+    r"""Unknowns :math:`(\log q_0, \log\Delta_j, m, \log V, \theta)`, m and theta in units of a typical field.
+
+    Attributes
+    ----------
+    space
+        The order parameters of replica symmetry.
+    sector
+        Which of m and theta may differ from zero.
+    steps
+        Number k of steps.
+    unit
+        Unit of m and theta, :math:`\sqrt q`.
+    """
+
+    space: StateSpace
+    sector: Sector
+    steps: int
+    unit: float
+
+    @cached_property
+    def _free(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return which entries of m and theta are solved for."""
+        free = set(self.sector.free)
+        masks = [
+            np.array([i in free for i in self.space.of_kind(kind)], dtype=bool)
+            for kind in ("positional_overlap", "semantic_overlap")
+        ]
+        return masks[0], masks[1]
+
+    @property
+    def susceptibility_places(self) -> range:
+        """Where log V stands."""
+        count = self.space.layout.group_count
+        first = count * (self.steps + 1) + int(self._free[0].sum())
+        return range(first, first + count)
+
+    def vector(self, state: StepState) -> np.ndarray:
+        """Return the unknowns of a state."""
+        positional, semantic = self._free
+        return np.concatenate(
+            [
+                np.log(state.outer_overlap),
+                np.log(state.gaps).ravel(),
+                state.positional_overlap[positional] / self.unit,
+                np.log(state.susceptibility),
+                state.semantic_overlap.ravel()[semantic] / self.unit,
+            ]
+        )
+
+    def state(self, unknowns: np.ndarray, rates: np.ndarray) -> StepState:
+        """Return the state of unknowns at given y."""
+        positional, semantic = self._free
+        layout = self.space.layout
+        count, k = layout.group_count, self.steps
+        ends = np.cumsum([count, k * count, int(positional.sum()), count])
+        overlap, gaps, free_m, response, free_theta = np.split(unknowns, ends)
+        m, theta = np.zeros(positional.size), np.zeros(semantic.size)
+        m[positional], theta[semantic] = free_m * self.unit, free_theta * self.unit
+        shape = (count, layout.teacher_rank)
+        return StepState(np.exp(overlap), np.exp(gaps).reshape(k, count), m, np.exp(response), theta.reshape(shape), rates)
+
+    def residual(self, evaluation: StepEvaluation) -> np.ndarray:
+        """Return the residual in relative units, as many as there are unknowns."""
+        state = evaluation.state
+        rest = evaluation.residual_state
+        positional, semantic = self._free
+        return np.concatenate(
+            [
+                rest.outer_overlap / state.outer_overlap,
+                (rest.gaps / state.gaps).ravel(),
+                rest.positional_overlap[positional] / self.unit,
+                rest.susceptibility / state.susceptibility,
+                rest.semantic_overlap.ravel()[semantic] / self.unit,
+            ]
+        )
