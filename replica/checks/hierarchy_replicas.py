@@ -33,7 +33,7 @@ CONTINUED = 6
 
 
 def sizes_of_blocks(steps: int) -> tuple[int, ...]:
-    """Return the smallest nested blocks that tell the levels apart: (s, x_1 ... x_k), halved from level to level."""
+    """Return the smallest nested blocks that tell the levels apart: (s, s_1 ... s_k), halved from level to level."""
     return tuple(2 ** (steps + 1 - level) for level in range(steps + 1))
 
 
@@ -115,14 +115,14 @@ def limits(functional: HierarchicalFreeEntropy, seed: int) -> Iterator[Check]:
         numbers.append((whole[0], (first * second).trace() / 2 / whole[0] + single))
     slope = replica_limit(action).xreplace(fixed)
     deviation = relative(sp.N(continued(numbers), DIGITS), sp.N(slope, DIGITS))
-    yield Check("no replicas", "trace term: slope at s = 0 against sums over replicas, continued", deviation, 1e-25)
+    yield Check("limits", "trace term: slope at s = 0 against sums over replicas, continued", deviation, 1e-25)
     yield from _weights(token.rank, steps, inner, generator)
     large = sp.Integer(10) ** 20
     values = random_values([*unknowns, *own.parameters], generator, 0.1, 2.0)
     at_beta = {block_size(k): y.xreplace(values) / large for k, y in enumerate(own.parameters, start=1)}
     finite = replica_limit(action).xreplace(at_beta).xreplace({**values, BETA: large}) / large
     deviation = relative(sp.N(finite, 60), sp.N(trace_limit(token, steps).xreplace(values), 60))
-    yield Check("zero temperature", "trace term at beta = 1e20 against its limit", deviation, 1e-15)
+    yield Check("limits", "trace term at beta = 1e20 against its limit", deviation, 1e-15)
 
 
 def _weights(rank: int, steps: int, inner: tuple[int, ...], generator: np.random.Generator) -> Iterator[Check]:
@@ -147,7 +147,7 @@ def _weights(rank: int, steps: int, inner: tuple[int, ...], generator: np.random
             points.append((whole[0], _explicit_weights(numbers, b, beta, whole) / whole[0]))
         deviation = relative(continued(points), closed(*listed, *inner, beta))
     statement = f"weights: slope at s = 0 against determinants of up to {CONTINUED * outer} replicas, continued"
-    yield Check("no replicas", statement, deviation, 1e-18)
+    yield Check("limits", statement, deviation, 1e-18)
     cold = at_zero_temperature(limit, steps)
     y = [sp.Symbol(f"y{level}", positive=True) for level in range(1, steps + 1)]
     at_zero = function_of([*flat, *y], cold)
@@ -156,7 +156,7 @@ def _weights(rank: int, steps: int, inner: tuple[int, ...], generator: np.random
         parameters = [mpmath.mpf(k + 1) / 10 for k in range(steps)]
         finite = closed(*listed, *(x / large for x in parameters), large) / large
         deviation = relative(finite, at_zero(*listed, *parameters))
-    yield Check("zero temperature", "weights at beta = 1e20 against their limit", deviation, 1e-15)
+    yield Check("limits", "weights at beta = 1e20 against their limit", deviation, 1e-15)
 
 
 def _explicit_weights(numbers: list[Any], b: Any, beta: Any, sizes: Sequence[int]) -> Any:
@@ -213,7 +213,7 @@ def channel_of_replicas(functional: HierarchicalFreeEntropy, seed: int) -> Itera
         value = _smoothed(value**power, w, sp.Rational(str(widths[level])))
     explicit, nested = paired(tuple(range(sizes[0]))), value.eval(0)
     statement = f"channel: nested averages of a polynomial against its product over s = {sizes[0]} replicas"
-    yield Check("channel", statement, float(abs(explicit - nested) / abs(nested)), 0.0)
+    yield Check("nested averages", statement, float(abs(explicit - nested) / abs(nested)), 0.0)
 
 
 def _smoothed(polynomial: sp.Poly, w: sp.Symbol, variance: sp.Expr) -> sp.Poly:

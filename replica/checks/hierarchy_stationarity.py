@@ -166,7 +166,7 @@ def symmetric_case(functional: HierarchicalFreeEntropy, seed: int) -> Iterator[C
     of_prior = none.terms.prior.written_out.xreplace(names) - prior
     deviation = max(abs(float(sp.N(x.xreplace(values), 30))) for x in (difference, of_prior))
     law = none.law.covariance.xreplace(names) == phi.law.covariance
-    yield Check("replica symmetry", "no step: trace, prior and law of the fields are the replica-symmetric ones",
+    yield Check("functional", "no step: trace, prior and law of the fields are the replica-symmetric ones",
                 deviation if law else float("inf"), 1e-28)  # fmt: skip
     own, worst = HierarchicalSystem(none), 0.0
     known = _defined(values, system.prior_definitions)
@@ -175,7 +175,7 @@ def symmetric_case(functional: HierarchicalFreeEntropy, seed: int) -> Iterator[C
         mine = sp.N(_on_atom(right).xreplace(defined), 30)
         theirs = sp.N(_on_atom(system.overlap_equations[names[left]]).xreplace(known), 30)
         worst = max(worst, relative(mine, theirs))
-    yield Check("replica symmetry", "no step: overlap equations are the replica-symmetric ones", worst, 1e-25)
+    yield Check("functional", "no step: overlap equations are the replica-symmetric ones", worst, 1e-25)
     slopes = {sp.diff(phi.envelope, x): phi.channel.slope(x) for x in phi.channel.fields}
     worst = 0.0
     points = random_values([*phi.law.variables, *phi.channel.proximal_point], generator, 0.2, 0.9)
@@ -233,10 +233,10 @@ def collapsed_levels(functional: HierarchicalFreeEntropy, seed: int) -> Iterator
 
         fewer = parameters | dict(zip(others.parameters, list(parameters.values())[:-1], strict=True))
         merged = moved(list(range(steps))) | fewer
-        yield Check("replica symmetry", "a step without a gap is no step, for a quadratic loss",
+        yield Check("functional", "a step without a gap is no step, for a quadratic loss",
                     relative(phi(functional, without_gap()), phi(less, merged)), 1e-25)  # fmt: skip
         values = list(parameters.values())
         soft = constants | dict(zip(own.parameters, [sp.Rational(1, 10**30), *values[1:]], strict=True))
         shifted = moved(list(range(1, steps + 1))) | dict(zip(others.parameters, values[1:], strict=True))
-        yield Check("replica symmetry", "a step with y -> 0 is no step: q_1 takes the place of q_0, for a quadratic loss",
+        yield Check("functional", "a step with y -> 0 is no step: q_1 takes the place of q_0, for a quadratic loss",
                     relative(phi(functional, soft), phi(less, shifted)), 1e-25)  # fmt: skip

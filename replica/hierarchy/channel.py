@@ -4,12 +4,12 @@ Given (w_0, h*), replicas of one block of level j share the fields :math:`w_0 + 
 :math:`\zeta` the partition function of one replica's fields,
 
 .. math::
-    \mathcal{A}_s = \log\mathbb{E}\Big[\Big(\mathbb{E}_{u_1}\Big(\dots\mathbb{E}_{u_k}\zeta^{x_k}\dots
-    \Big)^{x_1/x_2}\Big)^{s/x_1}\Big], \qquad
+    \mathcal{A}_s = \log\mathbb{E}\Big[\Big(\mathbb{E}_{u_1}\Big(\dots\mathbb{E}_{u_k}\zeta^{s_k}\dots
+    \Big)^{s_1/s_2}\Big)^{s/s_1}\Big], \qquad
     \varphi_j(w) = \frac1{y_j}\log\mathbb{E}_{u_j}e^{y_j\varphi_{j+1}(w+u_j)}, \quad \varphi_{k+1} = -\mathcal{M},
 
 and :math:`\lim\frac{1}{s\beta}\mathcal{A}_s = \mathbb{E}\,\varphi_1(w_0, h^\star)`: the power of level j is
-:math:`e^{\beta x_{j-1}\varphi_j}`.
+:math:`e^{\beta s_{j-1}\varphi_j}`.
 """
 
 from __future__ import annotations

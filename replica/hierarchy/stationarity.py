@@ -161,7 +161,7 @@ class HierarchicalSystem:
                 case "susceptibility_conjugate":
                     scores = self._scores(x.group or 0)
                     terms = [slope(k + 1, l, a) * scores[l * r + b] for l in tokens]  # noqa: E741
-                    found[x.symbol] = -self._tilted(sp.Add(*terms), k)
+                    found[x.symbol] = self._tilted(sp.Add(*(-term for term in terms)), k)
                     if k:
                         y, q_hat = parisi_parameter(k), own.conjugate(k, x.group)[a, b]
                         found[x.symbol] += y * q_hat
