@@ -18,6 +18,7 @@ from replica.equations.saddle_system import derive_saddle_system
 from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
 from replica.hierarchy.stationarity import HierarchicalSystem
 from replica.quantities import symbols
+from replica.quantities.matrices import OrderParameterMatrices
 
 __all__ = ["collapsed_levels", "stationarity", "symmetric_case"]
 
@@ -44,20 +45,14 @@ def _constants(functional: HierarchicalFreeEntropy, generator: np.random.Generat
 def _overlaps(functional: HierarchicalFreeEntropy, generator: np.random.Generator) -> dict[Any, Any]:
     """Return numbers of the order parameters for which all covariances are positive definite."""
     own = functional.quantities
-    state, found = random_state(own.layout, generator, 0.3), {}
-    for x in symbols.order_parameters(own.layout):
-        found[x.name] = state[x.symbol]
-    values = {x.symbol: found[x.name] for x in own.order_parameters if x.kind != "self_overlap"}
+    state = random_state(own.layout, generator, 0.3)
+    values = {x.symbol: state[x.symbol] for x in own.order_parameters if x.kind != "self_overlap"}
     for group in range(own.layout.group_count):
         rank = own.layout.rank
-        current = sp.Matrix(rank, rank, [0] * rank**2)
+        current = OrderParameterMatrices(own.layout).of("self_overlap", group).xreplace(state)
         for level in own.levels:
             q = own.self_overlap(level, group)
-            if level == 0:
-                entries = {x.indices: found[x.name] for x in symbols.order_parameters(own.layout)
-                           if x.kind == "self_overlap" and x.group == group}  # fmt: skip
-                current = sp.Matrix(rank, rank, lambda i, j: entries[min(i, j), max(i, j)])
-            else:
+            if level:
                 current = current + _rational(random_matrix(rank, generator, 0.3))
             values |= {q[i, j]: current[i, j] for i in range(rank) for j in range(rank)}
     return values

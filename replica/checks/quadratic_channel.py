@@ -3,8 +3,8 @@ r"""A loss for which everything at k steps is a Gaussian integral: :math:`\frac1
 Its Moreau envelope is quadratic with the matrix :math:`P_{k+1} = (A^{-1} + V)^{-1}`, and level by level
 
 .. math::
-    \varphi_j = -\tfrac12 (w - Rh^\star)^\top P_j (w - Rh^\star) - c_j, \quad P_j^{-1} = P_{j+1}^{-1} + y_j\Delta_j, \quad
-    c_j = c_{j+1} + \tfrac{1}{2y_j}\log\det(1 + y_j\Delta_jP_{j+1}) .
+    \varphi_j = -\tfrac12 (w - Rh^\star)^\top P_j (w - Rh^\star) - c_j, \quad P_j^{-1} = P_{j+1}^{-1} + y_j\Delta_j,
+    \quad c_j = c_{j+1} + \tfrac{1}{2y_j}\log\det(1 + y_j\Delta_jP_{j+1}) .
 
 The tilted law of an increment is Gaussian, so that tilted averages of polynomials are known.
 """

@@ -138,7 +138,7 @@ class HierarchicalSystem:
 
     @cached_property
     def conjugate_equations(self) -> dict[sp.Symbol, sp.Expr]:
-        r"""Conjugates as averages of derivatives of :math:`\varphi_j`; of V, with a term in y and the conjugate of q."""
+        r"""Conjugates as averages of slopes of :math:`\varphi_j`; of V, with a term in y and the conjugate of q."""
         phi, own = self.functional, self.quantities
         layout, channel = own.layout, phi.symmetric.channel
         fields, r, t = channel.fields, layout.rank, layout.teacher_rank
@@ -226,7 +226,8 @@ class HierarchicalSystem:
         r"""Refuse a trace term that does not pair q and its conjugate as Price's theorem does.
 
         In :math:`q_j` with j < k, which is in the gaps of levels j and j + 1, the channel has the derivative
-        :math:`\frac\alpha2(y_j - y_{j+1})\,\mathbb{E}\langle(\partial\varphi_{j+1})^2\rangle_j`: second derivatives cancel.
+        :math:`\frac\alpha2(y_j - y_{j+1})\,\mathbb{E}\langle(\partial\varphi_{j+1})^2\rangle_j`: second derivatives
+        cancel.
         """
         own, trace = self.quantities, self.functional.terms.trace_term
         y = [sp.S.Zero, *own.parameters]

@@ -10,7 +10,7 @@ from replica.hierarchy.ansatz import hierarchical_trace_action, trace_limit
 from replica.hierarchy.channel import hierarchical_channel_action
 from replica.hierarchy.eliminated import EliminatedTerms
 from replica.hierarchy.functional import HierarchicalFreeEntropy
-from replica.hierarchy.matrices import nested_sizes
+from replica.hierarchy.matrices import HierarchicalMatrix
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.hierarchy.stationarity import HierarchicalSystem
 from replica.steps.limits import single_partition_function
@@ -60,27 +60,24 @@ def _ansatz(functional: HierarchicalFreeEntropy) -> DerivationStep:
 
 def _matrices(functional: HierarchicalFreeEntropy) -> DerivationStep:
     k = functional.steps
-    sizes, one = nested_sizes(k), sp.S.One
-    eigenvalues = sp.symbols(f"D0:{k + 2}")
-    increments = sp.symbols(f"C0:{k + 2}")
-    counts = [one, *(REPLICAS / b - REPLICAS / a for a, b in zip(sizes[:-1], sizes[1:], strict=True))]
+    names = sp.symbols(f"D0:{k + 2}")
+    increments = (sp.Matrix([[x]]) for x in sp.symbols(f"C0:{k + 2}"))
+    eigenvalues = HierarchicalMatrix(tuple(increments)).eigenvalues()
+    logarithm = sp.Add(*(count * sp.log(x) for x, (_, count) in zip(names, eigenvalues, strict=True)))
     equations = [
-        DisplayedEquation(
-            f"eigenvalue-{j}", eigenvalues[j], sp.Add(*(sizes[i] * increments[i] for i in range(j, k + 2)))
-        )
-        for j in range(k + 2)
-    ]
-    logarithm = sp.Add(*(n * sp.log(x) for n, x in zip(counts, eigenvalues, strict=True)))
-    equations += [
+        *(
+            DisplayedEquation(f"eigenvalue-{j}", x, value[0, 0])
+            for j, (x, (value, _)) in enumerate(zip(names, eigenvalues, strict=True))
+        ),
         DisplayedEquation("determinant", r"\log\det", logarithm),
-        DisplayedEquation("inverse", r"\sum_{ab} \left[\,\cdot\,^{-1}\right]_{ab}", REPLICAS / eigenvalues[0]),
+        DisplayedEquation("inverse", r"\sum_{ab} \left[\,\cdot\,^{-1}\right]_{ab}", REPLICAS / names[0]),
     ]
     return DerivationStep(
         "hierarchical matrices",
         "Determinant and inverse of hierarchical matrices",
         r"A matrix whose entries grow by $C_{j}$ from level $j - 1$ to level $j$, on the diagonal by "
-        rf"$C_{{{k + 1}}}$, has these eigenvalues, logarithm of the determinant and sum of all entries of the inverse. For a "
-        r"student of several columns all are matrices, with a determinant in the logarithm:",
+        rf"$C_{{{k + 1}}}$, has these eigenvalues, logarithm of the determinant and sum of all entries of the "
+        r"inverse. For a student of several columns all are matrices, with a determinant in the logarithm:",
         tuple(equations),
     )
 
@@ -98,8 +95,8 @@ def _limits(functional: HierarchicalFreeEntropy) -> DerivationStep:
     return DerivationStep(
         "limits",
         "No replicas, zero temperature",
-        r"For $s \to 0$ at fixed $s_{j}$, and then $\beta \to \infty$ at fixed $y_{j}$, the trace term of one token and "
-        r"the term of the weights become",
+        r"For $s \to 0$ at fixed $s_{j}$, and then $\beta \to \infty$ at fixed $y_{j}$, the trace term of one token "
+        r"and the term of the weights become",
         tuple(equations),
     )
 
@@ -115,7 +112,8 @@ def _nested(functional: HierarchicalFreeEntropy) -> DerivationStep:
     text = (
         r"Fields of replicas in one block of level $j$ share $w + u_{1} + \dots + u_{j}$, with increments $u_{j}$ of "
         r"covariance $\Delta_{j} = q_{j} - q_{j-1}$ for every token, independent of each other; fields are taken at "
-        rf"the innermost level in $\zeta$. With Laplace's method for $\zeta$, and $\varphi_{{{k + 1}}} = -\mathcal{{M}}$:"
+        r"the innermost level in $\zeta$. With Laplace's method for $\zeta$, and "
+        rf"$\varphi_{{{k + 1}}} = -\mathcal{{M}}$:"
         if k
         else r"Replicas share the fields $w$, and Laplace's method gives the Moreau envelope:"
     )
@@ -152,8 +150,8 @@ def _stationarity(system: HierarchicalSystem) -> DerivationStep:
         "Stationarity in order parameters and conjugates",
         r"Tilted averages $\langle\cdot\rangle_{j}$ over the increments of levels 1 to $j$ have the weight "
         r"$e^{y_{i}(\varphi_{i+1} - \varphi_{i})}$ at level $i$. Slopes of $\varphi_{j}$ are tilted averages of slopes "
-        r"of $\varphi_{j+1}$, the innermost of $-\mathcal{M}$; second derivatives cancel except at the innermost level, "
-        r"where integration by parts lowers them:"
+        r"of $\varphi_{j+1}$, the innermost of $-\mathcal{M}$; second derivatives cancel except at the innermost "
+        r"level, where integration by parts lowers them:"
         if system.quantities.steps
         else r"Stationarity gives, with derivatives of $\mathcal{M}$ lowered by integration by parts:",
         tuple(equations),

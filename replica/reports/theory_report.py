@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replica.common.errors import InvalidArgument
 from replica.common.files import prepare_folder, write_files
 from replica.reports.content.equation_report import PARTS, equation_report
 from replica.reports.content.hierarchy_report import HIERARCHY_PARTS, hierarchy_passages
 from replica.reports.formats.choices import ReportOptions
 from replica.reports.formats.documents import ReportText, documents
+from replica.reports.typesetting.hierarchy_printing import LEVEL_LETTERS
 from replica.reports.typesetting.naming import Naming
+from replica.reports.typesetting.tokens import tokenise
 
 if TYPE_CHECKING:
     from replica.hierarchy.theory import HierarchicalTheory
@@ -54,6 +57,13 @@ def write_hierarchy_report(
         If an option is refused, pdflatex is missing or fails, or the folder cannot be written.
     """
     choices = options.checked(theory, HIERARCHY_PARTS)
+    for name, latex in choices.naming.chosen.items():
+        taken = [x for x in tokenise(latex) if x in LEVEL_LETTERS]
+        if taken:
+            raise InvalidArgument(
+                f"latex_names: {name} cannot be {latex!r}, which stands for something else with steps of "
+                f"replica-symmetry breaking: {LEVEL_LETTERS[taken[0]][1]}"
+            )
     target = prepare_folder(folder)
     passages = hierarchy_passages(theory, choices.naming, choices.line_width, choices.parts)
     count = theory.breaking_steps

@@ -29,6 +29,7 @@ class ReportAsked:
     latex_names: tuple[str, ...]
     macros: tuple[str, ...]
     parts: tuple[str, ...]
+    steps: int | None
 
     @staticmethod
     def options() -> tuple[Decorator, ...]:
@@ -70,6 +71,11 @@ class ReportAsked:
             click.option(
                 "--part", "parts", multiple=True, help="Only this part of the report; may be given several times."
             ),
+            click.option(
+                "--steps",
+                type=click.IntRange(min=0),
+                help="Also write the equations with that many steps of replica-symmetry breaking, to a folder inside.",
+            ),
         )
 
 
@@ -89,7 +95,7 @@ def report(
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
-    from replica.derivation import derive
+    from replica.derivation import derive, derive_broken_symmetry
     from replica.reports.content.equation_report import PARTS
     from replica.reports.formats.choices import ReportOptions
     from saddle.output.report import RESULT_PARTS
@@ -114,6 +120,10 @@ def report(
             printing.show(diagram_printed(diagram))
             stop("interrupted: no report of partial results is written")
     written = diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts)
+    if asked.steps is not None:
+        inside = folder / f"steps-{asked.steps}"
+        broken = derive_broken_symmetry(diagram.model, asked.steps)
+        written += broken.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
     printing.show(files_printed(written))
 
 

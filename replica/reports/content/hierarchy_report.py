@@ -24,11 +24,11 @@ HIERARCHY_PARTS = ("symbols", "derivation")
 
 _WORDS = {r"\varphi": "phi", r"\Delta": "Delta", r"\chi": "chi"}
 _MEANINGS = {
-    "q": (r"q_{j}", r"order parameter: $Q_a^\top \Sigma Q_b/d$ of two replicas $a, b$ whose smallest block is of level $j$"),
+    "q": ("q_{j}", r"order parameter: $Q_a^\top \Sigma Q_b/d$ of replicas $a, b$ with a smallest block of level $j$"),
     r"\hat{q}": (r"\hat{q}_{j}", "its conjugate"),
     "V": ("V", r"order parameter: $\lim \beta\,(q_{aa} - q_{ab})$ for two replicas $a, b$ of one innermost block"),
     r"\hat{V}": (r"\hat{V}", r"conjugate, pairs with $q_{j}$ of the innermost level in $\Phi$"),
-    "w": ("w", "local field of a token, of the outermost level where it is averaged over, and of the level of its function"),
+    "w": ("w", "local field of a token; where it is averaged over, what all replicas share"),
     r"\Phi": (r"\Phi", "free entropy per dimension at the given number of steps, at zero temperature"),
     "s": ("s", "number of replicas, taken to zero; $s_{j}$ of those in a block of level $j$"),
     "B": ("B_{j}", "precision of the weights along an eigenvector at a level"),
