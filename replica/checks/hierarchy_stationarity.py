@@ -181,9 +181,7 @@ def symmetric_case(functional: HierarchicalFreeEntropy, seed: int) -> Iterator[C
         integrand = sign * mine.integrand.xreplace(slopes).xreplace(names)
         theirs = system.conjugate_integrand(names[x.symbol])
         worst = max(worst, relative(sp.N(integrand.xreplace(at), 30), sp.N(theirs.xreplace(at), 30)))
-    yield Check(
-        "replica symmetry", "no step: conjugate equations average the replica-symmetric integrands", worst, 1e-25
-    )
+    yield Check("functional", "no step: conjugate equations average the replica-symmetric integrands", worst, 1e-25)
 
 
 def collapsed_levels(functional: HierarchicalFreeEntropy, seed: int) -> Iterator[Check]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 from replica.common.checked_arguments import quoted
@@ -42,6 +42,10 @@ class HierarchicalTheory:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({quoted(self.model)}, {self.breaking_steps})"
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields: averages that were derived would not be built again, and need not be."""
+        return {x.name: getattr(self, x.name) for x in fields(self)}
 
     @property
     def quantities(self) -> HierarchyQuantities:

@@ -112,19 +112,20 @@ def report(
         options.checked(derive(model), (*PARTS, *RESULT_PARTS))
     use_cache(work.cache)
     folder = prepare_folder(output)
-    if results is not None:
-        diagram = PhaseDiagram.load(results)
-    else:
+    diagram = None if results is None else PhaseDiagram.load(results)
+    broken = []
+    if asked.steps is not None:
+        # Before what takes time, too.
+        theory = derive_broken_symmetry(model if diagram is None else diagram.model, asked.steps)
+        inside = folder / f"steps-{asked.steps}"
+        broken = theory.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
+    if diagram is None:
         diagram = solve_phase_diagram(model, threads=work.threads, progress=work.shown)
         if not diagram.complete:
             printing.show(diagram_printed(diagram))
             stop("interrupted: no report of partial results is written")
     written = diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts)
-    if asked.steps is not None:
-        inside = folder / f"steps-{asked.steps}"
-        broken = derive_broken_symmetry(diagram.model, asked.steps)
-        written += broken.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
-    printing.show(files_printed(written))
+    printing.show(files_printed([*written, *broken]))
 
 
 def _pairs(option: str, what: str, given: tuple[str, ...]) -> dict[str, str]:

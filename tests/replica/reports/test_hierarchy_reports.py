@@ -9,7 +9,7 @@ import pytest
 
 from replica import AttentionModel, Spectrum, derive_broken_symmetry
 from replica.common.errors import InvalidArgument
-from tests.replica.reports.test_reports import compiled_log
+from tests.saddle.output.test_report_files import compiled_log
 
 NEEDS_TEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 MODELS = {
