@@ -7,7 +7,12 @@ from .common.errors import (
     InvalidModel as InvalidModel,
     UnreadableFile as UnreadableFile,
 )
-from .derivation import Derivation as Derivation, derive as derive
+from .derivation import (
+    BrokenSymmetryDerivation as BrokenSymmetryDerivation,
+    Derivation as Derivation,
+    derive as derive,
+    derive_broken_symmetry as derive_broken_symmetry,
+)
 from .equations.saddle_system import SaddleSystem as SaddleSystem, derive_saddle_system as derive_saddle_system
 from .model.any_model import model_atoms as model_atoms
 from .model.attention_model import AttentionModel as AttentionModel

@@ -10,9 +10,12 @@ from typing import Any
 
 import sympy as sp
 
+from replica.checks.hierarchy_verification import verify_hierarchy
 from replica.checks.verification import Verification, verify
+from replica.common.checked_arguments import checked_integer
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
+from replica.hierarchy.theory import HierarchicalTheory
 from replica.model.any_model import loss_model
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
@@ -20,12 +23,12 @@ from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
 from replica.reports.formats.choices import ReportOptions
 from replica.reports.notebook import ShownFreeEntropy, ShownSystem, shown_step
-from replica.reports.theory_report import write_theory_report
+from replica.reports.theory_report import write_hierarchy_report, write_theory_report
 from replica.reports.typesetting.latex_names import latex_table
 from replica.steps.step import DerivationStep
 from replica.theory import Theory
 
-__all__ = ["Derivation", "derive"]
+__all__ = ["BrokenSymmetryDerivation", "Derivation", "derive", "derive_broken_symmetry"]
 
 
 class Derivation(Theory):  # noqa: D101
@@ -101,3 +104,79 @@ def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel)
     sigma**2/(V_hat*sigma**2 + regularization)
     """
     return Derivation(model, loss_model(model))
+
+
+class BrokenSymmetryDerivation(HierarchicalTheory):  # noqa: D101
+    __doc__ = HierarchicalTheory.__doc__
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+        line_width: float = 31.0,
+        macros: Mapping[str, str] | None = None,
+        parts: Sequence[str] | None = None,
+    ) -> list[Path]:
+        """Write the derivation to a folder and return the files' paths.
+
+        Parameters are those of :meth:`saddle.PhaseDiagram.report`; of ``parts`` there are "symbols" and "derivation".
+
+        Raises
+        ------
+        InvalidArgument
+            If one of them is refused, pdflatex is missing or fails, or the folder cannot be written.
+        """
+        options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
+        return write_hierarchy_report(self, folder, options)
+
+    def verify(self, seed: int = 0, steps: Sequence[str] | None = None) -> Verification:
+        """Check every step by an independent route.
+
+        Parameters
+        ----------
+        seed
+            Seed of the random points at which expressions are evaluated.
+        steps
+            Names of the steps to check; by default all.
+
+        Raises
+        ------
+        InvalidArgument
+            If a name is not one of a step.
+        """
+        return verify_hierarchy(self, seed, steps)
+
+
+def derive_broken_symmetry(
+    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel, steps: int = 1
+) -> BrokenSymmetryDerivation:
+    """Derive the saddle-point equations of a model at some steps of replica-symmetry breaking, at zero temperature.
+
+    Parameters
+    ----------
+    model
+        An attention model, any multi-index model, or (without numbers) a structure or loss model.
+    steps
+        Number of steps; 0 is replica symmetry, by the same code.
+
+    Returns
+    -------
+    BrokenSymmetryDerivation
+        Its steps are derived when first asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        If the model is none, or the number of steps is not a whole number from 0 on.
+
+    Examples
+    --------
+    >>> derivation = derive_broken_symmetry(AttentionModel(omega=0.3), steps=1)
+    >>> derivation.terms.prior.integrand
+    -(log(B1) - log(B2))/(2*y1) + (m_hat**2 + q_hat0*sigma**2 + sigma**4*theta_hat**2)/(2*B1)
+    >>> derivation.saddle_system.overlap_equations[derivation.quantities.order_parameters[3].symbol]
+    sigma**2/B2
+    """
+    return BrokenSymmetryDerivation(model, loss_model(model), checked_integer("steps", steps, 0))

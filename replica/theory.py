@@ -6,7 +6,7 @@ reports are generated from (``saddle_system``), so that nothing is written twice
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import sympy as sp
@@ -46,6 +46,10 @@ class Theory:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({quoted(self.model)})"
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the fields: averages that were derived would not be built again, and need not be."""
+        return {x.name: getattr(self, x.name) for x in fields(self)}
 
     @cached_property
     def free_entropy(self) -> FreeEntropy:

@@ -3,7 +3,7 @@ r"""k steps at finite temperature and s replicas, and the limits s -> 0 and beta
 .. math::
     Q^{ab}: \; q_0, \dots, q_k, \; q_k + V/\beta \text{ on the diagonal}, \qquad
     \hat Q^{ab}: \; -\beta^2\hat q_0, \dots, -\beta^2\hat q_k, \; \beta\hat V - \beta^2\hat q_k,
-    \qquad x_j = y_j/\beta .
+    \qquad s_j = y_j/\beta .
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 r"""Hierarchical matrices of s replicas: eigenvalues, determinant, inverse and sums over pairs.
 
-Blocks of sizes :math:`x_0 = s > x_1 > \dots > x_k > x_{k+1} = 1` are nested. With :math:`J_j` the matrix that is one
-where two replicas share a block of size :math:`x_j`, and r x r increments :math:`C_j`,
+Blocks of sizes :math:`s_0 = s > s_1 > \dots > s_k > s_{k+1} = 1` are nested. With :math:`J_j` the matrix that is one
+where two replicas share a block of size :math:`s_j`, and r x r increments :math:`C_j`,
 
 .. math::
-    \mathcal{X} = \sum_{j=0}^{k+1} C_j \otimes J_j, \qquad \Lambda_j = \sum_{i\ge j} x_i C_i ,
+    \mathcal{X} = \sum_{j=0}^{k+1} C_j \otimes J_j, \qquad \Lambda_j = \sum_{i\ge j} s_i C_i ,
 
-the :math:`\Lambda_j` are its eigenvalues (blocks of them), :math:`s/x_j - s/x_{j-1}` times each and :math:`\Lambda_0`
-once: what is constant on blocks of size :math:`x_j` and sums to zero on those of size :math:`x_{j-1}`. The sum of all
+the :math:`\Lambda_j` are its eigenvalues (blocks of them), :math:`s/s_j - s/s_{j-1}` times each and :math:`\Lambda_0`
+once: what is constant on blocks of size :math:`s_j` and sums to zero on those of size :math:`s_{j-1}`. The sum of all
 blocks of the inverse is :math:`s\Lambda_0^{-1}`. Replica-symmetric matrices :math:`X\delta_{ab} + Y` are k = 0 with
 :math:`C_0 = Y, C_1 = X`.
 """
@@ -29,7 +29,7 @@ __all__ = ["HierarchicalMatrix", "nested_sizes"]
 
 
 def nested_sizes(steps: int) -> tuple[sp.Expr, ...]:
-    """Return the sizes of blocks s, x_1 ... x_k, 1."""
+    """Return the sizes of blocks s, s_1 ... s_k, 1."""
     return (REPLICAS, *(block_size(level + 1) for level in range(steps)), sp.S.One)
 
 
@@ -107,7 +107,7 @@ class HierarchicalMatrix:
         Parameters
         ----------
         sizes
-            Whole numbers s, x_1 ... x_k, each a multiple of the next.
+            Whole numbers s, s_1 ... s_k, each a multiple of the next.
         """
         whole = [*map(int, sizes), 1]
         if len(whole) != len(self.increments) or any(a % b for a, b in itertools.pairwise(whole)):

@@ -73,7 +73,7 @@ def hierarchical_prior_limit(rank: int, steps: int) -> sp.Expr:
 
 @dataclass(frozen=True)
 class HierarchicalPrior:
-    """The prior term of k steps.
+    r"""The prior term of k steps.
 
     Attributes
     ----------
@@ -81,21 +81,27 @@ class HierarchicalPrior:
         What the spectrum averages, in terms of the entries of B_1 ... B_{k+1}.
     precisions
         Symbols of these entries and their values, in order of computation: each in terms of the one before.
+    moments
+        :math:`\sum_g\gamma_g\hat q_{g,0} + E\,bb^\top`, r x r.
     token_law
         Covariances and projections.
     """
 
     integrand: sp.Expr
     precisions: dict[sp.Symbol, sp.Expr]
+    moments: sp.ImmutableMatrix
     token_law: TokenLaw
 
     @property
     def written_out(self) -> sp.Expr:
         """The integrand in terms of conjugates, y and what the spectrum averages."""
-        found: Any = self.integrand
+        return self.without_precisions(self.integrand)
+
+    def without_precisions(self, expression: Any) -> Any:
+        """Replace the symbols of B_1 ... B_{k+1} by what they stand for."""
         for symbol, value in reversed(self.precisions.items()):
-            found = found.xreplace({symbol: value})
-        return found
+            expression = expression.xreplace({symbol: value})
+        return expression
 
     @property
     def expression(self) -> sp.Expr:
@@ -141,4 +147,4 @@ def hierarchical_prior(token_law: TokenLaw, ridge: sp.Expr, steps: int) -> Hiera
     values |= {N0[i, j]: noise[0][i, j] for i, j in upper_triangle(rank)}
     values |= {M[i, j]: sp.expand(tilt[i, j]) for i, j in upper_triangle(rank)}
     integrand: Any = hierarchical_prior_limit(rank, steps)
-    return HierarchicalPrior(integrand.xreplace(values), precisions, token_law)
+    return HierarchicalPrior(integrand.xreplace(values), precisions, sp.ImmutableMatrix(noise[0] + tilt), token_law)

@@ -24,12 +24,12 @@ __all__ = ["HierarchyQuantities", "block_size", "gap", "increments", "parisi_par
 
 
 def block_size(level: int) -> sp.Symbol:
-    """Return x_j, the number of replicas in a block of level j >= 1."""
-    return sp.Symbol(f"x{level}", positive=True)
+    """Return s_j, the number of replicas in a block of level j >= 1."""
+    return sp.Symbol(f"s{level}", positive=True)
 
 
 def parisi_parameter(level: int) -> sp.Symbol:
-    r"""Return :math:`y_j = \beta x_j`, finite at zero temperature."""
+    r"""Return :math:`y_j = \beta s_j`, finite at zero temperature."""
     return sp.Symbol(f"y{level}", positive=True)
 
 
@@ -115,7 +115,7 @@ class HierarchyQuantities:
 
     @cached_property
     def block_sizes(self) -> tuple[sp.Symbol, ...]:
-        """The blocks' sizes x_1 ... x_k."""
+        """The blocks' sizes s_1 ... s_k."""
         return tuple(block_size(level) for level in self.levels[1:])
 
     def self_overlap(self, level: int, group: int | None = 0) -> sp.Matrix:

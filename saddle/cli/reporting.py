@@ -29,6 +29,7 @@ class ReportAsked:
     latex_names: tuple[str, ...]
     macros: tuple[str, ...]
     parts: tuple[str, ...]
+    steps: int | None
 
     @staticmethod
     def options() -> tuple[Decorator, ...]:
@@ -70,6 +71,11 @@ class ReportAsked:
             click.option(
                 "--part", "parts", multiple=True, help="Only this part of the report; may be given several times."
             ),
+            click.option(
+                "--steps",
+                type=click.IntRange(min=0),
+                help="Also write the equations with that many steps of replica-symmetry breaking, to a folder inside.",
+            ),
         )
 
 
@@ -89,7 +95,7 @@ def report(
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
     from replica.common.files import prepare_folder
-    from replica.derivation import derive
+    from replica.derivation import derive, derive_broken_symmetry
     from replica.reports.content.equation_report import PARTS
     from replica.reports.formats.choices import ReportOptions
     from saddle.output.report import RESULT_PARTS
@@ -106,15 +112,20 @@ def report(
         options.checked(derive(model), (*PARTS, *RESULT_PARTS))
     use_cache(work.cache)
     folder = prepare_folder(output)
-    if results is not None:
-        diagram = PhaseDiagram.load(results)
-    else:
+    diagram = None if results is None else PhaseDiagram.load(results)
+    broken = []
+    if asked.steps is not None:
+        # Before what takes time, too.
+        theory = derive_broken_symmetry(model if diagram is None else diagram.model, asked.steps)
+        inside = folder / f"steps-{asked.steps}"
+        broken = theory.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
+    if diagram is None:
         diagram = solve_phase_diagram(model, threads=work.threads, progress=work.shown)
         if not diagram.complete:
             printing.show(diagram_printed(diagram))
             stop("interrupted: no report of partial results is written")
     written = diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts)
-    printing.show(files_printed(written))
+    printing.show(files_printed([*written, *broken]))
 
 
 def _pairs(option: str, what: str, given: tuple[str, ...]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from replica.reports.typesetting.naming import Naming
 from replica.reports.typesetting.parameter_letters import own_parameters, parameter_letters
 
 if TYPE_CHECKING:
+    from replica.hierarchy.theory import HierarchicalTheory
     from replica.theory import Theory
 
 __all__ = ["DEFAULT_FORMATS", "FORMATS", "ReportChoices", "ReportOptions"]
@@ -47,7 +48,7 @@ class ReportOptions:
     macros: Mapping[str, str] | None = None
     parts: Sequence[str] | None = None
 
-    def checked(self, theory: Theory, parts: Sequence[str]) -> ReportChoices:
+    def checked(self, theory: Theory | HierarchicalTheory, parts: Sequence[str]) -> ReportChoices:
         """Return the choices if they can be met for a model's report, which has some parts.
 
         Raises

@@ -10,6 +10,7 @@ from replica.model.attention_model import AttentionModel
 from replica.model.multi_index_model import MultiIndexModel
 
 if TYPE_CHECKING:
+    from replica.hierarchy.theory import HierarchicalTheory
     from replica.theory import Theory
 
 __all__ = ["label_prefix"]
@@ -18,7 +19,7 @@ __all__ = ["label_prefix"]
 DIGITS = 6
 
 
-def label_prefix(theory: Theory) -> str:
+def label_prefix(theory: Theory | HierarchicalTheory) -> str:
     """Return the kind of a model and a digest of all that tells it from others, its numbers included."""
     model, loss = theory.model, theory.loss_model
     kind = "attention" if loss.structure is not None else "multi-index"

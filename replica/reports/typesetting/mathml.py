@@ -15,6 +15,8 @@ from replica.reports.typesetting.tokens import group_end, join, tokenise
 __all__ = ["displayed_mathematics", "inline_mathematics", "unknown_commands", "unreadable"]
 
 _REPLACED = {r"\!": "", r"\lbrace": r"\{", r"\rbrace": r"\}"}
+# Behind a command of size they are left as they are.
+_BRACKETS = {r"\{": "{", r"\}": "}", r"\langle": "&#x027E8;", r"\rangle": "&#x027E9;"}
 _TIGHT = 'lspace="0" rspace="0"'
 _REPAIRS = tuple((re.compile(pattern), repaired) for pattern, repaired in (
     # Brackets of a fixed size stand in the middle of a row, where they would get an operator's space.
@@ -23,6 +25,7 @@ _REPAIRS = tuple((re.compile(pattern), repaired) for pattern, repaired in (
     (r"<mo>(&#x0007C;|&#x02223;|\|)</mo>", rf'<mo stretchy="false" {_TIGHT}>|</mo>'),
     (r"<mo>(/|&#x0002F;)</mo>", rf"<mo {_TIGHT}>/</mo>"),
     (rf'<mo stretchy="true" {_TIGHT} minsize="1.2em" maxsize="1.2em">', rf'<mo stretchy="false" {_TIGHT}>'),
+    (r"<mi>(&#x027E[89];)</mi>", rf'<mo stretchy="false" {_TIGHT}>\1</mo>'),
     # An accent is a letter of its own, not the operator of the same look.
     (r"<mo>&#x0005E;</mo>", '<mo stretchy="false">&#x002C6;</mo>'),
     # As TeX has them: upright capital Greek letters, names of functions as identifiers.
@@ -71,7 +74,9 @@ def _converted(latex: str) -> str:
     found = _BODY.search(convert(_prepared(latex), display="block"))
     if found is None:
         raise ValueError(f"cannot be converted to MathML: {latex!r}")
-    mathml = found[1].replace(">\\{<", ">{<").replace(">\\}<", ">}<")
+    mathml = found[1]
+    for command, shown in _BRACKETS.items():
+        mathml = mathml.replace(f">{command}<", f">{shown}<")
     for pattern, repaired in _REPAIRS:
         mathml = pattern.sub(repaired, mathml)
     if "\\" in mathml:

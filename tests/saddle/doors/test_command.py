@@ -144,6 +144,17 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
     assert r"\vartheta t" in (tmp_path / "equations.tex").read_text(encoding="utf-8").replace("{", "").replace("}", "")
 
 
+def test_report_takes_steps_of_replica_symmetry_breaking(results, tmp_path):
+    chosen = ["--format", "markdown", "--steps", "1", "--latex-name", r"self_overlap=Q_{\mathrm{s}}"]
+    result = run("report", "--results", str(results), "--output", str(tmp_path), *chosen)
+    assert result.exit_code == 0, result.output
+    page = tmp_path / "steps-1" / "report.md"
+    assert str(page) in result.output
+    assert "Nested averages" in page.read_text(encoding="utf-8")
+    refused = run("report", "--results", str(results), "--output", str(tmp_path / "other"), "--steps", "-1")
+    assert refused.exit_code == 2
+
+
 def test_report_takes_macros_and_parts(results, tmp_path):
     chosen = ["--format", "latex", "--format", "markdown", "--part", "symbols", "--part", "saddle point"]
     macro = ["--latex-name", r"self_overlap=\Qself", "--macro", r"\Qself=Q_{\mathrm{s}}"]
