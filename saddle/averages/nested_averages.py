@@ -130,9 +130,9 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate:
     spacing = axis[1] - axis[0]
     kernels, second = [], []
     for variance in variances:
-        kernel = np.exp(-(distances**2) / (2.0 * variance)) * spacing / np.sqrt(2.0 * np.pi * variance)
+        kernel, curvature = _gaussian(distances, spacing, float(variance))
         kernels.append(kernel)
-        second.append((distances**2 / variance - 1.0) / variance * kernel)
+        second.append(curvature)
     dimensions = tuple(range(1, values.ndim))
     largest = rate * np.max(values, axis=dimensions, keepdims=True)
     exponentials = np.exp(rate * values - largest)
@@ -145,6 +145,24 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate:
     )
     outer = (largest + np.log(sums)) / rate
     return _Level(rate, tuple(kernels), values, outer, exponentials, sums, curvatures)
+
+
+def _gaussian(distances: np.ndarray, spacing: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights of a Gaussian average on a uniform grid, and twice their derivatives in the variance.
+
+    The weights are normalised as on an endless grid: a constant is averaged to itself, however narrow the Gaussian and
+    small y is, by which logarithms of averages are divided.
+    """
+
+    def raw(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        density = np.exp(-(x**2) / (2.0 * variance)) * spacing / np.sqrt(2.0 * np.pi * variance)
+        return density, (x**2 / variance - 1.0) / variance * density
+
+    endless = spacing * np.arange(1, int(np.ceil(9.0 * np.sqrt(variance) / spacing)) + 1)
+    tails, centre = raw(endless), raw(np.zeros(1))
+    total, slope = (float(middle[0] + 2.0 * np.sum(tail)) for middle, tail in zip(centre, tails, strict=True))
+    kernel, curvature = raw(distances)
+    return kernel / total, (curvature - kernel * slope / total) / total
 
 
 def _along_axes(table: np.ndarray, matrices: Sequence[np.ndarray]) -> np.ndarray:

@@ -66,5 +66,5 @@ def solve_broken_symmetry(
     the errors of a result are those of its own k.
     """
     point = model if isinstance(model, SolvedPoint) else find_point(StateEvolution(model), family, alpha)
-    with progress_bar(None, progress, f"{steps} step(s)", "evaluation") as bar:
+    with progress_bar(60 * steps, progress, f"{steps} step(s)", "evaluation") as bar:
         return break_symmetry(point.evolution, point.sector, point.evaluation, steps, rule, rates, bar.update)

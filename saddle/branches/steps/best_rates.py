@@ -14,8 +14,8 @@ from saddle.state_evolution.steps.step_state import StepState
 
 __all__ = ["BestRates", "best_rates"]
 
-# By how much y grows while the ground state's is not reached; accuracy of its logarithm.
-GROWTH, ACCURACY = 2.5, 2e-3
+# By how much y is moved while the ground state's is not passed, from far away and near it; accuracy of its logarithm.
+GROWTH, NEAR_GROWTH, ACCURACY = 2.5, 1.1, 2e-3
 MOST_SOLVES = 14
 # Step of log y for derivatives, and the largest one taken.
 STEP, LARGEST = 0.05, 0.7
@@ -50,14 +50,21 @@ def _vector(solved: SolvedAtRates) -> np.ndarray:
 
 
 def best_rates(
-    equations: StepEquations, alpha: float, first: SolvedAtRates, report: Callable[[], object] = lambda: None
+    equations: StepEquations,
+    alpha: float,
+    first: SolvedAtRates,
+    report: Callable[[], object] = lambda: None,
+    *,
+    near: bool = False,
 ) -> BestRates:
     """Go from a solution at given y to the ground state.
 
     Parameters
     ----------
     first
-        A solution; for one step, at a y that is small.
+        A solution.
+    near
+        Whether its y is known to be near the ground state's.
     report
         Called after every evaluation.
 
@@ -67,7 +74,7 @@ def best_rates(
         If there is no such y, or a solution is lost on the way.
     """
     if equations.steps == 1:
-        return _of_one_step(equations, alpha, first, report)
+        return _of_one_step(equations, alpha, first, NEAR_GROWTH if near else GROWTH, report)
     return _of_more_steps(equations, alpha, first, report)
 
 
@@ -92,25 +99,20 @@ def _moved(
 
 
 def _of_one_step(
-    equations: StepEquations, alpha: float, first: SolvedAtRates, report: Callable[[], object]
+    equations: StepEquations, alpha: float, first: SolvedAtRates, growth: float, report: Callable[[], object]
 ) -> BestRates:
     known = [first]
-    while _slope(known[-1])[0] < 0.0:
+    falls = bool(_slope(first)[0] < 0.0)
+    factor = growth if falls else 1.0 / growth
+    while bool(_slope(known[-1])[0] < 0.0) is falls:
         if len(known) > MOST_SOLVES:
             raise SolverError(
-                f"one step of replica-symmetry breaking at alpha = {alpha:.6g}: the functional still falls at "
-                f"y = {known[-1].state.rates[0]:.4g}",
-                Outcome.MAX_STEPS,
+                f"one step of replica-symmetry breaking at alpha = {alpha:.6g}: the functional still "
+                f"{'falls' if falls else 'grows'} at y = {known[-1].state.rates[0]:.4g}",
+                Outcome.ABSENT,
             )
-        known.append(_moved(equations, alpha, known, known[-1].state.rates * GROWTH, report))
-    low, high = (known[-2], known[-1]) if len(known) > 1 else (known[-1], known[-1])
-    if low is high:
-        raise SolverError(
-            f"one step of replica-symmetry breaking at alpha = {alpha:.6g}: the functional grows from "
-            f"y = {low.state.rates[0]:.4g} on",
-            Outcome.ABSENT,
-        )
-    # Chandrupatla's and Brent's methods would save one solve of six; the secant through the bracket is enough here.
+        known.append(_moved(equations, alpha, known, known[-1].state.rates * factor, report))
+    low, high = (known[-2], known[-1]) if falls else (known[-1], known[-2])
     for _ in range(MOST_SOLVES):
         s = float(_slope(low)[0]), float(_slope(high)[0])
         logs = float(np.log(low.state.rates[0])), float(np.log(high.state.rates[0]))

@@ -44,8 +44,10 @@ def break_symmetry(
     symmetric: StateEvaluation,
     steps: int,
     rule: GridRule,
-    rates: Sequence[float] | np.ndarray | None,
+    rates: Sequence[float] | np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
+    *,
+    near: StepState | None = None,
 ) -> BrokenSymmetryPoint:
     """Solve for steps of replica-symmetry breaking from a replica-symmetric solution.
 
@@ -53,6 +55,8 @@ def break_symmetry(
     ----------
     rates
         y; None for those of the ground state.
+    near
+        A solution of as many steps at alpha and y near by, if one is known: the start then.
     report
         Called after every evaluation.
 
@@ -66,6 +70,14 @@ def break_symmetry(
     alpha, space = symmetric.alpha, evolution.space
     start = _symmetric_state(symmetric)
     unit = float(np.sqrt(np.max(start.outer_overlap)))
+    if near is not None:
+        equations, unknowns = StepEquations(evolution, steps, rule), StepUnknowns(space, sector, steps, unit)
+        start = near if given is None else replace(near, rates=given)
+        solved = solve_at_rates(equations, unknowns, alpha, start, report=report)
+        if given is not None:
+            return _point(equations, sector, symmetric, solved, None, report)
+        best = best_rates(equations, alpha, solved, report, near=True)
+        return _point(equations, sector, symmetric, best.solved, best, report)
     equations = StepEquations(evolution, 1, rule)
     first = first_gap(equations, alpha, start)
     if first is None:

@@ -1,0 +1,203 @@
+"""First-order transitions and baseline crossings with steps of replica-symmetry breaking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from replica.common.checked_arguments import checked_integer
+from replica.common.errors import InvalidArgument
+from replica.common.html_table import html_table
+from replica.common.progress import progress_bar
+from saddle.branches.branch import SolvedPoint
+from saddle.branches.steps.from_symmetric import break_symmetry
+from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.continuation.outcomes import Outcome, SolverError
+from saddle.diagram.contents import DiagramContents
+from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.transitions.transition import Transition
+
+__all__ = ["StepTransition", "transition_with_steps"]
+
+# Newton's method in alpha: accepted last step, and how many are made.
+ACCEPTED, MOST = 1e-6, 5
+
+
+@dataclass(frozen=True, repr=False)
+class StepTransition:
+    """A transition where k steps of replica-symmetry breaking put it.
+
+    Attributes
+    ----------
+    alpha, error
+        Sample complexity and its error: that of the free entropies (of the test error), by their slopes, and the last
+        step of Newton's method. It is an error of k steps, and says nothing of what more steps would change.
+    steps
+        Number k of steps.
+    symmetric
+        The transition of replica symmetry.
+    points
+        The solutions there: of each branch that takes part. A branch without a gap that grids resolve is a
+        replica-symmetric point.
+    """
+
+    alpha: float
+    error: float
+    steps: int
+    symmetric: Transition
+    points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]
+
+    @property
+    def shift(self) -> float:
+        """By how much steps move the transition."""
+        return self.alpha - self.symmetric.alpha
+
+    @property
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [
+            ("alpha", f"{self.alpha:.6f}", f"{self.error:.1e}"),
+            ("alpha of replica symmetry", f"{self.symmetric.alpha:.6f}", f"{self.symmetric.error:.1e}"),
+        ]
+
+    @property
+    def _title(self) -> str:
+        kinds = "; ".join(
+            f"{point.sector.name} {'broken' if isinstance(point, BrokenSymmetryPoint) else 'symmetric'}"
+            for point in self.points
+        )
+        steps = f"{self.steps} step{'s' * (self.steps > 1)} of replica-symmetry breaking"
+        return f"{self.symmetric.kind} with {steps} ({kinds})"
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} = {value} +- {error}" for name, value, error in self._rows)
+        return f"StepTransition({self._title}: {shown})"
+
+    def _repr_html_(self) -> str:
+        return html_table(f"StepTransition: {self._title}", self._rows, ("quantity", "value", "error"))
+
+
+def transition_with_steps(
+    diagram: DiagramContents,
+    name: str = "alpha_c",
+    steps: int = 1,
+    *,
+    rule: GridRule = GridRule(),
+    progress: bool | None = None,
+) -> StepTransition:
+    """Locate a first-order transition, or the crossing of the baseline, with k steps of replica-symmetry breaking.
+
+    Parameters
+    ----------
+    diagram
+        Whose transition and branches it starts from.
+    name
+        Of a first-order transition or baseline crossing among ``diagram.transitions``.
+    steps
+        Number k of steps.
+    rule
+        Teacher nodes and grids.
+    progress
+        Whether to show a bar; None for where stderr is a terminal.
+
+    Raises
+    ------
+    ValueError
+        If there is no such transition, or it is of another kind.
+    SolverError
+        If a solution is lost on the way.
+
+    Notes
+    -----
+    At a first-order transition the free entropies of two branches agree, whose slopes in alpha are minus the average
+    envelopes; at the crossing the test error of one takes the baseline's value.
+    """
+    transition = diagram.transitions.get(name)
+    if transition is None:
+        known = ", ".join(diagram.transitions) or "none"
+        raise InvalidArgument(f"the diagram has no transition {name!r}; it has {known}")
+    steps = checked_integer("steps", steps, 1)
+    branches = [diagram.branches[x] for x in transition.between if x in diagram.branches]
+    if transition.kind == "first-order" and len(branches) == 2:
+        excess = _free_entropies
+    elif transition.kind == "baseline-crossing" and len(branches) == 1:
+        baseline = float(diagram.linear_baseline.test_error)
+
+        def excess(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:
+            return points[0].test_error - baseline, points[0].error["test_error"]
+    else:
+        raise InvalidArgument(
+            f"steps are computed for first-order transitions and baseline crossings, but {name!r} is a {transition.kind}"
+        )
+    with progress_bar(60 * steps * len(branches), progress, f"{name}, {steps} step(s)", "evaluation") as bar:
+
+        def points_at(
+            alpha: float, near: tuple[BrokenSymmetryPoint | SolvedPoint, ...] | None
+        ) -> tuple[BrokenSymmetryPoint | SolvedPoint, ...]:
+            known = near or (None,) * len(branches)
+            return tuple(
+                _solved(branch.at(alpha), steps, rule, last, bar.update)
+                for branch, last in zip(branches, known, strict=True)
+            )
+
+        points = points_at(transition.alpha, None)
+        value, error = excess(points)
+        step, slope = 0.0, 0.0
+        alphas, values = [transition.alpha], [value]
+        for _ in range(MOST):
+            slope = _slope(transition.kind, points, alphas, values)
+            step = -value / slope
+            alphas.append(alphas[-1] + step)
+            if abs(step) < ACCEPTED:
+                break
+            points = points_at(alphas[-1], points)
+            value, error = excess(points)
+            values.append(value)
+    return StepTransition(alphas[-1], error / abs(slope) + abs(step) + transition.error, steps, transition, points)
+
+
+def _free_entropies(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:
+    """Return the difference of free entropies, and its error."""
+    first, second = points
+    return first.free_entropy - second.free_entropy, first.error["free_entropy"] + second.error["free_entropy"]
+
+
+def _slope(
+    kind: str, points: tuple[BrokenSymmetryPoint | SolvedPoint, ...], alphas: list[float], values: list[float]
+) -> float:
+    """Return the derivative of what vanishes at the transition, in alpha."""
+    if kind == "first-order":
+        first, second = (_envelope(point) for point in points)
+        return second - first
+    if len(values) > 1 and alphas[-1] != alphas[-2]:
+        return (values[-1] - values[-2]) / (alphas[-1] - alphas[-2])
+    # Steps change the test error's slope little.
+    point = points[0]
+    symmetric = point.symmetric if isinstance(point, BrokenSymmetryPoint) else point.evaluation
+    return symmetric.test_error_derivative(point.sector.free)
+
+
+def _envelope(point: BrokenSymmetryPoint | SolvedPoint) -> float:
+    if isinstance(point, BrokenSymmetryPoint):
+        return point.average_envelope
+    return point.evaluation.averages.envelope
+
+
+def _solved(
+    point: SolvedPoint,
+    steps: int,
+    rule: GridRule,
+    near: BrokenSymmetryPoint | SolvedPoint | None,
+    report: Callable[[], object],
+) -> BrokenSymmetryPoint | SolvedPoint:
+    """Break the symmetry of a point, from a solution near by; the point itself if it has no gap."""
+    if isinstance(near, SolvedPoint):
+        return point
+    start = None if near is None else near.state
+    try:
+        return break_symmetry(
+            point.evolution, point.sector, point.evaluation, steps, rule, report=report, near=start
+        )
+    except SolverError as error:
+        if error.outcome is not Outcome.ABSENT:
+            raise
+        return point

@@ -1,0 +1,121 @@
+"""The equations of k steps: replica symmetry as a limit, stationarity, symmetries, spectra."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from replica import AttentionModel, Spectrum, SpectrumAtom
+from saddle import StateEvolution
+from saddle.continuation.newton import OutsideDomain
+from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_state import StepState, step_space
+
+MODEL = AttentionModel.paper(omega=0.3)
+RULE = GridRule(nodes=8, spacing=1.2, reach=5.0)
+STATE = StepState(
+    np.array([0.0480]), np.array([[0.0020]]), np.array([0.25]), np.array([12.0]), np.array([[0.03]]), np.array([300.0])
+)
+
+
+def test_vectors_and_states_are_the_same_thing():
+    space = step_space(MODEL.structure.layout, 1)
+    vector = space.vector(STATE)
+    np.testing.assert_allclose(vector, [0.048, 0.05, 0.25, 12.0, 0.03])
+    assert space.state(vector, STATE.rates).gaps[0, 0] == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize("alpha", [0.8, 1.5])
+def test_a_small_y_gives_replica_symmetry_back(alpha):
+    # At y -> 0 the gap drops out of everything but its own equation.
+    evolution = StateEvolution(MODEL)
+    symmetric = np.array([0.05, 0.25, 12.0, 0.03])
+    expected = evolution.evaluate(symmetric, alpha)
+    state = replace(STATE, rates=np.array([0.5]))
+    found = StepEquations(evolution, 1, replace(RULE, nodes=24, reach=6.0)).evaluate(state, alpha)
+    rest = found.residual_state
+    assert -found.channel.value == pytest.approx(expected.averages.envelope, rel=1e-4)
+    units = expected.full_units
+    ours = [rest.levels[-1, 0], rest.positional_overlap[0], rest.susceptibility[0], rest.semantic_overlap[0, 0]]
+    np.testing.assert_allclose(ours / units, expected.full_residual / units, atol=4e-3)
+
+
+def test_the_functional_is_stationary_where_the_residual_vanishes():
+    # d(Phi - Phi')/dx along any direction is the conjugates' share of the residual: compare slopes by differences.
+    equations = StepEquations(StateEvolution(MODEL), 1, RULE)
+    grid = equations.grid(STATE)
+    here = equations.evaluate(STATE, 1.3, grid)
+    n = step_space(MODEL.structure.layout, 1).size
+    trace = equations.terms.trace_function
+    space = step_space(MODEL.structure.layout, 1)
+    _, _, hessian = trace.evaluate(np.concatenate([space.vector(STATE), np.zeros(n), STATE.rates]))
+    stationarity = hessian[n : 2 * n, :n] @ here.residual
+    step = 1e-6
+    for name in ("outer_overlap", "positional_overlap", "semantic_overlap", "gaps"):
+        moved = [
+            equations.evaluate(replace(STATE, **{name: getattr(STATE, name) + sign * step}), 1.3, grid)
+            for sign in (1, -1)
+        ]
+        slope = (moved[0].free_entropy - moved[1].free_entropy) / (2 * step)
+        through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / (2 * step)
+        assert slope == pytest.approx(through, rel=2e-4, abs=1e-7)
+    moved = [
+        equations.evaluate(replace(STATE, rates=STATE.rates + sign * 0.01), 1.3, grid) for sign in (1, -1)
+    ]
+    slope = (moved[0].free_entropy - moved[1].free_entropy) / 0.02
+    through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / 0.02
+    assert slope - through == pytest.approx(here.by_rate[0], rel=1e-5)
+
+
+def test_nodes_that_symmetries_fold_stand_for_all():
+    state = replace(STATE, semantic_overlap=np.zeros((1, 1)))
+    folded = StepEquations(StateEvolution(MODEL), 1, RULE)
+    # Encodings that are no more opposite, by nothing that matters.
+    odd = AttentionModel.paper(omega=0.3, positional_encoding=(1.0, -1.0 + 1e-13))
+    whole = StepEquations(StateEvolution(odd), 1, RULE)
+    a, b = folded.evaluate(state, 1.2), whole.evaluate(state, 1.2)
+    assert len(a.grid.weights) < len(b.grid.weights)
+    assert a.free_entropy == pytest.approx(b.free_entropy, rel=1e-9)
+    np.testing.assert_allclose(a.residual, b.residual, rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(a.by_rate, b.by_rate, rtol=1e-6)
+
+
+def test_a_spectrum_of_equal_eigenvalues_is_no_spectrum():
+    variance = MODEL.sigma**2
+    spectrum = Spectrum([SpectrumAtom(0.25, (variance,) * 2), SpectrumAtom(0.75, (variance,) * 2)])
+    with_spectrum = replace(MODEL, spectrum=spectrum, sigma=None)
+    plain = StepEquations(StateEvolution(MODEL), 1, RULE).evaluate(STATE, 1.2)
+    other = StepEquations(StateEvolution(with_spectrum), 1, RULE).evaluate(STATE, 1.2)
+    assert other.free_entropy == pytest.approx(plain.free_entropy, rel=1e-9)
+    np.testing.assert_allclose(other.residual, plain.residual, rtol=1e-6, atol=1e-10)
+
+
+def test_what_is_outside_the_domain_is_refused():
+    equations = StepEquations(StateEvolution(MODEL), 1, RULE)
+    for change in (
+        {"outer_overlap": np.array([-0.01])},
+        {"gaps": np.array([[0.0]])},
+        {"susceptibility": np.array([np.nan])},
+        {"rates": np.array([-1.0])},
+        {"semantic_overlap": np.array([[0.2]])},
+    ):
+        with pytest.raises(OutsideDomain, match="outside their domain"):
+            equations.evaluate(replace(STATE, **change), 1.2)
+
+
+def test_two_columns_are_refused():
+    with pytest.raises(ValueError, match="rank 1, got rank 2"):
+        StepEquations(StateEvolution(AttentionModel.paper(rank=2)), 1)
+
+
+def test_too_many_points_are_refused_before_they_are_made():
+    equations = StepEquations(StateEvolution(MODEL), 1, RULE)
+    with pytest.raises(ValueError, match="points of local fields are needed"):
+        equations.grid(replace(STATE, gaps=np.array([[1e-9]])))
+
+
+@pytest.mark.parametrize(("name", "value"), [("nodes", 1), ("nodes", 2.5), ("spacing", 0.0), ("reach", np.inf)])
+def test_rules_that_make_no_grid_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        GridRule(**{name: value})
