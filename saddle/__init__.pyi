@@ -1,4 +1,5 @@
 from .averages.channel_averages import ChannelAverages as ChannelAverages
+from .averages.moreau_envelope import MoreauEnvelope as MoreauEnvelope, moreau_envelope as moreau_envelope
 from .averages.replicon import Replicon as Replicon
 from .averages.rules.lattice import LineRule as LineRule
 from .averages.rules.line_orders import LineOrders as LineOrders
@@ -11,20 +12,29 @@ from .branches.branch import (
     solve_point as solve_point,
 )
 from .branches.line_parameters import line_parameters as line_parameters, with_parameters as with_parameters
+from .branches.steps.step_solution import BrokenSymmetryPoint as BrokenSymmetryPoint
 from .continuation.outcomes import Outcome as Outcome, SolverError as SolverError
 from .diagram.audit import Audit as Audit, AuditPoint as AuditPoint
+from .diagram.broken_symmetry import solve_broken_symmetry as solve_broken_symmetry
+from .diagram.complexity import ComplexityCurve as ComplexityCurve, solve_complexity as solve_complexity
 from .diagram.lines.ends import LineEnd as LineEnd
 from .diagram.lines.line import TransitionLine as TransitionLine
 from .diagram.lines.tracing import solve_transition_line as solve_transition_line
 from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule
 from .diagram.solve_settings import SolveSettings as SolveSettings
+from .diagram.step_transitions import (
+    StepTransition as StepTransition,
+    transition_with_steps as transition_with_steps,
+)
 from .phase_diagram import PhaseDiagram as PhaseDiagram, solve_phase_diagram as solve_phase_diagram
 from .state_evolution.evaluation import (
     StateEvaluation as StateEvaluation,
     StateParameterDerivatives as StateParameterDerivatives,
 )
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
+from .state_evolution.steps.grid_rule import GridRule as GridRule
+from .state_evolution.steps.step_state import StepState as StepState
 from .sweeps.dataset import sweep_dataset as sweep_dataset
 from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel
 from .sweeps.phase_map import PhaseMap as PhaseMap, solve_map as solve_map

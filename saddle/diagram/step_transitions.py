@@ -9,7 +9,7 @@ from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
-from saddle.branches.branch import SolvedPoint
+from saddle.branches.branch import SolvedPoint, solve_point
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
@@ -38,7 +38,7 @@ class StepTransition:
         The transition of replica symmetry.
     points
         The solutions there: of each branch that takes part. A branch without a gap that grids resolve is a
-        replica-symmetric point.
+        replica-symmetric point; if all are, the transition is that of replica symmetry.
     """
 
     alpha: float
@@ -140,6 +140,8 @@ def transition_with_steps(
             )
 
         points = points_at(transition.alpha, None)
+        if not any(isinstance(point, BrokenSymmetryPoint) for point in points):
+            return StepTransition(transition.alpha, transition.error, steps, transition, points)
         value, error = excess(points)
         step, slope = 0.0, 0.0
         alphas, values = [transition.alpha], [value]
@@ -152,7 +154,7 @@ def transition_with_steps(
             points = points_at(alphas[-1], points)
             value, error = excess(points)
             values.append(value)
-    return StepTransition(alphas[-1], error / abs(slope) + abs(step) + transition.error, steps, transition, points)
+    return StepTransition(alphas[-1], error / abs(slope) + abs(step), steps, transition, points)
 
 
 def _free_entropies(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:
@@ -189,9 +191,9 @@ def _solved(
     near: BrokenSymmetryPoint | SolvedPoint | None,
     report: Callable[[], object],
 ) -> BrokenSymmetryPoint | SolvedPoint:
-    """Break the symmetry of a point, from a solution near by; the point itself if it has no gap."""
+    """Break the symmetry of a point, from a solution near by; the point itself, on a finer rule, if it has no gap."""
     if isinstance(near, SolvedPoint):
-        return point
+        return _finer(point)
     start = None if near is None else near.state
     try:
         return break_symmetry(
@@ -200,4 +202,10 @@ def _solved(
     except SolverError as error:
         if error.outcome is not Outcome.ABSENT:
             raise
-        return point
+        return _finer(point)
+
+
+def _finer(point: SolvedPoint) -> SolvedPoint:
+    """Solve a replica-symmetric point on the rule that transitions are located with."""
+    evolution = point.evolution.with_rule(point.evolution.rule.refined())
+    return solve_point(evolution, point.sector, point.evaluation.state, point.alpha)

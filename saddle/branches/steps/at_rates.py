@@ -13,7 +13,7 @@ from saddle.state_evolution.steps.step_equations import FieldGrid, StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["AtRates", "SolvedAtRates", "solve_at_rates"]
+__all__ = ["AtRates", "SolvedAtRates", "fits", "solve_at_rates"]
 
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for.
 TOLERANCE = 1e-6
@@ -23,8 +23,11 @@ DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3
 # Largest accepted step of an unknown; residuals that shrink by less than this are worth a new Jacobian.
 LARGEST, SLOW = 0.5, 0.3
 MOST_ROUNDS = 40
-# Relative change of a gap after which its grids no longer fit.
-GRID_FITS = 0.35
+# Gap, relative to the variance of the outermost fields, below which it counts as none.
+VANISHED = 2e-4
+# How much finer and wider than asked for grids may be before they are made anew: neighbouring solutions on the same
+# grids have the same errors, so that functions of y are smooth.
+MUCH_FINER, TOO_WIDE = 0.65, 1.1
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ def solve_at_rates(
     start: StepState,
     jacobian: np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
+    grid: FieldGrid | None = None,
 ) -> SolvedAtRates:
     """Solve at the y of a state near the solution.
 
@@ -109,13 +113,17 @@ def solve_at_rates(
         That of a solution near by, if it is known.
     report
         Called after every evaluation.
+    grid
+        Grids of a solution near by, which are used as long as they fit.
 
     Raises
     ------
     SolverError
-        If the method does not converge.
+        If the method does not converge, or a gap vanishes.
     """
-    problem = AtRates(equations, unknowns, alpha, start.rates, equations.grid(start))
+    if grid is None or not fits(grid, start, equations):
+        grid = equations.grid(start)
+    problem = AtRates(equations, unknowns, alpha, start.rates, grid)
     vector = unknowns.vector(start)
     here = problem.evaluate(vector)
     residual, fresh = unknowns.residual(here), False
@@ -124,14 +132,10 @@ def solve_at_rates(
         if np.max(np.abs(residual)) <= TOLERANCE:
             if jacobian is None:
                 jacobian = problem.jacobian(vector, residual)
-            if not _fits(problem.grid, here.state, equations):
-                # On grids that fit, from here.
-                return solve_at_rates(equations, unknowns, alpha, here.state, jacobian, report)
             return SolvedAtRates(here, jacobian, unknowns)
         if jacobian is None:
             jacobian, fresh = problem.jacobian(vector, residual), True
-        step = _limited(jacobian, residual)
-        moved = _inside(problem, vector, step)
+        moved = _inside(problem, vector, _limited(jacobian, residual))
         if moved is None:
             if not fresh:
                 jacobian = None
@@ -146,13 +150,23 @@ def solve_at_rates(
         # Broyden's update.
         jacobian = jacobian + np.outer(after - residual - jacobian @ taken, taken) / (taken @ taken)
         vector, here, residual = vector + taken, there, after
-        if shrunk > SLOW and not fresh:
+        if np.min(here.state.gaps / equations.outer_variance(here.state)) < VANISHED:
+            raise SolverError(_said(alpha, start, Outcome.MERGED), Outcome.MERGED)
+        if not fits(problem.grid, here.state, equations):
+            # A gap that has shrunk would slip through grids that are too wide for it.
+            problem = AtRates(equations, unknowns, alpha, start.rates, equations.grid(here.state))
+            here = problem.evaluate(vector)
+            residual = unknowns.residual(here)
+        elif shrunk > SLOW and not fresh:
             jacobian = None
         fresh = False
     raise SolverError(_said(alpha, start, Outcome.MAX_STEPS), Outcome.MAX_STEPS)
 
 
 def _said(alpha: float, start: StepState, outcome: Outcome) -> str:
+    if outcome is Outcome.MERGED:
+        count = len(start.rates)
+        return f"{count} step(s) of replica-symmetry breaking at alpha = {alpha:.6g}: a gap between overlaps vanishes"
     return f"{len(start.rates)} step(s) of replica-symmetry breaking at alpha = {alpha:.6g}: {outcome.value}"
 
 
@@ -172,8 +186,8 @@ def _inside(problem: AtRates, vector: np.ndarray, step: np.ndarray) -> tuple[np.
     return None
 
 
-def _fits(grid: FieldGrid, state: StepState, equations: StepEquations) -> bool:
-    """Whether grids are about as fine as the state wants them."""
+def fits(grid: FieldGrid, state: StepState, equations: StepEquations) -> bool:
+    """Whether grids are about as fine as a state wants them: not much wider, nor much finer."""
     spacing = float(grid.axes[0, 0, 1] - grid.axes[0, 0, 0])
     wanted = equations.rule.spacing * float(np.sqrt(np.min(state.gaps)))
-    return abs(np.log(spacing / wanted)) < 0.5 * GRID_FITS
+    return MUCH_FINER < spacing / wanted < TOO_WIDE

@@ -95,7 +95,7 @@ def _moved(
             share = float(np.log(rates[0] / last.state.rates[0])) / change
             vector = vector + np.clip(share, -2.0, 2.0) * (vector - _vector(before))
     start = last.unknowns.state(vector, rates)
-    return solve_at_rates(equations, last.unknowns, alpha, start, last.jacobian, report)
+    return solve_at_rates(equations, last.unknowns, alpha, start, last.jacobian, report, last.evaluation.grid)
 
 
 def _of_one_step(
@@ -159,7 +159,8 @@ def _of_more_steps(
             )
         vector = _vector(solved) + by_log_rate @ step
         start = solved.unknowns.state(vector, rates)
-        solved = solve_at_rates(equations, solved.unknowns, alpha, start, solved.jacobian, report)
+        grid = solved.evaluation.grid
+        solved = solve_at_rates(equations, solved.unknowns, alpha, start, solved.jacobian, report, grid)
         after = _slope(solved)
         curvature = curvature + np.outer(after - slope - curvature @ step, step) / (step @ step)
         slope = after
