@@ -17,7 +17,8 @@ __all__ = ["diagram_document", "diagram_rows", "lines_document", "lines_rows"]
 
 NAMED = ("alpha_c", "alpha_l")
 # Of a line, what is the same for all, or has no meaning outside of this library.
-LEFT_OUT = ("name", "model", "over", "rule")
+LEFT_OUT = ("name", "model", "over", "rule", "plane")
+IN_PLANE = ("second", "second_error")
 
 
 def diagram_document(diagram: DiagramContents) -> dict[str, Any]:
@@ -72,15 +73,18 @@ def diagram_rows(diagram: DiagramContents) -> list[list[Any]]:
 
 def lines_document(lines: LinesContents) -> dict[str, Any]:
     """Return lines of transitions with all of their points, as plain values."""
+    left_out = LEFT_OUT if lines.plane is not None else (*LEFT_OUT, *IN_PLANE)
+    plane = {} if lines.plane is None else {"plane": to_plain(lines.plane)}
     return {
         "result": "transition lines",
         "complete": lines.complete,
         "model": lines.model.to_dict(),
         "over": lines.over,
         "between": list(lines.between),
+        **plane,
         "order_parameters": _names(lines.model),
         "lines": {
-            name: {key: to_plain(value) for key, value in vars(line).items() if key not in LEFT_OUT}
+            name: {key: to_plain(value) for key, value in vars(line).items() if key not in left_out}
             for name, line in lines.lines.items()
         },
     }
