@@ -39,7 +39,7 @@ class TransitionLines(LinesContents):  # noqa: D101
         size: float | tuple[float, float] | None = None,
         style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
     ) -> Figure:
-        """Draw the phase diagram in alpha and the parameter.
+        """Draw the phase diagram in alpha and the parameter, or lines at one alpha in the plane of both parameters.
 
         Parameters
         ----------
@@ -54,8 +54,10 @@ class TransitionLines(LinesContents):  # noqa: D101
         """
         from saddle.output.figures.figure_request import checked_line_figure
         from saddle.output.figures.lines_figure import plot_lines
+        from saddle.output.figures.plane_figure import plot_in_plane
 
-        return plot_lines(self, checked_line_figure(ax, size, style))
+        request = checked_line_figure(ax, size, style)
+        return plot_lines(self, request) if self.plane is None else plot_in_plane(self, self.plane, request)
 
     def to_dataset(self) -> xr.Dataset:
         """Return all points as an xarray.Dataset with dimensions (point, solution, order_parameter).

@@ -92,11 +92,16 @@ def lines_document(lines: LinesContents) -> dict[str, Any]:
 
 def lines_rows(lines: LinesContents) -> list[list[Any]]:
     """Return a row for every point of every line, and one with the reason for a line without points."""
-    rows: list[list[Any]] = [["line", lines.over, "alpha", "error", "tangent", "reason"]]
+    names = ["alpha", "error", "tangent"]
+    if lines.plane is not None:
+        names = [lines.plane.second, "alpha", "error", f"error of {lines.plane.second}", "tangent"]
+    rows: list[list[Any]] = [["line", lines.over, *names, "reason"]]
     for name, line in lines.lines.items():
         columns = (line.parameter, line.alpha, line.error, line.tangent)
+        if line.second is not None and line.second_error is not None:
+            columns = (line.parameter, line.second, line.alpha, line.error, line.second_error, line.tangent)
         points = zip(*(column.tolist() for column in columns), strict=True)
-        rows += [[name, *point, ""] for point in points] or [[name, "", "", "", "", line.reason]]
+        rows += [[name, *point, ""] for point in points] or [[name, *[""] * len(columns), line.reason]]
     return rows
 
 

@@ -41,7 +41,7 @@ class TransitionPoint:
 
 @dataclass(frozen=True, repr=False)
 class Transition:
-    """A located transition.
+    """A located transition; d alpha/d parameter is asked of its diagram, which has the equations (``derivatives``).
 
     Attributes
     ----------

@@ -43,20 +43,19 @@ def line_of(
 ) -> TransitionLine:
     """Return the line of the solved points, with what is known about its ends unless it was interrupted."""
     evolution, equations, plane = begun.evolution, begun.equations, request.plane
-    said = {Outcome.STOPPED: VANISHES}
-    endings = [
-        stop if stop else said.get(ending, ending.value)
-        for ending, stop in zip(curve.endings, curve.stops, strict=True)
-    ]
     s = len(equations.sectors)
+    endings = [stop or ending.value for ending, stop in zip(curve.endings, curve.stops, strict=True)]
     ends: list[LineEnd | None] = [None, None]
-    if complete:
-        for k, point in enumerate((curve.points[0], curve.points[-1])):
+    try:
+        for k in (0, 1) if complete else ():
+            point = curve.points[-k]
             lost = curve.endings[k] is Outcome.STEP_TOO_SHORT and faded(equations, point.y)
             if lost or endings[k] == VANISHES:
                 endings[k] = VANISHES
                 held = None if plane is None else plane.alpha
                 ends[k] = classify_end(equations, evolution, point.y, request.parameters, held)
+    except KeyboardInterrupt:
+        complete = False
     line = TransitionLine(
         name=begun.name,
         kind=equations.kind,
@@ -82,7 +81,10 @@ def line_of(
         second_error=None if plane is None else np.array([point.second_error for point in solved]),
     )
     if isinstance(equations, BaselineCrossing) and line.complete and len(line):
-        line = dataclasses.replace(line, metastable=overtaken(line, evolution, equations.sector))
+        try:
+            line = dataclasses.replace(line, metastable=overtaken(line, evolution, equations.sector))
+        except KeyboardInterrupt:
+            line = dataclasses.replace(line, complete=False)
     return line
 
 

@@ -27,7 +27,7 @@ from saddle.diagram.solve_settings import SolveSettings
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.events import Event
 from saddle.transitions.sharpening import sharpen
-from saddle.transitions.transition import unknowns_at
+from saddle.transitions.transition import Transition, unknowns_at
 
 __all__ = ["solve_transition_line", "trace_line"]
 
@@ -119,18 +119,27 @@ def trace_line(request: LineRequest, what: str | Event, diagrams: StartDiagrams)
     how, over = request.arguments, " and ".join(request.parameters)
     name = what.name if isinstance(what, Event) else what
     with progress_bar(request.points, how.progress, f"{name} over {over}", "pt") as bar:
-        bar.set_postfix_str("solving one phase diagram")
-        found = find_start(request, what, diagrams)
-        bar.set_postfix_str("")
-        if isinstance(found, str):
-            return empty_line(name, request.model, request.over, found, found != INTERRUPTED, request.plane)
-        solved, transition = found
-        evolution, equations = (
-            StateEvolution(solved.model, solved.rule, how.threads),
-            equations_of(what, transition, solved),
-        )
-        begun = Beginning(name, transition.between, equations, evolution, unknowns_at(transition, equations.sectors))
-        return _follow(request, begun, bar) if request.plane is None else follow_in_plane(request, begun, bar)
+        try:
+            bar.set_postfix_str("solving one phase diagram")
+            found = find_start(request, what, diagrams)
+            bar.set_postfix_str("")
+            if isinstance(found, str):
+                return empty_line(name, request.model, request.over, found, found != INTERRUPTED, request.plane)
+            return _followed(request, what, found, bar)
+        except KeyboardInterrupt:
+            # Before there was a point to keep.
+            return empty_line(name, request.model, request.over, INTERRUPTED, complete=False, plane=request.plane)
+
+
+def _followed(
+    request: LineRequest, what: str | Event, found: tuple[DiagramContents, Transition], bar: ProgressBar
+) -> TransitionLine:
+    """Follow a transition of a diagram."""
+    name, (solved, transition) = what.name if isinstance(what, Event) else what, found
+    evolution = StateEvolution(solved.model, solved.rule, request.arguments.threads)
+    equations = equations_of(what, transition, solved)
+    begun = Beginning(name, transition.between, equations, evolution, unknowns_at(transition, equations.sectors))
+    return _follow(request, begun, bar) if request.plane is None else follow_in_plane(request, begun, bar)
 
 
 def _follow(request: LineRequest, begun: Beginning, bar: ProgressBar) -> TransitionLine:
