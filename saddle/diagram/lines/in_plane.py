@@ -30,7 +30,7 @@ AT_ALPHA = 1e-3
 # What a turn must come nearer by, in log alpha, for the next to be worth while.
 NEARER = 1e-3
 # Distance of a parameter from the end of its range, as a part of that, at which it lies there.
-AT_END = 1e-9
+AT_END = 1e-8
 
 
 def follow_in_plane(request: LineRequest, begun: Beginning, bar: ProgressBar) -> TransitionLine:

@@ -11,9 +11,10 @@ from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
 from saddle.branches.line_parameters import line_parameters
 from saddle.continuation.curve.bounds import Bounds
-from saddle.continuation.curve.curves import CurvePoint
+from saddle.continuation.curve.curves import CurvePoint, correct
 from saddle.continuation.curve.stepping import StepControl
 from saddle.continuation.curve.tracing import Curve, Stop, trace_both_ways
+from saddle.continuation.outcomes import Outcome
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import TransitionEquations, TransitionSystem
 
@@ -21,6 +22,8 @@ __all__ = ["CONTROL", "LOWEST_ALPHA", "VANISHES", "Beginning", "curve_over", "fa
 
 CONTROL = StepControl(initial=0.05, smallest=1e-4, largest=0.35, angle=0.4, drift=0.2, slack=0.1, tolerance=1e-9)
 LOWEST_ALPHA = 1e-4
+# How far, in natural units, a start may be from a solution on the line's own rule.
+NEAR = 0.2
 # Along a line, an overlap below this in its natural unit is about to vanish, and the line to end.
 SMALL = 0.08
 VANISHES = "an overlap vanishes"
@@ -76,11 +79,28 @@ def traced(
     bounds: Sequence[Bounds],
     report: Callable[[CurvePoint], object],
 ) -> Curve:
-    """Follow a transition's equations both ways from a solution, to where one unknown grows and back."""
+    """Follow a transition's equations both ways from a solution, to where one unknown grows and back.
+
+    The first point has the value of a parameter that the solution has: at the end of a range there may be no model
+    beyond. Of two parameters that is one at the end of its range.
+    """
     direction = np.zeros(len(start))
     direction[toward] = 1.0
+    at_end = [bound.index for bound in bounds if start[bound.index] in (bound.low, bound.high)]
+    start = _solved_at(system, start, next(iter(at_end), toward))
     stops = [_overlap_vanishes(equations)]
     return trace_both_ways(system, start, toward=direction, bounds=bounds, stops=stops, control=CONTROL, report=report)
+
+
+def _solved_at(system: TransitionSystem, start: np.ndarray, kept: int) -> np.ndarray:
+    """Return a solution near another rule's with one unknown as it is there; the start itself if none is found."""
+    row = np.zeros(len(start))
+    row[kept] = 1.0
+    y, result = correct(system, start, row, tolerance=CONTROL.tolerance, max_evaluations=20)
+    if result.outcome is not Outcome.CONVERGED or np.linalg.norm((y - start) / system.units(start)) > NEAR:
+        return start
+    y[kept] = start[kept]
+    return y
 
 
 def _overlap_vanishes(equations: TransitionEquations) -> Stop:
