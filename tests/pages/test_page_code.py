@@ -177,7 +177,7 @@ def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_fo
 def test_the_gallery_draws(empty_folder):
     run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
     drawn = {path.name for path in empty_folder.iterdir()}
-    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "map.png"} <= drawn
+    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "plane.png", "map.png"} <= drawn
 
 
 def test_quickstart_prints_what_it_shows():
