@@ -19,6 +19,7 @@ from .diagram.broken_symmetry import solve_broken_symmetry as solve_broken_symme
 from .diagram.complexity import ComplexityCurve as ComplexityCurve, solve_complexity as solve_complexity
 from .diagram.lines.ends import LineEnd as LineEnd
 from .diagram.lines.line import TransitionLine as TransitionLine
+from .diagram.lines.plane import ParameterPlane as ParameterPlane
 from .diagram.lines.tracing import solve_transition_line as solve_transition_line
 from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule

@@ -58,6 +58,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         ),
         "(0.0, 0.5))": f'(0.28, 0.32), transitions=["alpha_c"], points=2, {ROUGH_LINES})',
         "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
+        "alpha=0.9": f"alpha=0.9, points=3, {ROUGH_LINES}",
         "np.linspace(0.1, 0.45, 6)": "np.linspace(0.28, 0.32, 2)",
         "np.linspace(0.3, 0.6, 6)": "np.linspace(0.48, 0.52, 2)",
     },
@@ -176,7 +177,7 @@ def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_fo
 def test_the_gallery_draws(empty_folder):
     run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
     drawn = {path.name for path in empty_folder.iterdir()}
-    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "map.png"} <= drawn
+    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "plane.png", "map.png"} <= drawn
 
 
 def test_quickstart_prints_what_it_shows():
