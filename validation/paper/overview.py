@@ -74,7 +74,8 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
 
 def draw_losses_apart(axes: Axes, diagram: PhaseDiagram, comparison: TheoryComparison, colour: str) -> None:
     """Draw the difference of the training losses, theory as a curve and runs as points."""
-    axes.plot(diagram.alpha, CompetingFamilies.of(diagram).losses_apart, color=colour, linewidth=1.6)
+    families = CompetingFamilies.along(diagram)
+    axes.plot(families.alpha, families.losses_apart, color=colour, linewidth=1.6)
     mean, error = mean_and_error(losses_apart_of_runs(comparison.runs).isel(dimension=-1))
     axes.errorbar(
         comparison.runs["alpha"].values, mean, yerr=error, linestyle="", marker="o", markersize=4, capsize=2,
