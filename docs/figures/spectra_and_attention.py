@@ -122,18 +122,18 @@ def experiments(comparison: TheoryComparison) -> str:
     for start, name in STARTS.items():
         for alpha in map(float, comparison.runs["alpha"].values):
             point = comparison.points[start, alpha]
-            if not point.exists:
-                continue
             for quantity in map(str, comparison.extrapolated["quantity"].values):
                 limit = comparison.extrapolated.sel(start=start, alpha=alpha, quantity=quantity)
                 scale = 1000.0 if quantity in LOSSES else 1.0
-                cells = [name + ("" if point.replica_stable else " (RSB)"), f"{alpha:g}"]
+                cells = [name + ("" if point.replica_stable or not point.exists else " (RSB)"), f"{alpha:g}"]
                 cells.append(label(quantity))
                 for d in DIMENSIONS:
                     one = comparison.statistics.sel(start=start, alpha=alpha, quantity=quantity, dimension=d)
                     cells.append(with_error(scale * float(one["mean"]), scale * float(one["standard_error"])))
                 cells.append(with_error(scale * float(limit["mean"]), scale * float(limit["standard_error"])))
-                cells += [f"{scale * float(limit['theory']):.5f}", f"{float(limit['significance']):+.1f}"]
+                # Theory has no such solution everywhere: then runs are shown, and compared with nothing.
+                theory = [f"{scale * float(limit['theory']):.5f}", f"{float(limit['significance']):+.1f}"]
+                cells += theory if point.exists else ["none", ""]
                 rows.append(cells)
     return table(head, rows) + "\n\n```text\n" + comparison.verdict() + "\n```"
 
