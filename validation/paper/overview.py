@@ -42,7 +42,8 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
     apart.axhline(0.0, color="black", linewidth=0.6)
     apart.set_ylabel(r"training losses apart, $\epsilon_t^{\rm sem} - \epsilon_t^{\rm pos}$")
     for branch in diagram.branches.values():
-        if branch.sector in FAMILIES:
+        # Of a family's pieces that from which its runs start.
+        if branch.sector in FAMILIES and branch.name == branch.family:
             for index in branch.sector.broken:
                 name = "positional_overlap" if index == 1 else "semantic_overlap"
                 draw_branch(overlaps, diagram, branch, QUANTITIES[name])
