@@ -86,7 +86,9 @@ class CompetingFamilies:
         without_weights = alpha * diagram.model.sequence_length / 2 * uniform
         losses, errors = {}, {}
         for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
+            nothing = np.full(len(alpha), np.nan)
             own = [values[n] for n in values if diagram.branches[n].sector in (sector, Sector.AGNOSTIC)]
+            own.append((nothing, nothing))
             loss = np.array([np.where(np.isnan(loss), np.inf, loss) for loss, _ in own])
             error = np.array([error for _, error in own])
             best = np.argmin(loss, axis=0), np.arange(loss.shape[1])

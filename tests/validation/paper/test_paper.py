@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -45,6 +47,13 @@ def test_curves_agree_with_the_grid_and_jump_upright_at_alpha_c(diagram):
     # Beside it nothing else jumps.
     steps = np.delete(np.abs(np.diff(error)), upright)
     assert steps.max() < 0.2 * abs(both[0] - both[1])
+
+
+def test_weights_vanish_where_nothing_is_drawn(diagram):
+    empty = replace(diagram, branches={}, bifurcations=(), everywhere=())
+    grid, curves = CompetingFamilies.of(empty), CompetingFamilies.along(empty)
+    assert np.all(grid.losses_apart == 0.0)
+    np.testing.assert_array_equal(curves.lowest_error_path[1], grid.lowest_error)
 
 
 def test_maps_are_exact_at_solved_values_and_jump_at_alpha_c(diagram, diagram_02):
