@@ -15,6 +15,7 @@ from .continuation.outcomes import Outcome as Outcome, SolverError as SolverErro
 from .diagram.audit import Audit as Audit, AuditPoint as AuditPoint
 from .diagram.lines.ends import LineEnd as LineEnd
 from .diagram.lines.line import TransitionLine as TransitionLine
+from .diagram.lines.plane import ParameterPlane as ParameterPlane
 from .diagram.lines.tracing import solve_transition_line as solve_transition_line
 from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule

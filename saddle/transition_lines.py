@@ -39,7 +39,7 @@ class TransitionLines(LinesContents):  # noqa: D101
         size: float | tuple[float, float] | None = None,
         style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
     ) -> Figure:
-        """Draw the phase diagram in alpha and the parameter.
+        """Draw the phase diagram in alpha and the parameter, or lines at one alpha in the plane of both parameters.
 
         Parameters
         ----------
@@ -54,14 +54,16 @@ class TransitionLines(LinesContents):  # noqa: D101
         """
         from saddle.output.figures.figure_request import checked_line_figure
         from saddle.output.figures.lines_figure import plot_lines
+        from saddle.output.figures.plane_figure import plot_in_plane
 
-        return plot_lines(self, checked_line_figure(ax, size, style))
+        request = checked_line_figure(ax, size, style)
+        return plot_lines(self, request) if self.plane is None else plot_in_plane(self, self.plane, request)
 
     def to_dataset(self) -> xr.Dataset:
         """Return all points as an xarray.Dataset with dimensions (point, solution, order_parameter).
 
         Lines follow each other along ``point``, with their names in ``line``; lines of one solution leave the
-        second one nan.
+        second one nan. Of lines at one alpha the other parameter is ``second``.
         """
         from saddle.output.files.lines_file import to_dataset
 
@@ -76,7 +78,8 @@ class TransitionLines(LinesContents):  # noqa: D101
             Columns ``line``, ``kind``, ``over`` (a parameter's name), ``parameter`` (its value), ``alpha``, ``error``,
             ``tangent``, ``metastable`` (None where it was not asked), and for the first and the second solution there
             ``branch_1``, ``free_entropy_1``, ``test_error_1``, order parameters such as ``self_overlap_1``,
-            ``branch_2`` and so on; empty or nan where there is one solution. Lines without points have no row.
+            ``branch_2`` and so on; empty or nan where there is one solution. Lines without points have no row. In a
+            plane ``over`` names both parameters, and ``second`` and ``second_error`` stand before the solutions.
         """
         from saddle.output.frames import lines_frame
 
@@ -111,12 +114,12 @@ class TransitionLines(LinesContents):  # noqa: D101
 @numpy_defaults
 def solve_transition_lines(
     model: AttentionModel,
-    over: str = "omega",
-    between: Sequence[float] = (0.0, 0.5),
+    over: str | Sequence[str] = "omega",
+    between: Sequence[float] | Sequence[Sequence[float]] = (0.0, 0.5),
     *,
     transitions: Sequence[str | Event] = DEFAULT_TRANSITIONS,
     points: int = 40,
-    alpha: Sequence[float] = (0.01, 3.0),
+    alpha: float | Sequence[float] = (0.01, 3.0),
     settings: SolveSettings = SolveSettings(),
 ) -> TransitionLines:
     """Continue several transitions in a parameter of the model; see :func:`saddle.solve_transition_line`.
@@ -126,7 +129,8 @@ def solve_transition_lines(
     model
         The model.
     over, between
-        A parameter as for :func:`saddle.solve_transition_line`, and its lowest and highest value.
+        A parameter as for :func:`saddle.solve_transition_line`, and its lowest and highest value; or two parameters,
+        and a range for each.
     transitions
         Names and events as for :func:`saddle.solve_transition_line`. All lines start from one phase diagram where it
         has them.

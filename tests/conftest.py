@@ -26,6 +26,7 @@ LONGEST = (
     "tests/properties/test_askings.py",
     "tests/pages/test_tokens_and_rank_pages.py",
     "tests/saddle/diagram/test_transition_lines.py",
+    "tests/saddle/diagram/test_lines_in_plane.py",
     "tests/saddle/diagram/test_asking_regressions.py",
     "tests/saddle/diagram/test_phase_diagram.py",
     "tests/saddle/branches/test_null_solution.py",

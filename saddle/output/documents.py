@@ -17,7 +17,8 @@ __all__ = ["diagram_document", "diagram_rows", "lines_document", "lines_rows"]
 
 NAMED = ("alpha_c", "alpha_l")
 # Of a line, what is the same for all, or has no meaning outside of this library.
-LEFT_OUT = ("name", "model", "over", "rule")
+LEFT_OUT = ("name", "model", "over", "rule", "plane")
+IN_PLANE = ("second", "second_error")
 
 
 def diagram_document(diagram: DiagramContents) -> dict[str, Any]:
@@ -72,15 +73,18 @@ def diagram_rows(diagram: DiagramContents) -> list[list[Any]]:
 
 def lines_document(lines: LinesContents) -> dict[str, Any]:
     """Return lines of transitions with all of their points, as plain values."""
+    left_out = LEFT_OUT if lines.plane is not None else (*LEFT_OUT, *IN_PLANE)
+    plane = {} if lines.plane is None else {"plane": to_plain(lines.plane)}
     return {
         "result": "transition lines",
         "complete": lines.complete,
         "model": lines.model.to_dict(),
         "over": lines.over,
         "between": list(lines.between),
+        **plane,
         "order_parameters": _names(lines.model),
         "lines": {
-            name: {key: to_plain(value) for key, value in vars(line).items() if key not in LEFT_OUT}
+            name: {key: to_plain(value) for key, value in vars(line).items() if key not in left_out}
             for name, line in lines.lines.items()
         },
     }
@@ -88,11 +92,16 @@ def lines_document(lines: LinesContents) -> dict[str, Any]:
 
 def lines_rows(lines: LinesContents) -> list[list[Any]]:
     """Return a row for every point of every line, and one with the reason for a line without points."""
-    rows: list[list[Any]] = [["line", lines.over, "alpha", "error", "tangent", "reason"]]
+    names = ["alpha", "error", "tangent"]
+    if lines.plane is not None:
+        names = [lines.plane.second, "alpha", "error", f"error of {lines.plane.second}", "tangent"]
+    rows: list[list[Any]] = [["line", lines.over, *names, "reason"]]
     for name, line in lines.lines.items():
         columns = (line.parameter, line.alpha, line.error, line.tangent)
+        if line.second is not None and line.second_error is not None:
+            columns = (line.parameter, line.second, line.alpha, line.error, line.second_error, line.tangent)
         points = zip(*(column.tolist() for column in columns), strict=True)
-        rows += [[name, *point, ""] for point in points] or [[name, "", "", "", "", line.reason]]
+        rows += [[name, *point, ""] for point in points] or [[name, *[""] * len(columns), line.reason]]
     return rows
 
 

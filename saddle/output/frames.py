@@ -53,6 +53,9 @@ def lines_frame(lines: LinesContents) -> pd.DataFrame:
         **{name: data[name].values for name in ("parameter", "alpha", "error", "tangent")},
         "metastable": np.array([None if x < 0 else bool(x) for x in data["metastable"].values], dtype=object),
     }
+    if lines.plane is not None:
+        columns["over"] = np.full(line.size, f"{lines.over}, {lines.plane.second}", dtype=object)
+        columns |= {name: data[name].values for name in ("second", "second_error")}
     for k in range(data.sizes["solution"]):
         own = data.isel(solution=k)
         columns[f"branch_{k + 1}"] = own["solution_branch"].values.astype(object)

@@ -77,25 +77,29 @@ def _where_stable(branch: Branch, own: np.ndarray) -> str:
 
 def line_table(lines: LinesContents) -> str:
     """Return lines of transitions with their ends, and the reasons for missing ones, as text."""
-    rows = [("line", "points", lines.over, "alpha", "largest error")]
+    second = "alpha" if lines.plane is None else lines.plane.second
+    rows = [("line", "points", lines.over, second, "largest error")]
     said = []
     for name, line in lines.lines.items():
         if not len(line):
             said.append(f"no {name}: {line.reason}")
             continue
+        values = line.alpha if line.second is None else line.second
+        errors = line.error if line.second_error is None else np.maximum(line.error, line.second_error)
         rows.append(
             (
                 name,
                 str(len(line)),
                 f"{line.parameter[0]:.4f} to {line.parameter[-1]:.4f}",
-                f"{line.alpha[0]:.5f} to {line.alpha[-1]:.5f}",
-                f"{np.max(line.error):.1e}",
+                f"{values[0]:.5f} to {values[-1]:.5f}",
+                f"{np.max(errors):.1e}",
             )
         )
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
+                value, error = (end.alpha, end.alpha_error) if lines.plane is None else (end.second, end.second_error)
                 said.append(
                     f"{name} ends in a {end.kind}: {lines.over} = {end.parameter:.5f} +- {end.parameter_error:.0e}, "
-                    f"alpha = {end.alpha:.5f} +- {end.alpha_error:.0e}"
+                    f"{second} = {value:.5f} +- {error:.0e}"
                 )
     return "\n".join([*aligned(rows, underlined=True), *said])

@@ -12,7 +12,7 @@ from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import TransitionEquations
-from saddle.transitions.transition import Transition
+from saddle.transitions.transition import Transition, unknowns_at
 
 __all__ = ["AlphaDerivative", "alpha_derivatives"]
 
@@ -64,11 +64,7 @@ def alpha_derivatives(
         If the system is singular there, or a parameter cannot be moved.
     """
     names = tuple(line_parameters(evolution.model))
-    states = [
-        np.array(point.order_parameters)[list(sector.free)]
-        for point, sector in zip(transition.points, equations.sectors, strict=True)
-    ]
-    solution = np.concatenate([*states, [transition.alpha]])
+    solution = unknowns_at(transition, equations.sectors)
     y = np.concatenate([solution, list(line_parameters(evolution.model).values())])
     slopes = []
     for rule in (evolution.rule, evolution.rule.refined()):

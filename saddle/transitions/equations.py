@@ -26,7 +26,10 @@ from saddle.continuation.special_points.defining_systems import (
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["BaselineCrossing", "EqualFreeEntropies", "Fold", "Pitchfork", "TransitionEquations", "TransitionSystem"]
+__all__ = [
+    "BaselineCrossing", "EqualFreeEntropies", "Fold", "Pitchfork", "TransitionEquations", "TransitionSystem",
+    "evaluations_of", "problem_in",
+]  # fmt: skip
 
 # A free entropy is of the order of a loss per dimension.
 FREE_ENTROPY_UNIT = 1e-3
@@ -75,8 +78,8 @@ class TransitionEquations(Protocol):
         """Part of the change between the branches' rule and a ten times finer one that counts as error at least."""
         ...
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...]) -> TransitionSystem:
-        """Return the equations on a rule, in alpha and perhaps another parameter."""
+    def system(self, evolution: StateEvolution, over: tuple[str, ...], held: float | None = None) -> TransitionSystem:
+        """Return the equations on a rule, in alpha and perhaps others; at a held alpha, in these others alone."""
         ...
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
@@ -84,9 +87,16 @@ class TransitionEquations(Protocol):
         ...
 
 
-def _parameters(evolution: StateEvolution, over: tuple[str, ...]) -> tuple[AttentionProblem, np.ndarray, tuple]:
+def problem_in(
+    evolution: StateEvolution, over: tuple[str, ...], held: float | None = None
+) -> tuple[AttentionProblem, np.ndarray, tuple[int, ...]]:
+    """Return the problem in alpha and other parameters, their values (k,), and which are unknown: alpha if not held."""
     problem = AttentionProblem(evolution, over)
-    return problem, problem.values, tuple(range(len(over)))
+    values = problem.values
+    if held is None:
+        return problem, values, tuple(range(len(over)))
+    values[0] = held
+    return problem, values, tuple(range(1, len(over)))
 
 
 def evaluations_of(detail: object) -> tuple[StateEvaluation, ...]:
@@ -121,9 +131,11 @@ class Pitchfork:
         """Of the solution."""
         return (self.sector,)
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> SymmetryBreakingPoints:
+    def system(
+        self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,), held: float | None = None
+    ) -> SymmetryBreakingPoints:
         """Return F = 0 and odd block = 0."""
-        problem, values, active = _parameters(evolution, over)
+        problem, values, active = problem_in(evolution, over, held)
         return SymmetryBreakingPoints(
             problem,
             sector_block(self.sector, problem.space),
@@ -156,9 +168,11 @@ class Fold:
         """Of the solution."""
         return (self.sector,)
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> FoldPoints:
+    def system(
+        self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,), held: float | None = None
+    ) -> FoldPoints:
         """Return F = 0 and dF/du singular."""
-        problem, values, active = _parameters(evolution, over)
+        problem, values, active = problem_in(evolution, over, held)
         return FoldPoints(problem, sector_block(self.sector, problem.space), values, active)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
@@ -181,9 +195,11 @@ class EqualFreeEntropies:
         """Of both solutions."""
         return (self.first, self.second)
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> EqualPotentials:
+    def system(
+        self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,), held: float | None = None
+    ) -> EqualPotentials:
         """Return both saddle-point equations and Phi_first = Phi_second."""
-        problem, values, active = _parameters(evolution, over)
+        problem, values, active = problem_in(evolution, over, held)
         blocks = sector_block(self.first, problem.space), sector_block(self.second, problem.space)
         return EqualPotentials(problem, *blocks, values, active, FREE_ENTROPY_UNIT)
 
@@ -216,9 +232,11 @@ class BaselineCrossing:
         """Of the solution."""
         return (self.sector,)
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> FunctionZeros:
+    def system(
+        self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,), held: float | None = None
+    ) -> FunctionZeros:
         """Return F = 0 and test error = baseline."""
-        problem, values, active = _parameters(evolution, over)
+        problem, values, active = problem_in(evolution, over, held)
         level = lru_cache(maxsize=64)(self.baseline)
         scale = level(evolution.model, 1.0)
 

@@ -14,7 +14,7 @@ from replica.common.errors import InvalidArgument
 from replica.quantities.names import ALPHA
 from replica.symmetry.sectors import Sector
 from saddle.branches.branch import NEGLIGIBLE, Branch, SolvedPoint
-from saddle.branches.problem import AttentionProblem, state_evaluation
+from saddle.branches.problem import state_evaluation
 from saddle.branches.search.sector_solver import vanished
 from saddle.branches.sector_blocks import sector_block
 from saddle.continuation.newton import OutsideDomain
@@ -24,6 +24,7 @@ from saddle.continuation.special_points.defining_systems import FunctionZeros
 from saddle.continuation.special_points.pair_zeros import PairZeros
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.transitions.equations import problem_in
 from saddle.transitions.found import Found
 from saddle.transitions.global_minimum import sample_places
 from saddle.transitions.sharpening import locate
@@ -146,10 +147,11 @@ class EventZero:
     # Nothing is known of how the function converges, so all of the change counts.
     trusted: float = 1.0
 
-    def system(self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,)) -> FunctionZeros | PairZeros:
+    def system(
+        self, evolution: StateEvolution, over: tuple[str, ...] = (ALPHA.name,), held: float | None = None
+    ) -> FunctionZeros | PairZeros:
         """Return the branches' equations and the function."""
-        problem = AttentionProblem(evolution, over)
-        active = tuple(range(len(over)))
+        problem, values, active = problem_in(evolution, over, held)
         blocks = [sector_block(sector, problem.space) for sector in self.sectors]
 
         def value(parameters: np.ndarray, *here: Evaluation) -> float:
@@ -161,12 +163,12 @@ class EventZero:
 
         if len(blocks) == 2:
             first, second = blocks
-            return PairZeros(problem, first, second, problem.values, active, self.scale, value, STEP)
+            return PairZeros(problem, first, second, values, active, self.scale, value, STEP)
 
         def alone(_: np.ndarray, parameters: np.ndarray, here: Evaluation) -> float:
             return value(parameters, here)
 
-        return FunctionZeros(problem, blocks[0], problem.values, active, alone, None, self.scale, STEP)
+        return FunctionZeros(problem, blocks[0], values, active, alone, None, self.scale, STEP)
 
     def last_row_differences(self, here: tuple[StateEvaluation, ...]) -> np.ndarray:
         """Return what the function changes by when every average has its embedded rule's value."""

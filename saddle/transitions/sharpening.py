@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from replica.quantities.names import ALPHA
+from saddle.continuation.curve.curves import CurvePoint
 from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.continuation.special_points.locating import solve_square
@@ -16,7 +17,7 @@ from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.transitions.equations import TransitionEquations, TransitionSystem, evaluations_of
 
-__all__ = ["LocatedTransition", "chord_steps", "locate", "sharpen"]
+__all__ = ["LocatedInPlane", "LocatedTransition", "chord_steps", "locate", "sharpen", "sharpen_in_plane"]
 
 TOLERANCE = 1e-9
 STEPPED = 1e-6
@@ -43,6 +44,23 @@ class LocatedTransition:
     alpha: float
     error: float
     y: np.ndarray
+    evaluations: tuple[StateEvaluation, ...]
+
+
+@dataclass(frozen=True)
+class LocatedInPlane:
+    """A solution of a transition's equations at one alpha.
+
+    Attributes
+    ----------
+    parameters, errors
+        Both parameters on the finer rule, and their errors across the line, (2,).
+    evaluations
+        The solutions there on the finer rule: one, or two.
+    """
+
+    parameters: np.ndarray
+    errors: np.ndarray
     evaluations: tuple[StateEvaluation, ...]
 
 
@@ -109,26 +127,93 @@ def sharpen(
     """
     fine = equations.system(evolution.with_rule(evolution.rule.refined()), over)
     place = len(y) - len(over)
-    square = jacobian[:, : place + 1]
-    here, moved, error = y, np.inf, 0.0
-    evaluations: tuple[StateEvaluation, ...] = ()
-    try:
-        inverse = np.linalg.inv(square)
-        for here, step, evaluations in islice(chord_steps(fine, y, inverse), MAX_MOVES):
-            moved = abs(float(step[place]))
-            change = abs(float(here[place] - y[place]))
-            error = max(_embedded_error(equations, evaluations, inverse[place]), equations.trusted * change, FLOOR)
-            if moved < SETTLED * error:
-                break
-    except OutsideDomain as failure:
-        raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.LEFT_DOMAIN) from None
-    except np.linalg.LinAlgError as failure:
-        raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {failure}", Outcome.SINGULAR) from None
-    alpha, error = float(here[place]), max(error, moved)
+    said = f"{equations.kind} near alpha = {y[place]:.6g}"
+    (alpha,), (error,), evaluations = _moved(equations, fine, y, jacobian[:, : place + 1], (place,), said)
     if not error < alpha:
         known = f"the finer rule moves it to {alpha:.6g} +- {error:.1e}"
-        raise SolverError(f"{equations.kind} near alpha = {y[place]:.6g}: {known}", Outcome.MAX_STEPS)
-    return LocatedTransition(alpha, error, np.array(y), evaluations)
+        raise SolverError(f"{said}: {known}", Outcome.MAX_STEPS)
+    return LocatedTransition(float(alpha), float(error), np.array(y), evaluations)
+
+
+def sharpen_in_plane(
+    equations: TransitionEquations,
+    evolution: StateEvolution,
+    point: CurvePoint,
+    plane: tuple[float, tuple[str, str]],
+    fixed: int | None = None,
+) -> LocatedInPlane:
+    """Move a point of a line at one alpha to a ten times finer rule, across the line; else as :func:`sharpen`.
+
+    Where the line turns back in a parameter nothing is special: it is moved at right angles to itself.
+
+    Parameters
+    ----------
+    equations, evolution
+        The kind of transition, and the equations of state on the line's rule.
+    point
+        Solution on that rule: the solutions' unknowns, then both parameters.
+    plane
+        The alpha that is held, and the names of the parameters.
+    fixed
+        Which of them, 0 or 1, stays as it is, at the end of its range; None to move both.
+
+    Raises
+    ------
+    SolverError
+        If the Jacobian is singular, or the steps leave the domain or end where nothing is known of a parameter.
+    """
+    alpha, names = plane
+    over = (ALPHA.name, *names)
+    coarse, fine = (
+        equations.system(on, over, alpha) for on in (evolution, evolution.with_rule(evolution.rule.refined()))
+    )
+    y, units = point.y, coarse.units(point.y)
+    row = np.zeros(len(y))
+    if fixed is None:
+        row[-2:] = (point.tangent / units**2)[-2:]
+        row /= np.linalg.norm(row)
+    else:
+        row[fixed - 2] = 1.0
+    said = f"{equations.kind} at alpha = {alpha:.6g} near {names[0]} = {y[-2]:.6g}, {names[1]} = {y[-1]:.6g}"
+    square = np.vstack([point.evaluation.jacobian, row])
+    found, errors, evaluations = _moved(equations, fine, y, square, (-2, -1), said)
+    if not np.all(errors < units[-2:]):
+        raise SolverError(f"{said}: the finer rule knows it to {np.max(errors):.1e} only", Outcome.MAX_STEPS)
+    return LocatedInPlane(found, errors, evaluations)
+
+
+def _moved(
+    equations: TransitionEquations,
+    fine: TransitionSystem,
+    y: np.ndarray,
+    square: np.ndarray,
+    places: tuple[int, ...],
+    said: str,
+) -> tuple[np.ndarray, np.ndarray, tuple[StateEvaluation, ...]]:
+    """Return some unknowns on the finer rule, their errors, and the solutions there.
+
+    The last rows of the square matrix may be those of conditions that every step keeps.
+    """
+    at = list(places)
+    here, moved, errors = y, np.full(len(at), np.inf), np.zeros(len(at))
+    evaluations: tuple[StateEvaluation, ...] = ()
+    try:
+        inverse = np.linalg.inv(square)[:, : _equation_count(equations)]
+        for here, step, evaluations in islice(chord_steps(fine, y, inverse), MAX_MOVES):
+            moved, change = np.abs(step[at]), np.abs((here - y)[at])
+            embedded = np.array([_embedded_error(equations, evaluations, inverse[k]) for k in at])
+            errors = np.maximum(np.maximum(embedded, equations.trusted * change), FLOOR)
+            if np.all(moved < SETTLED * errors):
+                break
+    except OutsideDomain as failure:
+        raise SolverError(f"{said}: {failure}", Outcome.LEFT_DOMAIN) from None
+    except np.linalg.LinAlgError as failure:
+        raise SolverError(f"{said}: {failure}", Outcome.SINGULAR) from None
+    return here[at], np.maximum(errors, moved), evaluations
+
+
+def _equation_count(equations: TransitionEquations) -> int:
+    return sum(len(sector.free) for sector in equations.sectors) + 1
 
 
 def chord_steps(
@@ -136,7 +221,7 @@ def chord_steps(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[StateEvaluation, ...]]]:
     """Yield points (N,), steps (k,) and evaluations of a chord iteration in the first k unknowns.
 
-    The inverse (k, k) of one Jacobian serves all steps. An evaluation belongs to the point before its step.
+    The inverse (k, N) of one Jacobian serves all steps. An evaluation belongs to the point before its step.
     """
     here = np.array(y, dtype=float)
     while True:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from replica.common.html_table import html_table
+from replica.symmetry.sectors import Sector
 from saddle.continuation.special_points.special_point import Criticality
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.transitions.sharpening import LocatedTransition
 
-__all__ = ["Transition", "TransitionPoint", "point_of", "transition_points"]
+__all__ = ["Transition", "TransitionPoint", "point_of", "transition_points", "unknowns_at"]
 
 CRITICALITY = {
     Criticality.SUPERCRITICAL: "supercritical",
@@ -37,7 +41,7 @@ class TransitionPoint:
 
 @dataclass(frozen=True, repr=False)
 class Transition:
-    """A located transition.
+    """A located transition; d alpha/d parameter is asked of its diagram, which has the equations (``derivatives``).
 
     Attributes
     ----------
@@ -99,6 +103,15 @@ class Transition:
             "error": f"{self.error:.1e}{'' if self.resolved else ', not resolved'}",
         }
         return html_table(type(self).__name__, [(name, text) for name, text in rows.items() if text])
+
+
+def unknowns_at(transition: Transition, sectors: Sequence[Sector]) -> np.ndarray:
+    """Return what a transition's equations are solved for: its solutions' free order parameters, then alpha, (N,)."""
+    states = [
+        np.array(point.order_parameters)[list(sector.free)]
+        for point, sector in zip(transition.points, sectors, strict=True)
+    ]
+    return np.concatenate([*states, [transition.alpha]])
 
 
 def transition_points(located: LocatedTransition) -> tuple[TransitionPoint, ...]:

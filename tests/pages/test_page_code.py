@@ -37,6 +37,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "between=(0.0, 0.5)": f"between=(0.0, 0.5), points=5, {ROUGH_LINES}",
         "points=11": f"points=5, {ROUGH_LINES}",
         "points=7": f"points=3, {ROUGH_LINES}",
+        "points=20": f"points=4, {ROUGH_LINES}",
     },
     "docs/figures.md": ROUGH_DIAGRAM,
     "docs/reports.md": ROUGH_DIAGRAM,
@@ -65,6 +66,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         ),
         "(0.0, 0.5))": f'(0.28, 0.32), transitions=["alpha_c"], points=2, {ROUGH_LINES})',
         "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
+        "alpha=0.9": f"alpha=0.9, points=3, {ROUGH_LINES}",
         "np.linspace(0.1, 0.45, 6)": "np.linspace(0.28, 0.32, 2)",
         "np.linspace(0.3, 0.6, 6)": "np.linspace(0.48, 0.52, 2)",
     },
@@ -188,7 +190,7 @@ def test_first_pages_run_on_a_rough_rule_and_are_right_to_a_few_per_cent(page, e
 def test_the_gallery_draws(empty_folder):
     run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
     drawn = {path.name for path in empty_folder.iterdir()}
-    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "map.png"} <= drawn
+    assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "plane.png", "map.png"} <= drawn
 
 
 def test_quickstart_prints_what_it_shows():

@@ -10,6 +10,7 @@ from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
+from saddle.diagram.lines.plane import ParameterPlane
 from saddle.diagram.provenance import Provenance
 
 __all__ = ["LinesContents"]
@@ -19,22 +20,25 @@ UNFINISHED = "interrupted: not all was computed"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinesContents(ByValue):
-    """Lines of transitions over one parameter of a model.
+    """Lines of transitions over one parameter of a model, or at one alpha over two.
 
     Attributes
     ----------
     model
         The model; ``over`` replaces one of its parameters.
     over, between
-        Name of the parameter, and its range.
+        Name of the parameter, of two the first, and its range.
     lines
         By name; one without points says why in its ``reason``.
     complete
         False after an interruption.
     columns
-        Which branch is the global minimum over alpha, from audited diagrams at a few values of the parameter.
+        Which branch is the global minimum over alpha, from audited diagrams at a few values of the parameter; none in
+        a plane.
     provenance
         Versions, a digest of the equations, what was asked, and seconds by stage; lines are compared without.
+    plane
+        Of lines at one alpha, the second parameter, its range and that alpha; otherwise None.
     """
 
     model: AttentionModel
@@ -44,6 +48,7 @@ class LinesContents(ByValue):
     complete: bool = True
     columns: tuple[PhaseColumn, ...] = ()
     provenance: Provenance = field(default=Provenance(), compare=False)
+    plane: ParameterPlane | None = None
 
     def __repr__(self) -> str:
         unfinished = [] if self.complete else [UNFINISHED]
@@ -56,4 +61,5 @@ class LinesContents(ByValue):
 
     @property
     def _heading(self) -> str:
-        return f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}"
+        other = "" if self.plane is None else f" and {self.plane}"
+        return f"{type(self).__name__} over {self.over} = {self.between[0]:.6g} to {self.between[1]:.6g}{other}"

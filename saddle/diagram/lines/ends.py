@@ -21,7 +21,7 @@ from saddle.transitions.sharpening import FLOOR, TOLERANCE, chord_steps
 __all__ = ["LineEnd", "classify_end"]
 
 MOVES = 3
-# How far, relative to the line's last point, the end may lie.
+# How far, in natural units, the end may lie from the line's last point.
 NEAR = 0.2
 
 
@@ -38,6 +38,8 @@ class LineEnd:
         Where; the errors are the changes to a ten times finer rule, on which the values are. nan if not located.
     order_parameters
         (q, m, V, theta) there.
+    second, second_error
+        Of a line in a plane, at whose alpha it ends, the other parameter; otherwise nan.
     """
 
     kind: str
@@ -46,42 +48,56 @@ class LineEnd:
     alpha: float
     alpha_error: float
     order_parameters: tuple[float, ...]
+    second: float = np.nan
+    second_error: float = np.nan
 
 
-def _double(evolution: StateEvolution, over: str) -> DoubleSymmetryBreaking:
+NOT_LOCATED = LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
+
+
+def _double(evolution: StateEvolution, over: tuple[str, ...], held: float | None) -> DoubleSymmetryBreaking:
     position, meaning = evolution.space.odd
     agnostic = evolution.space.sector_named("agnostic")
     names = evolution.space.quantities
-    pitchfork = Pitchfork(agnostic, meaning, names[meaning].name).system(evolution, (ALPHA.name, over))
+    pitchfork = Pitchfork(agnostic, meaning, names[meaning].name).system(evolution, (ALPHA.name, *over), held)
     return DoubleSymmetryBreaking(pitchfork, overlap_block(agnostic, position, evolution.space))
 
 
-def classify_end(equations: TransitionEquations, evolution: StateEvolution, y: np.ndarray, over: str) -> LineEnd | None:
+def classify_end(
+    equations: TransitionEquations,
+    evolution: StateEvolution,
+    y: np.ndarray,
+    over: tuple[str, ...],
+    held: float | None = None,
+) -> LineEnd | None:
     """Say what happens next to the last point y of a line of first-order transitions; None for any other line.
 
-    None also for a model with more overlaps than one m and one theta. Only ends of lines between position and meaning
-    are located.
+    The unknowns y end with alpha and a parameter or, at an alpha that is held, with two parameters. None also for a
+    model with more overlaps than one m and one theta. Only ends of lines between position and meaning are located.
     """
     if not isinstance(equations, EqualFreeEntropies) or evolution.sectors != PAPER_SECTORS:
         return None
     if [sector.family for sector in equations.sectors] != ["positional", "semantic"]:
-        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
+        return NOT_LOCATED
     free = equations.first.free, equations.second.free
     first, second = y[: len(free[0])], y[len(free[0]) : -2]
     # q and V of both solutions tend to those of the agnostic one.
     common = [0.5 * (first[free[0].index(i)] + second[free[1].index(i)]) for i in (0, 2)]
     start = np.array([*common, *y[-2:]])
-    solution = solve_square(_double(evolution, over), start, TOLERANCE)
-    near = np.all(np.abs(solution.y[-2:] - y[-2:]) < NEAR * np.abs(y[-2:]))
+    system = _double(evolution, over, held)
+    solution = solve_square(system, start, TOLERANCE)
+    near = np.all(np.abs(solution.y[-2:] - y[-2:]) < NEAR * system.units(start)[-2:])
     if solution.outcome is not Outcome.CONVERGED or solution.evaluation is None or not near:
-        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
-    fine = _double(evolution.with_rule(evolution.rule.refined()), over)
+        return NOT_LOCATED
+    fine = _double(evolution.with_rule(evolution.rule.refined()), over, held)
     inverse = np.linalg.inv(solution.evaluation.jacobian)
     try:
         here, _, evaluations = list(islice(chord_steps(fine, solution.y, inverse), MOVES))[-1]
     except OutsideDomain:
-        return LineEnd("an overlap vanishes", np.nan, np.nan, np.nan, np.nan, ())
+        return NOT_LOCATED
     change = np.maximum(np.abs(here - solution.y), FLOOR)
-    alpha, parameter = map(float, here[-2:])
+    (first, second), (error, other) = here[-2:].tolist(), change[-2:].tolist()
     state = tuple(map(float, evaluations[0].state))
-    return LineEnd("bicritical point", parameter, float(change[-1]), alpha, float(change[-2]), state)
+    if held is None:
+        return LineEnd("bicritical point", second, other, first, error, state)
+    return LineEnd("bicritical point", first, error, held, 0.0, state, second, other)

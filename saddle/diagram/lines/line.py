@@ -7,20 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.common.by_value import ByValue
-from replica.common.checked_arguments import checked_number
+from replica.common.checked_arguments import checked_integer, checked_number
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
 from saddle.averages.rules.outer import OuterRule
+from saddle.branches.line_parameters import with_parameters
 from saddle.diagram.lines.ends import LineEnd
+from saddle.diagram.lines.plane import ParameterPlane
 
 __all__ = ["TransitionLine", "empty_line"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TransitionLine(ByValue):
-    """A transition along a parameter of the model; arrays have one entry per point, in order along the line.
+    """A transition along a parameter of the model, or at one alpha along two; arrays have an entry per point, in order.
 
     Attributes
     ----------
@@ -32,9 +34,10 @@ class TransitionLine(ByValue):
         Name of that parameter.
     parameter, alpha, error
         Where the transition is, on a rule ten times finer than the line was continued on, and the error of alpha,
-        (n,).
+        (n,). In a plane alpha is exact, and the error is that of the parameter, across the line: none where the line
+        runs along it.
     tangent
-        d alpha/d parameter, (n,).
+        d alpha/d parameter; in a plane d second/d parameter, (n,).
     order_parameters
         (q, m, V, theta) of the solution at the transition, or of both, (n, s, 4).
     free_entropy, test_error
@@ -53,6 +56,10 @@ class TransitionLine(ByValue):
         In words, why there is no line; "" if there is one.
     complete
         False after an interruption: what is there is valid.
+    plane
+        Of a line at one alpha, what it runs through besides ``over``; otherwise None.
+    second, second_error
+        In a plane the second parameter and its error across the line, (n,), otherwise None.
     """
 
     name: str
@@ -73,6 +80,9 @@ class TransitionLine(ByValue):
     complete: bool = True
     ends: tuple[LineEnd | None, LineEnd | None] = (None, None)
     metastable: np.ndarray | None = None
+    plane: ParameterPlane | None = None
+    second: np.ndarray | None = None
+    second_error: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Make every array read-only."""
@@ -81,7 +91,7 @@ class TransitionLine(ByValue):
                 value.setflags(write=False)
 
     def __repr__(self) -> str:
-        name = self.name if len(self) else f"{self.name} over {self.over}"
+        name = self.name if len(self) else f"{self.name} over {self._asked}"
         return f"TransitionLine({name}: {self.summary})"
 
     @property
@@ -91,20 +101,50 @@ class TransitionLine(ByValue):
             return f"no point; {self.reason}"
         passed = f"{self.over} = {np.min(self.parameter):.6g} to {np.max(self.parameter):.6g}"
         reached = f"alpha = {np.min(self.alpha):.6g} to {np.max(self.alpha):.6g}, errors up to {np.max(self.error):.1e}"
+        if self.plane is not None and self.second is not None and self.second_error is not None:
+            error = max(np.max(self.error), np.max(self.second_error))
+            reached = f"{self.plane.second} = {np.min(self.second):.6g} to {np.max(self.second):.6g}"
+            reached = f"{reached}, at alpha = {self.plane.alpha:.6g}, errors up to {error:.1e}"
         unfinished = "" if self.complete else ", interrupted"
         return f"{len(self)} points, {passed}, {reached}{unfinished}"
 
     def _repr_html_(self) -> str:
-        ends = [(f"ends by {end.kind}", f"{self.over} = {end.parameter:.6g}, alpha = {end.alpha:.6g}")
-                for end in self.ends if end is not None]  # fmt: skip
-        return html_table(f"TransitionLine: {self.name} over {self.over}", [("points", self.summary), *ends])
+        other = "" if self.plane is None else f"{self.plane.second} = {{end.second:.6g}}, "
+        ends = [(f"ends by {end.kind}", f"{self.over} = {end.parameter:.6g}, {other.format(end=end)}"
+                 f"alpha = {end.alpha:.6g}") for end in self.ends if end is not None]  # fmt: skip
+        return html_table(f"TransitionLine: {self.name} over {self._asked}", [("points", self.summary), *ends])
 
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.alpha)
 
+    @property
+    def _asked(self) -> str:
+        return self.over if self.plane is None else f"{self.over} and {self.plane.second}"
+
+    def model_at(self, k: int) -> AttentionModel:
+        """Return the model at a point of the line.
+
+        Parameters
+        ----------
+        k
+            Index of the point.
+
+        Raises
+        ------
+        ValueError
+            If it is no integer, or there is no such point.
+        """
+        k = checked_integer("k", k, -len(self), len(self) - 1)
+        values = {self.over: float(self.parameter[k])}
+        if self.plane is not None and self.second is not None:
+            values[self.plane.second] = float(self.second[k])
+        return with_parameters(self.model, values)
+
     def at(self, value: float) -> float:
         """Return alpha at a value of the parameter, by cubic interpolation between points and their tangents.
+
+        In a plane, return the second parameter there: the first along the line, if it turns back.
 
         Raises
         ------
@@ -112,21 +152,30 @@ class TransitionLine(ByValue):
             If the line does not pass this value, or it is no number.
         """
         value = checked_number("value", value)
+        found = self.alpha if self.second is None else self.second
         for k in range(len(self) - 1):
             low, high = sorted((self.parameter[k], self.parameter[k + 1]))
             if low <= value <= high and high > low:
                 width = self.parameter[k + 1] - self.parameter[k]
                 x = (value - self.parameter[k]) / width
-                a, b = self.alpha[k], self.alpha[k + 1]
+                a, b = found[k], found[k + 1]
                 u, v = self.tangent[k] * width, self.tangent[k + 1] * width
                 return float(a + x * (b - a) + x * (1.0 - x) * ((1.0 - x) * (u - (b - a)) + x * ((b - a) - v)))
         raise InvalidArgument(f"value: the line {self.name} does not pass {self.over} = {value!r}")
 
 
-def empty_line(name: str, model: AttentionModel, over: str, reason: str, complete: bool = True) -> TransitionLine:
+def empty_line(
+    name: str,
+    model: AttentionModel,
+    over: str,
+    reason: str,
+    complete: bool = True,
+    plane: ParameterPlane | None = None,
+) -> TransitionLine:
     """Return a line without points, and why it has none."""
     none, unknowns = np.zeros(0), len(order_parameters(model.structure.layout))
+    second = None if plane is None else none
     return TransitionLine(
         name, "", ("", ""), model, over, none, none, none, none, np.zeros((0, 1, unknowns)), np.zeros((0, 1)),
-        np.zeros((0, 1)), ("", ""), None, reason, complete,
+        np.zeros((0, 1)), ("", ""), None, reason, complete, plane=plane, second=second, second_error=second,
     )  # fmt: skip

@@ -55,6 +55,9 @@ def solve_lines(request: LineRequest, names: Sequence[str | Event]) -> LinesCont
     provenance = provenance_of(request.model, request.arguments._replace(points=request.points), seconds)
     asked = {"over": request.over, "between": request.between, "transitions": [_name(name) for name in names]}
     asked["highest_alpha"] = request.highest_alpha
+    if request.plane is not None:
+        asked |= {"over": request.parameters, "between": (request.between, request.plane.between)}
+        asked["alpha"] = request.plane.alpha
     settings = {**provenance.settings, **{name: json.dumps(value) for name, value in asked.items()}}
     return replace(found, provenance=replace(provenance, settings=settings))
 
@@ -73,7 +76,7 @@ def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents
             if not lines[_name(name)].complete:
                 complete = False
                 break
-        if complete:
+        if complete and request.plane is None:
             columns, complete = solve_columns(model, over, request.between, how.alpha, diagrams.solved, how.threads)
         # Borders that the columns show and nobody asked for, where nothing special was asked for.
         missing = [name for column in columns for name in column.jumps if name not in lines]
@@ -82,4 +85,4 @@ def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents
             complete = complete and lines[name].complete
     except KeyboardInterrupt:
         complete = False
-    return LinesContents(model, over, request.between, lines, complete, columns)
+    return LinesContents(model, over, request.between, lines, complete, columns, plane=request.plane)

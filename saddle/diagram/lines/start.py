@@ -16,8 +16,9 @@ from saddle.transitions.events import REPLICON, Event, event_equations, replicon
 from saddle.transitions.found import Found
 from saddle.transitions.transition import Transition
 
-__all__ = ["canonical_name", "equations_of", "find_start"]
+__all__ = ["INTERRUPTED", "canonical_name", "equations_of", "find_start"]
 
+INTERRUPTED = "the computation was interrupted"
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 
 
@@ -80,7 +81,7 @@ def find_start(
         if transition is not None and transition.points:
             return solved, transition
         if not solved.complete:
-            return "the computation was interrupted"
+            return INTERRUPTED
         said = said or f"no {name.name if isinstance(name, Event) else name} at {over} = {value:g}: {why}"
     return said
 

@@ -11,20 +11,22 @@ from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from scipy.interpolate import CubicHermiteSpline, CubicSpline
+from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt
 
+from replica.model.attention_model import AttentionModel
 from saddle.branches.line_parameters import parameter_latex
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
 from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
 from saddle.output.figures.figure_request import FigureRequest, checked_line_figure
+from saddle.output.figures.smooth_line import smooth_line
 from saddle.output.figures.styles import BRANCH_COLOURS, USUAL_WIDTH
 
 if TYPE_CHECKING:
     from saddle.diagram.lines.contents import LinesContents
 
-__all__ = ["global_minimum_at", "plot_lines"]
+__all__ = ["global_minimum_at", "mark_end", "parameters_text", "plot_lines", "style_of"]
 
 STYLES: dict[str, tuple[str, str, object, float]] = {
     "alpha_c": (r"$\alpha_c$: positional/semantic, first order", "black", "-", 2.2),
@@ -182,19 +184,13 @@ def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: 
 
 def _smooth(line: TransitionLine, across: float, top: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return parameter, alpha and error along a line, by a cubic spline through its points in the figure's units."""
-    points = np.stack([line.parameter / across, line.alpha / top, line.error / top], axis=1)
-    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
     if 2 <= len(line) < 4 and np.all(np.diff(line.parameter) > 0.0) and np.all(np.isfinite(line.tangent)):
         # Too few points for a spline of their own; but the slope at each is known.
         p = np.linspace(line.parameter[0], line.parameter[-1], 20 * len(line))
         a = np.asarray(CubicHermiteSpline(line.parameter, line.alpha, line.tangent)(p))
         return p, a, np.interp(p, line.parameter, line.error)
-    if len(line) < 4 or np.any(np.diff(length) <= 0.0):
-        return line.parameter, line.alpha, line.error
-    fine = np.linspace(0.0, length[-1], 20 * len(line))
-    # The errors are only interpolated linearly: a spline may overshoot.
-    p, a = CubicSpline(length, points[:, :2])(fine).T
-    return p * across, a * top, np.interp(fine, length, line.error)
+    points, errors = smooth_line(np.stack([line.parameter / across, line.alpha / top], axis=1), line.error[:, None])
+    return points[:, 0] * across, points[:, 1] * top, errors[:, 0]
 
 
 def style_of(name: str, others: Sequence[str]) -> tuple[str, str, Any, float]:
@@ -252,6 +248,24 @@ def plot_lines(lines: LinesContents, request: FigureRequest | None = None) -> Fi
         return figure
 
 
+def mark_end(axes: Axes, kind: str, place: tuple[float, float], *, on_the_left: bool = False) -> None:
+    """Mark a special point at which a line ends; near the right edge its name stands on the left, and above."""
+    axes.plot([place[0]], [place[1]], "o", color="black", zorder=4)
+    aside, side = ((-8, 10), "right") if on_the_left else ((8, -16), "left")
+    axes.annotate(
+        kind, place, xytext=aside, textcoords="offset points", fontsize="small", color="black", ha=side,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+    )  # fmt: skip
+
+
+def parameters_text(model: AttentionModel, varied: Sequence[str]) -> str:
+    """Return the model's numbers by their symbols, without the parameters that vary in the figure."""
+    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
+    fixed |= dict(model.parameters)
+    known = {name: value for name, value in fixed.items() if name not in varied and value is not None}
+    return ", ".join(f"${parameter_latex(model, name)} = {value:g}$" for name, value in known.items())
+
+
 def _draw_lines(axes: Axes, lines: LinesContents) -> None:
     """Draw regions and lines into axes."""
     drawn = [line for line in lines.lines.values() if len(line)]
@@ -264,12 +278,7 @@ def _draw_lines(axes: Axes, lines: LinesContents) -> None:
         _draw(axes, line, [one.name for one in drawn], lines.between[1] - lines.between[0], top)
         for end in line.ends:
             if end is not None and np.isfinite(end.alpha):
-                axes.plot([end.parameter], [end.alpha], "o", color="black", zorder=4)
-                axes.annotate(
-                    end.kind, (end.parameter, end.alpha), xytext=(8, -16), textcoords="offset points",
-                    fontsize="small", color="black",
-                    bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
-                )  # fmt: skip
+                mark_end(axes, end.kind, (end.parameter, end.alpha))
     axes.set_xlabel(f"${parameter_latex(lines.model, lines.over)}$")
     axes.set_ylabel(r"sample complexity $\alpha = n/d$")
     axes.set_xlim(*lines.between)
@@ -290,11 +299,7 @@ def _frame(figure: Figure, axes: Axes, lines: LinesContents, request: FigureRequ
         handles.append(
             Patch(facecolor=REGIONS["semantic"], edgecolor="#c9a68c", hatch="//", linewidth=0.0, label=behind)
         )
-    model = lines.model
-    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
-    fixed |= dict(model.parameters)
-    known = {name: value for name, value in fixed.items() if name != lines.over and value is not None}
-    said = ", ".join(f"${parameter_latex(model, name)} = {value:g}$" for name, value in known.items())
+    said = parameters_text(lines.model, (lines.over,))
     said += "" if lines.complete else "  (incomplete)"
     # Narrow figures have no room for the words.
     wide = figure.get_figwidth() > 5.0

@@ -14,7 +14,9 @@ from saddle.diagram.lines.line import TransitionLine
 from saddle.output.files.diagram_columns import YES_OR_NO
 from saddle.output.files.file_schema import Column, Variable, variable_of
 
-__all__ = ["LABELS", "LINE_LABEL", "POINT_COLUMNS", "SOLUTIONS", "SOLUTION_COLUMNS", "line_variables"]
+__all__ = [
+    "LABELS", "LINE_LABEL", "PLANE_COLUMNS", "POINT_COLUMNS", "SOLUTIONS", "SOLUTION_COLUMNS", "line_variables",
+]  # fmt: skip
 
 # Of coexisting solutions, side by side in the file.
 SOLUTIONS = 2
@@ -29,6 +31,17 @@ POINT_COLUMNS = (
     Column("tangent", ("point",), "derivative of alpha in the parameter, along the line"),
 )  # fmt: skip
 """Fields of a line that hold one number per point."""
+
+PLANE_COLUMNS = (
+    Column("parameter", ("point",), "value of the first parameter", values="finite", ancillary=("error",)),
+    Column("alpha", ("point",), "sample complexity of the transition, which is held", SAMPLES, r"\alpha",
+           values="finite"),
+    Column("error", ("point",), "error of the first parameter, across the line"),
+    Column("tangent", ("point",), "derivative of the second parameter in the first, along the line"),
+    Column("second", ("point",), "value of the second parameter", values="finite", ancillary=("second_error",)),
+    Column("second_error", ("point",), "error of the second parameter, across the line"),
+)  # fmt: skip
+"""The same of a line at one alpha."""
 
 SOLUTION_COLUMNS = (
     Column("free_entropy", ("point", "solution"), "free entropy Phi of the solutions there", "per dimension d",
@@ -85,6 +98,16 @@ LINE_COLUMNS: tuple[tuple[Column, Callable[[TransitionLine], Any]], ...] = (
 )  # fmt: skip
 """What there is of every line, and how it is read off one."""
 
+PLANE_LINE_COLUMNS: tuple[tuple[Column, Callable[[TransitionLine], Any]], ...] = (
+    (Column("line_end_second", SIDES, "value of the second parameter at the special point", comment=NOT_LOCATED,
+            ancillary=("line_end_second_error",)),
+     _end("second")),
+    (Column("line_end_second_error", SIDES, "error of the second parameter at the special point",
+            comment=NOT_LOCATED),
+     _end("second_error")),
+)  # fmt: skip
+"""What there is besides of lines at one alpha."""
+
 METASTABLE = Column(
     "metastable", ("point",), "of a baseline crossing, whether another solution has the larger Phi there",
     kind="integer", flags=((-1, "not_asked"), *YES_OR_NO),
@@ -93,11 +116,11 @@ SOLUTION_BRANCH = Column("solution_branch", ("point", "solution"), "branch that 
                          comment="empty where the line has one solution")  # fmt: skip
 
 
-def line_variables(lines: Mapping[str, TransitionLine]) -> dict[str, Variable]:
+def line_variables(lines: Mapping[str, TransitionLine], in_plane: bool = False) -> dict[str, Variable]:
     """Return what follows from lines, by the names that they were asked for, as variables; there may be none."""
     listed = list(lines.values())
     found = {LINE_LABEL.name: variable_of(LINE_LABEL, list(lines))}
-    for column, value in LINE_COLUMNS:
+    for column, value in (*LINE_COLUMNS, *(PLANE_LINE_COLUMNS if in_plane else ())):
         shape = (len(listed), 2)[: len(column.dims)]
         values = [value(line) for line in listed]
         found[column.name] = variable_of(column, np.array(values, dtype=np.int32) if value is len else values, shape)

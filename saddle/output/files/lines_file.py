@@ -19,12 +19,14 @@ from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.ends import LineEnd
 from saddle.diagram.lines.line import TransitionLine, empty_line
+from saddle.diagram.lines.plane import ParameterPlane
 from saddle.diagram.provenance import Provenance
 from saddle.output.files.file_schema import Attribute, Contents, attributes_to_json, variable_of
 from saddle.output.files.json_values import to_json
 from saddle.output.files.line_columns import (
     LABELS,
     LINE_LABEL,
+    PLANE_COLUMNS,
     POINT_COLUMNS,
     SOLUTION_COLUMNS,
     SOLUTIONS,
@@ -36,9 +38,12 @@ from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, r
 
 __all__ = ["LINES_FILE", "load", "save", "to_dataset"]
 
-LINES_FILE = FileKind("attention-phase lines", "saved lines of transitions", version=3, oldest=1, sealed_since=2)
+LINES_FILE = FileKind("attention-phase lines", "saved lines of transitions", version=4, oldest=1, sealed_since=2)
 
-PROVENANCE = (Attribute("provenance", Provenance, since=3, default=Provenance()),)
+KEPT = (
+    Attribute("provenance", Provenance, since=3, default=Provenance()),
+    Attribute("plane", ParameterPlane | None, since=4),
+)
 
 
 @dataclass(frozen=True)
@@ -91,24 +96,29 @@ def to_dataset(lines: LinesContents) -> xr.Dataset:
 
     variables: dict[str, Any] = {
         column.name: variable_of(column, [x for line in listed for x in getattr(line, column.name)])
-        for column in POINT_COLUMNS
+        for column in (POINT_COLUMNS if lines.plane is None else PLANE_COLUMNS)
     }
     variables["parameter"][-1]["long_name"] = f"{lines.over}, the parameter that lines are continued in"
+    over = lines.over
+    if lines.plane is not None:
+        over = f"{lines.over} and {lines.plane.second} at alpha = {lines.plane.alpha:g}"
+        for name, what in (("parameter", lines.over), ("second", lines.plane.second)):
+            variables[name][-1]["long_name"] = f"{what}, a parameter of the plane that lines run through"
     variables |= {column.name: variable_of(column, padded(column.name)) for column in SOLUTION_COLUMNS}
     labels = {"line": [key for key, line in lines.lines.items() for _ in range(len(line))], "order_parameter": names}
     attributes = {
         "format": LINES_FILE.format,
-        **description(f"Lines of transitions of {shortened(repr(lines.model))} over {lines.over}", lines.provenance),
+        **description(f"Lines of transitions of {shortened(repr(lines.model))} over {over}", lines.provenance),
         "model": to_json(lines.model.to_dict()),
         "over": lines.over,
         "between": to_json(lines.between),
         "lines": to_json({key: _facts(line) for key, line in lines.lines.items()}),
         "columns": to_json(lines.columns),
-        **attributes_to_json(PROVENANCE, lines),
+        **attributes_to_json(KEPT, lines),
         "complete": int(lines.complete),
     }
     coordinates = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
-    derived = line_variables(lines.lines)
+    derived = line_variables(lines.lines, lines.plane is not None)
     coordinates[LINE_LABEL.name] = derived.pop(LINE_LABEL.name)
     return xr.Dataset(variables | derived, coordinates, attributes)
 
@@ -134,7 +144,9 @@ def _lines(contents: Contents) -> LinesContents:
     over = contents.data.attrs.get("over")
     if not isinstance(over, str) or over not in line_parameters(model):
         raise UnreadableFile(f"over must be a parameter of the model, got {over!r:.40}")
-    contents.check((*LABELS, *POINT_COLUMNS, *SOLUTION_COLUMNS))
+    kept = contents.read(KEPT)
+    plane = _plane(kept["plane"], model, over)
+    contents.check((*LABELS, *(POINT_COLUMNS if plane is None else PLANE_COLUMNS), *SOLUTION_COLUMNS))
     if contents.data.sizes["solution"] != SOLUTIONS:
         raise UnreadableFile(f"there must be {SOLUTIONS} solutions, got {contents.data.sizes['solution']}")
     for name, alpha in zip(contents.texts("line"), contents.values("alpha").tolist(), strict=True):
@@ -153,11 +165,23 @@ def _lines(contents: Contents) -> LinesContents:
         raise UnreadableFile("it has points on lines that are not listed")
     for name, own in facts.items():
         place = np.flatnonzero(np.array(points, dtype=str) == name)
-        lines[name] = _line(name, own, model, over, Contents(contents.data.isel(point=place), contents.version))
+        held = Contents(contents.data.isel(point=place), contents.version)
+        lines[name] = _line(name, own, (model, over, plane), held)
     columns = contents.json("columns", tuple[PhaseColumn, ...]) if contents.version > 1 else ()
-    contents.check_derived(line_variables(lines), since=3)
-    complete, provenance = bool(contents.number("complete")), contents.read(PROVENANCE)
-    return LinesContents(model, over, _between(contents), lines, complete, columns, **provenance)
+    contents.check_derived(line_variables(lines, plane is not None), since=3)
+    complete = bool(contents.number("complete"))
+    return LinesContents(model, over, _between(contents), lines, complete, columns, **kept)
+
+
+def _plane(plane: ParameterPlane | None, model: AttentionModel, over: str) -> ParameterPlane | None:
+    """Return the plane of a file, if it is one of the model's."""
+    if plane is None:
+        return None
+    if plane.second not in line_parameters(model) or plane.second == over:
+        raise UnreadableFile(f"plane must have another parameter of the model, got {plane.second!r:.40}")
+    if not np.all(np.isfinite(plane.between)) or not 0.0 < plane.alpha < np.inf:
+        raise UnreadableFile(f"plane must have the ends of a range and a positive alpha, got {plane!r:.80}")
+    return plane
 
 
 def _between(contents: Contents) -> tuple[float, float]:
@@ -170,13 +194,21 @@ def _between(contents: Contents) -> tuple[float, float]:
     return float(found[0]), float(found[1])
 
 
-def _line(name: str, facts: _Facts, model: AttentionModel, over: str, points: Contents) -> TransitionLine:
+def _line(
+    name: str, facts: _Facts, asked: tuple[AttentionModel, str, ParameterPlane | None], points: Contents
+) -> TransitionLine:
+    model, over, plane = asked
     count = points.data.sizes["point"]
     if not 1 <= facts.solutions <= SOLUTIONS:
         raise UnreadableFile(f"the line {name!r:.40} must have 1 or {SOLUTIONS} solutions, got {facts.solutions}")
     if facts.metastable is not None and len(facts.metastable) != count:
         raise UnreadableFile(f"the line {name!r:.40} must say of {count} points whether they are metastable")
-    own = {column.name: points.values(column.name) for column in (*POINT_COLUMNS, *SOLUTION_COLUMNS)}
+    own = {
+        column.name: points.values(column.name)
+        for column in (*(POINT_COLUMNS if plane is None else PLANE_COLUMNS), *SOLUTION_COLUMNS)
+    }
+    if plane is not None and np.any(own["alpha"] != plane.alpha):
+        raise UnreadableFile(f"alpha must be the plane's, {plane.alpha!r}, on the line {name!r:.40}")
     for column in SOLUTION_COLUMNS:
         solved, rest = np.split(own[column.name], [facts.solutions], axis=1)
         if not (np.all(np.isfinite(solved)) and np.all(np.isnan(rest))):
@@ -194,5 +226,6 @@ def _line(name: str, facts: _Facts, model: AttentionModel, over: str, points: Co
         complete=facts.complete,
         ends=facts.ends,
         metastable=None if facts.metastable is None else np.array(facts.metastable, dtype=bool),
+        plane=plane,
         **own,
     )

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.tracing import Stop, trace_both_ways
 from saddle.continuation.outcomes import Outcome
+from saddle.continuation.problem import FunctionProblem
 from saddle.continuation.special_points.defining_systems import EqualPotentials, FoldPoints, SymmetryBreakingPoints
 from saddle.continuation.special_points.first_order_lines import end_of_line, first_order_line
 from saddle.continuation.special_points.locating import solve_square
@@ -47,6 +48,21 @@ def test_the_folds_of_the_cusp_lie_on_one_smooth_line_through_it(problem):
     assert lam.min() < 0.01
     assert counted.count == 3 * curve.evaluations
     assert counted.count <= 480
+
+
+def test_two_of_three_parameters_may_vary_and_a_line_of_folds_may_close():
+    """The folds of x^2 = a - b^2 - c^2 at a = 1 are the unit circle of (b, c), which turns back in both."""
+    problem = FunctionProblem(
+        size=1,
+        residual=lambda x, p: np.array([x[0] ** 2 - p[0] + p[1] ** 2 + p[2] ** 2]),
+        jacobian=lambda x, p: np.array([[2.0 * x[0]]]),
+        parameter_derivatives=lambda x, p: np.array([[-1.0, 2.0 * p[1], 2.0 * p[2]]]),
+    )
+    system = FoldPoints(problem, symmetry_blocks(problem, np.array([0.7]))[0], np.array([1.0, 0.0, 0.0]), (1, 2))
+    curve = trace_both_ways(system, np.array([0.0, 0.9, 0.4]), toward=np.array([0.0, 0.0, 1.0]), control=SHARP)
+    assert curve.endings == (Outcome.CLOSED, Outcome.CLOSED)
+    np.testing.assert_allclose(np.linalg.norm(curve.values[:, 1:], axis=1), 1.0, atol=1e-9)
+    assert np.all(np.ptp(curve.values[:, 1:], axis=0) > 1.9)
 
 
 def maxwell_of_the_cusp(problem):

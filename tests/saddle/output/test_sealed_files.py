@@ -162,7 +162,7 @@ def test_unsealed_lines_of_the_first_format_read(lines):
 def test_an_old_file_passes_for_a_new_one_no_more_than_a_new_one_for_an_old_one(old, saved, tmp_path):
     path = tmp_path / "other.nc"
     load, new = (TransitionLines.load, "lines") if old == OLD_LINES else (PhaseDiagram.load, "diagram")
-    formats = {"lines": (b"lines 1", b"lines 3"), "diagram": (b"diagram 4", b"diagram 7")}[new]
+    formats = {"lines": (b"lines 1", b"lines 4"), "diagram": (b"diagram 4", b"diagram 7")}[new]
     path.write_bytes(old.read_bytes().replace(*formats))
     assert "seal" in refusal(load, path)
     path.write_bytes(saved[new][1].read_bytes().replace(*reversed(formats)))
