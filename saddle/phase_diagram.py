@@ -123,11 +123,14 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         size: float | tuple[float, float] | None = None,
         style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
         label_branches: bool = True,
+        mark_minimum: bool = True,
     ) -> Figure:
         """Draw quantities against alpha, one per panel, for every branch; by default overlaps, loss and test error.
 
         Curves are the branches' own, from bifurcation to bifurcation, whatever the grid: solid where state evolution
-        is stable, dashed where not, dotted where that is not known. The user's own Matplotlib settings hold.
+        is stable, dashed where not, dotted where that is not known. A pale stroke follows the global minimum, upright
+        where it jumps; a grey rule along the axis of alpha says where it is not known. The user's own Matplotlib
+        settings hold.
 
         Parameters
         ----------
@@ -150,6 +153,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
             sequence of these, on top of the user's settings.
         label_branches
             Whether names stand beside curves where there is room for them.
+        mark_minimum
+            Whether the global minimum is marked.
 
         Returns
         -------
@@ -176,7 +181,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
         made = self.made_baselines(baselines)
         layout = self.model.structure.layout
-        request = checked_figure(layout, ax, panels, quantities, size, style, label_branches)
+        request = checked_figure(layout, ax, panels, quantities, size, style, label_branches, mark_minimum)
         return plot_phase_diagram(self, made, request)
 
     def report(

@@ -1,7 +1,8 @@
 """Fill the pages on unequal variances, a power law and linear attention: equations, transitions, experiments, figures.
 
-Run by hand: ``python docs/figures/spectra_and_attention.py FOLDER [PAGE ...]``. Diagrams and training runs
+Run by hand: ``python docs/figures/spectra_and_attention.py FOLDER [--figures] [PAGE ...]``. Diagrams and training runs
 are kept in the folder, so that a second call goes on from the first; the runs take half an hour on two cores.
+With ``--figures`` nothing is trained and no page filled: figures show the means that stand on the pages.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import sympy as sp
-from matplotlib.lines import Line2D
+from page_points import PagePoints, points_of_page
 from page_text import fill, table, with_error
+from points_on_theory import points_on_theory
 
 from replica import AttentionModel, Spectrum, derive, linear_attention, softmax_attention
 from saddle import PhaseDiagram, solve_phase_diagram
 from validation import INTO_THE_BASIN, Execution, TheoryComparison, compare_with_theory
-from validation.comparison.figures import START_MARKERS, draw_points, start_colour
-from validation.comparison.theory_points import start_overlaps
+from validation.simulation.compared import compared_names
 from validation.simulation.coordinates import sampled_model
 
 DOCS = Path(__file__).parent.parent
@@ -121,48 +122,40 @@ def experiments(comparison: TheoryComparison) -> str:
     for start, name in STARTS.items():
         for alpha in map(float, comparison.runs["alpha"].values):
             point = comparison.points[start, alpha]
-            if not point.exists:
-                continue
             for quantity in map(str, comparison.extrapolated["quantity"].values):
                 limit = comparison.extrapolated.sel(start=start, alpha=alpha, quantity=quantity)
                 scale = 1000.0 if quantity in LOSSES else 1.0
-                cells = [name + ("" if point.replica_stable else " (RSB)"), f"{alpha:g}"]
+                cells = [name + ("" if point.replica_stable or not point.exists else " (RSB)"), f"{alpha:g}"]
                 cells.append(label(quantity))
                 for d in DIMENSIONS:
                     one = comparison.statistics.sel(start=start, alpha=alpha, quantity=quantity, dimension=d)
                     cells.append(with_error(scale * float(one["mean"]), scale * float(one["standard_error"])))
                 cells.append(with_error(scale * float(limit["mean"]), scale * float(limit["standard_error"])))
-                cells += [f"{scale * float(limit['theory']):.5f}", f"{float(limit['significance']):+.1f}"]
+                # Theory has no such solution everywhere: then runs are shown, and compared with nothing.
+                theory = [f"{scale * float(limit['theory']):.5f}", f"{float(limit['significance']):+.1f}"]
+                cells += theory if point.exists else ["none", ""]
                 rows.append(cells)
     return table(head, rows) + "\n\n```text\n" + comparison.verdict() + "\n```"
 
 
-def draw(name: str, diagram: PhaseDiagram, comparison: TheoryComparison) -> None:
+def draw(name: str, diagram: PhaseDiagram, comparison: TheoryComparison | PagePoints) -> None:
     """Draw the diagram with the means of the runs on its curves."""
-    figure = diagram.plot()
-    overlaps, losses, errors = figure.axes
-    for start in STARTS:
-        for quantity in start_overlaps(comparison.layout, start):
-            draw_points(overlaps, comparison, quantity, own_only=True)
-    draw_points(losses, comparison, "train_loss")
-    draw_points(errors, comparison, "test_error")
-    for axes in figure.axes:
-        # Points at the end of the range are not to be cut in half.
-        axes.set_xlim(right=1.03 * float(diagram.alpha[-1]))
-    shown = {"linestyle": "", "markeredgecolor": "black", "markeredgewidth": 0.5}
-    handles = [
-        Line2D([], [], color=start_colour(start), marker=START_MARKERS[start], label=f"{word} start", **shown)
-        for start, word in STARTS.items()
-    ]
-    losses.legend(handles=handles, loc="upper left", fontsize=8, title=f"gradient descent, d = {DIMENSIONS[-1]}")
-    figure.savefig(DOCS / "_static" / f"{name}.png", dpi=150)
+    points_on_theory(diagram, comparison, STARTS).savefig(DOCS / "_static" / f"{name}.png", dpi=150)
 
 
-def make(name: str, folder: Path) -> None:
+def make(name: str, folder: Path, *, figures_only: bool = False) -> None:
     """Fill what an example has on its page, and draw its figure."""
     example = EXAMPLES[name]
     model, page = example.model(), DOCS / "examples" / f"{example.page}.md"
     diagram = solved(name, model, example.settings, folder)
+    if figures_only:
+        layout = model.structure.layout
+        labels = {
+            label(quantity): (quantity, 1e-3 if quantity in LOSSES else 1.0) for quantity in compared_names(layout)
+        }
+        starts = {word: start for start, word in STARTS.items()}
+        draw(name, diagram, points_of_page(page, f"experiments {name}", layout, labels, starts))
+        return
     # With whole numbers of coordinates per atom the spectrum is another one: theory is for that of the data.
     sampled = sampled_model(model, DIMENSIONS[0])
     own = diagram if sampled == model else solved(f"{name}_sampled", sampled, example.settings, folder)
@@ -178,5 +171,6 @@ def make(name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for chosen in sys.argv[2:] or EXAMPLES:
-        make(chosen, Path(sys.argv[1]))
+    given = [word for word in sys.argv[2:] if word != "--figures"]
+    for chosen in given or EXAMPLES:
+        make(chosen, Path(sys.argv[1]), figures_only="--figures" in sys.argv)

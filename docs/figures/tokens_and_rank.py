@@ -3,6 +3,8 @@
 Run by hand: ``python docs/figures/tokens_and_rank.py FOLDER`` rewrites what stands between the pages' markers and
 writes ``docs/_static/example_*.png``. Diagrams and training runs are kept in FOLDER, and read from there next time.
 From scratch it takes about an hour on one core, most of it gradient descent for students of rank two.
+With ``--figures`` nothing is trained and no page filled: the two figures beside theory show the means that stand on the
+pages.
 """
 
 from __future__ import annotations
@@ -19,9 +21,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from page_points import points_of_page
 from page_text import fill, table, with_error
+from points_on_theory import points_on_theory
 
 from replica import AttentionModel, derive
+from replica.quantities.layout import Layout
 from replica.reports.content.equation_content import sector_equations
 from replica.reports.formats.markdown import markdown_document
 from replica.reports.passages import Equation
@@ -38,7 +43,6 @@ from validation import (
     published_rank_two,
     train_student,
 )
-from validation.comparison.figures import START_MARKERS, draw_points, start_colour
 from validation.comparison.run_statistics import extrapolate, statistics_of_runs
 from validation.comparison.theory_points import start_overlaps
 from validation.simulation.compared import compared_names, quantity_label
@@ -125,6 +129,19 @@ def transitions(diagram: PhaseDiagram) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+def row_label(name: str) -> tuple[str, float]:
+    """Return what a table calls a quantity, and what its numbers are multiplied by."""
+    if name.endswith(("loss", "error")):
+        return f"$10^3$ {quantity_label(name)}", 1e3
+    return "$" + quantity_label(name).replace("theta", r"\theta") + "$", 1.0
+
+
+def row_labels(layout: Layout) -> dict[str, tuple[str, float]]:
+    """Return quantities and their units by what tables call them."""
+    labels = {name: row_label(name) for name in compared_names(layout)}
+    return {label: (name, 1.0 / factor) for name, (label, factor) in labels.items()}
+
+
 def comparison_rows(comparison: TheoryComparison) -> str:
     """Return means at each size, the extrapolation and theory as a table."""
     sizes = [int(d) for d in comparison.statistics["dimension"].values]
@@ -136,9 +153,7 @@ def comparison_rows(comparison: TheoryComparison) -> str:
         for name in map(str, limits["quantity"].values):
             limit = limits.sel(start=start, alpha=alpha, quantity=name)
             finite = [comparison.statistics.sel(start=start, alpha=alpha, quantity=name, dimension=d) for d in sizes]
-            label = quantity_label(name)
-            unit = 1e3 if name.endswith(("loss", "error")) else 1.0
-            label = f"$10^3$ {label}" if unit > 1 else "$" + label.replace("theta", r"\theta") + "$"
+            label, unit = row_label(name)
             cells = [with_error(unit * float(x["mean"]), unit * float(x["standard_error"])) for x in (*finite, limit)]
             digits = len(cells[-1].split("(")[0].split(".")[-1])
             mark = "" if point.replica_stable else "*"
@@ -218,26 +233,6 @@ def descent_rows(runs: dict[tuple[float, float, int], dict[str, Any]]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
-
-
-def phase_figure(diagram: PhaseDiagram, comparison: TheoryComparison) -> Figure:
-    """Draw the phase diagram with the simulations' means on it."""
-    figure = diagram.plot()
-    overlaps, losses, errors = figure.axes
-    for name in ("positional_overlap", "semantic_overlap"):
-        draw_points(overlaps, comparison, name, own_only=True)
-    draw_points(losses, comparison, "train_loss")
-    draw_points(errors, comparison, "test_error")
-    sizes = [int(d) for d in comparison.statistics["dimension"].values]
-    handles = [
-        Line2D([], [], color=start_colour(s), marker=START_MARKERS[s], linestyle="", markeredgecolor="black",
-               markeredgewidth=0.5, label=f"{s} start, $d = {sizes[-1]}$")
-        for s in map(str, comparison.runs["start"].values)
-    ]  # fmt: skip
-    style: dict[str, Any] = {"color": "black", "marker": "o", "markerfacecolor": "white", "linestyle": ""}
-    handles.append(Line2D([], [], label=f"the same, $d = {sizes[0]}$", **style))
-    losses.legend(handles=handles, fontsize=8, loc="upper left")
-    return figure
 
 
 def descent_figure(diagrams: dict[float, PhaseDiagram], runs: dict[tuple[float, float, int], dict[str, Any]],
@@ -327,7 +322,9 @@ def main(folder: Path) -> None:
         fill(page, "transitions", transitions(diagram))
         fill(page, "comparison", comparison_rows(comparison))
         fill(page, "verdict", f"```text\n{comparison.verdict()}\n```")
-        phase_figure(diagram, comparison).savefig(STATIC / f"example_{name}.png", dpi=110)
+        points_on_theory(diagram, comparison, {start: start for start in example.starts}).savefig(
+            STATIC / f"example_{name}.png", dpi=110
+        )
     # The published values of omega differ from those of the paper's other figures.
     small = solved(AttentionModel.paper(omega=0.02, rank=2), (0.02, 4.0), folder / "rank_two_002.nc")
     fill(PAGES / "rank_two.md", "transitions 0.02", transitions(small))
@@ -339,7 +336,18 @@ def main(folder: Path) -> None:
     )
 
 
+def figures(folder: Path) -> None:
+    """Draw the figures beside theory with the means that stand on the pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, example in EXAMPLES.items():
+        diagram = solved(example.model, example.reach, folder / f"{name}.nc")
+        layout = example.model.structure.layout
+        starts = {start: start for start in example.starts}
+        points = points_of_page(PAGES / f"{name}.md", "comparison", layout, row_labels(layout), starts)
+        points_on_theory(diagram, points, starts).savefig(STATIC / f"example_{name}.png", dpi=110)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit(f"usage: {sys.argv[0]} FOLDER")
-    main(Path(sys.argv[1]))
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] not in ([], ["--figures"]):
+        raise SystemExit(f"usage: {sys.argv[0]} FOLDER [--figures]")
+    (figures if sys.argv[2:] else main)(Path(sys.argv[1]))

@@ -16,13 +16,14 @@ from replica import AttentionModel
 from replica.quantities.names import ORDER_PARAMETERS
 from replica.symmetry.sectors import Sector
 from saddle import StateEvolution, find_point, solve_phase_diagram, solve_point
+from saddle.output.figures.dense_curves import dense_curve
 from saddle.output.figures.styles import BRANCH_COLOURS
 
 MODEL = AttentionModel.paper()
 FIGURE = Path(__file__).parent.parent / "_static" / "baselines.png"
 FIRST, LAST, DIAGRAM_ENDS = 0.05, 100.0, 3.0
 BAYES_COLOUR = "black"
-SUSCEPTIBILITY = [quantity.name for quantity in ORDER_PARAMETERS].index("susceptibility")
+INDEX = {quantity.name: index for index, quantity in enumerate(ORDER_PARAMETERS)}
 LINES = {
     "linear positional": ("#009E73", "--"),
     "uniform attention": ("#7f7f7f", ":"),
@@ -35,14 +36,15 @@ def trained(sector: Sector) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return alpha, cosine similarity and test error along a branch: a diagram, and single points beyond it."""
     diagram = solve_phase_diagram(MODEL, alpha=(FIRST, DIAGRAM_ENDS))
     branch = diagram.branches[sector.name]
-    own = branch.distinct
-    q, theta = (branch.order_parameters[name][own] for name in ("self_overlap", "semantic_overlap"))
-    rows = list(zip(branch.alpha[own], theta / np.sqrt(MODEL.token_variance * q), branch.test_error[own], strict=True))
+    curve = dense_curve(diagram, branch)
+    assert curve is not None
+    q, theta = (curve.states[:, INDEX[name]] for name in ("self_overlap", "semantic_overlap"))
+    rows = list(zip(curve.alpha, theta / np.sqrt(MODEL.token_variance * q), curve.test_error, strict=True))
     evolution = StateEvolution(MODEL)
     point = find_point(evolution, sector, DIAGRAM_ENDS)
     for alpha in np.geomspace(DIAGRAM_ENDS, LAST, 25)[1:]:
         # The susceptibility falls as 1/alpha.
-        start = point.evaluation.state * np.where(np.arange(4) == SUSCEPTIBILITY, point.alpha / alpha, 1.0)
+        start = point.evaluation.state * np.where(np.arange(4) == INDEX["susceptibility"], point.alpha / alpha, 1.0)
         point = solve_point(evolution, sector, start, float(alpha))
         overlaps = point.order_parameters
         cosine = overlaps["semantic_overlap"] / np.sqrt(MODEL.token_variance * overlaps["self_overlap"])

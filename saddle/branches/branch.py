@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 
 from replica.common.by_value import ByValue
+from replica.common.checked_arguments import checked_integer
 from replica.common.html_table import html_table
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
@@ -26,9 +27,12 @@ from saddle.branches.search.sector_solver import (
     solve_state,
     vanished,
 )
+from saddle.branches.steps.from_symmetric import broken_or_none
+from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.grid_rule import GridRule
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 
@@ -382,3 +386,44 @@ class Branch(ByValue):
             message = f"the {self.name} branch could not be solved at alpha = {value:.6g}: {Outcome.LOST.value}"
             raise SolverError(message, Outcome.LOST)
         return SolvedPoint(value, self.sector, self.evolution, *found)
+
+    def with_steps(
+        self, alpha: Sequence[float] | np.ndarray | float, steps: int = 1, *, rule: GridRule = GridRule()
+    ) -> tuple[BrokenSymmetryPoint | SolvedPoint, ...]:
+        """Solve the branch at some alpha with steps of replica-symmetry breaking.
+
+        Parameters
+        ----------
+        alpha
+            Sample complexities that the branch reaches, in any order.
+        steps
+            Number k of steps.
+        rule
+            Teacher nodes and grids.
+
+        Returns
+        -------
+        tuple of BrokenSymmetryPoint and SolvedPoint
+            In the order of ``alpha``; the replica-symmetric point where no gap between overlaps is resolved.
+
+        Raises
+        ------
+        InvalidArgument
+            If an argument is none of its kind.
+        SolverError
+            If the branch does not reach an alpha, or a solution is lost.
+
+        Notes
+        -----
+        Every solution starts from the one before, by increasing alpha.
+        """
+        values = np.atleast_1d(np.asarray(alpha, dtype=float))
+        steps = checked_integer("steps", steps, 1)
+        found: dict[int, BrokenSymmetryPoint | SolvedPoint] = {}
+        last: BrokenSymmetryPoint | None = None
+        for place in np.argsort(values, kind="stable"):
+            point = self.at(float(values[place]))
+            solved = broken_or_none(point.evolution, point.sector, point.evaluation, steps, rule, last)
+            found[int(place)] = point if solved is None else solved
+            last = solved
+        return tuple(found[place] for place in range(len(values)))

@@ -10,9 +10,8 @@ from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
 from saddle.branches.branch import SolvedPoint, solve_point
-from saddle.branches.steps.from_symmetric import break_symmetry
+from saddle.branches.steps.from_symmetric import broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
-from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.transitions.transition import Transition
@@ -194,15 +193,8 @@ def _solved(
     """Break the symmetry of a point, from a solution near by; the point itself, on a finer rule, if it has no gap."""
     if isinstance(near, SolvedPoint):
         return _finer(point)
-    start = None if near is None else near.state
-    try:
-        return break_symmetry(
-            point.evolution, point.sector, point.evaluation, steps, rule, report=report, near=start
-        )
-    except SolverError as error:
-        if error.outcome is not Outcome.ABSENT:
-            raise
-        return _finer(point)
+    found = broken_or_none(point.evolution, point.sector, point.evaluation, steps, rule, near, report)
+    return _finer(point) if found is None else found
 
 
 def _finer(point: SolvedPoint) -> SolvedPoint:

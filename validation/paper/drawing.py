@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from baselines import uniform_attention
 from replica.symmetry.sectors import Sector
 from saddle import PhaseDiagram
+from saddle.output.figures.dense_curves import DenseCurve, dense_curve
 from saddle.output.figures.styles import BRANCH_COLOURS
 
 __all__ = [
@@ -41,10 +43,13 @@ class CompetingFamilies:
 
     Attributes
     ----------
+    alpha
+        Where, (n,).
     semantic_loss, positional_loss, semantic_error, positional_error
         Training loss and test error of both, (n,); nan where only the other is known.
     """
 
+    alpha: Numbers
     semantic_loss: Numbers
     positional_loss: Numbers
     semantic_error: Numbers
@@ -52,21 +57,47 @@ class CompetingFamilies:
 
     @classmethod
     def of(cls, diagram: PhaseDiagram) -> CompetingFamilies:
-        """Collect them from a diagram's branches."""
+        """Collect them on a diagram's grid."""
+        stored = {
+            name: (np.where(branch.stored, branch.train_loss, np.nan), branch.test_error)
+            for name, branch in diagram.branches.items()
+        }
+        return cls._at(diagram, diagram.alpha, stored)
+
+    @classmethod
+    def along(cls, diagram: PhaseDiagram) -> CompetingFamilies:
+        """Collect them along curves as figures draw them, from bifurcation to bifurcation."""
+        curves = {name: dense_curve(diagram, branch) for name, branch in diagram.branches.items()}
+        drawn = {name: curve for name, curve in curves.items() if curve is not None}
+        alpha = np.unique(np.concatenate([diagram.alpha, *(curve.alpha for curve in drawn.values())]))
+
+        def at(curve: DenseCurve, values: Numbers) -> Numbers:
+            return np.interp(alpha, curve.alpha, values, left=np.nan, right=np.nan)
+
+        return cls._at(diagram, alpha, {n: (at(c, c.train_loss), at(c, c.test_error)) for n, c in drawn.items()})
+
+    @classmethod
+    def _at(
+        cls, diagram: PhaseDiagram, alpha: Numbers, values: Mapping[str, tuple[Numbers, Numbers]]
+    ) -> CompetingFamilies:
+        """Return what competes, of losses and errors of branches by name, (n,) each; nan where one is not."""
         # Attention with Q = 0 is uniform, and costs alpha times half the squared error of all tokens.
         uniform = uniform_attention(diagram.model).test_error
-        without_weights = diagram.alpha * diagram.model.sequence_length / 2 * uniform
+        without_weights = alpha * diagram.model.sequence_length / 2 * uniform
         losses, errors = {}, {}
         for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
-            own = [b for b in diagram.branches.values() if b.sector in (sector, Sector.AGNOSTIC)]
-            loss = np.array([np.where(branch.stored, branch.train_loss, np.inf) for branch in own])
-            error = np.array([branch.test_error for branch in own])
+            nothing = np.full(len(alpha), np.nan)
+            own = [values[n] for n in values if diagram.branches[n].sector in (sector, Sector.AGNOSTIC)]
+            own.append((nothing, nothing))
+            loss = np.array([np.where(np.isnan(loss), np.inf, loss) for loss, _ in own])
+            error = np.array([error for _, error in own])
             best = np.argmin(loss, axis=0), np.arange(loss.shape[1])
             known = np.isfinite(loss[best])
             losses[sector] = np.where(known, loss[best], np.nan)
             errors[sector] = np.where(known, error[best], np.nan)
         vanish = np.isnan(losses[Sector.SEMANTIC]) & np.isnan(losses[Sector.POSITIONAL])
         return cls(
+            alpha,
             *(np.where(vanish, without_weights, losses[sector]) for sector in (Sector.SEMANTIC, Sector.POSITIONAL)),
             *(np.where(vanish, uniform, errors[sector]) for sector in (Sector.SEMANTIC, Sector.POSITIONAL)),
         )
@@ -81,6 +112,22 @@ class CompetingFamilies:
         """Test error of the one with the lower training loss."""
         semantic = (self.semantic_loss < self.positional_loss) | np.isnan(self.positional_loss)
         return np.where(semantic, self.semantic_error, self.positional_error)
+
+    @property
+    def lowest_error_path(self) -> tuple[Numbers, Numbers]:
+        """The same as a path, alpha and test error, (k,) each: upright where the losses cross."""
+        apart, error = self.losses_apart, self.lowest_error
+        alphas, errors = [self.alpha[:1]], [error[:1]]
+        for k in range(1, len(self.alpha)):
+            if apart[k - 1] * apart[k] < 0.0:
+                part = apart[k - 1] / (apart[k - 1] - apart[k])
+                sides = (self.semantic_error, self.positional_error)
+                there = [x[k - 1] + part * (x[k] - x[k - 1]) for x in (sides if apart[k - 1] < 0.0 else sides[::-1])]
+                alphas.append(np.repeat(self.alpha[k - 1] + part * (self.alpha[k] - self.alpha[k - 1]), 2))
+                errors.append(np.array(there))
+            alphas.append(self.alpha[k : k + 1])
+            errors.append(error[k : k + 1])
+        return np.concatenate(alphas), np.concatenate(errors)
 
 
 def losses_apart_of_runs(runs: xr.Dataset) -> xr.DataArray:

@@ -42,7 +42,8 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
     apart.axhline(0.0, color="black", linewidth=0.6)
     apart.set_ylabel(r"training losses apart, $\epsilon_t^{\rm sem} - \epsilon_t^{\rm pos}$")
     for branch in diagram.branches.values():
-        if branch.sector in FAMILIES:
+        # Of a family's pieces that from which its runs start.
+        if branch.sector in FAMILIES and branch.name == branch.family:
             for index in branch.sector.broken:
                 name = "positional_overlap" if index == 1 else "semantic_overlap"
                 draw_branch(overlaps, diagram, branch, QUANTITIES[name])
@@ -74,7 +75,8 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
 
 def draw_losses_apart(axes: Axes, diagram: PhaseDiagram, comparison: TheoryComparison, colour: str) -> None:
     """Draw the difference of the training losses, theory as a curve and runs as points."""
-    axes.plot(diagram.alpha, CompetingFamilies.of(diagram).losses_apart, color=colour, linewidth=1.6)
+    families = CompetingFamilies.along(diagram)
+    axes.plot(families.alpha, families.losses_apart, color=colour, linewidth=1.6)
     mean, error = mean_and_error(losses_apart_of_runs(comparison.runs).isel(dimension=-1))
     axes.errorbar(
         comparison.runs["alpha"].values, mean, yerr=error, linestyle="", marker="o", markersize=4, capsize=2,

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from replica import AttentionModel
+from saddle.output.figures.dense_curves import dense_curve
 from saddle.output.figures.shown_figure import ShownFigure
-from saddle.output.figures.styles import BRANCH_COLOURS
+from saddle.output.figures.styles import BRANCH_COLOURS, QUANTITIES
 from validation.comparison.compare import TheoryComparison
 from validation.paper.drawing import (
     LOSS_STARTS,
@@ -66,21 +67,23 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
     diagram, runs = comparison.diagram, comparison.runs.isel(dimension=-1)
     level, alphas = diagram.linear_baseline.test_error, runs["alpha"].values
     point = {"linestyle": "", "marker": marker, "markersize": 4.5, "capsize": 2, "color": colour, "zorder": 4}
-    families = CompetingFamilies.of(diagram)
-    apart.plot(diagram.alpha, families.losses_apart / level, color=colour)
+    families = CompetingFamilies.along(diagram)
+    apart.plot(families.alpha, families.losses_apart / level, color=colour)
     mean, error = mean_and_error(losses_apart_of_runs(runs) / level)
     apart.errorbar(alphas, mean, yerr=error, **point)
     for start, name in OWN.items():
         branch = diagram.branches[start.split("-")[0]]
         # In units of what the largest possible overlap with the teacher is, so that sigma does not set the scale.
         unit = diagram.model.token_variance if start == "semantic" else 1.0
-        own = np.where(branch.distinct, branch.order_parameters[name], np.nan) / unit
-        dashes = "-" if start == "semantic" else "--"
-        overlaps.plot(branch.alpha, own, color=colour, linestyle=dashes)
+        curve = dense_curve(diagram, branch)
+        if curve is not None:
+            own = QUANTITIES[name].of_branch(curve) / unit
+            overlaps.plot(curve.alpha, own, color=colour, linestyle="-" if start == "semantic" else "--")
         mean, error = mean_and_error(abs(runs[name].sel(start=start)) / unit)
         filled = colour if start == "semantic" else "white"
         overlaps.errorbar(alphas, mean, yerr=error, markerfacecolor=filled, **point)
-    errors.plot(diagram.alpha, families.lowest_error / level, color=colour)
+    alpha, lowest = families.lowest_error_path
+    errors.plot(alpha, lowest / level, color=colour)
     semantic, positional = (runs.sel(start=start) for start in LOSS_STARTS)
     lower = semantic["train_loss"] < positional["train_loss"]
     mean, error = mean_and_error(xr.where(lower, semantic["test_error"], positional["test_error"]) / level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["break_symmetry", "checked_rates"]
+__all__ = ["break_symmetry", "broken_or_none", "checked_rates"]
 
 
 def checked_rates(rates: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
@@ -103,6 +104,33 @@ def break_symmetry(
         solved = solve_at_rates(equations, unknowns, alpha, start, report=report)
         best = best_rates(equations, alpha, solved, report)
     return _point(equations, sector, symmetric, best.solved, best, report)
+
+
+def broken_or_none(
+    evolution: StateEvolution,
+    sector: Sector,
+    symmetric: StateEvaluation,
+    steps: int,
+    rule: GridRule,
+    near: BrokenSymmetryPoint | None = None,
+    report: Callable[[], object] = lambda: None,
+) -> BrokenSymmetryPoint | None:
+    """Solve from a solution near by, or from replica symmetry where that fails; None if no gap is resolved.
+
+    Raises
+    ------
+    SolverError
+        If there is a gap, but no solution was found.
+    """
+    if near is not None:
+        with contextlib.suppress(SolverError):
+            return break_symmetry(evolution, sector, symmetric, steps, rule, report=report, near=near.state)
+    try:
+        return break_symmetry(evolution, sector, symmetric, steps, rule, report=report)
+    except SolverError as error:
+        if error.outcome is not Outcome.ABSENT:
+            raise
+        return None
 
 
 def _towards(

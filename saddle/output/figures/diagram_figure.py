@@ -19,6 +19,7 @@ from saddle.output.figures.dense_curves import DenseCurve, dense_curve, drawn_ra
 from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
 from saddle.output.figures.figure_request import FigureRequest
 from saddle.output.figures.label_places import CurveLabel, place_labels, spread
+from saddle.output.figures.minimum_marks import drawn_phases, mark_minimum, minimum_handles
 from saddle.output.figures.styles import (
     BRANCH_COLOURS,
     QUANTITIES,
@@ -97,6 +98,7 @@ def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: Figur
     else:
         figure, cells = root_figure(request.axes[0]), list(request.axes)
     panels = cells[: len(request.quantities)]
+    phases = drawn_phases(diagram) if request.mark_minimum else ()
     for axes, name in zip(panels, request.quantities, strict=True):
         _draw_panel(axes, diagram, found, name, latex)
         if name == "test_error":
@@ -106,11 +108,12 @@ def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: Figur
                 draw_baseline(axes, baseline, np.linspace(max(low, first), high, BASELINE_POINTS))
         _fit(axes, diagram, name)
         _draw_transitions(axes, diagram)
+        mark_minimum(axes, phases, found, _drawn_by_name(diagram, name))
     if request.axes is None:
         spare = cells[len(panels) :]
         for axes in spare:
             axes.axis("off")
-        handles = _handles(diagram, found, request.quantities, compared)
+        handles = [*_handles(diagram, found, request.quantities, compared), *minimum_handles(phases)]
         title = parameter_title(diagram, latex) + ("" if diagram.complete else "  (interrupted: incomplete)")
         figure.suptitle(title)
         place_legend(figure, handles, request, spare)
@@ -136,6 +139,11 @@ def _drawn_components(diagram: DiagramContents, branch: Branch, name: str) -> li
     else:
         indices = [k for k, entry in enumerate(space.quantities) if name in (entry.kind, entry.name)]
     return [(space.quantities[k].latex, overlap(k)) for k in indices]
+
+
+def _drawn_by_name(diagram: DiagramContents, name: str) -> Callable[[str], dict[str, DrawnQuantity]]:
+    """Return a function of a branch's name: what a panel shows of it, by symbol."""
+    return lambda branch: dict(_drawn_components(diagram, diagram.branches[branch], name))
 
 
 def _axis_label(diagram: DiagramContents, name: str, latex: Rename) -> str:

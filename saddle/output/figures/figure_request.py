@@ -80,6 +80,8 @@ class FigureRequest:
         Matplotlib's parameters that are to differ from the user's, and style sheets.
     label_branches
         Whether curves are labelled.
+    mark_minimum
+        Whether the global minimum is marked.
     """
 
     quantities: tuple[str, ...] = DEFAULT_QUANTITIES
@@ -88,6 +90,7 @@ class FigureRequest:
     size: tuple[float, float | None] = (12.5, 4.6)
     style: tuple[Any, ...] = ()
     label_branches: bool = True
+    mark_minimum: bool = True
 
 
 def quantity_names(layout: Layout) -> tuple[str, ...]:
@@ -112,6 +115,7 @@ def checked_figure(
     size: Any = None,
     style: Any = None,
     label_branches: Any = True,
+    mark_minimum: Any = True,
 ) -> FigureRequest:
     """Return what is asked of a figure of a diagram; see :meth:`saddle.PhaseDiagram.plot`.
 
@@ -124,14 +128,16 @@ def checked_figure(
         quantities = list(ax)
     names = _checked_quantities(DEFAULT_QUANTITIES if quantities is None else quantities, quantity_names(layout))
     labelled = checked_flag("label_branches", label_branches)
+    marked = checked_flag("mark_minimum", mark_minimum)
     sheets = _checked_style(style)
     if ax is not None:
         for name, value in (("panels", panels), ("size", size)):
             if value is not None:
                 raise InvalidArgument(f"{name} must be None where ax is given, got {quoted(value)}")
-        return FigureRequest(names, _checked_axes(ax, names), style=sheets, label_branches=labelled)
+        own = _checked_axes(ax, names)
+        return FigureRequest(names, own, style=sheets, label_branches=labelled, mark_minimum=marked)
     rows, columns = _checked_panels(panels, len(names))
-    return FigureRequest(names, None, (rows, columns), _checked_size(size, rows, columns), sheets, labelled)
+    return FigureRequest(names, None, (rows, columns), _checked_size(size, rows, columns), sheets, labelled, marked)
 
 
 def _checked_quantities(quantities: Any, known: Sequence[str]) -> tuple[str, ...]:

@@ -133,7 +133,9 @@ class StepEquations:
         """Refuse students of several columns."""
         rank = self.evolution.space.layout.rank
         if rank != 1:
-            raise InvalidArgument(f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {rank}")
+            raise InvalidArgument(
+                f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {rank}"
+            )
 
     @cached_property
     def terms(self) -> ExplicitTerms:

@@ -76,7 +76,9 @@ class StepUnknowns:
         m, theta = np.zeros(positional.size), np.zeros(semantic.size)
         m[positional], theta[semantic] = free_m * self.unit, free_theta * self.unit
         shape = (count, layout.teacher_rank)
-        return StepState(np.exp(overlap), np.exp(gaps).reshape(k, count), m, np.exp(response), theta.reshape(shape), rates)
+        return StepState(
+            np.exp(overlap), np.exp(gaps).reshape(k, count), m, np.exp(response), theta.reshape(shape), rates
+        )
 
     def residual(self, evaluation: StepEvaluation) -> np.ndarray:
         """Return the residual in relative units, as many as there are unknowns."""

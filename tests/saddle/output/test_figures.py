@@ -174,6 +174,7 @@ def test_empty_interrupted_and_single_points_are_drawn(stored, without_curves):
         ({"style": {"lines.linewidth": "thick"}}, "style must be .*got {'lines.linewidth': 'thick'}"),
         ({"style": [3]}, "style must be .*, got 3"),
         ({"label_branches": "yes"}, "label_branches must be True or False, got 'yes'"),
+        ({"mark_minimum": 1}, "mark_minimum must be True or False, got 1"),
         ({"ax": "left"}, "ax must be a Matplotlib axes, .* got 'left'"),
         ({"ax": 3, "quantities": "overlap"}, "ax must be a Matplotlib axes, .* got 3"),
         ({"ax": Figure().subplots()}, "ax must be as many different axes as quantities .*'overlap'"),

@@ -55,9 +55,7 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
     slope = (points[0].free_entropy - points[1].free_entropy) / (2 * width)
     assert slope == pytest.approx(-ground.average_envelope, rel=1e-3)
     # The way there does not matter: from another alpha, or from replica symmetry.
-    back = break_symmetry(
-        ground.evolution, ground.sector, ground.symmetric, 1, RULE, near=points[0].state
-    )
+    back = break_symmetry(ground.evolution, ground.sector, ground.symmetric, 1, RULE, near=points[0].state)
     assert back.free_entropy == pytest.approx(ground.free_entropy, abs=ground.free_entropy_error)
     assert back.state.levels[-1, 0] == pytest.approx(ground.state.levels[-1, 0], abs=ground.error["self_overlap_1"])
 

@@ -40,7 +40,10 @@ def test_the_slope_is_minus_the_gradient_and_squares_to_the_derivative_in_the_su
         slope = -(up.value - down.value) / (2 * step)
         np.testing.assert_allclose(here.slope[smooth, token, 0], slope[smooth], atol=1e-8)
     assert kept.mean() > 0.97
-    by_V = (moreau_envelope(MODEL, fields, teacher, V + 1e-4).value - moreau_envelope(MODEL, fields, teacher, V - 1e-4).value) / 2e-4
+    by_V = (
+        moreau_envelope(MODEL, fields, teacher, V + 1e-4).value
+        - moreau_envelope(MODEL, fields, teacher, V - 1e-4).value
+    ) / 2e-4
     np.testing.assert_allclose(by_V[kept], -0.5 * np.sum(here.slope**2, axis=(1, 2))[kept], atol=1e-8)
 
 

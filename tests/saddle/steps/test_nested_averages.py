@@ -121,9 +121,7 @@ def test_derivatives_are_those_of_the_sums():
 
     here = np.concatenate([variance, steps.ravel(), centres.ravel(), rates])
     found = nested_average(values, axes, centres, weights, variance, steps, rates)
-    slopes = np.concatenate(
-        [found.by_variance, found.by_step_variance.ravel(), found.by_centre.ravel(), found.by_rate]
-    )
+    slopes = np.concatenate([found.by_variance, found.by_step_variance.ravel(), found.by_centre.ravel(), found.by_rate])
     for place, slope in enumerate(slopes):
         moved = 1e-5 * np.eye(len(here))[place]
         difference = (value(here + moved) - value(here - moved)) / 2e-5

@@ -60,9 +60,7 @@ def test_the_functional_is_stationary_where_the_residual_vanishes():
         slope = (moved[0].free_entropy - moved[1].free_entropy) / (2 * step)
         through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / (2 * step)
         assert slope == pytest.approx(through, rel=2e-4, abs=1e-7)
-    moved = [
-        equations.evaluate(replace(STATE, rates=STATE.rates + sign * 0.01), 1.3, grid) for sign in (1, -1)
-    ]
+    moved = [equations.evaluate(replace(STATE, rates=STATE.rates + sign * 0.01), 1.3, grid) for sign in (1, -1)]
     slope = (moved[0].free_entropy - moved[1].free_entropy) / 0.02
     through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / 0.02
     assert slope - through == pytest.approx(here.by_rate[0], rel=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -31,6 +33,27 @@ def test_families_are_the_lowest_of_each_kind(diagram):
     assert np.all(apart[alpha < born] == 0)
     lowest = [diagram.branches[name].test_error[k] for k, name in enumerate(diagram.global_minimum)]
     np.testing.assert_allclose(families.lowest_error, lowest, rtol=1e-12)
+
+
+def test_curves_agree_with_the_grid_and_jump_upright_at_alpha_c(diagram):
+    grid, curves = CompetingFamilies.of(diagram), CompetingFamilies.along(diagram)
+    there = np.interp(grid.alpha, curves.alpha, curves.losses_apart)
+    np.testing.assert_allclose(there, grid.losses_apart, atol=1e-3 * np.abs(grid.losses_apart).max())
+    alpha, error = curves.lowest_error_path
+    (upright,) = np.flatnonzero(np.diff(alpha) == 0.0)
+    assert alpha[upright] == pytest.approx(diagram.alpha_c.alpha, rel=1e-4)
+    both = [point.test_error for point in diagram.alpha_c.points]
+    np.testing.assert_allclose(error[upright : upright + 2], both, rtol=1e-3)
+    # Beside it nothing else jumps.
+    steps = np.delete(np.abs(np.diff(error)), upright)
+    assert steps.max() < 0.2 * abs(both[0] - both[1])
+
+
+def test_weights_vanish_where_nothing_is_drawn(diagram):
+    empty = replace(diagram, branches={}, bifurcations=(), everywhere=())
+    grid, curves = CompetingFamilies.of(empty), CompetingFamilies.along(empty)
+    assert np.all(grid.losses_apart == 0.0)
+    np.testing.assert_array_equal(curves.lowest_error_path[1], grid.lowest_error)
 
 
 def test_maps_are_exact_at_solved_values_and_jump_at_alpha_c(diagram, diagram_02):
