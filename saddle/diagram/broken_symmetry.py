@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from replica.common.errors import InvalidArgument
 from replica.common.progress import progress_bar
 from replica.model.attention_model import AttentionModel
 from saddle.branches.branch import SolvedPoint, find_point
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 
-__all__ = ["solve_broken_symmetry"]
+__all__ = ["point_of", "solve_broken_symmetry"]
 
 
 def solve_broken_symmetry(
@@ -24,7 +25,7 @@ def solve_broken_symmetry(
     steps: int = 1,
     *,
     rates: Sequence[float] | np.ndarray | None = None,
-    rule: GridRule = GridRule(),
+    rule: GridRule = DEFAULT_GRID_RULE,
     progress: bool | None = None,
 ) -> BrokenSymmetryPoint:
     r"""Solve for the ground state of a family with k steps of replica-symmetry breaking, at zero temperature.
@@ -65,6 +66,23 @@ def solve_broken_symmetry(
     Theory notes, section 10, and `the derivation <derivation.md>`_. The functional of k steps is exact only as k grows;
     the errors of a result are those of its own k.
     """
-    point = model if isinstance(model, SolvedPoint) else find_point(StateEvolution(model), family, alpha)
+    point = point_of(model, family, alpha)
     with progress_bar(60 * steps, progress, f"{steps} step(s)", "evaluation") as bar:
         return break_symmetry(point.evolution, point.sector, point.evaluation, steps, rule, rates, bar.update)
+
+
+def point_of(model: AttentionModel | SolvedPoint, family: str, alpha: float | None) -> SolvedPoint:
+    """Return a replica-symmetric solution: the one given, or that of a model's family.
+
+    Raises
+    ------
+    ValueError
+        If alpha is missing, or an argument is none of its kind.
+    SolverError
+        If there is none.
+    """
+    if isinstance(model, SolvedPoint):
+        return model
+    if alpha is None:
+        raise InvalidArgument("alpha must be given with a model, got None")
+    return find_point(StateEvolution(model), family, alpha)

@@ -12,12 +12,12 @@ from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
 from replica.model.attention_model import AttentionModel
-from saddle.branches.branch import SolvedPoint, find_point
+from saddle.branches.branch import SolvedPoint
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import SolverError
-from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.diagram.broken_symmetry import point_of
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 
 __all__ = ["ComplexityCurve", "solve_complexity"]
 
@@ -96,7 +96,7 @@ def solve_complexity(
     alpha: float | None = None,
     *,
     rates: Sequence[float] | np.ndarray | None = None,
-    rule: GridRule = GridRule(),
+    rule: GridRule = DEFAULT_GRID_RULE,
     progress: bool | None = None,
 ) -> ComplexityCurve:
     r"""Count the metastable minima of the training loss within the basin of a family, by their energy.
@@ -125,7 +125,7 @@ def solve_complexity(
     :math:`\Sigma(e)` is the Legendre transform of :math:`y\Phi_1(y)` (R. Monasson, Phys. Rev. Lett. 75 (1995) 2847). At
     one step; minima that are themselves unstable against more steps are counted wrongly.
     """
-    point = model if isinstance(model, SolvedPoint) else find_point(StateEvolution(model), family, alpha)
+    point = point_of(model, family, alpha)
     wanted = None if rates is None else _increasing(rates)
     with progress_bar(60 + 20 * (8 if wanted is None else len(wanted)), progress, "complexity", "evaluation") as bar:
         ground: BrokenSymmetryPoint | None = None
@@ -160,6 +160,7 @@ def _increasing(rates: Sequence[float] | np.ndarray) -> np.ndarray:
         values = np.array(rates, dtype=float)
     except (TypeError, ValueError):
         values = np.empty((0, 0))
-    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all() or np.any(np.diff([0.0, *values]) <= 0.0):
+    finite = values.ndim == 1 and values.size > 0 and bool(np.isfinite(values).all())
+    if not finite or not np.all(np.diff(values, prepend=0.0) > 0.0):
         raise InvalidArgument(f"rates must be positive, finite and increasing numbers, got {rates!r}")
     return values

@@ -13,7 +13,7 @@ from saddle.branches.branch import SolvedPoint, solve_point
 from saddle.branches.steps.from_symmetric import broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.contents import DiagramContents
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.transitions.transition import Transition
 
 __all__ = ["StepTransition", "transition_with_steps"]
@@ -80,7 +80,7 @@ def transition_with_steps(
     name: str = "alpha_c",
     steps: int = 1,
     *,
-    rule: GridRule = GridRule(),
+    rule: GridRule = DEFAULT_GRID_RULE,
     progress: bool | None = None,
 ) -> StepTransition:
     """Locate a first-order transition, or the crossing of the baseline, with k steps of replica-symmetry breaking.
@@ -125,7 +125,7 @@ def transition_with_steps(
             return points[0].test_error - baseline, points[0].error["test_error"]
     else:
         raise InvalidArgument(
-            f"steps are computed for first-order transitions and baseline crossings, but {name!r} is a {transition.kind}"
+            f"steps are computed for first-order transitions and baseline crossings, {name!r} is a {transition.kind}"
         )
     with progress_bar(60 * steps * len(branches), progress, f"{name}, {steps} step(s)", "evaluation") as bar:
 

@@ -53,6 +53,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "progress=True": "progress=False",
         "draw_teacher_data(model, 1000,": "draw_teacher_data(model, 200,",
     },
+    "docs/broken_symmetry.md": {},
     "docs/sweeps.md": {
         "for omega in (0.2, 0.3) for sigma in (0.45, 0.5)": "for omega in (0.3,) for sigma in (0.45, 0.5)",
         "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
@@ -183,6 +184,11 @@ def test_first_pages_run_on_a_rough_rule_and_are_right_to_a_few_per_cent(page, e
             printed, shown = (CRITICALITY.sub("", text) for text in (block.printed, block.shown))
             assert disagreement(printed, shown, share=0.03) is None, block.code
     assert WRITTEN.get(page, set()) <= {x.name for x in empty_folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_the_page_beyond_replica_symmetry_prints_what_it_shows():
+    assert_prints_what_it_shows(run_page("docs/broken_symmetry.md"))
 
 
 @pytest.mark.measurement

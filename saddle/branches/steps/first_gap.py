@@ -1,8 +1,9 @@
 r"""The gap of one step where y vanishes: the start of everything else.
 
 As y goes to zero all order parameters but the gap take their replica-symmetric values, and the gap is that of two
-minima drawn independently: :math:`\Delta = q - q_0` with the overlap :math:`q_0` that reproduces itself. Replica symmetry
-itself is :math:`\Delta = 0`; where it is unstable, or where jumps make the response singular, there is another one.
+minima drawn independently: :math:`\Delta = q - q_0` with the overlap :math:`q_0` that reproduces itself. Replica
+symmetry itself is :math:`\Delta = 0`; where it is unstable, or where jumps make the response singular, there is
+another one.
 """
 
 from __future__ import annotations

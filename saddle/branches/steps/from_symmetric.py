@@ -32,7 +32,7 @@ def checked_rates(rates: Sequence[float] | np.ndarray, steps: int) -> np.ndarray
         values = np.array(rates, dtype=float)
     except (TypeError, ValueError):
         values = np.empty((0, 0))
-    if values.shape != (steps,) or not np.isfinite(values).all() or not np.all(np.diff([0.0, *values]) > 0.0):
+    if values.shape != (steps,) or not np.isfinite(values).all() or not np.all(np.diff(values, prepend=0.0) > 0.0):
         raise InvalidArgument(
             f"rates must be {steps} positive, finite, increasing number(s), one per step, got {rates!r}"
         )

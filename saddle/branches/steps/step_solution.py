@@ -11,7 +11,6 @@ import numpy as np
 
 from replica.common.by_value import ByValue
 from replica.common.html_table import html_table
-from replica.hierarchy.quantities import HierarchyQuantities
 from replica.symmetry.sectors import Sector
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -98,7 +97,7 @@ class BrokenSymmetryPoint(ByValue):
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(x.name for x in HierarchyQuantities(self.evolution.space.layout, self.steps).order_parameters)
+        return step_space(self.evolution.space.layout, self.steps).names
 
     def _named(self, state: StepState) -> dict[str, float]:
         values = step_space(self.evolution.space.layout, self.steps).vector(state)

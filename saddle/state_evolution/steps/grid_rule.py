@@ -11,7 +11,7 @@ from replica.common.checked_arguments import checked_integer, checked_number
 from replica.common.errors import InvalidArgument
 from saddle.averages.rules.outer import SignedPermutation
 
-__all__ = ["GridRule"]
+__all__ = ["DEFAULT_GRID_RULE", "GridRule"]
 
 # Weight of a teacher node, relative to all, that is worth a grid of fields.
 LEAST_WEIGHT = 1e-8
@@ -101,3 +101,7 @@ class GridRule:
             if more <= found:
                 return found
             found |= more
+
+
+DEFAULT_GRID_RULE = GridRule()
+"""Good for 1e-5 of Phi and 1e-3 of order parameters of the paper's model."""

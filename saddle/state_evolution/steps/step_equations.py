@@ -5,9 +5,9 @@ r"""The equations of k steps of replica-symmetry breaking at zero temperature, f
     C = E_{h^\star} E_{w_0} F_1(w_0),
 
 with trace and prior term as :func:`replica.hierarchy.explicit_terms.explicit_terms` derives them, and the nested
-averages C of minus the Moreau envelope. Order parameters x are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y the
-conjugates follow from stationarity in x, where the trace term is linear in them, and what remains is the residual of
-stationarity in the conjugates and in y. Theory notes, section 10.
+averages C of minus the Moreau envelope. Order parameters x are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y
+the conjugates follow from stationarity in x, where the trace term is linear in them, and what remains is the residual
+of stationarity in the conjugates and in y. Theory notes, section 10.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from saddle.averages.moreau_envelope import EnvelopeTable
 from saddle.averages.nested_averages import NestedAverage, nested_average
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.state_evolution.steps.step_state import StepSpace, StepState, step_space
 
 __all__ = ["FieldGrid", "StepEquations", "StepEvaluation"]
@@ -127,7 +127,7 @@ class StepEquations:
 
     evolution: StateEvolution
     steps: int
-    rule: GridRule = GridRule()
+    rule: GridRule = DEFAULT_GRID_RULE
 
     def __post_init__(self) -> None:
         """Refuse students of several columns."""

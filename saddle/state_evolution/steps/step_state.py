@@ -70,6 +70,18 @@ class StepSpace:
         """Number n of order parameters."""
         return sum(len(x) for x in self._places.values())
 
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the order parameters: "self_overlap" becomes "self_overlap_0" ... "self_overlap_k"."""
+        quantities = order_parameters(self.layout)
+        overlaps = [x.name for x in quantities if x.kind == "self_overlap"]
+        leveled = [
+            name.replace("self_overlap", f"self_overlap_{level}", 1)
+            for level in range(self.steps + 1)
+            for name in overlaps
+        ]
+        return (*leveled, *(x.name for x in quantities if x.kind != "self_overlap"))
+
     def vector(self, state: StepState) -> np.ndarray:
         """Return the order parameters, (n,)."""
         return self._filled(state.levels, state)

@@ -64,7 +64,8 @@ def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
         find_point(StateEvolution(MODEL), "positional", 1.5), rates=[480.0, 520.0, 640.0], rule=RULE
     )
-    assert curve.complete and not curve.missing
+    assert curve.complete
+    assert not curve.missing
     assert np.all(curve.complexity > 0.0)
     # Where they are counted rightly, minima of larger y are deeper and fewer.
     assert np.all(np.diff(curve.energy) < 0.0)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
+from replica.hierarchy.quantities import HierarchyQuantities
+from replica.quantities.layout import Layout
 from saddle import StateEvolution
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.steps.grid_rule import GridRule
@@ -24,6 +26,14 @@ def test_vectors_and_states_are_the_same_thing():
     vector = space.vector(STATE)
     np.testing.assert_allclose(vector, [0.048, 0.05, 0.25, 12.0, 0.03])
     assert space.state(vector, STATE.rates).gaps[0, 0] == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize("groups", [(0, 0), (0, 1)])
+@pytest.mark.parametrize("steps", [1, 3])
+def test_names_are_those_of_the_derivation(groups, steps):
+    layout = Layout(groups)
+    expected = tuple(x.name for x in HierarchyQuantities(layout, steps).order_parameters)
+    assert step_space(layout, steps).names == expected
 
 
 @pytest.mark.parametrize("alpha", [0.8, 1.5])
