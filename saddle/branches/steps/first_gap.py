@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from saddle.continuation.newton import OutsideDomain
+from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 
@@ -31,6 +32,11 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
     ----------
     symmetric
         The replica-symmetric solution, whose gap and y do not matter: its ``outer_overlap`` is q.
+
+    Raises
+    ------
+    SolverError
+        If even the largest gap that is tried makes a larger one.
     """
     q, variance = symmetric.outer_overlap, equations.outer_variance(symmetric)
 
@@ -53,7 +59,13 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
         except OutsideDomain:
             value = np.inf
         if value <= 0.0:
-            if above is None or not np.isfinite(above[1]):
+            if above is None:
+                raise SolverError(
+                    f"at alpha = {alpha:.6g} two minima drawn independently overlap by less than half of the fields' "
+                    "variance allows: they differ by a symmetry, or breaking is strong, and neither is solved for",
+                    Outcome.LOST,
+                )
+            if not np.isfinite(above[1]):
                 return state(gap)
             # The logarithm of the gap, linearly between the two.
             share = above[1] / (above[1] - value)

@@ -84,6 +84,13 @@ def test_no_gap_is_said():
     assert caught.value.outcome is Outcome.ABSENT
 
 
+def test_minima_that_differ_by_a_symmetry_are_told_from_no_gap():
+    # Q and -Q are as good where m and theta vanish, and overlap by -q.
+    with pytest.raises(SolverError, match="differ by a symmetry") as caught:
+        solve_broken_symmetry(MODEL, "agnostic", 1.2, rule=RULE)
+    assert caught.value.outcome is Outcome.LOST
+
+
 def test_a_point_is_shown_kept_and_copied(ground):
     assert pickle.loads(pickle.dumps(ground)) == ground
     assert copy.deepcopy(ground) == ground

@@ -8,7 +8,7 @@ import pytest
 from replica import AttentionModel, Spectrum, SpectrumAtom
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.quantities.layout import Layout
-from saddle import StateEvolution
+from saddle import StateEvolution, find_point
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations
@@ -49,6 +49,28 @@ def test_a_small_y_gives_replica_symmetry_back(alpha):
     units = expected.full_units
     ours = [rest.levels[-1, 0], rest.positional_overlap[0], rest.susceptibility[0], rest.semantic_overlap[0, 0]]
     np.testing.assert_allclose(ours / units, expected.full_residual / units, atol=4e-3)
+
+
+@pytest.mark.parametrize("alpha", [2.5, 3.0])
+def test_a_small_gap_decays_by_the_replicon(alpha):
+    # Two minima drawn independently: what is left of a gap that vanishes is 1 - the replicon eigenvalue of it. There
+    # are no jumps here, so that the Almeida-Thouless line is where either vanishes.
+    point = find_point(StateEvolution(MODEL), "semantic", alpha)
+    q, _, V, theta = point.evaluation.state
+    gap = 0.05 * (q - theta**2 / MODEL.sigma**2)
+    state = StepState(
+        np.array([q - gap]),
+        np.array([[gap]]),
+        np.zeros(1),
+        np.array([V]),
+        np.array([[theta]]),
+        np.array([0.002 * V / gap]),
+    )  # fmt: skip
+    found = StepEquations(point.evolution, 1, GridRule(nodes=16)).evaluate(state, alpha)
+    replicon = point.replicon()
+    assert replicon.jump_strength == 0.0
+    excess = float(found.residual_state.gaps[0, 0]) / gap
+    assert excess == pytest.approx(replicon.regular, abs=replicon.regular_error + 1e-3)
 
 
 def test_the_functional_is_stationary_where_the_residual_vanishes():
