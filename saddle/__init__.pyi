@@ -15,8 +15,6 @@ from .branches.line_parameters import line_parameters as line_parameters, with_p
 from .branches.steps.step_solution import BrokenSymmetryPoint as BrokenSymmetryPoint
 from .continuation.outcomes import Outcome as Outcome, SolverError as SolverError
 from .diagram.audit import Audit as Audit, AuditPoint as AuditPoint
-from .diagram.broken_symmetry import solve_broken_symmetry as solve_broken_symmetry
-from .diagram.complexity import ComplexityCurve as ComplexityCurve, solve_complexity as solve_complexity
 from .diagram.lines.ends import LineEnd as LineEnd
 from .diagram.lines.line import TransitionLine as TransitionLine
 from .diagram.lines.plane import ParameterPlane as ParameterPlane
@@ -24,11 +22,17 @@ from .diagram.lines.tracing import solve_transition_line as solve_transition_lin
 from .diagram.provenance import Provenance as Provenance
 from .diagram.rule_choice import choose_rule as choose_rule
 from .diagram.solve_settings import SolveSettings as SolveSettings
-from .diagram.step_transitions import (
+from .diagram.steps.broken_symmetry import solve_broken_symmetry as solve_broken_symmetry
+from .diagram.steps.complexity import ComplexityCurve as ComplexityCurve, solve_complexity as solve_complexity
+from .diagram.steps.step_transitions import (
     StepTransition as StepTransition,
     transition_with_steps as transition_with_steps,
 )
-from .phase_diagram import PhaseDiagram as PhaseDiagram, solve_phase_diagram as solve_phase_diagram
+from .phase_diagram import (
+    PhaseDiagram as PhaseDiagram,
+    StepDiagram as StepDiagram,
+    solve_phase_diagram as solve_phase_diagram,
+)
 from .state_evolution.evaluation import (
     StateEvaluation as StateEvaluation,
     StateParameterDerivatives as StateParameterDerivatives,

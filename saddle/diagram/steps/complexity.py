@@ -16,7 +16,7 @@ from saddle.branches.branch import SolvedPoint
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import SolverError
-from saddle.diagram.broken_symmetry import point_of
+from saddle.diagram.steps.broken_symmetry import point_of
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 
 __all__ = ["ComplexityCurve", "solve_complexity"]
