@@ -50,6 +50,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
         'folder="diagrams")': f'folder="diagrams", alpha=(1.0, 2.5), points=3, settings=SolveSettings({ROUGH}))',
         "import solve_many": "import SolveSettings, solve_many",
+        "[0.48, 0.52]))": "[0.48, 0.52]), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/testing.md": {"max_examples=2": "max_examples=1", "max_examples=5": "max_examples=2"},
     "docs/gallery.md": {
@@ -59,14 +60,14 @@ SETTINGS: dict[str, dict[str, str]] = {
         "(0.0, 0.5))": f'(0.28, 0.32), transitions=["alpha_c"], points=2, {ROUGH_LINES})',
         "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
         "np.linspace(0.1, 0.45, 6)": "np.linspace(0.28, 0.32, 2)",
-        "np.linspace(0.3, 0.6, 6)": "np.linspace(0.48, 0.52, 2)",
+        "np.linspace(0.3, 0.6, 6)))": "np.linspace(0.48, 0.52, 2)), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
         'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
     },
     "docs/examples/power_law.md": {
-        "solve_phase_diagram(model)": "solve_phase_diagram(model, alpha=(0.1, 0.8), points=6, tolerance=2e-2)",
+        "solve_phase_diagram(model)": f"solve_phase_diagram(model, alpha=(0.5, 0.7), {FEW})",
         "solve_phase_diagram(sampled_model(model, 500))": (
             f"solve_phase_diagram(sampled_model(model, 60), alpha=(0.5, 0.7), {FEW})"
         ),
@@ -162,7 +163,7 @@ OF_THE_SETTINGS = ("2.01507 False", "0.947944", "bicritical", "{'alpha_c'")
 CRITICALITY = re.compile(r"(super|sub)critical ")
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_folder):
     for block in run_page("docs/quickstart.md", SETTINGS["docs/quickstart.md"]):
         if block.shown is not None and not block.shown.startswith(OF_THE_SETTINGS):
@@ -171,7 +172,6 @@ def test_quickstart_runs_on_a_rough_rule_and_is_right_to_a_few_per_cent(empty_fo
     assert {"phase_diagram.png", "phase_diagram.nc", "lines.png", "report"} <= {x.name for x in empty_folder.iterdir()}
 
 
-@pytest.mark.measurement
 @pytest.mark.slow
 def test_the_gallery_draws(empty_folder):
     run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
@@ -179,6 +179,7 @@ def test_the_gallery_draws(empty_folder):
     assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "map.png"} <= drawn
 
 
+@pytest.mark.slow
 def test_quickstart_prints_what_it_shows():
     blocks = [block for block in run_page("docs/quickstart.md") if block.shown is not None]
     apart = {block.code: disagreement(block.printed, block.shown or "") for block in blocks}

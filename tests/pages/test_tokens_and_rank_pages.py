@@ -45,7 +45,8 @@ def found(text: str) -> dict[str, list[tuple[float, float]]]:
     return values
 
 
-@pytest.mark.parametrize("page", ["three_tokens", pytest.param("rank_two", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["three_tokens", "rank_two"])
 def test_the_pages_code_finds_its_transition_on_a_coarse_rule(page):
     (_, code), (_, shown) = blocks(page)[:2]
     reach, name = QUICK[page]
@@ -67,6 +68,7 @@ def test_the_pages_code_prints_what_it_shows(page):
             assert abs(alpha - value) <= error + own
 
 
+@pytest.mark.slow
 def test_a_mixed_start_is_compared_with_the_mixed_solution():
     model = AttentionModel.paper(omega=0.3, rank=2)
     diagram = solve_phase_diagram(model, alpha=(1.8, 2.2), points=3, rule=SobolRule(points=32, scrambles=4))

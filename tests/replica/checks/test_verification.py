@@ -84,7 +84,7 @@ def test_larger_derivations_pass(name):
     verified(derive(SLOW[name]).verify())
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_derivations_pass_at_many_points(seed):
     for model in QUICK.values():

@@ -99,8 +99,10 @@ def test_a_fold_located_on_a_part_of_a_segment_cuts_its_curve():
     assert abs(fold.alpha - 1.2425) < 3.0 * fold.error + 1e-3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("tolerance", [5e-3, 2e-3])
+@pytest.mark.parametrize(
+    "tolerance",
+    [pytest.param(5e-3, marks=pytest.mark.slow), pytest.param(2e-3, marks=pytest.mark.measurement)],
+)
 def test_branches_whose_weights_fade_away_end_at_the_same_place_on_all_rules(tolerance):
     # Samples escape from Q = 0 at 1.498: agnostic and semantic solutions have log(q) follow alpha from there on.
     model = AttentionModel(
