@@ -16,7 +16,7 @@ from saddle.transitions.baseline_crossing import find_crossing
 def broad() -> PhaseDiagram:
     """Teacher fields so large that meaning is learned at once: no positional branch, and a jump from agnostic."""
     return solve_phase_diagram(
-        AttentionModel.paper(sigma=1.5), (0.5, 2.0), points=6, rule=LineRule.for_tolerance(3e-3)
+        AttentionModel.paper(sigma=1.5), (0.5, 2.0), points=6, rule=LineRule.for_tolerance(1e-3)
     )
 
 
