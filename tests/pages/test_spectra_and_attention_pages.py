@@ -130,9 +130,7 @@ def test_sampled_model_of_other_kinds():
 @pytest.mark.parametrize(
     ("model", "alpha"),
     [
-        pytest.param(
-            AttentionModel(omega=0.3, spectrum=Spectrum.isotropic(0.25, 0.16)), 2.5, marks=pytest.mark.slow
-        ),
+        pytest.param(AttentionModel(omega=0.3, spectrum=Spectrum.isotropic(0.25, 0.16)), 2.5, marks=pytest.mark.slow),
         pytest.param(sampled_model(POWER_LAW, 500), 2.7, marks=pytest.mark.measurement),
         pytest.param(linear_mixture(), 2.0, marks=pytest.mark.measurement),
     ],

@@ -15,9 +15,7 @@ from saddle.transitions.baseline_crossing import find_crossing
 @pytest.fixture(scope="module")
 def broad() -> PhaseDiagram:
     """Teacher fields so large that meaning is learned at once: no positional branch, and a jump from agnostic."""
-    return solve_phase_diagram(
-        AttentionModel.paper(sigma=1.5), (0.5, 2.0), points=6, rule=LineRule.for_tolerance(1e-3)
-    )
+    return solve_phase_diagram(AttentionModel.paper(sigma=1.5), (0.5, 2.0), points=6, rule=LineRule.for_tolerance(1e-3))
 
 
 def test_alpha_c_is_the_only_jump_of_the_papers_model(diagram, diagram_02):
