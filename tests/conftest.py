@@ -25,21 +25,36 @@ settings.load_profile("default")
 
 COARSE = LineRule.for_tolerance(5e-3)
 
-# Files that take a minute or more: they are begun first, so that no process is left alone with one of them.
+# Files that take longest, quick and slow tests counted: they are begun first, so that no process is left alone with
+# one of them. Of two processes one begins with kernels, the other with what needs none, since both would compile the
+# same ones; so do files that share the kernel of a rarer structure not stand beside each other.
 LONGEST = (
-    "tests/properties/test_mapped_models.py",
-    "tests/properties/test_askings.py",
-    "tests/pages/test_tokens_and_rank_pages.py",
-    "tests/saddle/diagram/test_transition_lines.py",
-    "tests/saddle/diagram/test_asking_regressions.py",
     "tests/saddle/diagram/test_phase_diagram.py",
-    "tests/saddle/branches/test_null_solution.py",
-    "tests/saddle/doors/test_command.py",
+    "tests/saddle/reference/test_reference_error.py",
+    "tests/saddle/diagram/test_general_solver.py",
+    "tests/saddle/reference/test_known_oracles.py",
+    "tests/saddle/averages/test_replicon_general.py",
     "tests/pages/test_page_code.py",
+    "tests/saddle/diagram/test_transition_lines.py",
+    "tests/properties/test_mapped_models.py",
+    "tests/saddle/diagram/test_asking_regressions.py",
+    "tests/pages/test_tokens_and_rank_pages.py",
+    "tests/saddle/doors/test_bad_inputs.py",
+    "tests/validation/paper/test_paper.py",
+    "tests/saddle/output/test_report_files.py",
+    "tests/saddle/testing/test_laws.py",
+    "tests/saddle/sweeps/test_solve_many.py",
+    "tests/saddle/branches/test_null_solution.py",
+    "tests/saddle/transitions/test_events.py",
     "tests/pages/test_spectra_and_attention_pages.py",
+    "tests/properties/test_askings.py",
+    "tests/saddle/sweeps/test_phase_map.py",
+    "tests/saddle/output/test_sealed_files.py",
+    "tests/saddle/doors/test_command.py",
     "tests/saddle/averages/test_replicon.py",
     "tests/properties/test_solver.py",
-    "tests/validation/paper/test_paper.py",
+    "tests/pages/test_notebooks.py",
+    "tests/pages/test_docstrings.py",
 )
 
 
