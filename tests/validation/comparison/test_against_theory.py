@@ -16,10 +16,9 @@ ALLOWANCE = {
 }
 
 
-@pytest.mark.parametrize(
-    "start",
-    [pytest.param("semantic", marks=pytest.mark.slow), pytest.param("positional", marks=pytest.mark.measurement)],
-)
+# At d = 400 it is a slow test (test_comparison.py).
+@pytest.mark.measurement
+@pytest.mark.parametrize("start", ["semantic", "positional"])
 def test_gradient_descent_agrees_within_three_standard_errors(start):
     model = AttentionModel.paper(omega=0.3)
     point = find_point(StateEvolution(model, LineRule.for_tolerance(1e-4)), Sector.paper(start), 1.5)
