@@ -77,7 +77,7 @@ def test_the_linear_layer_is_beaten_at_the_jump(broad):
 def test_jumps_are_stored_and_reported(broad, tmp_path):
     broad.save(tmp_path / "diagram.nc")
     assert PhaseDiagram.load(tmp_path / "diagram.nc").first_order == broad.first_order
-    broad.report(tmp_path / "report", ("markdown",))
+    broad.report(tmp_path / "report", ("markdown",), parts=("transitions",))
     assert "| agnostic / semantic | first-order |" in (tmp_path / "report" / "report.md").read_text()
 
 
