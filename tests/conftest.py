@@ -32,7 +32,7 @@ LONGEST = (
     "tests/saddle/diagram/test_phase_diagram.py",
     "tests/saddle/reference/test_reference_error.py",
     "tests/saddle/diagram/test_general_solver.py",
-    "tests/saddle/reference/test_known_oracles.py",
+    "tests/replica/checks/test_verification.py",
     "tests/saddle/averages/test_replicon_general.py",
     "tests/pages/test_page_code.py",
     "tests/saddle/diagram/test_transition_lines.py",

@@ -50,7 +50,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
         'folder="diagrams")': f'folder="diagrams", alpha=(1.0, 2.5), points=3, settings=SolveSettings({ROUGH}))',
         "import solve_many": "import SolveSettings, solve_many",
-        "[0.48, 0.52]))": "[0.48, 0.52]), settings=SolveSettings(tolerance=2e-2))",
+        "[0.48, 0.52]))": "[0.48, 0.52]), alpha=(0.8, 1.5), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/testing.md": {"max_examples=2": "max_examples=1", "max_examples=5": "max_examples=2"},
     "docs/gallery.md": {

@@ -178,7 +178,7 @@ def test_averages_do_not_know_the_columns_frame():
 
 @pytest.mark.slow
 def test_rank_two():
-    diagram = solve_phase_diagram(RANK_TWO, (0.9, 2.5), points=6, rule=SobolRule(points=128, scrambles=4))
+    diagram = solve_phase_diagram(RANK_TWO, (0.9, 2.5), points=6, rule=SobolRule(points=256, scrambles=4))
     check_consistency(diagram, ("positional", "semantic", "mixed"))
     assert diagram.phases[-1].branch == "mixed"
     assert diagram.alpha_l is not None
