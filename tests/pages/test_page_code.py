@@ -148,6 +148,7 @@ def test_laws_of_a_user_s_own_model_hold():
     assert disagreement(failing.printed, failing.shown) is None
 
 
+@pytest.mark.slow
 def test_many_models_have_the_transitions_of_the_page():
     _, table, _ = run_page("docs/sweeps.md", SETTINGS["docs/sweeps.md"])
     own = [float(x) for x in re.findall(r"^0\.\d+ +([\d.]+) ", table.printed, flags=re.M)]

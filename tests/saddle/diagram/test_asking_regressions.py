@@ -149,6 +149,7 @@ def test_weights_that_no_rough_rule_shows_hide_no_branch():
     assert [phase.branch for phase in diagram.all_phases] == ["agnostic", "semantic"]
 
 
+@pytest.mark.slow
 def test_a_branch_too_steep_to_be_entered_at_its_pitchfork_is_found_further_on():
     # Along it theta grows to 0.2 while alpha changes by less than its averages step by.
     model = AttentionModel(
@@ -165,6 +166,7 @@ def test_a_branch_too_steep_to_be_entered_at_its_pitchfork_is_found_further_on()
     assert abs(diagram.everywhere[0].alpha - 3.3725) < 3.0 * diagram.everywhere[0].error
 
 
+@pytest.mark.slow
 def test_what_an_onset_promises_is_there():
     # Agnostic solutions with q = 4e-5 beside their onset, above semantic ones: half of the askings missed them.
     model = AttentionModel(
