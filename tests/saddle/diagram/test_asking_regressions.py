@@ -26,6 +26,16 @@ WIDE = AttentionModel(
 @pytest.mark.slow
 def test_a_weak_penalty_hides_no_semantic_branch_from_a_rough_rule():
     # V = O(1/lambda) at the start of a search is far from that of a solution.
+    model = AttentionModel.paper(omega=0.3, regularization=1e-6)
+    diagram = solve_phase_diagram(model, alpha=(0.15, 3.0), points=2, tolerance=1e-2)
+    jump = next(t for t in diagram.first_order if set(t.between) == {"agnostic", "semantic"})
+    # Near the limit of no penalty, below.
+    assert jump.alpha == pytest.approx(1.18343, rel=1e-3)
+    assert [phase.branch for phase in diagram.phases] == ["positional", "agnostic", "semantic"]
+
+
+@pytest.mark.measurement
+def test_a_weaker_penalty_hides_none_either():
     model = AttentionModel.paper(omega=0.3, regularization=1e-8)
     diagram = solve_phase_diagram(model, alpha=(0.15, 3.0), points=4, tolerance=1e-2)
     jump = next(t for t in diagram.first_order if set(t.between) == {"agnostic", "semantic"})

@@ -93,9 +93,8 @@ def test_a_line_of_jumps_agrees_with_independent_solves_and_ends_where_they_beco
     assert end is not None
     assert end.kind == "an overlap vanishes"
     assert 0.7 < line.parameter[0] < 0.9
-    for sigma in (1.0, 1.3):
-        (jump,) = solve_phase_diagram(replace(model, sigma=sigma), points=4, tolerance=3e-3).first_order
-        assert abs(line.at(sigma) - jump.alpha) < 2 * (jump.error + float(np.max(line.error)))
+    (jump,) = solve_phase_diagram(replace(model, sigma=1.0), points=4, tolerance=3e-3).first_order
+    assert abs(line.at(1.0) - jump.alpha) < 2 * (jump.error + float(np.max(line.error)))
     # Below its end the pitchfork is supercritical, and there is no jump.
     assert solve_phase_diagram(replace(model, sigma=0.7), points=4, tolerance=3e-3).first_order == ()
 
