@@ -32,6 +32,7 @@ def test_a_weak_penalty_hides_no_semantic_branch_from_a_rough_rule():
     # Near the limit of no penalty, below.
     assert jump.alpha == pytest.approx(1.18343, rel=1e-3)
     assert [phase.branch for phase in diagram.phases] == ["positional", "agnostic", "semantic"]
+    assert diagram.transitions["agnostic -> positional (2)"].criticality == "supercritical"
 
 
 @pytest.mark.measurement
