@@ -81,7 +81,7 @@ def test_jumps_are_stored_and_reported(broad, tmp_path):
     assert "| agnostic / semantic | first-order |" in (tmp_path / "report" / "report.md").read_text()
 
 
-# In CI lines of alpha_c are held against independent solves and end where overlaps vanish: diagram/test_transition_lines.
+# In CI lines of alpha_c are: against independent solves, and to their end (diagram/test_transition_lines.py).
 @pytest.mark.measurement
 def test_a_line_of_jumps_agrees_with_independent_solves_and_ends_where_they_become_continuous():
     model = AttentionModel.paper(sigma=1.2)
