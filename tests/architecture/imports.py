@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["ROOMS", "ROOT", "children", "circle", "module_graph", "other_imports", "sibling_graph"]
+__all__ = ["ROOMS", "ROOT", "children", "circle", "module_graph", "modules", "other_imports", "sibling_graph"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("replica", "baselines", "saddle", "validation")
 
 
-def _modules() -> dict[str, Path]:
+def modules() -> dict[str, Path]:
     """Return all modules of the four rooms, packages without their ``__init__``, which only export."""
     found = {}
     for room in ROOMS:
@@ -25,7 +25,7 @@ def _modules() -> dict[str, Path]:
 
 @cache
 def _trees() -> Mapping[str, ast.Module]:
-    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in _modules().items()}
+    return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in modules().items()}
 
 
 def _imported(tree: ast.Module) -> Iterable[str]:
@@ -40,13 +40,13 @@ def _imported(tree: ast.Module) -> Iterable[str]:
 @cache
 def module_graph() -> Mapping[str, frozenset[str]]:
     """Return the modules and packages of the rooms that every module imports."""
-    modules = _modules()
+    known = modules()
     graph = {}
     for name, tree in _trees().items():
         found = set()
         for other in _imported(tree):
             if other.split(".")[0] in ROOMS:
-                found.add(other if other in modules else other.rpartition(".")[0] or other)
+                found.add(other if other in known else other.rpartition(".")[0] or other)
         graph[name] = frozenset(found - {name})
     return graph
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.architecture.imports import ROOMS, ROOT, circle, module_graph, other_imports, sibling_graph
+from tests.architecture.imports import ROOMS, ROOT, circle, module_graph, modules, other_imports, sibling_graph
 
 # Lower ones first: each may import those before it.
 LAYERS = {
@@ -26,7 +26,7 @@ DERIVATION = ("equations", "code", "algebra", "steps", "hierarchy", "theory", "c
 
 
 def _folders():
-    packages = {module.rpartition(".")[0] for module in module_graph()}
+    packages = {module.rpartition(".")[0] for module in modules()}
     return sorted({".".join(name.split(".")[:k]) for name in packages for k in range(1, name.count(".") + 2)})
 
 

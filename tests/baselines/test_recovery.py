@@ -176,8 +176,13 @@ def test_message_passing_follows_the_state_evolution(length, alpha):
     assert np.median(spread) < 0.02
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("alpha", [0.3, 0.35, 0.4])
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        pytest.param(0.3, marks=pytest.mark.slow),
+        *(pytest.param(alpha, marks=pytest.mark.measurement) for alpha in (0.35, 0.4)),
+    ],
+)
 def test_message_passing_follows_the_state_evolution_closely(alpha):
     distance, spread = distance_of_message_passing(2, alpha, 3000, 16)
     assert np.all(distance < 4 * spread + 0.005)

@@ -59,6 +59,7 @@ SETTINGS: dict[str, dict[str, str]] = {
         "ProcessPoolExecutor()": "ProcessPoolExecutor(1)",
         'folder="diagrams")': f'folder="diagrams", alpha=(1.0, 2.5), points=3, settings=SolveSettings({ROUGH}))',
         "import solve_many": "import SolveSettings, solve_many",
+        "[0.48, 0.52]))": "[0.48, 0.52]), alpha=(0.8, 1.5), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/testing.md": {"max_examples=2": "max_examples=1", "max_examples=5": "max_examples=2"},
     "docs/gallery.md": {
@@ -69,14 +70,14 @@ SETTINGS: dict[str, dict[str, str]] = {
         "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
         "alpha=0.9": f"alpha=0.9, points=3, {ROUGH_LINES}",
         "np.linspace(0.1, 0.45, 6)": "np.linspace(0.28, 0.32, 2)",
-        "np.linspace(0.3, 0.6, 6)": "np.linspace(0.48, 0.52, 2)",
+        "np.linspace(0.3, 0.6, 6)))": "np.linspace(0.48, 0.52, 2)), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",
         'published_rule_deviation(model, "semantic")': 'published_rule_deviation(model, "semantic", alpha=[1.5])',
     },
     "docs/examples/power_law.md": {
-        "solve_phase_diagram(model)": "solve_phase_diagram(model, alpha=(0.1, 0.8), points=6, tolerance=2e-2)",
+        "solve_phase_diagram(model)": f"solve_phase_diagram(model, alpha=(0.5, 0.7), {FEW})",
         "solve_phase_diagram(sampled_model(model, 500))": (
             f"solve_phase_diagram(sampled_model(model, 60), alpha=(0.5, 0.7), {FEW})"
         ),
@@ -153,6 +154,7 @@ def test_laws_of_a_user_s_own_model_hold():
     assert disagreement(failing.printed, failing.shown) is None
 
 
+@pytest.mark.slow
 def test_many_models_have_the_transitions_of_the_page():
     _, table, _ = run_page("docs/sweeps.md", SETTINGS["docs/sweeps.md"])
     own = [float(x) for x in re.findall(r"^0\.\d+ +([\d.]+) ", table.printed, flags=re.M)]
@@ -176,7 +178,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize("page", ["docs/quickstart.md", *ON])
 def test_first_pages_run_on_a_rough_rule_and_are_right_to_a_few_per_cent(page, empty_folder):
     for block in run_page(page, SETTINGS[page]):
@@ -191,7 +193,6 @@ def test_the_page_beyond_replica_symmetry_prints_what_it_shows():
     assert_prints_what_it_shows(run_page("docs/broken_symmetry.md"))
 
 
-@pytest.mark.measurement
 @pytest.mark.slow
 def test_the_gallery_draws(empty_folder):
     run_page("docs/gallery.md", SETTINGS["docs/gallery.md"])
@@ -199,10 +200,12 @@ def test_the_gallery_draws(empty_folder):
     assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "plane.png", "map.png"} <= drawn
 
 
+@pytest.mark.slow
 def test_quickstart_prints_what_it_shows():
     assert_prints_what_it_shows(run_page("docs/quickstart.md"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ON)
 def test_pages_that_go_on_from_the_quickstart_print_what_they_show(page, diagram):
     """Their first block solves the quickstart's diagram: here that of all tests."""

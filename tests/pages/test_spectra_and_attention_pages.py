@@ -50,7 +50,9 @@ ROUGHLY = {
 }
 
 
-@pytest.mark.parametrize("page", ROUGHLY)
+@pytest.mark.parametrize(
+    "page", [x if x != "linear_attention.md" else pytest.param(x, marks=pytest.mark.slow) for x in ROUGHLY]
+)
 def test_code_runs_and_finds_transitions_of_the_page(page):
     printed, _ = run(page, ROUGHLY[page])
     found = transitions("".join(printed))
@@ -125,13 +127,12 @@ def test_sampled_model_of_other_kinds():
         sampled_model(uneven, 11)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "alpha"),
     [
-        (AttentionModel(omega=0.3, spectrum=Spectrum.isotropic(0.25, 0.16)), 2.5),
-        (sampled_model(POWER_LAW, 500), 2.7),
-        (linear_mixture(), 2.0),
+        pytest.param(AttentionModel(omega=0.3, spectrum=Spectrum.isotropic(0.25, 0.16)), 2.5, marks=pytest.mark.slow),
+        pytest.param(sampled_model(POWER_LAW, 500), 2.7, marks=pytest.mark.measurement),
+        pytest.param(linear_mixture(), 2.0, marks=pytest.mark.measurement),
     ],
     ids=["unequal", "power law", "linear"],
 )

@@ -45,7 +45,8 @@ def found(text: str) -> dict[str, list[tuple[float, float]]]:
     return values
 
 
-@pytest.mark.parametrize("page", ["three_tokens", pytest.param("rank_two", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["three_tokens", "rank_two"])
 def test_the_pages_code_finds_its_transition_on_a_coarse_rule(page):
     (_, code), (_, shown) = blocks(page)[:2]
     reach, name = QUICK[page]
@@ -67,6 +68,7 @@ def test_the_pages_code_prints_what_it_shows(page):
             assert abs(alpha - value) <= error + own
 
 
+@pytest.mark.slow
 def test_a_mixed_start_is_compared_with_the_mixed_solution():
     model = AttentionModel.paper(omega=0.3, rank=2)
     diagram = solve_phase_diagram(model, alpha=(1.8, 2.2), points=3, rule=SobolRule(points=32, scrambles=4))
@@ -85,7 +87,6 @@ def test_a_mixed_start_is_compared_with_the_mixed_solution():
     assert comparison.plot().axes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "start", "alpha", "allowance"),
     [
@@ -100,7 +101,11 @@ def test_a_mixed_start_is_compared_with_the_mixed_solution():
          {"self_overlap_2": 0.25, "positional_overlap": 1.8, "train_loss": 0.05, "test_error": 0.02}),
     ],
 )  # fmt: skip
-def test_gradient_descent_agrees_within_three_standard_errors(model, start, alpha, allowance):
+@pytest.mark.parametrize(
+    "dimension",
+    [pytest.param(500, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.measurement)],
+)
+def test_gradient_descent_agrees_within_three_standard_errors(model, start, alpha, allowance, dimension):
     # A rough diagram says which solution it is, a fine rule its numbers.
     diagram = solve_phase_diagram(
         model, alpha=(0.97 * alpha, 1.03 * alpha), points=3, rule=SobolRule(points=64, scrambles=4)
@@ -114,7 +119,7 @@ def test_gradient_descent_agrees_within_three_standard_errors(model, start, alph
     overlaps = overlap_invariants(model.structure.layout, point.order_parameters)
     theory = {**overlaps, **point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
     comparison = compare_at(
-        model, Prediction(alpha, theory, allowance_coefficients=allowance), start, 1000, range(300, 312),
+        model, Prediction(alpha, theory, allowance_coefficients=allowance), start, dimension, range(300, 312),
         training=replace(INTO_THE_BASIN, dtype="float32"), spherical_teacher=True,
     )  # fmt: skip
     for quantity in comparison.quantities:

@@ -1,6 +1,6 @@
 """How a diagram is asked for does not matter: range, grid, direction, tolerance. (Mapped models: in the file beside.)
 
-Twenty models, twice each, sixteen of them in the slow tests; ``tests.campaigns.askings`` asks many.
+Three models, twice each, and sixteen more as a measurement; ``tests.campaigns.askings`` asks many.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check_two_askings(model: AttentionModel, asking: Asking) -> None:
         assert not_survived(second, Path(folder)) == []
 
 
-@settings(max_examples=2, derandomize=True)
+@settings(max_examples=1, derandomize=True)
 @given(model=paper_like_models(1), asking=askings())
 def test_two_askings_about_a_model_like_the_papers(model, asking):
     check_two_askings(model, asking)
@@ -67,14 +67,14 @@ def test_two_askings_about_any_model(model, asking):
 
 
 # Further ones: what is drawn depends on a test's name.
-@pytest.mark.slow
+@pytest.mark.measurement
 @settings(max_examples=8, derandomize=True)
 @given(model=paper_like_models(1), asking=askings())
 def test_two_askings_about_other_models_like_the_papers(model, asking):
     check_two_askings(model, asking)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @settings(max_examples=8, derandomize=True)
 @given(model=wide_models(2), asking=askings())
 def test_two_askings_about_many_models(model, asking):

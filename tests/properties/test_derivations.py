@@ -41,7 +41,7 @@ def test_cheap_checks_pass_for_any_model(model, seed):
     assert verification.passed, str(verification)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @settings(max_examples=10)
 @given(model=attention_models(), seed=st.integers(0, 1000))
 def test_cheap_checks_pass_for_many_models(model, seed):
@@ -50,7 +50,7 @@ def test_cheap_checks_pass_for_many_models(model, seed):
 
 
 @pytest.mark.slow
-@settings(max_examples=2)
+@settings(max_examples=1)
 @given(model=attention_models(largest_length=2), seed=st.integers(0, 1000))
 def test_all_checks_pass_for_any_model(model, seed):
     verification = derive(model).verify(seed=seed)
@@ -63,7 +63,7 @@ def test_a_derivation_is_the_same_twice(model):
     same_twice(model)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @settings(max_examples=2)
 @given(model=attention_models())
 def test_derivations_of_many_models_are_the_same_twice(model):

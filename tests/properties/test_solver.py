@@ -20,7 +20,7 @@ def alpha_c() -> float:
     return solved.alpha_c.alpha
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(
     sweep=st.sampled_from(["down", "up"]),
     points=st.integers(5, 14),

@@ -78,13 +78,16 @@ def test_derivations_pass_at_another_point(name):
     verified(derive(QUICK[name]).verify(seed=1))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SLOW)
+# What "everything" puts together, the others have one by one.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=pytest.mark.measurement if x == "everything" else pytest.mark.slow) for x in SLOW],
+)
 def test_larger_derivations_pass(name):
     verified(derive(SLOW[name]).verify())
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize("seed", range(2, 10))
 def test_derivations_pass_at_many_points(seed):
     for model in QUICK.values():

@@ -16,10 +16,12 @@ SHORT = {
 }
 NINE = np.random.default_rng(0).random((9, 10))
 LONG = {
-    "power law": AttentionModel(0.3, spectrum=Spectrum.power_law(1.2, tokens=2)),
-    "another power law": AttentionModel(0.3, spectrum=Spectrum.power_law(1.3, tokens=2)),
-    "nine tokens": AttentionModel(0.3, positional_matrix=NINE[:, 1:].tolist(), positional_encoding=NINE[:, 0].tolist()),
-    "function": AttentionModel(
+    "power law": lambda: AttentionModel(0.3, spectrum=Spectrum.power_law(1.2, tokens=2)),
+    "another power law": lambda: AttentionModel(0.3, spectrum=Spectrum.power_law(1.3, tokens=2)),
+    "nine tokens": lambda: AttentionModel(
+        0.3, positional_matrix=NINE[:, 1:].tolist(), positional_encoding=NINE[:, 0].tolist()
+    ),
+    "function": lambda: AttentionModel(
         0.0, sequence_length=4, positional_encoding=(1, 2, 3, 4), attention=lambda h: softmax(3 * h * h.T)
     ),
 }
@@ -31,8 +33,9 @@ def test_the_text_of_a_short_model_is_the_model(model):
     assert repr(model) == exact_text(model)
 
 
-@pytest.mark.parametrize("model", LONG.values(), ids=LONG)
-def test_the_text_of_a_long_model_is_short_and_no_python(model):
+@pytest.mark.parametrize("make", LONG.values(), ids=LONG)
+def test_the_text_of_a_long_model_is_short_and_no_python(make):
+    model = make()
     assert len(repr(model)) < 700
     assert "omega=0." in repr(model)
     with pytest.raises(SyntaxError):

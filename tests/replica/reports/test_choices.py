@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import combinations
 
 import pytest
@@ -10,14 +11,23 @@ import sympy as sp
 
 from replica import AttentionModel, ModelStructure, MultiIndexModel, Naming, Spectrum, derive, equation_report
 from replica.common.errors import InvalidArgument
-from replica.reports.content.equation_report import PARTS
+from replica.derivation import Derivation
+from replica.reports.content.equation_report import PARTS, EquationReport
 from replica.reports.formats.choices import ReportOptions
 from replica.reports.formats.label_prefix import label_prefix
 from replica.reports.passages import Heading, Table
 
-DERIVATION = derive(AttentionModel.paper())
-REPORT = equation_report(DERIVATION)
 PLAIN = Naming.of(None)
+
+
+@cache
+def derivation() -> Derivation:
+    return derive(AttentionModel.paper())
+
+
+@cache
+def report() -> EquationReport:
+    return equation_report(derivation())
 
 
 def ridge(**changes) -> MultiIndexModel:
@@ -51,20 +61,20 @@ def test_different_models_have_different_labels():
 
 def test_labels_of_one_model_stay_the_same():
     # Papers refer to them: of other releases and machines, too.
-    assert label_prefix(derive(AttentionModel(0.3))) == label_prefix(DERIVATION) == "attention-2b7d59"
+    assert label_prefix(derive(AttentionModel(0.3))) == label_prefix(derivation()) == "attention-2b7d59"
     assert label_prefix(derive(ridge())) == label_prefix(derive(ridge()))
 
 
 def test_parts_make_up_the_whole():
-    whole = REPORT.with_results((), PLAIN)
-    parts = [x for part in PARTS if part != "symbols" for x in REPORT.with_results((), PLAIN, (part,))]
+    whole = report().with_results((), PLAIN)
+    parts = [x for part in PARTS if part != "symbols" for x in report().with_results((), PLAIN, (part,))]
     (table,) = [x for x in whole if isinstance(x, Table) and x.header[0] == "symbol"]
     assert [x for x in whole if x != table and x != Heading("Symbols")] == parts
-    assert REPORT.with_results((), PLAIN, ("symbols",)) == [Heading("Symbols"), table]
+    assert report().with_results((), PLAIN, ("symbols",)) == [Heading("Symbols"), table]
 
 
 def test_symbols_are_those_of_the_parts_chosen():
-    (table,) = [x for x in REPORT.with_results((), PLAIN, ("symbols", "saddle point")) if isinstance(x, Table)]
+    (table,) = [x for x in report().with_results((), PLAIN, ("symbols", "saddle point")) if isinstance(x, Table)]
     defined = {row[0] for row in table.rows}
     assert "$q$" in defined
     assert r"$\mathcal{N}$" not in defined
@@ -72,10 +82,10 @@ def test_symbols_are_those_of_the_parts_chosen():
 
 
 def test_fragments_hold_the_parts_chosen():
-    assert set(REPORT.fragments(PLAIN)) == {"equations.tex", "derivation.tex"}
-    assert REPORT.fragments(PLAIN, ("parameters",)) == {}
-    only = REPORT.fragments(PLAIN, ("sectors", "parameters"))
-    assert only == {"equations.tex": list(REPORT.sections["sectors"])}
+    assert set(report().fragments(PLAIN)) == {"equations.tex", "derivation.tex"}
+    assert report().fragments(PLAIN, ("parameters",)) == {}
+    only = report().fragments(PLAIN, ("sectors", "parameters"))
+    assert only == {"equations.tex": list(report().sections["sectors"])}
 
 
 @pytest.mark.parametrize(
@@ -92,10 +102,10 @@ def test_fragments_hold_the_parts_chosen():
 )
 def test_what_cannot_be_chosen_is_refused(options, quoted):
     with pytest.raises(InvalidArgument, match=quoted):
-        ReportOptions(**options).checked(DERIVATION, PARTS)
+        ReportOptions(**options).checked(derivation(), PARTS)
 
 
 def test_parts_keep_their_order():
     options = ReportOptions(parts=["observables", "model", "observables"])
-    assert options.checked(DERIVATION, PARTS).parts == ("model", "observables")
-    assert ReportOptions(parts="sectors").checked(DERIVATION, PARTS).parts == ("sectors",)
+    assert options.checked(derivation(), PARTS).parts == ("model", "observables")
+    assert ReportOptions(parts="sectors").checked(derivation(), PARTS).parts == ("sectors",)

@@ -124,7 +124,7 @@ def averages(kernel, model, rule, state):
 
 
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES.keys())
-@pytest.mark.parametrize("tolerance", [1e-4, pytest.param(1e-5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tolerance", [1e-4, pytest.param(1e-5, marks=pytest.mark.measurement)])
 def test_a_tolerance_is_attained_on_the_papers_states(kernel, state, tolerance):
     got = averages(kernel, PAPER, LineRule.for_tolerance(tolerance), state)
     # A rule a hundred times finer errs by a hundredth of the tolerance.
@@ -157,7 +157,7 @@ def test_errors_cover_on_the_papers_states(kernel, tolerance):
 
 @pytest.mark.parametrize(
     ("tolerance", "cases"),
-    [(1e-3, 20), pytest.param(1e-3, 100, marks=pytest.mark.slow), pytest.param(1e-4, 100, marks=pytest.mark.slow)],
+    [(1e-3, 20), *(pytest.param(x, 100, marks=pytest.mark.measurement) for x in (1e-3, 1e-4))],
 )
 def test_errors_cover_in_nine_of_ten_cases_of_the_papers_model(kernel, tolerance, cases):
     generator, ratios = np.random.default_rng(21), []
@@ -191,7 +191,7 @@ def test_the_factor_of_rough_rules_sets_in_continuously():
     np.testing.assert_allclose(factors[2], 10.0 * factors[0], rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_errors_cover_in_nine_of_ten_cases_of_any_model(kernel):
     generator, ratios = np.random.default_rng(20), []
     for _ in range(30):

@@ -266,6 +266,7 @@ def test_jumps_of_small_fields_exist_beyond_a_known_susceptibility():
     assert above.jump_strength > above.jump_strength_error
 
 
+@pytest.mark.slow
 def test_lines_within_the_surface_of_a_jump_are_left_out():
     # An even loss: jumps from (a, a) to (-a, -a) are tied all along lines in (1, -1) on which the common mode is zero.
     model = linear_mixture()

@@ -57,7 +57,7 @@ def test_equations_are_derived_for_the_unknowns_that_are_solved_for(name):
     assert nonzero(derivation) == solved(space)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_equations_of_rank_three_are_derived_for_the_unknowns_that_are_solved_for():
     derivation, space = derived_and_solved(AttentionModel.paper(omega=0.3, rank=3))
     assert len(space.sectors) == 18

@@ -167,7 +167,7 @@ def test_averages_by_monte_carlo(strong):
     assert replicon.stable
 
 
-@pytest.mark.parametrize("model", [STRONG, TWO_GROUPS])
+@pytest.mark.parametrize("model", [STRONG, pytest.param(TWO_GROUPS, marks=pytest.mark.slow)])
 def test_jacobian_is_the_limit_of_the_general_one(model):
     # The general equations divide by q: their rule's error, over q, is what limits the comparison.
     evolution = StateEvolution(model, LineRule.for_tolerance(1e-4), threads=1)

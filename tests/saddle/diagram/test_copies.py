@@ -7,12 +7,15 @@ import multiprocessing
 import pickle
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, linear_attention
 from saddle import PhaseDiagram
 from saddle.kernel.kernel import _kernel_again
+
+DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +57,12 @@ def test_copies_are_equal(objects, name):
         assert again is not one or name == "kernel"
 
 
-def test_others_are_not_equal(objects, diagram, diagram_02):
-    assert diagram != diagram_02
+def test_others_are_not_equal(objects, diagram):
+    other = PhaseDiagram.load(DATA / "phase_diagram_6.nc")
+    assert diagram != other
     assert objects["branch"] != diagram.branches["positional"]
     assert objects["point"] != objects["branch"].at(1.4)
-    assert len({diagram, diagram_02, copy.deepcopy(diagram)}) == 2
+    assert len({diagram, other, copy.deepcopy(diagram)}) == 2
 
 
 def test_a_copy_solves_as_its_original(objects):

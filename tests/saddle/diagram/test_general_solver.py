@@ -114,7 +114,7 @@ def test_two_variances():
 @pytest.mark.slow
 def test_three_tokens(tmp_path):
     rule = SobolRule(points=128, scrambles=4)
-    diagram = solve_phase_diagram(THREE_TOKENS, (0.3, 2.0), points=8, rule=rule)
+    diagram = solve_phase_diagram(THREE_TOKENS, (0.7, 1.6), points=6, rule=rule)
     check_consistency(diagram, ("positional", "semantic"))
     assert diagram.alpha_c is not None
     assert diagram.alpha_c.alpha == pytest.approx(1.117, abs=3 * diagram.alpha_c.error + 2e-3)
@@ -178,7 +178,7 @@ def test_averages_do_not_know_the_columns_frame():
 
 @pytest.mark.slow
 def test_rank_two():
-    diagram = solve_phase_diagram(RANK_TWO, (0.3, 2.5), points=8, rule=SobolRule(points=256, scrambles=4))
+    diagram = solve_phase_diagram(RANK_TWO, (0.9, 2.5), points=6, rule=SobolRule(points=256, scrambles=4))
     check_consistency(diagram, ("positional", "semantic", "mixed"))
     assert diagram.phases[-1].branch == "mixed"
     assert diagram.alpha_l is not None

@@ -155,7 +155,7 @@ def test_slope_of_phi_is_minus_the_average_envelope(diagram, branch, alpha):
     assert slope == pytest.approx(-chosen.at(alpha).evaluation.averages.envelope, rel=2e-4)
 
 
-@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+@pytest.mark.parametrize("which", ["diagram", pytest.param("diagram_02", marks=pytest.mark.measurement)])
 def test_slope_of_phi_at_every_stored_point(which, request):
     """At every stored point of every branch; the stencil is one-sided where a branch begins or ends."""
     solved: PhaseDiagram = request.getfixturevalue(which)

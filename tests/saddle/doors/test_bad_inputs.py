@@ -506,8 +506,15 @@ def test_the_default_rule_fits_the_model():
         assert StateEvolution(model).rule == SobolRule()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", [THREE, {"rank": 2}, {"teacher_rank": 2}], ids=["tokens", "rank", "teacher"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param(THREE, marks=pytest.mark.measurement),
+        pytest.param({"rank": 2}, marks=pytest.mark.measurement),
+        pytest.param({"teacher_rank": 2}, marks=pytest.mark.slow),
+    ],
+    ids=["tokens", "rank", "teacher"],
+)
 def test_a_point_is_found_on_the_default_rule(changes):
     evolution = StateEvolution(AttentionModel(0.0, **changes))
     assert find_point(evolution, "semantic", 2.0).residual_norm < 1e-8

@@ -138,7 +138,7 @@ def test_the_lines_are_what_they_are_said_to_be(kernel):
         assert len(near[name]) == 3
 
 
-@pytest.mark.parametrize("states", [15, pytest.param(200, marks=pytest.mark.measurement)])
+@pytest.mark.parametrize("states", [8, pytest.param(200, marks=pytest.mark.measurement)])
 def test_random_lines_are_integrated_as_accurately_as_they_are_paid_for(kernel, states):
     # A jump or soft point far out, where no weight lies, must not draw the nodes away from where it does: a finer
     # rule's lines are longer, and would be the worse the finer it is.

@@ -92,8 +92,13 @@ def test_a_large_penalty_gives_the_rule_of_hebb(alpha):
     assert cosine == pytest.approx(np.sqrt(2 * alpha / (2 * alpha + np.pi)), rel=1e-4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [(2.0, 0.1, 0.0), (3.0, 0.5, 0.3)])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param((2.0, 0.1, 0.0), marks=pytest.mark.slow),
+        pytest.param((3.0, 0.5, 0.3), marks=pytest.mark.measurement),
+    ],
+)
 def test_logistic_regression_on_random_training_sets(case):
     runs = np.array([simulate_logistic(2000, *case, seed).array() for seed in range(16)])
     error = runs.std(axis=0, ddof=1) / 4

@@ -20,7 +20,7 @@ STEP = 1e-3
 def atoms():
     """A diagram of a spectrum with two atoms, whose eigenvalues the kernel does not differentiate in."""
     law = Spectrum([SpectrumAtom(0.5, (0.2, 0.2)), SpectrumAtom(0.5, (0.3, 0.3), teacher_moments=[[1.5]])])
-    return solve_phase_diagram(AttentionModel(0.3, spectrum=law), points=4, tolerance=5e-3, progress=False)
+    return solve_phase_diagram(AttentionModel(0.3, spectrum=law), (0.8, 1.8), points=2, tolerance=5e-3, progress=False)
 
 
 def moved(diagram, name: str, parameter: str) -> float:

@@ -101,7 +101,8 @@ def test_figures_draw_lines_and_curves(diagram):
 
 def test_reports_list_baselines(diagram, tmp_path):
     positional = best_positional_attention(diagram.model)
-    diagram.report(tmp_path, formats=("markdown",), baselines=["linear positional", positional, "uniform attention"])
+    names = ["linear positional", positional, "uniform attention"]
+    diagram.report(tmp_path, formats=("markdown",), baselines=names, parts=("baselines", "transitions"))
     lines = (tmp_path / "report.md").read_text().splitlines()
     rows = [
         line for line in lines if line.startswith("| ") and ("attention |" in line or "linear positional |" in line)

@@ -16,7 +16,8 @@ ALLOWANCE = {
 }
 
 
-@pytest.mark.slow
+# At d = 400 it is a slow test (test_comparison.py).
+@pytest.mark.measurement
 @pytest.mark.parametrize("start", ["semantic", "positional"])
 def test_gradient_descent_agrees_within_three_standard_errors(start):
     model = AttentionModel.paper(omega=0.3)

@@ -194,7 +194,7 @@ def test_a_comparison_goes_on_from_what_is_kept(diagram, tmp_path, comparison):
     xr.testing.assert_identical(whole.runs, comparison.runs)
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_minima_extrapolate_to_theory(diagram):
     """Where replica symmetry is stable; the seeds were chosen before anything was seen."""
     found = compare_with_theory(

@@ -207,8 +207,11 @@ def test_the_first_iterations_follow_state_evolution():
     check_trajectory(SEMANTIC, 500, range(8), 4)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [SEMANTIC, POSITIONAL], ids=["semantic", "positional"])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(SEMANTIC, marks=pytest.mark.slow), pytest.param(POSITIONAL, marks=pytest.mark.measurement)],
+    ids=["semantic", "positional"],
+)
 def test_overlaps_follow_damped_state_evolution(case):
     check_trajectory(case, 1000, range(10), 15)
 

@@ -10,7 +10,6 @@ import pytest
 
 from baselines import linear_positional
 from replica import AttentionModel
-from saddle import solve_phase_diagram
 from saddle.reference import PlanarRule
 from saddle.reference.normal_rules import GaussHermite, tensor_rule
 from validation import (
@@ -31,11 +30,6 @@ from validation.published.comparison import encoding_correction
 from validation.published.numbers import DESCENT_MODELS, SECOND_MATRIX, THEORY_MODELS
 
 PAPER = AttentionModel.paper(omega=0.3)
-
-
-@pytest.fixture(scope="module")
-def diagram():
-    return solve_phase_diagram(PAPER, alpha=(0.05, 2.3))
 
 
 @pytest.mark.parametrize(("rule", "degree", "nodes"), [(stroud_secrest_rule, 7, 12), (rabinowitz_richter_rule, 11, 28)])
@@ -73,10 +67,13 @@ def test_first_step_of_the_published_iteration():
     assert parameters["semantic_overlap"] == pytest.approx(0.301308, rel=3e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("branch", "alpha", "factor"),
-    [("semantic", 1.25, 20.0), ("positional", 0.5690909, 10.0), ("agnostic", 1.3083333, 5.0)],
+    [
+        pytest.param("semantic", 1.25, 20.0, marks=pytest.mark.slow),
+        pytest.param("positional", 0.5690909, 10.0, marks=pytest.mark.measurement),
+        pytest.param("agnostic", 1.3083333, 5.0, marks=pytest.mark.measurement),
+    ],
 )
 def test_our_equations_on_their_rule_move_to_their_curve(diagram, branch, alpha, factor):
     theirs = published_rule_deviation(PAPER, branch, [alpha]).deviation
