@@ -15,8 +15,9 @@ from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
 __all__ = ["AtRates", "SolvedAtRates", "fits", "solve_at_rates"]
 
-# Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for.
-TOLERANCE = 1e-6
+# Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
+# it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
+TOLERANCE, ROUGHNESS, PATIENCE = 1e-6, 1e-3, 5
 # Steps of differences, in the unknowns' units: those of V, at which a table has to be made anew, are longer, since
 # kinks that move across grid points make its slopes rough.
 DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3
@@ -127,11 +128,19 @@ def solve_at_rates(
     vector = unknowns.vector(start)
     here = problem.evaluate(vector)
     residual, fresh = unknowns.residual(here), False
+    best, idle = None, 0
     for _ in range(MOST_ROUNDS):
         report()
-        if np.max(np.abs(residual)) <= TOLERANCE:
+        size = float(np.max(np.abs(residual)))
+        if best is None or size < 0.5 * best[0]:
+            best, idle = (size, vector, here), 0
+        else:
+            idle += 1
+        if size <= TOLERANCE or (idle > PATIENCE and best[0] <= ROUGHNESS):
+            # The best one: where a kink lies on a grid point the residual has a step, and no zero.
+            _, vector, here = best if size > TOLERANCE else (size, vector, here)
             if jacobian is None:
-                jacobian = problem.jacobian(vector, residual)
+                jacobian = problem.jacobian(vector, unknowns.residual(here))
             return SolvedAtRates(here, jacobian, unknowns)
         if jacobian is None:
             jacobian, fresh = problem.jacobian(vector, residual), True
@@ -143,7 +152,7 @@ def solve_at_rates(
             raise SolverError(_said(alpha, start, Outcome.LEFT_DOMAIN), Outcome.LEFT_DOMAIN)
         taken, there = moved
         after = unknowns.residual(there)
-        shrunk = np.max(np.abs(after)) / np.max(np.abs(residual))
+        shrunk = np.max(np.abs(after)) / size
         if shrunk > 2.0 and not fresh:
             jacobian = None
             continue
@@ -156,7 +165,7 @@ def solve_at_rates(
             # A gap that has shrunk would slip through grids that are too wide for it.
             problem = AtRates(equations, unknowns, alpha, start.rates, equations.grid(here.state))
             here = problem.evaluate(vector)
-            residual = unknowns.residual(here)
+            residual, best, idle = unknowns.residual(here), None, 0
         elif shrunk > SLOW and not fresh:
             jacobian = None
         fresh = False

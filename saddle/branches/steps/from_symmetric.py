@@ -171,9 +171,11 @@ def _point(
     """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state), here.state
-    errors, phi_error = np.zeros(len(vector)), 0.0
+    phi_error = 0.0
     rate_errors = np.zeros(equations.steps)
-    shifted: list[StepState] = []
+    # What is left of the residual, where a kink on a grid point leaves it no zero.
+    left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
+    shifted: list[StepState] = [unknowns.state(vector + left, state.rates)]
     for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
         there = replace(equations, rule=finer).evaluate(state, here.alpha)
         report()
@@ -184,7 +186,6 @@ def _point(
             slope = (there.by_rate - here.by_rate) * state.rates
             moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
             shift = shift + best.by_log_rate @ moved
-        errors += np.abs(shift)
         rate_errors += np.abs(moved) * state.rates
         shifted.append(unknowns.state(vector + shift, state.rates))
     levels = sum((np.abs(x.levels - state.levels) for x in shifted), np.zeros_like(state.levels))
