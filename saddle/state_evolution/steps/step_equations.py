@@ -29,8 +29,8 @@ from saddle.state_evolution.steps.step_state import StepSpace, StepState, step_s
 
 __all__ = ["FieldGrid", "StepEquations", "StepEvaluation"]
 
-# Points of all grids above which an evaluation is refused: 16 bytes and a dozen tables each.
-MOST_POINTS = 40_000_000
+# Points of all grids above which an evaluation is refused: a point takes some 250 bytes.
+MOST_POINTS = 15_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
