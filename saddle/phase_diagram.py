@@ -138,7 +138,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
         Notes
         -----
-        A point takes 4 to 10 s of one core for two tokens, and minutes where gaps are below 1 % of the fields' variance.
+        A point takes 4 to 10 s of one core for two tokens, and minutes where a gap is below 1 % of the fields'
+        variance.
         """
         found = solve_steps(self, steps, alpha=alpha, branches=branches, rule=rule, progress=progress)
         return StepDiagram(**{field.name: getattr(found, field.name) for field in fields(StepContents)})
