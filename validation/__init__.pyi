@@ -47,5 +47,6 @@ from .simulation.starts import initial_student as initial_student, student_with_
 from .simulation.teacher import TeacherData as TeacherData, draw_teacher_data as draw_teacher_data
 from .simulation.training import INTO_THE_BASIN as INTO_THE_BASIN, Training as Training
 from .simulation.training_loss import TrainingLoss as TrainingLoss
+from .wells.ground_state import GroundState as GroundState, ground_state as ground_state
 
 __version__: str

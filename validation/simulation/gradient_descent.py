@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_function, checked_instance
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
@@ -35,8 +36,8 @@ Array = NDArray[np.floating[Any]]
 POLISHING_ITERATIONS = 10_000
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingRun(ByValue):
     r"""Where training ended.
 
     The training loss has the symmetries of the overlaps' signs (theory notes, section 6), and of rotations of the

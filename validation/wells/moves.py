@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,21 +61,97 @@ def mutual_overlap(first: Array, second: Array) -> float:
     return float(np.vdot(first, second)) / norms if norms > 0 else 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class _Minimum:
+    """A minimum, or what L-BFGS takes for one, and its training loss, of order d."""
+
+    student: Array
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """What is searched, and how far."""
+
+    loss: TrainingLoss
+    losses: SampleLosses
+    first: Array
+    least_overlap: float
+    chain: int
+    most_moves: int
+    progress: Callable[[int], None] | None
+
+    def wells(self, minimum: _Minimum) -> SampleWells:
+        return wells_at(self.loss, self.losses, minimum.student)
+
+    def moved(self, origin: _Minimum, displacement: Array) -> _Minimum | None:
+        """Return the minimum that a move leads to; None if there is none, or it lies outside the basin."""
+        try:
+            student, _ = lowest_by_lbfgs(self.loss, origin.student + displacement, ITERATIONS)
+        except Diverged:
+            return None
+        inside = mutual_overlap(student, self.first) >= self.least_overlap
+        return _Minimum(student, self.loss.value(student)) if inside else None
+
+    def lower(self, found: Descent, here: _Minimum, wells: SampleWells) -> tuple[_Minimum, SampleWells] | None:
+        """Return the first lower minimum that a chain of moves leads to, short ones first; None if there is none."""
+        met = {_rounded(here.value)}
+        origins: Iterable[tuple[_Minimum, SampleWells]] = [(here, wells)]
+        for length in range(1, self.chain + 1):
+            reached: list[_Minimum] = []
+            for origin, there in origins:
+                for sample in there.candidates:
+                    if found.tried == self.most_moves:
+                        return None
+                    moved = self.moved(origin, there.displacement(sample))
+                    found.tried += 1
+                    if self.progress is not None:
+                        self.progress(found.tried)
+                    if moved is None or _rounded(moved.value) in met:
+                        continue
+                    met.add(_rounded(moved.value))
+                    if not moved.value < here.value - SAME_LOSS * abs(here.value):
+                        reached.append(moved)
+                    elif (its := self._wells_or_none(moved)) is not None:
+                        return moved, its
+            # A generator: wells cost more than a move, and the first origins often do.
+            origins = self._with_wells(reached) if length < self.chain else []
+        found.complete = True
+        return None
+
+    def _with_wells(self, reached: list[_Minimum]) -> Iterator[tuple[_Minimum, SampleWells]]:
+        for minimum in sorted(reached, key=lambda minimum: minimum.value):
+            wells = self._wells_or_none(minimum)
+            if wells is not None:
+                yield minimum, wells
+
+    def _wells_or_none(self, minimum: _Minimum) -> SampleWells | None:
+        """Return the wells at a minimum, None where it turns out to be a saddle."""
+        try:
+            return self.wells(minimum)
+        except np.linalg.LinAlgError:
+            return None
+
+
 def lowered_by_moves(
     loss: TrainingLoss,
     student: Array,
+    *,
     least_overlap: float,
+    chain: int,
     most_moves: int,
     progress: Callable[[int], None] | None = None,
 ) -> Descent:
-    """Return the minimum from which no move of a single sample leads to a lower one of the same basin.
+    """Return the minimum from which no chain of moves of single samples leads to a lower one of the same basin.
 
     Parameters
     ----------
     loss, student
         What is minimised, and a minimum of it, shape (d,).
     least_overlap
-        Of the cosine of the angle between the first minimum and all that are accepted.
+        Of the cosine of the angle between the first minimum and all others.
+    chain
+        Most moves in a row of which only the last leads lower.
     most_moves
         Moves tried at most.
     progress
@@ -86,46 +162,23 @@ def lowered_by_moves(
     numpy.linalg.LinAlgError
         If the student is no minimum.
     """
-    losses = SampleLosses.of(loss)
-    wells = wells_at(loss, losses, student)
-    first, value = student, loss.value(student)
+    search = _Search(loss, SampleLosses.of(loss), student, least_overlap, chain, most_moves, progress)
+    here = _Minimum(student, loss.value(student))
+    step: tuple[_Minimum, SampleWells] | None = here, search.wells(here)
     found = Descent(student, [], [], [])
-    _record(found, loss, value, wells)
     try:
-        while not found.complete:
-            for sample in wells.candidates:
-                if found.tried == most_moves:
-                    return found
-                moved = _minimum_below(loss, found.student + wells.displacement(sample))
-                found.tried += 1
-                if progress is not None:
-                    progress(found.tried)
-                lower = loss.value(moved) < value - SAME_LOSS * abs(value)
-                if not lower or mutual_overlap(moved, first) < least_overlap:
-                    continue
-                try:
-                    wells = wells_at(loss, losses, moved)
-                except np.linalg.LinAlgError:
-                    continue
-                found.student, value = moved, loss.value(moved)
-                _record(found, loss, value, wells)
-                break
-            else:
-                found.complete = True
+        while step is not None:
+            here, wells = step
+            found.student = here.student
+            found.losses.append(here.value / loss.data.dimension)
+            found.wrong_wells.append(wells.in_wrong_well)
+            found.susceptibilities.append(wells.susceptibility)
+            step = search.lower(found, here, wells)
     except KeyboardInterrupt:
         found.interrupted = True
     return found
 
 
-def _minimum_below(loss: TrainingLoss, start: Array) -> Array:
-    """Return the minimum below a start; the start itself, which lies higher than where it came from, if it diverges."""
-    try:
-        return lowest_by_lbfgs(loss, start, ITERATIONS)[0]
-    except Diverged:
-        return start
-
-
-def _record(found: Descent, loss: TrainingLoss, value: float, wells: SampleWells) -> None:
-    found.losses.append(value / loss.data.dimension)
-    found.wrong_wells.append(wells.in_wrong_well)
-    found.susceptibilities.append(wells.susceptibility)
+def _rounded(value: float) -> float:
+    """Return a loss to nine digits: minima that L-BFGS reaches on two ways agree to ten or more."""
+    return float(f"{value:.9g}")
