@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.message_passing.proximal_fields import SampleLosses
-from validation.simulation.divergence import Diverged
-from validation.simulation.optimisers import lowest_by_lbfgs
+from replica.common.errors import InvalidArgument
+from validation.simulation.descent.divergence import Diverged
+from validation.simulation.descent.optimisers import lowest_by_lbfgs
+from validation.simulation.teacher import TeacherData
 from validation.simulation.training_loss import TrainingLoss
-from validation.wells.sample_wells import SampleWells, wells_at
+from validation.simulation.wells.sample_losses import SampleLosses
+from validation.simulation.wells.sample_wells import SampleWells, wells_at
 
-__all__ = ["Descent", "lowered_by_moves", "mutual_overlap"]
+__all__ = ["MOST_MOVES", "SAME_BASIN", "Descent", "lowered_by_moves", "mutual_overlap", "require_wells"]
 
 Array = NDArray[np.floating[Any]]
+
+SAME_BASIN, MOST_MOVES = 0.5, 10_000
+"""Of the angle's cosine between two minima of one basin the least, and of moves the most."""
 
 ITERATIONS = 10_000
 # Relative: L-BFGS ends some 1e-13 above a minimum, and other minima lie some 1e-5 lower or more.
@@ -53,6 +58,27 @@ class Descent:
     tried: int = 0
     complete: bool = False
     interrupted: bool = False
+
+
+def require_wells(data: TeacherData) -> None:
+    """Refuse data on which moves are not defined, or hidden by rounding.
+
+    Raises
+    ------
+    ValueError
+        If the data are not of two tokens, one column, the default attention and ``float64``; the message quotes it.
+    """
+    structure = data.model.structure
+    if structure.layout.sequence_length != 2 or structure.layout.rank != 1 or structure.attention:
+        raise InvalidArgument(
+            "data must be of a model of two tokens, a student of one column and the default attention for moves "
+            f"between wells, got {structure!r}"
+        )
+    if data.tokens.dtype != np.float64:
+        raise InvalidArgument(
+            "data must be float64 for moves between wells, whose gain rounding would hide, got "
+            f"{data.tokens.dtype.name}"
+        )
 
 
 def mutual_overlap(first: Array, second: Array) -> float:
@@ -159,12 +185,18 @@ def lowered_by_moves(
 
     Raises
     ------
-    numpy.linalg.LinAlgError
+    ValueError
         If the student is no minimum.
     """
     search = _Search(loss, SampleLosses.of(loss), student, least_overlap, chain, most_moves, progress)
     here = _Minimum(student, loss.value(student))
-    step: tuple[_Minimum, SampleWells] | None = here, search.wells(here)
+    try:
+        step: tuple[_Minimum, SampleWells] | None = here, search.wells(here)
+    except np.linalg.LinAlgError:
+        raise InvalidArgument(
+            f"start must lead to a minimum, got one from where L-BFGS ends at a saddle of loss {here.value:g}; begin "
+            "elsewhere"
+        ) from None
     found = Descent(student, [], [], [])
     try:
         while step is not None:

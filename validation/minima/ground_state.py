@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_function, checked_instance, checked_number
-from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from validation.simulation.gradient_descent import TrainingRun, train_student
 from validation.simulation.teacher import TeacherData, checked_data, positive_integer
-from validation.simulation.training import INTO_THE_BASIN, Training, checked_training
+from validation.simulation.training import INTO_THE_GROUND_STATE, Training, checked_training
 from validation.simulation.training_loss import TrainingLoss
-from validation.wells.moves import ITERATIONS, lowered_by_moves, mutual_overlap
+from validation.simulation.wells.moves import (
+    ITERATIONS,
+    MOST_MOVES,
+    SAME_BASIN,
+    lowered_by_moves,
+    mutual_overlap,
+    require_wells,
+)
 
 __all__ = ["GroundState", "ground_state"]
 
@@ -89,19 +95,18 @@ def ground_state(
     start: str | Array = "positional-informed",
     *,
     generator: np.random.Generator,
-    training: Training = INTO_THE_BASIN,
-    least_overlap: float = 0.5,
-    chain: int = 1,
-    most_moves: int = 10_000,
+    training: Training = INTO_THE_GROUND_STATE,
+    least_overlap: float = SAME_BASIN,
+    most_moves: int = MOST_MOVES,
     progress: Callable[[int], None] | None = None,
 ) -> GroundState:
     r"""Minimise the training loss, and move single samples between the wells of their Moreau objectives.
 
     At a minimum every sample's fields are at a minimum of its Moreau objective at the cavity field
-    :math:`w = z - Vg`, in one of several wells where there are several (:mod:`validation.wells.sample_wells`). A move
-    displaces Q so that the fields of one sample come into its other well, and minimises again. All samples that have
-    another well are tried, the one that promises most first; the first minimum that is lower is accepted, and
-    everything is repeated until no move leads to a lower one.
+    :math:`w = z - Vg`, in one of several wells where there are several
+    (:mod:`validation.simulation.wells.sample_wells`). A move displaces Q so that the fields of one sample come into
+    its other well, and minimises again. All samples that have another well are tried, the one that promises most
+    first; the first minimum that is lower is accepted, and everything is repeated until no move leads to a lower one.
 
     Parameters
     ----------
@@ -112,14 +117,12 @@ def ground_state(
     generator
         See :func:`train_student`.
     training
-        How the first minimum is reached; L-BFGS follows in any case.
+        How the first minimum is reached; L-BFGS follows in any case. And how many ``moves`` in a row are tried of which
+        only the last leads lower, at least one: two find lower minima in some data sets, for some five times the time.
     least_overlap
         A minimum is accepted only if the cosine of the angle between it and the first is at least this: so that
         moves do not leave the basin of a family. In the solutions with a step of broken symmetry it is above 0.89
         between any two minima of a family.
-    chain
-        Most moves in a row of which only the last leads lower. One is what theory's single samples suggest; two finds
-        lower minima in some data sets, for some ten times the time.
     most_moves
         Moves tried at most.
     progress
@@ -153,34 +156,21 @@ def ground_state(
     >>> found.lowest.train_loss <= found.metastable.train_loss, found.complete
     (True, True)
     """
-    structure = checked_data(data).model.structure
-    if structure.layout.sequence_length != 2 or structure.layout.rank != 1 or structure.attention:
-        raise InvalidArgument(
-            "data must be of a model of two tokens, a student of one column and the default attention, got "
-            f"{structure!r}"
-        )
-    if data.tokens.dtype != np.float64:
-        raise InvalidArgument(f"data must be float64, or rounding hides what moves gain, got {data.tokens.dtype.name}")
+    require_wells(checked_data(data))
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
     least_overlap = checked_number("least_overlap", least_overlap, -1.0, 1.0)
-    chain = positive_integer("chain", chain)
     most_moves = positive_integer("most_moves", most_moves)
     checked_function("progress", progress)
-    told = dataclasses.replace(checked_training(training), polish=True)
+    chain = max(1, checked_training(training).moves)
+    told = dataclasses.replace(training, polish=True, moves=0)
     # The same fresh samples for both minima, so that their difference is of the minima.
     again = copy.deepcopy(generator)
     metastable = train_student(data, start, generator=generator, training=told)
     loss = TrainingLoss.of(data)
-    try:
-        found = lowered_by_moves(
-            loss, metastable.student,
-            least_overlap=least_overlap, chain=chain, most_moves=most_moves, progress=progress,
-        )  # fmt: skip
-    except np.linalg.LinAlgError:
-        raise InvalidArgument(
-            f"start must lead to a minimum, got {start!r}, from where L-BFGS ends at a saddle of the loss; begin "
-            "elsewhere"
-        ) from None
+    found = lowered_by_moves(
+        loss, metastable.student,
+        least_overlap=least_overlap, chain=chain, most_moves=most_moves, progress=progress,
+    )  # fmt: skip
     ending = Training(method="l-bfgs", steps=ITERATIONS, test_samples=told.test_samples)
     lowest = metastable
     if len(found.losses) > 1:

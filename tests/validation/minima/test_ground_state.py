@@ -8,11 +8,21 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from validation import INTO_THE_BASIN, Training, TrainingLoss, draw_teacher_data, ground_state
-from validation.message_passing.proximal_fields import SampleLosses
-from validation.simulation.optimisers import lowest_by_lbfgs
-from validation.wells.moves import mutual_overlap
-from validation.wells.sample_wells import wells_at
+from saddle import solve_phase_diagram
+from validation import (
+    INTO_THE_BASIN,
+    INTO_THE_GROUND_STATE,
+    Training,
+    TrainingLoss,
+    compare_with_theory,
+    draw_teacher_data,
+    ground_state,
+    train_student,
+)
+from validation.simulation.descent.optimisers import lowest_by_lbfgs
+from validation.simulation.wells.moves import mutual_overlap
+from validation.simulation.wells.sample_losses import SampleLosses
+from validation.simulation.wells.sample_wells import wells_at
 
 PAPER, SMALLER = AttentionModel.paper(omega=0.3), AttentionModel.paper(omega=0.2)
 QUICK = dataclasses.replace(INTO_THE_BASIN, test_samples=100)
@@ -138,7 +148,7 @@ def test_the_result_is_a_fixed_point(moving):
 
 def test_chains_begin_where_single_moves_end(moving):
     data, found = moving
-    longer = lowest(data, chain=2)
+    longer = lowest(data, training=dataclasses.replace(QUICK, moves=2))
     assert longer.lowest.train_loss <= found.lowest.train_loss * (1 + 1e-12)
     assert longer.tried > found.tried
 
@@ -171,6 +181,44 @@ def test_without_another_well_the_minimum_is_kept():
     found = lowest(draw(dataclasses.replace(PAPER, regularization=0.05), 60, seed=0))
     assert (found.tried, found.accepted, found.complete) == (0, 0, True)
     assert found.lowest is found.metastable
+
+
+def test_training_with_moves_ends_at_the_ground_state(moving):
+    data, found = moving
+    run = train_student(
+        data, "positional-informed", generator=np.random.default_rng(9),
+        training=dataclasses.replace(INTO_THE_GROUND_STATE, test_samples=100),
+    )  # fmt: skip
+    assert run.train_loss == pytest.approx(found.lowest.train_loss, rel=1e-12)
+    assert run.test_error == pytest.approx(found.lowest.test_error, rel=1e-6)
+    assert run.polished
+
+
+def test_a_comparison_at_ground_states_has_lower_losses(moving):
+    """And the same data: where no move is accepted the runs are the same."""
+    diagram = solve_phase_diagram(SMALLER, (1.0, 2.0), points=3, tolerance=5e-3, threads=1)
+    plain, lower = (
+        compare_with_theory(
+            diagram, [1.5], starts=["positional-informed"], dimensions=[120], seeds=6,
+            training=dataclasses.replace(training, test_samples=100),
+        )
+        for training in (INTO_THE_BASIN, INTO_THE_GROUND_STATE)
+    )  # fmt: skip
+    drop = (plain.runs["train_loss"] - lower.runs["train_loss"]).values.ravel()
+    assert np.all(drop >= -1e-12)
+    assert np.any(drop > 1e-6)
+    same = drop < 1e-12
+    overlaps = [runs.runs["self_overlap"].values.ravel()[same] for runs in (plain, lower)]
+    np.testing.assert_allclose(*overlaps, rtol=1e-5)
+
+
+def test_an_interrupted_training_is_no_run(monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("validation.simulation.wells.moves.mutual_overlap", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_student(draw(), generator=np.random.default_rng(0), training=dataclasses.replace(QUICK, moves=1))
 
 
 @pytest.mark.parametrize("start", ["semantic", "positional-informed", "random"])
@@ -247,8 +295,8 @@ def test_no_move_leaves_the_basin(moving):
     assert found.tried >= 1
 
 
-def test_the_basin_does_not_change_fresh_samples():
-    """Both minima are tested on the same samples, which are those of a plain run."""
+def test_both_minima_are_tested_on_the_same_fresh_samples():
+    """Those of a plain run."""
     data = draw()
     found = lowest(data)
     again = lowest(data, found.lowest.student, FROM_HERE)
@@ -258,7 +306,6 @@ def test_the_basin_does_not_change_fresh_samples():
 @pytest.mark.parametrize(("options", "message"), [
     ({"least_overlap": 1.5}, "least_overlap must lie in .*1.5"),
     ({"most_moves": 0}, "most_moves must be a positive integer, got 0"),
-    ({"chain": 1.5}, "chain must be a positive integer, got 1.5"),
     ({"progress": 3}, "progress must be .*3"),
     ({"training": "l-bfgs"}, "training must be .*l-bfgs"),
     ({"start": "up"}, "start must be .*'up'"),

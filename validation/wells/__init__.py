@@ -1,1 +1,0 @@
-"""Minima of the training loss below those where descent stops: single samples moved between wells."""
