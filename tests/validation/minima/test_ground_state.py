@@ -218,7 +218,10 @@ def test_an_interrupted_training_is_no_run(monkeypatch):
 
     monkeypatch.setattr("validation.simulation.wells.moves.mutual_overlap", stop)
     with pytest.raises(KeyboardInterrupt):
-        train_student(draw(), generator=np.random.default_rng(0), training=dataclasses.replace(QUICK, moves=1))
+        train_student(
+            draw(), "positional-informed", generator=np.random.default_rng(0),
+            training=dataclasses.replace(QUICK, moves=1),
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("start", ["semantic", "positional-informed", "random"])
