@@ -21,7 +21,7 @@ __all__ = ["MOST_MOVES", "SAME_BASIN", "Descent", "lowered_by_moves", "mutual_ov
 
 Array = NDArray[np.floating[Any]]
 
-SAME_BASIN, MOST_MOVES = 0.5, 10_000
+SAME_BASIN, MOST_MOVES = 0.7, 10_000
 """Of the angle's cosine between two minima of one basin the least, and of moves the most."""
 
 ITERATIONS = 10_000
