@@ -20,6 +20,7 @@ from .message_passing.state_trajectory import (
     StateTrajectory as StateTrajectory,
     state_evolution_trajectory as state_evolution_trajectory,
 )
+from .minima.ground_state import GroundState as GroundState, ground_state as ground_state
 from .paper.reproduction import reproduce_paper as reproduce_paper
 from .paper.settings import PaperSettings as PaperSettings
 from .published.coarse_rule import CoarseSolution as CoarseSolution, solve_on_published_rule as solve_on_published_rule
@@ -38,14 +39,18 @@ from .published.numbers import (
     published_transitions as published_transitions,
 )
 from .simulation.coordinates import sampled_model as sampled_model
-from .simulation.divergence import Diverged as Diverged
+from .simulation.descent.divergence import Diverged as Diverged
 from .simulation.execution import Execution as Execution
 from .simulation.gradient_descent import TrainingRun as TrainingRun, train_student as train_student
 from .simulation.run_grid import simulate_runs as simulate_runs
 from .simulation.simulate import simulate as simulate
 from .simulation.starts import initial_student as initial_student, student_with_overlaps as student_with_overlaps
 from .simulation.teacher import TeacherData as TeacherData, draw_teacher_data as draw_teacher_data
-from .simulation.training import INTO_THE_BASIN as INTO_THE_BASIN, Training as Training
+from .simulation.training import (
+    INTO_THE_BASIN as INTO_THE_BASIN,
+    INTO_THE_GROUND_STATE as INTO_THE_GROUND_STATE,
+    Training as Training,
+)
 from .simulation.training_loss import TrainingLoss as TrainingLoss
 
 __version__: str

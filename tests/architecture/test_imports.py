@@ -14,7 +14,7 @@ LAYERS = {
         "kernel", "continuation", "reference", "averages", "state_evolution", "branches", "transitions", "diagram",
         "output", "phase_diagram", "sweeps", "transition_lines", "cli", "__main__", "testing",
     ),
-    "validation": ("simulation", "published", "message_passing", "comparison", "paper"),
+    "validation": ("simulation", "published", "message_passing", "minima", "comparison", "paper"),
 }  # fmt: skip
 MOST_ENTRIES = 14
 # Besides models, quantities and symmetries, which are everybody's, these parts of the solver meet the derivation.

@@ -43,12 +43,12 @@ from numpy.typing import NDArray
 from replica import AttentionModel
 from replica.common.checked_arguments import checked_function, checked_instance, positive_number
 from replica.common.numeric_errors import numpy_defaults
-from validation.message_passing.proximal_fields import SampleLosses
 from validation.message_passing.settings import MessagePassingSettings, checked_settings
-from validation.simulation.divergence import Diverged
+from validation.simulation.descent.divergence import Diverged
 from validation.simulation.starts import given_student
 from validation.simulation.teacher import TeacherData, checked_data
 from validation.simulation.training_loss import TrainingLoss
+from validation.simulation.wells.sample_losses import SampleLosses
 
 __all__ = ["MessagePassingRun", "approximate_message_passing"]
 

@@ -17,16 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_function, checked_instance
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants
-from validation.simulation.optimisers import descend, lowest_by_lbfgs, norm_per_entry
+from validation.simulation.descent.optimisers import descend, lowest_by_lbfgs, norm_per_entry
 from validation.simulation.starts import given_student, has_random_entries, initial_student
 from validation.simulation.teacher import TeacherData, checked_data, columns_of, fresh_batches
 from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 from validation.simulation.training_loss import TrainingLoss
+from validation.simulation.wells.moves import MOST_MOVES, SAME_BASIN, lowered_by_moves, require_wells
 
 __all__ = ["TrainingRun", "measured_overlaps", "train_student"]
 
@@ -35,8 +37,8 @@ Array = NDArray[np.floating[Any]]
 POLISHING_ITERATIONS = 10_000
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingRun:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingRun(ByValue):
     r"""Where training ended.
 
     The training loss has the symmetries of the overlaps' signs (theory notes, section 6), and of rotations of the
@@ -49,7 +51,7 @@ class TrainingRun:
     start
         Name of the start, or ``"given"`` for an array.
     method
-        One of ``validation.simulation.optimisers.METHODS``.
+        One of ``validation.simulation.descent.optimisers.METHODS``.
     dtype
         Precision of the passes over the data: ``"float64"`` or ``"float32"``.
     learning_rate, steps
@@ -171,8 +173,8 @@ def train_student(
     Raises
     ------
     ValueError
-        If an argument is out of range or of the wrong shape, or the data are not of the precision that is asked for;
-        the message quotes it.
+        If an argument is out of range or of the wrong shape, or the data are not of the precision, or the model not of
+        the kind, that is asked for; the message quotes it.
     Diverged
         If the iterates overflow, gradient descent ends above where it began, or ``learning_rate * lambda`` is at
         least 2.
@@ -199,6 +201,8 @@ def train_student(
         raise InvalidArgument(f"training must have the dtype of the data, {kind}, or None, got {training.dtype!r}")
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
     checked_function("progress", progress)
+    if training.moves:
+        require_wells(data)
     if isinstance(start, str):
         student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
     else:
@@ -211,8 +215,10 @@ def train_student(
         student, taken = lowest_by_lbfgs(loss, student, steps, tolerance, progress)
     else:
         taken = 0
-    if training.polish:
+    if training.polish or training.moves:
         student, _ = lowest_by_lbfgs(loss, student, POLISHING_ITERATIONS)
+    if training.moves:
+        student = _moved_between_wells(loss, student, training.moves)
     norm = norm_per_entry(loss.gradient(student))
     test_error, spread = _test_error(data, student, training.test_samples, generator)
     student.setflags(write=False)
@@ -225,7 +231,7 @@ def train_student(
         dtype=kind,
         learning_rate=rate,
         steps=taken,
-        polished=training.polish,
+        polished=training.polish or training.moves > 0,
         gradient_norm=norm,
         converged=norm <= tolerance,
         student=student,
@@ -234,6 +240,14 @@ def train_student(
         test_error=test_error,
         test_error_standard_error=spread,
     )
+
+
+def _moved_between_wells(loss: TrainingLoss, student: Array, chain: int) -> Array:
+    found = lowered_by_moves(loss, student, least_overlap=SAME_BASIN, chain=chain, most_moves=MOST_MOVES)
+    if found.interrupted:
+        # There it is no failure; here half a search would pass for a run.
+        raise KeyboardInterrupt
+    return found.student
 
 
 def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:

@@ -17,11 +17,11 @@ from replica.common.checked_arguments import (
     quoted,
 )
 from replica.common.errors import InvalidArgument
-from validation.simulation.divergence import Diverged
-from validation.simulation.optimisers import METHODS, PUBLISHED, Schedule
+from validation.simulation.descent.divergence import Diverged
+from validation.simulation.descent.optimisers import METHODS, PUBLISHED, Schedule
 from validation.simulation.teacher import checked_precision, positive_integer
 
-__all__ = ["AS_PUBLISHED", "INTO_THE_BASIN", "Training", "checked_training"]
+__all__ = ["AS_PUBLISHED", "INTO_THE_BASIN", "INTO_THE_GROUND_STATE", "Training", "checked_training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,9 @@ class Training:
         Continue with L-BFGS to the bottom of the basin that descent ended in. Theory describes minima, while
         the published number of steps leaves soft directions behind: on the positional branch q comes out some
         per cent too small.
+    moves
+        Continue with L-BFGS and moves of single samples between the wells of their Moreau objectives, until no chain
+        of at most so many leads to a lower minimum (see :func:`validation.ground_state`); zero for none.
     test_samples
         Number of fresh samples of the test error (50,000 in the published experiments).
     dtype
@@ -62,6 +65,7 @@ class Training:
     steps: int | None = None
     gradient_tolerance: float = 0.0
     polish: bool = False
+    moves: int = 0
     test_samples: int = 20_000
     dtype: DTypeLike | None = None
 
@@ -76,6 +80,7 @@ class Training:
             "steps": None if steps is None else checked_integer("steps", steps, 0),
             "gradient_tolerance": checked_number("gradient_tolerance", self.gradient_tolerance, 0.0),
             "polish": checked_flag("polish", self.polish),
+            "moves": checked_integer("moves", self.moves, 0),
             "test_samples": positive_integer("test_samples", self.test_samples),
             # One name for all that mean it, so that equal values are the same run.
             "dtype": None if self.dtype is None else checked_precision(self.dtype).name,
@@ -111,6 +116,9 @@ AS_PUBLISHED = Training()
 
 INTO_THE_BASIN = Training(steps=200, polish=True)
 """How a minimum near a start is reached: as far as gradient descent leads in 200 steps, then by L-BFGS."""
+
+INTO_THE_GROUND_STATE = Training(steps=200, polish=True, moves=1)
+"""From there on to the lowest minimum that moves of single samples between wells lead to."""
 
 
 def checked_training(training: Any) -> Training:

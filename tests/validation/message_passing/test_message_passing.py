@@ -17,7 +17,7 @@ from validation import (
     student_with_overlaps,
     train_student,
 )
-from validation.message_passing.proximal_fields import SampleLosses
+from validation.simulation.wells.sample_losses import SampleLosses
 
 PAPER = AttentionModel.paper(omega=0.3)
 # Nothing symmetric: rows of A do not sum to one, the encodings do not cancel.

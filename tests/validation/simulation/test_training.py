@@ -8,8 +8,16 @@ import pytest
 
 from replica import AttentionModel
 from replica.common.errors import InvalidArgument
-from validation import INTO_THE_BASIN, Diverged, Training, draw_teacher_data, simulate, train_student
-from validation.simulation.optimisers import METHODS, PUBLISHED
+from validation import (
+    INTO_THE_BASIN,
+    INTO_THE_GROUND_STATE,
+    Diverged,
+    Training,
+    draw_teacher_data,
+    simulate,
+    train_student,
+)
+from validation.simulation.descent.optimisers import METHODS, PUBLISHED
 
 PAPER = AttentionModel.paper(omega=0.3)
 
@@ -32,6 +40,7 @@ def test_a_method_brings_its_published_schedule(method):
 def test_the_way_into_the_basin():
     assert Training(method="gradient-descent", steps=200, polish=True) == INTO_THE_BASIN
     assert INTO_THE_BASIN.schedule(0.01).learning_rate == 0.15
+    assert replace(INTO_THE_BASIN, moves=1) == INTO_THE_GROUND_STATE
 
 
 @pytest.mark.parametrize("kind", ["float32", np.float32, np.dtype(np.float32), "f4"], ids=str)
@@ -64,6 +73,8 @@ def test_it_does_not_change():
         ({"steps": True}, "steps must be an integer, got True"),
         ({"gradient_tolerance": -1e-3}, r"gradient_tolerance must be at least 0, got -0\.001"),
         ({"gradient_tolerance": None}, "gradient_tolerance must be a real number, got None"),
+        ({"moves": -1}, "moves must be an integer of at least 0, got -1"),
+        ({"moves": 0.5}, r"moves must be an integer, got 0\.5"),
         ({"polish": 1}, "polish must be True or False, got 1"),
         ({"test_samples": 0}, "test_samples must be a positive integer, got 0"),
         ({"test_samples": 10.0}, r"test_samples must be a positive integer, got 10\.0"),

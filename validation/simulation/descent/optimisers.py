@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from validation.simulation.divergence import Diverged
+from validation.simulation.descent.divergence import Diverged
 from validation.simulation.training_loss import TrainingLoss
 
 __all__ = ["METHODS", "PUBLISHED", "Schedule", "descend", "lowest_by_lbfgs", "norm_per_entry"]

@@ -1,0 +1,1 @@
+"""Minima of one data set: where descent stops, and lower ones."""

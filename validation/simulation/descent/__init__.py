@@ -1,0 +1,1 @@
+"""Ways down the training loss to a minimum."""

@@ -1,0 +1,1 @@
+"""Moves of single samples between the wells of their Moreau objectives: to lower minima."""
