@@ -10,7 +10,9 @@ from tests.architecture.imports import ROOT
 
 PACKAGES = ("replica", "baselines", "saddle", "saddle.reference", "saddle.continuation", "saddle.testing", "validation")
 LISTED = re.findall(
-    r"^\.\. (?:auto(?:class|function|exception|data)|data):: (\S+)$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.M
+    r"^\.\. (?:auto(?:class|function|exception|data)|data):: (\S+)$",
+    (ROOT / "docs/api.md").read_text(encoding="utf-8"),
+    re.M,
 )
 
 
