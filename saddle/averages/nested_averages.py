@@ -38,7 +38,7 @@ class NestedAverage(ByValue):
         Derivatives in the variances :math:`\Delta_j`, (k, D).
     by_centre
         Derivatives in the centres, (N, D).
-    by_rate
+    by_parisi
         Derivatives in y, (k,).
     tilted
         Weights (N, n, ..., n) of the innermost field: the average of any function over the tilted law is the sum of
@@ -51,7 +51,7 @@ class NestedAverage(ByValue):
     by_variance: np.ndarray
     by_step_variance: np.ndarray
     by_centre: np.ndarray
-    by_rate: np.ndarray
+    by_parisi: np.ndarray
     tilted: np.ndarray
     tilted_mean: float
 
@@ -60,7 +60,7 @@ class NestedAverage(ByValue):
 class _Level:
     """A step on the way outwards: what it was given, and what came of it."""
 
-    rate: float
+    y: float
     kernels: tuple[np.ndarray, ...]
     inner: np.ndarray
     outer: np.ndarray
@@ -76,7 +76,7 @@ def nested_average(
     weights: np.ndarray,
     variance: np.ndarray,
     step_variances: np.ndarray,
-    rates: Sequence[float] | np.ndarray,
+    parisi: Sequence[float] | np.ndarray,
 ) -> NestedAverage:
     """Average a tabulated function.
 
@@ -94,12 +94,12 @@ def nested_average(
         Variances v of the outermost field, (D,).
     step_variances
         Variances of the steps, outermost first, (k, D).
-    rates
+    parisi
         y of the steps, outermost first, positive, (k,).
     """
     levels: list[_Level] = []
-    for rate, variances in zip(rates[::-1], step_variances[::-1], strict=True):
-        levels.append(_outwards(values, axes, variances, float(rate)))
+    for y, variances in zip(parisi[::-1], step_variances[::-1], strict=True):
+        levels.append(_outwards(values, axes, variances, float(y)))
         values = levels[-1].outer
     spacing = axes[0, 0, 1] - axes[0, 0, 0]
     offsets = axes - centres[:, :, None]
@@ -112,18 +112,18 @@ def nested_average(
     curvature = scaled**2 - 1.0 / variance[None, :, None]
     by_variance = np.array([0.5 * np.sum(x * curvature[:, d]) for d, x in enumerate(marginals)])
     value = float(np.sum(tilted * values))
-    by_step, by_rate = np.zeros(np.shape(step_variances)), np.zeros(len(rates))
+    by_step, by_parisi = np.zeros(np.shape(step_variances)), np.zeros(len(parisi))
     for j, level in enumerate(reversed(levels)):
         ratio = tilted / level.sums
-        by_step[j] = [0.5 / level.rate * float(np.sum(ratio * curvature)) for curvature in level.curvatures]
+        by_step[j] = [0.5 / level.y * float(np.sum(ratio * curvature)) for curvature in level.curvatures]
         before = float(np.sum(tilted * level.outer))
         tilted = level.exponentials * _along_axes(ratio, [kernel.T for kernel in level.kernels])
-        by_rate[j] = (float(np.sum(tilted * level.inner)) - before) / level.rate
+        by_parisi[j] = (float(np.sum(tilted * level.inner)) - before) / level.y
     innermost = levels[0].inner if levels else values
-    return NestedAverage(value, by_variance, by_step, by_centre, by_rate, tilted, float(np.sum(tilted * innermost)))
+    return NestedAverage(value, by_variance, by_step, by_centre, by_parisi, tilted, float(np.sum(tilted * innermost)))
 
 
-def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate: float) -> _Level:
+def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: float) -> _Level:
     """Do one step of the recursion."""
     axis = axes[0, 0]
     distances = axis[:, None] - axis[None, :]
@@ -134,8 +134,8 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate:
         kernels.append(kernel)
         second.append(curvature)
     dimensions = tuple(range(1, values.ndim))
-    largest = rate * np.max(values, axis=dimensions, keepdims=True)
-    exponentials = np.exp(rate * values - largest)
+    largest = y * np.max(values, axis=dimensions, keepdims=True)
+    exponentials = np.exp(y * values - largest)
     sums = _along_axes(exponentials, kernels)
     curvatures = np.stack(
         [
@@ -143,8 +143,8 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, rate:
             for d in range(len(kernels))
         ]
     )
-    outer = (largest + np.log(sums)) / rate
-    return _Level(rate, tuple(kernels), values, outer, exponentials, sums, curvatures)
+    outer = (largest + np.log(sums)) / y
+    return _Level(y, tuple(kernels), values, outer, exponentials, sums, curvatures)
 
 
 def _gaussian(distances: np.ndarray, spacing: float, variance: float) -> tuple[np.ndarray, np.ndarray]:

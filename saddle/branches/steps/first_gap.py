@@ -42,8 +42,8 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
 
     def state(gap: float) -> StepState:
         # The smallest response sets the scale for all groups.
-        rates = np.array([FEW * float(np.min(symmetric.susceptibility / variance)) / gap])
-        return replace(symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None], rates=rates)
+        parisi = np.array([FEW * float(np.min(symmetric.susceptibility / variance)) / gap])
+        return replace(symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None], parisi=parisi)
 
     def excess(gap: float) -> float:
         """Return by how much a gap exceeds the one it makes, relative to it."""

@@ -11,8 +11,12 @@ import numpy as np
 from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
-from saddle.branches.steps.at_rates import SolvedAtRates, solve_at_rates
-from saddle.branches.steps.best_rates import BestRates, best_rates, with_one_step_more
+from saddle.branches.steps.at_parisi import SolvedAtParisi, solve_at_parisi
+from saddle.branches.steps.best_parisi import (
+    BestParisi,
+    best_parisi,
+    with_one_step_more,
+)
 from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
@@ -23,18 +27,18 @@ from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["break_symmetry", "broken_or_none", "checked_rates"]
+__all__ = ["break_symmetry", "broken_or_none", "checked_parisi"]
 
 
-def checked_rates(rates: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
+def checked_parisi(parisi: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
     """Return y as an array; raises unless they are as many as steps, positive, finite and increasing."""
     try:
-        values = np.array(rates, dtype=float)
+        values = np.array(parisi, dtype=float)
     except (TypeError, ValueError):
         values = np.empty((0, 0))
     if values.shape != (steps,) or not np.isfinite(values).all() or not np.all(np.diff(values, prepend=0.0) > 0.0):
         raise InvalidArgument(
-            f"rates must be {steps} positive, finite, increasing number(s), one per step, got {rates!r}"
+            f"parisi_parameters must be {steps} positive, finite, increasing number(s), one per step, got {parisi!r}"
         )
     return values
 
@@ -45,7 +49,7 @@ def break_symmetry(
     symmetric: StateEvaluation,
     steps: int,
     rule: GridRule,
-    rates: Sequence[float] | np.ndarray | None = None,
+    parisi: Sequence[float] | np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
     *,
     near: StepState | None = None,
@@ -54,7 +58,7 @@ def break_symmetry(
 
     Parameters
     ----------
-    rates
+    parisi
         y; None for those of the ground state.
     near
         A solution of as many steps at alpha and y near by, if one is known: the start then.
@@ -67,17 +71,17 @@ def break_symmetry(
         If there is no gap larger than what grids resolve, or the solution was not found.
     """
     steps = checked_integer("steps", steps, 1)
-    given = None if rates is None else checked_rates(rates, steps)
+    given = None if parisi is None else checked_parisi(parisi, steps)
     alpha, space = symmetric.alpha, evolution.space
     start = _symmetric_state(symmetric)
     unit = float(np.sqrt(np.max(start.outer_overlap)))
     if near is not None:
         equations, unknowns = StepEquations(evolution, steps, rule), StepUnknowns(space, sector, steps, unit)
-        start = near if given is None else replace(near, rates=given)
-        solved = solve_at_rates(equations, unknowns, alpha, start, report=report)
+        start = near if given is None else replace(near, parisi=given)
+        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
         if given is not None:
             return _point(equations, sector, symmetric, solved, None, report)
-        best = best_rates(equations, alpha, solved, report, near=True)
+        best = best_parisi(equations, alpha, solved, report, near=True)
         return _point(equations, sector, symmetric, best.solved, best, report)
     equations = StepEquations(evolution, 1, rule)
     first = first_gap(equations, alpha, start)
@@ -89,20 +93,20 @@ def break_symmetry(
         raise SolverError(message, Outcome.ABSENT)
     unknowns = StepUnknowns(space, sector, 1, unit)
     if given is not None and steps == 1:
-        first = replace(first, rates=given)
+        first = replace(first, parisi=given)
         solved = _towards(equations, unknowns, alpha, first, given, report)
         return _point(equations, sector, symmetric, solved, None, report)
-    solved = solve_at_rates(equations, unknowns, alpha, first, report=report)
-    best = best_rates(equations, alpha, solved, report)
+    solved = solve_at_parisi(equations, unknowns, alpha, first, report=report)
+    best = best_parisi(equations, alpha, solved, report)
     for count in range(2, steps + 1):
         equations = StepEquations(evolution, count, rule)
         unknowns = StepUnknowns(space, sector, count, unit)
         start = with_one_step_more(best.solved)
         if count == steps and given is not None:
-            solved = solve_at_rates(equations, unknowns, alpha, replace(start, rates=given), report=report)
+            solved = solve_at_parisi(equations, unknowns, alpha, replace(start, parisi=given), report=report)
             return _point(equations, sector, symmetric, solved, None, report)
-        solved = solve_at_rates(equations, unknowns, alpha, start, report=report)
-        best = best_rates(equations, alpha, solved, report)
+        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
+        best = best_parisi(equations, alpha, solved, report)
     return _point(equations, sector, symmetric, best.solved, best, report)
 
 
@@ -138,17 +142,17 @@ def _towards(
     unknowns: StepUnknowns,
     alpha: float,
     first: StepState,
-    rates: np.ndarray,
+    parisi: np.ndarray,
     report: Callable[[], object],
-) -> SolvedAtRates:
+) -> SolvedAtParisi:
     """Solve at a small y, and go to the given one in steps that a quasi-Newton method can follow."""
     small = 0.02 * float(np.min(first.susceptibility)) / float(np.max(first.gaps))
-    y = min(small, float(rates[0]))
-    solved = solve_at_rates(equations, unknowns, alpha, replace(first, rates=np.array([y])), report=report)
-    while y < rates[0]:
-        y = min(2.5 * y, float(rates[0]))
-        start = replace(solved.state, rates=np.array([y]))
-        solved = solve_at_rates(equations, unknowns, alpha, start, solved.jacobian, report)
+    y = min(small, float(parisi[0]))
+    solved = solve_at_parisi(equations, unknowns, alpha, replace(first, parisi=np.array([y])), report=report)
+    while y < parisi[0]:
+        y = min(2.5 * y, float(parisi[0]))
+        start = replace(solved.state, parisi=np.array([y]))
+        solved = solve_at_parisi(equations, unknowns, alpha, start, solved.jacobian, report)
     return solved
 
 
@@ -164,18 +168,18 @@ def _point(
     equations: StepEquations,
     sector: Sector,
     symmetric: StateEvaluation,
-    solved: SolvedAtRates,
-    best: BestRates | None,
+    solved: SolvedAtParisi,
+    best: BestParisi | None,
     report: Callable[[], object],
 ) -> BrokenSymmetryPoint:
     """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state), here.state
     phi_error = 0.0
-    rate_errors = np.zeros(equations.steps)
+    parameter_errors = np.zeros(equations.steps)
     # What is left of the residual, where a kink on a grid point leaves it no zero.
     left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
-    shifted: list[StepState] = [unknowns.state(vector + left, state.rates)]
+    shifted: list[StepState] = [unknowns.state(vector + left, state.parisi)]
     for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
         there = replace(equations, rule=finer).evaluate(state, here.alpha)
         report()
@@ -183,11 +187,11 @@ def _point(
         phi_error += abs(there.free_entropy - here.free_entropy)
         moved = np.zeros(equations.steps)
         if best is not None:
-            slope = (there.by_rate - here.by_rate) * state.rates
+            slope = (there.by_parisi - here.by_parisi) * state.parisi
             moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
-            shift = shift + best.by_log_rate @ moved
-        rate_errors += np.abs(moved) * state.rates
-        shifted.append(unknowns.state(vector + shift, state.rates))
+            shift = shift + best.by_log_parameter @ moved
+        parameter_errors += np.abs(moved) * state.parisi
+        shifted.append(unknowns.state(vector + shift, state.parisi))
     levels = sum((np.abs(x.levels - state.levels) for x in shifted), np.zeros_like(state.levels))
     # NOTE: errors are those of the levels q_0 ... q_k themselves, in the places of overlap and gaps.
     state_errors = StepState(
@@ -196,7 +200,7 @@ def _point(
         sum((np.abs(x.positional_overlap - state.positional_overlap) for x in shifted), 0.0 * state.positional_overlap),
         sum((np.abs(x.susceptibility - state.susceptibility) for x in shifted), 0.0 * state.susceptibility),
         sum((np.abs(x.semantic_overlap - state.semantic_overlap) for x in shifted), 0.0 * state.semantic_overlap),
-        rate_errors,
+        parameter_errors,
     )
     test_errors = [_test_error(equations.evolution, symmetric, x) for x in (state, *shifted)]
     return BrokenSymmetryPoint(
@@ -209,7 +213,7 @@ def _point(
         conjugates=here.conjugates,
         free_entropy=here.free_entropy,
         free_entropy_error=phi_error,
-        by_rate=here.by_rate,
+        by_parisi=here.by_parisi,
         average_envelope=-here.channel.value,
         test_error=test_errors[0],
         test_error_error=float(sum(abs(x - test_errors[0]) for x in test_errors[1:])),

@@ -42,7 +42,7 @@ class BrokenSymmetryPoint(ByValue):
         Conjugates of (q_0, ..., q_k, m, V, theta), (n,).
     free_entropy, free_entropy_error
         :math:`\Phi_k` and its error.
-    by_rate
+    by_parisi
         :math:`\partial\Phi_k/\partial y_j`, (k,): zero, to the error of y, at the ground state.
     average_envelope
         :math:`-\partial\Phi_k/\partial\alpha` at fixed y, which is that along the branch of ground states, too.
@@ -66,7 +66,7 @@ class BrokenSymmetryPoint(ByValue):
     conjugates: np.ndarray
     free_entropy: float
     free_entropy_error: float
-    by_rate: np.ndarray
+    by_parisi: np.ndarray
     average_envelope: float
     test_error: float
     test_error_error: float
@@ -75,7 +75,7 @@ class BrokenSymmetryPoint(ByValue):
     @property
     def steps(self) -> int:
         """Number k of steps."""
-        return len(self.state.rates)
+        return len(self.state.parisi)
 
     @property
     def train_loss(self) -> float:
@@ -85,7 +85,7 @@ class BrokenSymmetryPoint(ByValue):
     @property
     def energy(self) -> float:
         r"""Energy :math:`-\partial(y\Phi)/\partial y` of the minima that y counts, y the outermost."""
-        return -self.free_entropy - float(self.state.rates[0] * self.by_rate[0])
+        return -self.free_entropy - float(self.state.parisi[0] * self.by_parisi[0])
 
     @property
     def complexity(self) -> float:
@@ -93,7 +93,7 @@ class BrokenSymmetryPoint(ByValue):
 
         Zero at the ground state; positive at smaller y.
         """
-        return -float(self.state.rates[0] ** 2 * self.by_rate[0])
+        return -float(self.state.parisi[0] ** 2 * self.by_parisi[0])
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class BrokenSymmetryPoint(ByValue):
     def _named(self, state: StepState) -> dict[str, float]:
         values = step_space(self.evolution.space.layout, self.steps).vector(state)
         named = dict(zip(self._names, map(float, values), strict=True))
-        return named | {f"parisi_parameter_{j}": float(y) for j, y in enumerate(state.rates, start=1)}
+        return named | {f"parisi_parameter_{j}": float(y) for j, y in enumerate(state.parisi, start=1)}
 
     @property
     def order_parameters(self) -> Mapping[str, float]:
@@ -117,7 +117,7 @@ class BrokenSymmetryPoint(ByValue):
         space = step_space(self.evolution.space.layout, self.steps)
         values = space.raw(errors)
         named = dict(zip(self._names, map(float, values), strict=True))
-        named |= {f"parisi_parameter_{j}": float(y) for j, y in enumerate(errors.rates, start=1)}
+        named |= {f"parisi_parameter_{j}": float(y) for j, y in enumerate(errors.parisi, start=1)}
         named |= {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
         return MappingProxyType(named)
 

@@ -24,7 +24,7 @@ def solve_broken_symmetry(
     alpha: float | None = None,
     steps: int = 1,
     *,
-    rates: Sequence[float] | np.ndarray | None = None,
+    parisi_parameters: Sequence[float] | np.ndarray | None = None,
     rule: GridRule = DEFAULT_GRID_RULE,
     progress: bool | None = None,
 ) -> BrokenSymmetryPoint:
@@ -40,7 +40,7 @@ def solve_broken_symmetry(
         Sample complexity n/d.
     steps
         Number k of steps.
-    rates
+    parisi_parameters
         Parisi's parameters y, increasing, one per step, to look at the minima that they select: for one step, those
         of energy :attr:`BrokenSymmetryPoint.energy`, of which there are exp(d complexity). By default those of the
         ground state, at which :math:`\Phi_k` is stationary.
@@ -68,7 +68,9 @@ def solve_broken_symmetry(
     """
     point = point_of(model, family, alpha)
     with progress_bar(60 * steps, progress, f"{steps} step(s)", "evaluation") as bar:
-        return break_symmetry(point.evolution, point.sector, point.evaluation, steps, rule, rates, bar.update)
+        return break_symmetry(
+            point.evolution, point.sector, point.evaluation, steps, rule, parisi_parameters, bar.update
+        )
 
 
 def point_of(model: AttentionModel | SolvedPoint, family: str, alpha: float | None) -> SolvedPoint:

@@ -44,9 +44,9 @@ class ComplexityCurve(ByValue):
     complete: bool = True
 
     @property
-    def rates(self) -> np.ndarray:
+    def parisi_parameters(self) -> np.ndarray:
         """Parisi's parameter y."""
-        return np.array([point.state.rates[0] for point in self.points])
+        return np.array([point.state.parisi[0] for point in self.points])
 
     @property
     def energy(self) -> np.ndarray:
@@ -65,7 +65,7 @@ class ComplexityCurve(ByValue):
 
     @property
     def _rows(self) -> list[tuple[str, str, str]]:
-        known = zip(self.rates, self.energy, self.complexity, strict=True)
+        known = zip(self.parisi_parameters, self.energy, self.complexity, strict=True)
         return [(f"{y:.5g}", f"{energy:.8g}", f"{complexity:.4g}") for y, energy, complexity in known]
 
     @property
@@ -82,7 +82,7 @@ class ComplexityCurve(ByValue):
         lines += [f"  y = {y}: energy {energy}, complexity {complexity}" for y, energy, complexity in self._rows]
         if self.ground_state is not None:
             point = self.ground_state
-            lines.append(f"  ground state: y = {point.state.rates[0]:.5g}, energy {point.train_loss:.8g}")
+            lines.append(f"  ground state: y = {point.state.parisi[0]:.5g}, energy {point.train_loss:.8g}")
         lines += [f"  y = {y:.5g}: {why}" for y, why in self.missing]
         return "\n".join(lines)
 
@@ -95,7 +95,7 @@ def solve_complexity(
     family: str = "",
     alpha: float | None = None,
     *,
-    rates: Sequence[float] | np.ndarray | None = None,
+    parisi_parameters: Sequence[float] | np.ndarray | None = None,
     rule: GridRule = DEFAULT_GRID_RULE,
     progress: bool | None = None,
 ) -> ComplexityCurve:
@@ -105,7 +105,7 @@ def solve_complexity(
     ----------
     model, family, alpha, rule, progress
         As for :func:`saddle.solve_broken_symmetry`.
-    rates
+    parisi_parameters
         Values of y, increasing; by default eight from a tenth of the ground state's to twice it.
 
     Returns
@@ -126,7 +126,7 @@ def solve_complexity(
     one step; minima that are themselves unstable against more steps are counted wrongly.
     """
     point = point_of(model, family, alpha)
-    wanted = None if rates is None else _increasing(rates)
+    wanted = None if parisi_parameters is None else _increasing(parisi_parameters)
     with progress_bar(60 + 20 * (8 if wanted is None else len(wanted)), progress, "complexity", "evaluation") as bar:
         ground: BrokenSymmetryPoint | None = None
         found: list[BrokenSymmetryPoint] = []
@@ -134,10 +134,10 @@ def solve_complexity(
         try:
             ground = break_symmetry(point.evolution, point.sector, point.evaluation, 1, rule, report=bar.update)
             if wanted is None:
-                wanted = float(ground.state.rates[0]) * np.geomspace(0.1, 2.0, 8)
+                wanted = float(ground.state.parisi[0]) * np.geomspace(0.1, 2.0, 8)
             near = ground.state
             # From the ground state outwards, so that every start is near.
-            order = sorted(wanted, key=lambda y: abs(np.log(y / float(ground.state.rates[0]))))
+            order = sorted(wanted, key=lambda y: abs(np.log(y / float(ground.state.parisi[0]))))
             solved: dict[float, BrokenSymmetryPoint] = {}
             for y in order:
                 if solved:
@@ -155,12 +155,12 @@ def solve_complexity(
     return ComplexityCurve(tuple(found), ground, tuple(sorted(missing)))
 
 
-def _increasing(rates: Sequence[float] | np.ndarray) -> np.ndarray:
+def _increasing(parisi: Sequence[float] | np.ndarray) -> np.ndarray:
     try:
-        values = np.array(rates, dtype=float)
+        values = np.array(parisi, dtype=float)
     except (TypeError, ValueError):
         values = np.empty((0, 0))
     finite = values.ndim == 1 and values.size > 0 and bool(np.isfinite(values).all())
     if not finite or not np.all(np.diff(values, prepend=0.0) > 0.0):
-        raise InvalidArgument(f"rates must be positive, finite and increasing numbers, got {rates!r}")
+        raise InvalidArgument(f"parisi_parameters must be positive, finite and increasing, got {parisi!r}")
     return values

@@ -80,7 +80,7 @@ class StepContents(ByValue):
         columns |= {
             f"parisi_parameter_{level}": self._table(
                 lambda point, level=level: (
-                    float(point.state.rates[level - 1]) if isinstance(point, BrokenSymmetryPoint) else np.nan
+                    float(point.state.parisi[level - 1]) if isinstance(point, BrokenSymmetryPoint) else np.nan
                 )
             )
             for level in range(1, self.steps + 1)

@@ -78,7 +78,7 @@ class StepEvaluation(ByValue):
         Conjugates of the order parameters, from stationarity in these, (n,).
     residual
         Order parameters minus what the conjugates make them, (n,): zero at a solution.
-    by_rate
+    by_parisi
         Derivatives of the functional in y, (k,): zero at the ground state.
     free_entropy
         The functional; stationary at a solution.
@@ -94,7 +94,7 @@ class StepEvaluation(ByValue):
     alpha: float
     conjugates: np.ndarray
     residual: np.ndarray
-    by_rate: np.ndarray
+    by_parisi: np.ndarray
     free_entropy: float
     channel: NestedAverage
     grid: FieldGrid
@@ -103,7 +103,7 @@ class StepEvaluation(ByValue):
     @property
     def residual_state(self) -> StepState:
         """The residual as the state's parts, with zeros for y."""
-        return self.space.state(self.residual, np.zeros(len(self.by_rate)))
+        return self.space.state(self.residual, np.zeros(len(self.by_parisi)))
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ class StepEquations:
     def check_domain(self, state: StepState) -> None:
         """Raise OutsideDomain unless every variance, V and y is positive and finite, and y increase."""
         numbers = np.concatenate([self.outer_variance(state), state.gaps.ravel(), state.susceptibility])
-        rates = np.diff(np.concatenate([[0.0], state.rates]))
-        if not (np.isfinite(numbers).all() and np.all(numbers > 0.0) and np.all(rates > 0.0)):
+        parisi = np.diff(np.concatenate([[0.0], state.parisi]))
+        if not (np.isfinite(numbers).all() and np.all(numbers > 0.0) and np.all(parisi > 0.0)):
             raise OutsideDomain(f"order parameters of {self.steps} steps outside their domain: {state}")
 
     def grid(self, state: StepState) -> FieldGrid:
@@ -250,19 +250,19 @@ class StepEquations:
             grid.weights,
             self.outer_variance(state)[groups],
             state.gaps[:, groups],
-            state.rates,
+            state.parisi,
         )
         slopes = self._channel_slopes(state, channel, grid)
         space = step_space(layout, self.steps)
         n = space.size
-        order, rates = space.vector(state), state.rates
+        order, parisi = space.vector(state), state.parisi
         trace, prior = self.terms.trace_function, self.terms.prior_function
         # The trace term is linear in the conjugates: its slopes in the order parameters are a matrix times them.
-        _, _, hessian = trace.evaluate(np.concatenate([order, np.zeros(n), rates]))
+        _, _, hessian = trace.evaluate(np.concatenate([order, np.zeros(n), parisi]))
         conjugates = np.linalg.solve(hessian[:n, n : 2 * n], -alpha * slopes[:n])
-        trace_value, trace_slopes, _ = trace.evaluate(np.concatenate([order, conjugates, rates]))
+        trace_value, trace_slopes, _ = trace.evaluate(np.concatenate([order, conjugates, parisi]))
         prior_value, prior_slopes = 0.0, np.zeros(n + self.steps)
-        arguments = np.concatenate([conjugates, rates])
+        arguments = np.concatenate([conjugates, parisi])
         for weight, constants in self._atoms:
             value, gradient, _ = prior.evaluate(arguments, constants)
             prior_value += weight * value
@@ -272,9 +272,9 @@ class StepEquations:
         stationarity = trace_slopes[n:] + prior_slopes
         # In units of order parameters: the trace term's slopes in the conjugates are the same matrix times these.
         residual = np.linalg.solve(hessian[n : 2 * n, :n], stationarity[:n])
-        by_rate = stationarity[n:] + alpha * slopes[n:]
+        by_parisi = stationarity[n:] + alpha * slopes[n:]
         free_entropy = trace_value + prior_value + alpha * channel.value
-        return StepEvaluation(state, alpha, conjugates, residual, by_rate, free_entropy, channel, grid, space)
+        return StepEvaluation(state, alpha, conjugates, residual, by_parisi, free_entropy, channel, grid, space)
 
     def _channel_slopes(self, state: StepState, channel: NestedAverage, grid: FieldGrid) -> np.ndarray:
         """Return the derivatives of C in the order parameters and y, (n + k,)."""
@@ -298,8 +298,8 @@ class StepEquations:
         # What is odd under a symmetry of the state averages to zero, which nodes folded by the symmetry do not show.
         by_positional = np.where(state.positional_overlap == 0.0, 0.0, by_positional)
         by_semantic = np.where(state.semantic_overlap == 0.0, 0.0, by_semantic)
-        found = StepState(levels[0], levels[1:], by_positional, by_susceptibility, by_semantic, channel.by_rate)
-        return np.concatenate([step_space(layout, self.steps).raw(found), channel.by_rate])
+        found = StepState(levels[0], levels[1:], by_positional, by_susceptibility, by_semantic, channel.by_parisi)
+        return np.concatenate([step_space(layout, self.steps).raw(found), channel.by_parisi])
 
     @cached_property
     def _atoms(self) -> list[tuple[float, np.ndarray]]:

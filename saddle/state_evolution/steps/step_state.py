@@ -30,7 +30,7 @@ class StepState(ByValue):
         V within an innermost block, (G,).
     semantic_overlap
         theta, (G, t).
-    rates
+    parisi
         Parisi's parameters y, increasing, (k,).
     """
 
@@ -39,7 +39,7 @@ class StepState(ByValue):
     positional_overlap: np.ndarray
     susceptibility: np.ndarray
     semantic_overlap: np.ndarray
-    rates: np.ndarray
+    parisi: np.ndarray
 
     @property
     def levels(self) -> np.ndarray:
@@ -90,7 +90,7 @@ class StepSpace:
         """Return derivatives in q of every level (in place of overlap and gaps), m, V and theta as a vector, (n,)."""
         return self._filled(np.concatenate([slopes.outer_overlap[None], slopes.gaps]), slopes)
 
-    def state(self, vector: np.ndarray, rates: np.ndarray) -> StepState:
+    def state(self, vector: np.ndarray, parisi: np.ndarray) -> StepState:
         """Return the state of order parameters (n,) and y (k,)."""
         places, layout = self._places, self.layout
         levels = vector[places["self_overlap"]].reshape(self.steps + 1, layout.group_count)
@@ -100,7 +100,7 @@ class StepSpace:
             vector[places.get("positional_overlap", [])],
             vector[places["susceptibility"]],
             vector[places["semantic_overlap"]].reshape(layout.group_count, layout.teacher_rank),
-            rates,
+            parisi,
         )
 
     def _filled(self, levels: np.ndarray, state: StepState) -> np.ndarray:

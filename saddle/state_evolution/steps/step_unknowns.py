@@ -66,7 +66,7 @@ class StepUnknowns:
             ]
         )
 
-    def state(self, unknowns: np.ndarray, rates: np.ndarray) -> StepState:
+    def state(self, unknowns: np.ndarray, parisi: np.ndarray) -> StepState:
         """Return the state of unknowns at given y."""
         positional, semantic = self._free
         layout = self.space.layout
@@ -77,7 +77,12 @@ class StepUnknowns:
         m[positional], theta[semantic] = free_m * self.unit, free_theta * self.unit
         shape = (count, layout.teacher_rank)
         return StepState(
-            np.exp(overlap), np.exp(gaps).reshape(k, count), m, np.exp(response), theta.reshape(shape), rates
+            np.exp(overlap),
+            np.exp(gaps).reshape(k, count),
+            m,
+            np.exp(response),
+            theta.reshape(shape),
+            parisi,
         )
 
     def residual(self, evaluation: StepEvaluation) -> np.ndarray:

@@ -37,9 +37,9 @@ def ground(symmetric):
 def test_the_ground_state_lies_above_what_replica_symmetry_says(ground, symmetric):
     # Measured on finer rules: Phi falls by 1.1e-4 of itself; on this one the nodes' own error is as large.
     assert ground.state.gaps[0, 0] == pytest.approx(1.0e-3, rel=0.3)
-    assert ground.state.rates[0] == pytest.approx(735, rel=0.3)
+    assert ground.state.parisi[0] == pytest.approx(735, rel=0.3)
     assert ground.free_entropy == pytest.approx(symmetric.free_entropy, rel=1e-3)
-    assert abs(ground.by_rate[0] * ground.state.rates[0]) < 1e-9
+    assert abs(ground.by_parisi[0] * ground.state.parisi[0]) < 1e-9
     assert abs(ground.complexity) < 1e-6
 
 
@@ -62,7 +62,7 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
 
 def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
-        find_point(StateEvolution(MODEL), "positional", 1.5), rates=[480.0, 520.0, 640.0], rule=RULE
+        find_point(StateEvolution(MODEL), "positional", 1.5), parisi_parameters=[480.0, 520.0, 640.0], rule=RULE
     )
     assert curve.complete
     assert not curve.missing
@@ -107,7 +107,7 @@ def test_an_empty_curve_is_shown():
     curve = ComplexityCurve((), None, complete=False)
     assert "interrupted" in repr(curve)
     assert "interrupted" in curve._repr_html_()
-    assert curve.rates.shape == (0,)
+    assert curve.parisi_parameters.shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_an_empty_curve_is_shown():
     [
         ({"steps": 0}, "steps"),
         ({"steps": 1.5}, "steps"),
-        ({"rates": [0.0]}, "rates must be 1 positive"),
-        ({"rates": [1.0, 2.0]}, "rates must be 1 positive"),
-        ({"steps": 2, "rates": [2.0, 1.0]}, "rates must be 2 positive"),
+        ({"parisi_parameters": [0.0]}, "parisi_parameters must be 1 positive"),
+        ({"parisi_parameters": [1.0, 2.0]}, "parisi_parameters must be 1 positive"),
+        ({"steps": 2, "parisi_parameters": [2.0, 1.0]}, "parisi_parameters must be 2 positive"),
         ({"alpha": -1.0}, "alpha"),
         ({"family": "sematic"}, "sematic"),
     ],
@@ -131,7 +131,9 @@ def test_bad_input_is_named(arguments, said):
 @pytest.mark.slow
 def test_the_complexity_is_a_legendre_transform():
     # d Sigma / d e = y, also where minima are counted wrongly, at small y.
-    curve = solve_complexity(MODEL, "positional", 1.5, rates=[100.0, 140.0], rule=GridRule(nodes=12, spacing=0.6))
+    curve = solve_complexity(
+        MODEL, "positional", 1.5, parisi_parameters=[100.0, 140.0], rule=GridRule(nodes=12, spacing=0.6)
+    )
     slope = np.diff(curve.complexity) / np.diff(curve.energy)
     assert slope[0] == pytest.approx(np.sqrt(100.0 * 140.0), rel=0.1)
 

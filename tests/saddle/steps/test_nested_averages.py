@@ -20,7 +20,7 @@ def kinked_grid(width: float, count: int) -> np.ndarray:
     return axes + spacing * (0.5 - np.sqrt(1 / 12))
 
 
-def ising_ground_state(p: int, overlaps: np.ndarray, rates: np.ndarray, count: int = 401) -> float:
+def ising_ground_state(p: int, overlaps: np.ndarray, parisi: np.ndarray, count: int = 401) -> float:
     """Energy per spin of the Ising p-spin model with k steps at zero temperature, q_0 ... q_k = 1.
 
     Parisi's functional: F_{k+1} = |x|, Gaussian fields of variance p q^{p-1} / 2 (the Sherrington-Kirkpatrick model is
@@ -29,8 +29,8 @@ def ising_ground_state(p: int, overlaps: np.ndarray, rates: np.ndarray, count: i
     axes = kinked_grid(6.0 + p, count)
     fields = 0.5 * p * overlaps ** (p - 1)
     zero, one = np.zeros((1, 1)), np.ones(1)
-    found = nested_average(np.abs(axes[:, 0]), axes, zero, one, fields[:1], np.diff(fields)[:, None], rates)
-    correction = 0.25 * (p - 1) * np.sum(rates * np.diff(overlaps**p))
+    found = nested_average(np.abs(axes[:, 0]), axes, zero, one, fields[:1], np.diff(fields)[:, None], parisi)
+    correction = 0.25 * (p - 1) * np.sum(parisi * np.diff(overlaps**p))
     return -(found.value - correction)
 
 
@@ -111,7 +111,7 @@ def test_derivatives_are_those_of_the_sums():
     values = generator.normal(size=(3, 61, 61)) * 0.2 - np.abs(axes[:, 0, :, None] - axes[:, 1, None, :])
     centres, weights = generator.normal(size=(3, 2)) * 0.2, np.array([0.5, 0.3, 0.2])
     variance, steps = np.array([0.1, 0.15]), np.array([[0.05, 0.08], [0.04, 0.03]])
-    rates = np.array([1.5, 4.0])
+    parisi = np.array([1.5, 4.0])
 
     def value(x: np.ndarray) -> float:
         parts = np.split(x, [2, 6, 12])
@@ -119,9 +119,11 @@ def test_derivatives_are_those_of_the_sums():
             values, axes, parts[2].reshape(3, 2), weights, parts[0], parts[1].reshape(2, 2), parts[3]
         ).value
 
-    here = np.concatenate([variance, steps.ravel(), centres.ravel(), rates])
-    found = nested_average(values, axes, centres, weights, variance, steps, rates)
-    slopes = np.concatenate([found.by_variance, found.by_step_variance.ravel(), found.by_centre.ravel(), found.by_rate])
+    here = np.concatenate([variance, steps.ravel(), centres.ravel(), parisi])
+    found = nested_average(values, axes, centres, weights, variance, steps, parisi)
+    slopes = np.concatenate(
+        [found.by_variance, found.by_step_variance.ravel(), found.by_centre.ravel(), found.by_parisi]
+    )
     for place, slope in enumerate(slopes):
         moved = 1e-5 * np.eye(len(here))[place]
         difference = (value(here + moved) - value(here - moved)) / 2e-5

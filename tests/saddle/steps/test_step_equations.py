@@ -25,7 +25,7 @@ def test_vectors_and_states_are_the_same_thing():
     space = step_space(MODEL.structure.layout, 1)
     vector = space.vector(STATE)
     np.testing.assert_allclose(vector, [0.048, 0.05, 0.25, 12.0, 0.03])
-    assert space.state(vector, STATE.rates).gaps[0, 0] == pytest.approx(0.002)
+    assert space.state(vector, STATE.parisi).gaps[0, 0] == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize("groups", [(0, 0), (0, 1)])
@@ -42,7 +42,7 @@ def test_a_small_y_gives_replica_symmetry_back(alpha):
     evolution = StateEvolution(MODEL)
     symmetric = np.array([0.05, 0.25, 12.0, 0.03])
     expected = evolution.evaluate(symmetric, alpha)
-    state = replace(STATE, rates=np.array([0.5]))
+    state = replace(STATE, parisi=np.array([0.5]))
     found = StepEquations(evolution, 1, replace(RULE, nodes=24, reach=6.0)).evaluate(state, alpha)
     rest = found.residual_state
     assert -found.channel.value == pytest.approx(expected.averages.envelope, rel=1e-4)
@@ -81,7 +81,7 @@ def test_the_functional_is_stationary_where_the_residual_vanishes():
     n = step_space(MODEL.structure.layout, 1).size
     trace = equations.terms.trace_function
     space = step_space(MODEL.structure.layout, 1)
-    _, _, hessian = trace.evaluate(np.concatenate([space.vector(STATE), np.zeros(n), STATE.rates]))
+    _, _, hessian = trace.evaluate(np.concatenate([space.vector(STATE), np.zeros(n), STATE.parisi]))
     stationarity = hessian[n : 2 * n, :n] @ here.residual
     step = 1e-6
     for name in ("outer_overlap", "positional_overlap", "semantic_overlap", "gaps"):
@@ -92,10 +92,10 @@ def test_the_functional_is_stationary_where_the_residual_vanishes():
         slope = (moved[0].free_entropy - moved[1].free_entropy) / (2 * step)
         through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / (2 * step)
         assert slope == pytest.approx(through, rel=2e-4, abs=1e-7)
-    moved = [equations.evaluate(replace(STATE, rates=STATE.rates + sign * 0.01), 1.3, grid) for sign in (1, -1)]
+    moved = [equations.evaluate(replace(STATE, parisi=STATE.parisi + sign * 0.01), 1.3, grid) for sign in (1, -1)]
     slope = (moved[0].free_entropy - moved[1].free_entropy) / 0.02
     through = stationarity @ (moved[0].conjugates - moved[1].conjugates) / 0.02
-    assert slope - through == pytest.approx(here.by_rate[0], rel=1e-5)
+    assert slope - through == pytest.approx(here.by_parisi[0], rel=1e-5)
 
 
 def test_nodes_that_symmetries_fold_stand_for_all():
@@ -108,7 +108,7 @@ def test_nodes_that_symmetries_fold_stand_for_all():
     assert len(a.grid.weights) < len(b.grid.weights)
     assert a.free_entropy == pytest.approx(b.free_entropy, rel=1e-9)
     np.testing.assert_allclose(a.residual, b.residual, rtol=1e-6, atol=1e-10)
-    np.testing.assert_allclose(a.by_rate, b.by_rate, rtol=1e-6)
+    np.testing.assert_allclose(a.by_parisi, b.by_parisi, rtol=1e-6)
 
 
 def test_a_spectrum_of_equal_eigenvalues_is_no_spectrum():
@@ -127,7 +127,7 @@ def test_what_is_outside_the_domain_is_refused():
         {"outer_overlap": np.array([-0.01])},
         {"gaps": np.array([[0.0]])},
         {"susceptibility": np.array([np.nan])},
-        {"rates": np.array([-1.0])},
+        {"parisi": np.array([-1.0])},
         {"semantic_overlap": np.array([[0.2]])},
     ):
         with pytest.raises(OutsideDomain, match="outside their domain"):

@@ -13,7 +13,7 @@ from saddle.state_evolution.steps.step_equations import FieldGrid, StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["AtRates", "SolvedAtRates", "fits", "solve_at_rates"]
+__all__ = ["AtParisi", "SolvedAtParisi", "fits", "solve_at_parisi"]
 
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
@@ -32,7 +32,7 @@ MUCH_FINER, TOO_WIDE = 0.65, 1.1
 
 
 @dataclass(frozen=True)
-class SolvedAtRates:
+class SolvedAtParisi:
     """A solution at given y.
 
     Attributes
@@ -56,19 +56,19 @@ class SolvedAtRates:
 
 
 @dataclass
-class AtRates:
+class AtParisi:
     """Residuals at given y on grids that stay where they are, so that they are smooth; tables of a few V are kept."""
 
     equations: StepEquations
     unknowns: StepUnknowns
     alpha: float
-    rates: np.ndarray
+    parisi: np.ndarray
     grid: FieldGrid
     _tables: dict[bytes, FieldGrid] = field(default_factory=dict)
 
     def evaluate(self, vector: np.ndarray) -> StepEvaluation:
         """Evaluate the equations at unknowns."""
-        state = self.unknowns.state(vector, self.rates)
+        state = self.unknowns.state(vector, self.parisi)
         self.equations.check_domain(state)
         return self.equations.evaluate(state, self.alpha, self._table(state.susceptibility))
 
@@ -97,7 +97,7 @@ class AtRates:
         return jacobian
 
 
-def solve_at_rates(
+def solve_at_parisi(
     equations: StepEquations,
     unknowns: StepUnknowns,
     alpha: float,
@@ -105,7 +105,7 @@ def solve_at_rates(
     jacobian: np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
     grid: FieldGrid | None = None,
-) -> SolvedAtRates:
+) -> SolvedAtParisi:
     """Solve at the y of a state near the solution.
 
     Parameters
@@ -124,7 +124,7 @@ def solve_at_rates(
     """
     if grid is None or not fits(grid, start, equations):
         grid = equations.grid(start)
-    problem = AtRates(equations, unknowns, alpha, start.rates, grid)
+    problem = AtParisi(equations, unknowns, alpha, start.parisi, grid)
     vector = unknowns.vector(start)
     here = problem.evaluate(vector)
     residual, fresh = unknowns.residual(here), False
@@ -141,7 +141,7 @@ def solve_at_rates(
             _, vector, here = best if size > TOLERANCE else (size, vector, here)
             if jacobian is None:
                 jacobian = problem.jacobian(vector, unknowns.residual(here))
-            return SolvedAtRates(here, jacobian, unknowns)
+            return SolvedAtParisi(here, jacobian, unknowns)
         if jacobian is None:
             jacobian, fresh = problem.jacobian(vector, residual), True
         moved = _inside(problem, vector, _limited(jacobian, residual))
@@ -163,7 +163,7 @@ def solve_at_rates(
             raise SolverError(_said(alpha, start, Outcome.MERGED), Outcome.MERGED)
         if not fits(problem.grid, here.state, equations):
             # A gap that has shrunk would slip through grids that are too wide for it.
-            problem = AtRates(equations, unknowns, alpha, start.rates, equations.grid(here.state))
+            problem = AtParisi(equations, unknowns, alpha, start.parisi, equations.grid(here.state))
             here = problem.evaluate(vector)
             residual, best, idle = unknowns.residual(here), None, 0
         elif shrunk > SLOW and not fresh:
@@ -174,9 +174,9 @@ def solve_at_rates(
 
 def _said(alpha: float, start: StepState, outcome: Outcome) -> str:
     if outcome is Outcome.MERGED:
-        count = len(start.rates)
+        count = len(start.parisi)
         return f"{count} step(s) of replica-symmetry breaking at alpha = {alpha:.6g}: a gap between overlaps vanishes"
-    return f"{len(start.rates)} step(s) of replica-symmetry breaking at alpha = {alpha:.6g}: {outcome.value}"
+    return f"{len(start.parisi)} step(s) of replica-symmetry breaking at alpha = {alpha:.6g}: {outcome.value}"
 
 
 def _limited(jacobian: np.ndarray, residual: np.ndarray) -> np.ndarray:
@@ -185,7 +185,7 @@ def _limited(jacobian: np.ndarray, residual: np.ndarray) -> np.ndarray:
     return step * min(1.0, LARGEST / max(float(np.max(np.abs(step))), 1e-300))
 
 
-def _inside(problem: AtRates, vector: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, StepEvaluation] | None:
+def _inside(problem: AtParisi, vector: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, StepEvaluation] | None:
     """Take a step, or as much of it as stays inside the domain."""
     for _ in range(6):
         try:
