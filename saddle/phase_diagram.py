@@ -56,10 +56,15 @@ class StepDiagram(StepContents):  # noqa: D101
         -------
         matplotlib.figure.Figure
         """
+        from saddle.output.figures.figure_frame import styled
+        from saddle.output.figures.figure_request import checked_figure
         from saddle.output.figures.steps_figure import draw_steps
 
+        layout = self.diagram.model.structure.layout
+        request = checked_figure(layout, quantities=quantities, size=size, style=style)
         figure = PhaseDiagram.of(self.diagram).plot(quantities=quantities, size=size, style=style)
-        draw_steps(self, figure)
+        with styled(request):
+            draw_steps(self, figure, request)
         return figure
 
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import rcParams
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from saddle.output.figures.figure_frame import place_legend
+from saddle.output.figures.figure_request import FigureRequest
 from saddle.output.figures.styles import BRANCH_COLOURS, ink
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ __all__ = ["draw_steps"]
 OVERLAPS = ("positional_overlap", "semantic_overlap")
 
 
-def draw_steps(contents: StepContents, figure: Figure) -> None:
+def draw_steps(contents: StepContents, figure: Figure, request: FigureRequest) -> None:
     """Add diamonds of solutions with steps to a figure of the diagram they belong to, and transitions' new places."""
     data = contents.to_dataset()
     for axes in figure.axes:
@@ -47,7 +50,19 @@ def draw_steps(contents: StepContents, figure: Figure) -> None:
     handle = Line2D([], [], color=ink(), marker="D", markersize=_size(), linestyle="", label=steps)
     moved = Line2D([], [], color=ink(), marker="^", markersize=_size(), linestyle="", label="transitions with steps")
     handles = [handle, moved] if contents.transitions else [handle]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    _add_to_legend(figure, handles, request)
+
+
+def _add_to_legend(figure: Figure, handles: list[Line2D], request: FigureRequest) -> None:
+    """Place the legend below the panels anew, with more entries."""
+    known: list[Artist] = []
+    for legend in list(figure.legends):
+        known += [handle for handle in legend.legend_handles if handle is not None]
+        if request.size[1] is None:
+            # The figure has grown by this one's height, and will by the new one's.
+            figure.set_figheight(figure.get_figheight() - legend.get_window_extent().height / figure.dpi)
+        legend.remove()
+    place_legend(figure, [*known, *handles], request)
 
 
 def _size() -> float:
