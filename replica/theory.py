@@ -19,7 +19,7 @@ from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
 from replica.steps import free_entropy, limits, replicas, saddle_point
-from replica.steps.step import DerivationStep
+from replica.steps.step import DerivationStep, step_named
 from replica.symmetry.finding import find_symmetries
 from replica.symmetry.reduced_system import vanishing_order_parameters
 from replica.symmetry.renamings import with_renamings
@@ -109,7 +109,4 @@ class Theory:
         KeyError
             If there is none of that name; the message lists the names.
         """
-        for x in self.steps:
-            if x.name == name:
-                return x
-        raise KeyError(f"no step is called {name!r}; there are {', '.join(x.name for x in self.steps)}")
+        return step_named(self.steps, name)

@@ -17,7 +17,7 @@ from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.structure import ModelStructure
-from replica.steps.step import DerivationStep
+from replica.steps.step import DerivationStep, step_named
 
 __all__ = ["HierarchicalTheory"]
 
@@ -88,7 +88,4 @@ class HierarchicalTheory:
         KeyError
             If there is none of that name; the message lists the names.
         """
-        for x in self.steps:
-            if x.name == name:
-                return x
-        raise KeyError(f"no step is called {name!r}; there are {', '.join(x.name for x in self.steps)}")
+        return step_named(self.steps, name)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sympy as sp
 
-__all__ = ["DerivationStep", "DisplayedEquation", "matrix_symbol"]
+__all__ = ["DerivationStep", "DisplayedEquation", "matrix_symbol", "step_named"]
 
 
 # Of an equation that is longer, its beginning tells which one it is.
@@ -55,6 +56,20 @@ class DerivationStep:
             if x.label == label:
                 return x
         raise KeyError(f"no equation is labelled {label!r}; there are {', '.join(x.label for x in self.equations)}")
+
+
+def step_named(steps: Sequence[DerivationStep], name: str) -> DerivationStep:
+    """Return a step by its name.
+
+    Raises
+    ------
+    KeyError
+        If there is none of that name; the message lists the names.
+    """
+    for x in steps:
+        if x.name == name:
+            return x
+    raise KeyError(f"no step is called {name!r}; there are {', '.join(x.name for x in steps)}")
 
 
 def matrix_symbol(latex: str, rank: int) -> sp.Basic:

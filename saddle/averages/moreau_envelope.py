@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from replica.model.attention_model import AttentionModel
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
+from saddle.averages.rules.rule_arguments import checked_threads
 from saddle.averages.symmetries import state_space
 from saddle.kernel.kernel import Kernel, load_kernel
 
@@ -106,7 +108,7 @@ def moreau_envelope(
             "susceptibility must be a positive number or positive definite matrices of shape "
             f"{(layout.group_count, rank, rank)}, got {susceptibility!r}"
         ) from None
-    table = EnvelopeTable(load_kernel(model.structure), model, threads)
+    table = EnvelopeTable(load_kernel(model.structure), model, checked_threads(threads))
     return table.at(fields, table.targets(teacher_fields), matrices)
 
 
@@ -175,37 +177,22 @@ class EnvelopeTable:
         result = np.zeros((len(fields), fields.shape[1] + 2))
         result[:, -2] = np.inf
 
-        def keep(found: np.ndarray, places: np.ndarray | slice) -> None:
+        def search(entry: Callable[..., None], places: np.ndarray | slice, starts: np.ndarray) -> None:
+            own, wanted = np.ascontiguousarray(fields[places]), np.ascontiguousarray(targets[places])
+            found = np.zeros((len(own), result.shape[1]))
+
+            def task(first: int) -> None:
+                entry(first, min(first + BLOCK, len(own)), own, wanted, starts, state, parameters, found)
+
+            spread(task, range(0, len(own), BLOCK), workers_of(self.threads))
             kept = result[places]
             better = (found[:, -1] == 1.0) & (found[:, -2] < kept[:, -2] - 1e-14 * np.abs(found[:, -2]))
             kept[better] = found[better]
             result[places] = kept
 
-        def minimised(places: np.ndarray | slice, guesses: np.ndarray) -> None:
-            own, wanted = np.ascontiguousarray(fields[places]), np.ascontiguousarray(targets[places])
-            found = np.zeros((len(own), result.shape[1]))
-
-            def task(first: int) -> None:
-                last = min(first + BLOCK, len(own))
-                module.proximal_points(first, last, own, wanted, guesses, state, parameters, found)
-
-            spread(task, range(0, len(own), BLOCK), workers_of(self.threads))
-            keep(found, places)
-
         for start in starts:
-            minimised(slice(None), np.broadcast_to(start, fields.shape).copy())
-        large = np.flatnonzero(squared > LARGE_FIELD)
-        if large.size:
-            minimised(large, fields[large].copy())
-        saturated = np.flatnonzero(squared > SATURATED_FIELD)
-        if saturated.size:
-            own, wanted = np.ascontiguousarray(fields[saturated]), np.ascontiguousarray(targets[saturated])
-            found = np.zeros((len(own), result.shape[1]))
-
-            def search(first: int) -> None:
-                last = min(first + BLOCK, len(own))
-                module.global_minima(first, last, own, wanted, starts, state, parameters, found)
-
-            spread(search, range(0, len(own), BLOCK), workers_of(self.threads))
-            keep(found, saturated)
+            search(module.proximal_points, slice(None), np.broadcast_to(start, fields.shape).copy())
+        large, saturated = np.flatnonzero(squared > LARGE_FIELD), np.flatnonzero(squared > SATURATED_FIELD)
+        search(module.proximal_points, large, fields[large])
+        search(module.global_minima, saturated, starts)
         return result

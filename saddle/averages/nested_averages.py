@@ -43,8 +43,6 @@ class NestedAverage(ByValue):
     tilted
         Weights (N, n, ..., n) of the innermost field: the average of any function over the tilted law is the sum of
         its values times these.
-    tilted_mean
-        The average of F itself over the tilted law.
     """
 
     value: float
@@ -53,7 +51,6 @@ class NestedAverage(ByValue):
     by_centre: np.ndarray
     by_parisi: np.ndarray
     tilted: np.ndarray
-    tilted_mean: float
 
 
 @dataclass(frozen=True)
@@ -119,8 +116,7 @@ def nested_average(
         before = float(np.sum(tilted * level.outer))
         tilted = level.exponentials * _along_axes(ratio, [kernel.T for kernel in level.kernels])
         by_parisi[j] = (float(np.sum(tilted * level.inner)) - before) / level.y
-    innermost = levels[0].inner if levels else values
-    return NestedAverage(value, by_variance, by_step, by_centre, by_parisi, tilted, float(np.sum(tilted * innermost)))
+    return NestedAverage(value, by_variance, by_step, by_centre, by_parisi, tilted)
 
 
 def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: float) -> _Level:

@@ -109,7 +109,7 @@ def _of_one_step(
             raise SolverError(
                 f"one step of replica-symmetry breaking at alpha = {alpha:.6g}: the functional still "
                 f"{'falls' if falls else 'grows'} at y = {known[-1].state.parisi[0]:.4g}",
-                Outcome.ABSENT,
+                Outcome.MAX_STEPS,
             )
         known.append(_moved(equations, alpha, known, known[-1].state.parisi * factor, report))
     low, high = (known[-2], known[-1]) if falls else (known[-1], known[-2])

@@ -93,7 +93,6 @@ def break_symmetry(
         raise SolverError(message, Outcome.ABSENT)
     unknowns = StepUnknowns(space, sector, 1, unit)
     if given is not None and steps == 1:
-        first = replace(first, parisi=given)
         solved = _towards(equations, unknowns, alpha, first, given, report)
         return _point(equations, sector, symmetric, solved, None, report)
     solved = solve_at_parisi(equations, unknowns, alpha, first, report=report)
@@ -145,9 +144,8 @@ def _towards(
     parisi: np.ndarray,
     report: Callable[[], object],
 ) -> SolvedAtParisi:
-    """Solve at a small y, and go to the given one in steps that a quasi-Newton method can follow."""
-    small = 0.02 * float(np.min(first.susceptibility)) / float(np.max(first.gaps))
-    y = min(small, float(parisi[0]))
+    """Solve at the small y of a first gap, and go to the given one in steps that a quasi-Newton method can follow."""
+    y = float(min(first.parisi[0], parisi[0]))
     solved = solve_at_parisi(equations, unknowns, alpha, replace(first, parisi=np.array([y])), report=report)
     while y < parisi[0]:
         y = min(2.5 * y, float(parisi[0]))
@@ -175,8 +173,7 @@ def _point(
     """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state), here.state
-    phi_error = 0.0
-    parameter_errors = np.zeros(equations.steps)
+    phi_error, parisi_errors = 0.0, np.zeros(equations.steps)
     # What is left of the residual, where a kink on a grid point leaves it no zero.
     left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
     shifted: list[StepState] = [unknowns.state(vector + left, state.parisi)]
@@ -185,44 +182,36 @@ def _point(
         report()
         shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
         phi_error += abs(there.free_entropy - here.free_entropy)
-        moved = np.zeros(equations.steps)
         if best is not None:
             slope = (there.by_parisi - here.by_parisi) * state.parisi
             moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
             shift = shift + best.by_log_parameter @ moved
-        parameter_errors += np.abs(moved) * state.parisi
+            parisi_errors += np.abs(moved) * state.parisi
         shifted.append(unknowns.state(vector + shift, state.parisi))
-    levels = sum((np.abs(x.levels - state.levels) for x in shifted), np.zeros_like(state.levels))
-    # NOTE: errors are those of the levels q_0 ... q_k themselves, in the places of overlap and gaps.
-    state_errors = StepState(
-        levels[0],
-        levels[1:],
-        sum((np.abs(x.positional_overlap - state.positional_overlap) for x in shifted), 0.0 * state.positional_overlap),
-        sum((np.abs(x.susceptibility - state.susceptibility) for x in shifted), 0.0 * state.susceptibility),
-        sum((np.abs(x.semantic_overlap - state.semantic_overlap) for x in shifted), 0.0 * state.semantic_overlap),
-        parameter_errors,
-    )
-    test_errors = [_test_error(equations.evolution, symmetric, x) for x in (state, *shifted)]
+    order = here.space.vector(state)
+    fresh = equations.evolution.channel.averages(_as_symmetric(symmetric, state))
+    change = np.array([_as_symmetric(symmetric, x) - _as_symmetric(symmetric, state) for x in shifted])
     return BrokenSymmetryPoint(
         alpha=here.alpha,
         sector=sector,
         evolution=equations.evolution,
         rule=equations.rule,
         state=state,
-        state_errors=state_errors,
+        state_errors=np.sum([np.abs(here.space.vector(x) - order) for x in shifted], axis=0),
+        parisi_errors=parisi_errors,
         conjugates=here.conjugates,
         free_entropy=here.free_entropy,
         free_entropy_error=phi_error,
         by_parisi=here.by_parisi,
         average_envelope=-here.channel.value,
-        test_error=test_errors[0],
-        test_error_error=float(sum(abs(x - test_errors[0]) for x in test_errors[1:])),
+        test_error=fresh.test_error,
+        test_error_error=fresh.test_error_error + float(np.sum(np.abs(change @ fresh.test_error_derivatives))),
         symmetric=symmetric,
     )
 
 
-def _test_error(evolution: StateEvolution, symmetric: StateEvaluation, state: StepState) -> float:
-    """Return the test error per token: fresh fields of one student have the variance q_k, whatever the other ones."""
+def _as_symmetric(symmetric: StateEvaluation, state: StepState) -> np.ndarray:
+    """Return the order parameters of one minimum, as far as fresh data see them: its variance is q_k."""
     space = symmetric.space
     moved = symmetric.state.copy()
     for kind, values in (
@@ -231,7 +220,4 @@ def _test_error(evolution: StateEvolution, symmetric: StateEvaluation, state: St
         ("semantic_overlap", state.semantic_overlap.ravel()),
     ):
         moved[list(space.of_kind(kind))] = values
-    change = moved - symmetric.state
-    # To second order: the test error is smooth, and steps change order parameters little.
-    half = evolution.channel.averages(symmetric.state + 0.5 * change)
-    return float(symmetric.test_error + half.test_error_derivatives @ change)
+    return moved

@@ -37,7 +37,9 @@ class BrokenSymmetryPoint(ByValue):
     state
         Order parameters and y; see :class:`saddle.StepState`.
     state_errors
-        Their errors, in the same shape.
+        Errors of (q_0, ..., q_k, m, V, theta), (n,).
+    parisi_errors
+        Errors of y, (k,); zero where y was given.
     conjugates
         Conjugates of (q_0, ..., q_k, m, V, theta), (n,).
     free_entropy, free_entropy_error
@@ -53,8 +55,9 @@ class BrokenSymmetryPoint(ByValue):
 
     Notes
     -----
-    Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up. They are
-    errors of k steps, and say nothing of what more steps would change.
+    Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up, and what
+    was left of the residual. They are errors of k steps, and say nothing of what more steps would change. Energy and
+    complexity have none of their own: y times an error of Phi is the size of the complexity's.
     """
 
     alpha: float
@@ -62,7 +65,8 @@ class BrokenSymmetryPoint(ByValue):
     evolution: StateEvolution
     rule: GridRule
     state: StepState
-    state_errors: StepState
+    state_errors: np.ndarray
+    parisi_errors: np.ndarray
     conjugates: np.ndarray
     free_entropy: float
     free_entropy_error: float
@@ -84,14 +88,17 @@ class BrokenSymmetryPoint(ByValue):
 
     @property
     def energy(self) -> float:
-        r"""Energy :math:`-\partial(y\Phi)/\partial y` of the minima that y counts, y the outermost."""
+        r"""Energy :math:`-\partial(y\Phi)/\partial y` of what the outermost y counts: minima, if there is one step.
+
+        With more steps, whole blocks of minima, of the free entropy that the inner steps give them.
+        """
         return -self.free_entropy - float(self.state.parisi[0] * self.by_parisi[0])
 
     @property
     def complexity(self) -> float:
-        r"""Logarithm of the number of such minima per dimension, :math:`-y^2 \partial\Phi/\partial y`.
+        r"""Logarithm of the number of these per dimension, :math:`-y^2 \partial\Phi/\partial y`.
 
-        Zero at the ground state; positive at smaller y.
+        Zero at the ground state. At small y, where it grows with y, it is the count of no minima.
         """
         return -float(self.state.parisi[0] ** 2 * self.by_parisi[0])
 
@@ -99,25 +106,20 @@ class BrokenSymmetryPoint(ByValue):
     def _names(self) -> tuple[str, ...]:
         return step_space(self.evolution.space.layout, self.steps).names
 
-    def _named(self, state: StepState) -> dict[str, float]:
-        values = step_space(self.evolution.space.layout, self.steps).vector(state)
+    def _named(self, values: np.ndarray, parisi: np.ndarray) -> dict[str, float]:
         named = dict(zip(self._names, map(float, values), strict=True))
-        return named | {f"parisi_parameter_{j}": float(y) for j, y in enumerate(state.parisi, start=1)}
+        return named | {f"parisi_parameter_{j}": float(y) for j, y in enumerate(parisi, start=1)}
 
     @property
     def order_parameters(self) -> Mapping[str, float]:
         """Order parameters of every level, and Parisi's parameters y, by name."""
-        return MappingProxyType(self._named(self.state))
+        values = step_space(self.evolution.space.layout, self.steps).vector(self.state)
+        return MappingProxyType(self._named(values, self.state.parisi))
 
     @property
     def error(self) -> Mapping[str, float]:
         """Errors of order parameters, y, free entropy and test error by name."""
-        # Errors of levels are not sums of errors of gaps, but of the whole: those of the levels are stored as gaps.
-        errors = self.state_errors
-        space = step_space(self.evolution.space.layout, self.steps)
-        values = space.raw(errors)
-        named = dict(zip(self._names, map(float, values), strict=True))
-        named |= {f"parisi_parameter_{j}": float(y) for j, y in enumerate(errors.parisi, start=1)}
+        named = self._named(self.state_errors, self.parisi_errors)
         named |= {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
         return MappingProxyType(named)
 

@@ -147,7 +147,7 @@ def solve_complexity(
                     solved[y] = break_symmetry(
                         point.evolution, point.sector, point.evaluation, 1, rule, [y], bar.update, near=near
                     )
-                except SolverError as error:
+                except (SolverError, InvalidArgument) as error:
                     missing.append((float(y), str(error)))
                 found = [solved[x] for x in sorted(solved)]
         except KeyboardInterrupt:

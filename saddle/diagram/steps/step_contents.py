@@ -22,6 +22,7 @@ from saddle.continuation.outcomes import SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.steps.step_transitions import StepTransition, transition_with_steps
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepEquations
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -157,6 +158,9 @@ def solve_steps(
     steps = checked_integer("steps", steps, 1)
     grid = _grid(diagram, alpha)
     chosen = _chosen(diagram, branches)
+    for name in chosen:
+        # A model that steps are not solved for is an error at once; grids that are too large belong to a point.
+        StepEquations(diagram.branches[name].evolution, steps, rule)
     found: dict[str, list[StepPoint | None]] = {name: [None] * len(grid) for name in chosen}
     transitions: dict[str, StepTransition] = {}
     reasons: dict[str, str] = {}
@@ -177,7 +181,7 @@ def solve_steps(
                         solved = broken_or_none(point.evolution, point.sector, point.evaluation, steps, rule, last)
                         found[name][place] = point if solved is None else solved
                         last = solved
-                    except SolverError as error:
+                    except (SolverError, InvalidArgument) as error:
                         reasons[f"{name} at alpha = {value:.6g}"] = str(error)
                     bar.update()
             for name in located:

@@ -129,4 +129,3 @@ def test_derivatives_are_those_of_the_sums():
         difference = (value(here + moved) - value(here - moved)) / 2e-5
         assert slope == pytest.approx(difference, rel=1e-6, abs=1e-9)
     assert np.sum(found.tilted) == pytest.approx(1.0, abs=1e-3)
-    assert found.tilted_mean == pytest.approx(float(np.sum(found.tilted * values)))
