@@ -26,6 +26,7 @@ from saddle.averages.rules.outer import (
 from saddle.averages.state_space import StateSpace
 from saddle.averages.symmetries import state_space
 from saddle.kernel.kernel import Kernel
+from saddle.kernel.line_functions import PARAMETER_SLOPES, STATE_AVERAGES
 
 __all__ = [
     "Channel",
@@ -143,7 +144,7 @@ class Channel(ByValue):
         coordinates = self._coordinates(outer_nodes)
         parameters = self.parameters
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
-        tables = (line.piece_orders, *legendre_tables())
+        rule = (line.scan, starts, line.piece_orders, *legendre_tables())
 
         workers = workers_of(self.threads)
         block = len(rows)
@@ -151,18 +152,8 @@ class Channel(ByValue):
             block = max(LEAST_LINES // 2, -(-len(rows) // (BLOCKS_PER_THREAD * workers)))
 
         def task(first: int) -> None:
-            self.kernel.module.average_lines(
-                first,
-                min(first + block, len(rows)),
-                coordinates,
-                state,
-                parameters,
-                line.scan,
-                starts,
-                tables,
-                mode,
-                rows,
-            )
+            lines = range(first, min(first + block, len(rows)))
+            self.kernel.lines.average_lines(lines, coordinates, state, parameters, rule, mode, rows)
 
         spread(task, range(0, len(rows), max(block, 1)), workers)
         return rows
@@ -174,7 +165,7 @@ class Channel(ByValue):
         """
         state = np.ascontiguousarray(state, dtype=float)
         outer, at = self.outer(state), self.columns
-        rows = self.line_rows(state, outer.nodes, at.count + N_COUNTS, self.kernel.module.STATE_AVERAGES)
+        rows = self.line_rows(state, outer.nodes, at.count + N_COUNTS, STATE_AVERAGES)
         # NOTE: einsum, not BLAS, whose summation order may depend on its own threads.
         sums = np.einsum("k,kj->j", outer.weights, rows[:, : at.count])
         embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, : at.jacobian])
@@ -221,7 +212,7 @@ class Channel(ByValue):
         outer = self.outer(state, exchange=False)
         n_parameters, size = len(self.parameters), self.space.size
         columns = (size + 2) * n_parameters
-        rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, self.kernel.module.PARAMETER_SLOPES)
+        rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, PARAMETER_SLOPES)
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)
         for signs in self.reversals_fixing(state):
             sums[:size][signs < 0] = 0.0

@@ -131,10 +131,10 @@ class EnvelopeTable:
     def targets(self, teacher_fields: np.ndarray) -> np.ndarray:
         """Return the entries of the target that the kernel wants for teacher fields (n, L, t)."""
         module, parameters = self.kernel.module, parameter_vector(self.model)
-        common = np.zeros(module.N_FIELDS - 1)
+        common, unused = np.zeros(module.N_FIELDS - 1), np.zeros(1)
         targets, line = np.empty((len(teacher_fields), module.N_TARGETS)), np.zeros(module.N_CONSTANTS)
         for target, teacher in zip(targets, teacher_fields.reshape(len(teacher_fields), -1), strict=True):
-            module.fill_constants(np.concatenate([common, teacher]), parameters, line)
+            module.fill_constants(1, np.concatenate([common, teacher]), line, unused, parameters)
             target[:] = line[module.FIRST_TARGET : module.FIRST_TARGET + module.N_TARGETS]
         return targets
 
@@ -171,7 +171,7 @@ class EnvelopeTable:
         NOTE: one start at a time for all fields, which fills the kernel's lanes: four times as fast as its own search,
         which does all starts of one field at a time, with the same minima.
         """
-        module, parameters = self.kernel.module, parameter_vector(self.model)
+        lines, parameters = self.kernel.lines, parameter_vector(self.model)
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
         squared = np.sum(fields**2, axis=1)
         result = np.zeros((len(fields), fields.shape[1] + 2))
@@ -182,7 +182,7 @@ class EnvelopeTable:
             found = np.zeros((len(own), result.shape[1]))
 
             def task(first: int) -> None:
-                entry(first, min(first + BLOCK, len(own)), own, wanted, starts, state, parameters, found)
+                entry(range(first, min(first + BLOCK, len(own))), own, wanted, starts, state, parameters, found)
 
             spread(task, range(0, len(own), BLOCK), workers_of(self.threads))
             kept = result[places]
@@ -191,8 +191,8 @@ class EnvelopeTable:
             result[places] = kept
 
         for start in starts:
-            search(module.proximal_points, slice(None), np.broadcast_to(start, fields.shape).copy())
+            search(lines.proximal_points, slice(None), np.broadcast_to(start, fields.shape).copy())
         large, saturated = np.flatnonzero(squared > LARGE_FIELD), np.flatnonzero(squared > SATURATED_FIELD)
-        search(module.proximal_points, large, fields[large])
-        search(module.global_minima, saturated, starts)
+        search(lines.proximal_points, large, fields[large])
+        search(lines.global_minima, saturated, starts)
         return result

@@ -23,6 +23,7 @@ from saddle.averages.replicon_map import form_size, largest_eigenvalue
 from saddle.averages.rules.lattice import STRETCH, LineRule
 from saddle.averages.rules.line_orders import LineOrders
 from saddle.averages.rules.outer import SignedPermutation
+from saddle.kernel.line_functions import REPLICON
 
 __all__ = ["Replicon", "replicon"]
 
@@ -144,7 +145,7 @@ def _averages(channel: Channel, state: np.ndarray) -> _Forms:
     errors fall a little more slowly than one over the square root of the number of lines.
     """
     outer, size = channel.outer(state), _size(channel)
-    rows = channel.line_rows(state, outer.nodes, size + N_COUNTS, channel.kernel.module.REPLICON)
+    rows = channel.line_rows(state, outer.nodes, size + N_COUNTS, REPLICON)
     sums = np.einsum("k,kj->j", outer.weights, rows[:, :size])
     embedded = np.einsum("ik,kj->ij", outer.embedded, rows[:, :size])
     return _Forms(sums, embedded - sums, outer.error, rows[:, size:].sum(axis=0))
@@ -216,7 +217,7 @@ def _averages_between_births(channel: Channel, rule: LineRule, state: np.ndarray
     """Average for two tokens of rank one, one direction broken where jumps are born."""
     size = _size(channel)
     nodes, weights = _half_lattice(rule, _signs(channel.symmetries(state)))
-    mode, reach, every = channel.kernel.module.REPLICON, rule.reach, np.arange(len(nodes))
+    mode, reach, every = REPLICON, rule.reach, np.arange(len(nodes))
 
     def lines(owner: np.ndarray, difference: np.ndarray, line: LineOrders) -> np.ndarray:
         total, common = nodes[owner].T

@@ -1,29 +1,29 @@
 """Find the kernel of a model's structure in the cache, or derive, write and import it.
 
-A kernel is one Python module: the functions that SymPy wrote, the texts of ``saddle/line_*.py``, and the sign
-symmetries of what it evaluates. It is kept as ``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it.
+A kernel is one Python module: the functions that SymPy wrote, and the symmetries of what they evaluate. It is kept as
+``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it. What calls these functions, the line rule's numerics,
+is one module for all kernels of as many fields, ``<cache>/<key>/numerics_<key>.py``.
 The key (``saddle.kernel.key``) is known without deriving anything, so a cached kernel starts without SymPy. The
 text ends with its own checksum; one that fails it is derived again.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import os
-import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from replica.common.files import write_atomically
 from replica.common.stages import stage
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.symmetries import Symmetries, Symmetry
-from saddle.kernel.cache_folder import cache_folder, preferred_folder, warn_unwritable
-from saddle.kernel.key import structure_key, text_key
+from saddle.kernel.key import numerics_key, structure_key, text_key
+from saddle.kernel.line_functions import LineFunctions
+from saddle.kernel.module_files import kept_module
+from saddle.kernel.numerics_text import numerics_source
 
 if TYPE_CHECKING:
     from replica.equations.saddle_system import SaddleSystem
@@ -32,8 +32,6 @@ __all__ = ["Kernel", "kernel_of_system", "load_kernel"]
 
 PAPER_STRUCTURE = ModelStructure()
 SYMMETRIES, REVERSALS, ROTATIONS, RENAMINGS = "SIGN_SYMMETRIES", "REVERSALS", "ROTATIONS", "RENAMINGS"
-
-_loading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,20 @@ class Kernel:
     symmetries: Symmetries
     made_of: ModelStructure | str = field(compare=False)
 
+    @functools.cached_property
+    def lines(self) -> LineFunctions:
+        """Averages along lines and minima, by the numerics that all kernels of as many fields share."""
+        root, fields = _writable(self.path.parent.parent), self.module.N_FIELDS
+        _, numerics = kept_module("numerics", numerics_key(fields), root, lambda: numerics_source(fields))
+        return LineFunctions(self.module, numerics)
+
     def __reduce__(self) -> tuple[Callable[..., Kernel], tuple[Any, ...]]:
         return _kernel_again, (self.made_of, self.path.parent.parent)
+
+
+def _writable(folder: Path) -> Path | None:
+    """Return a folder if it is there and can be written, else nothing: the default."""
+    return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
 
 
 def _derived_text(structure: ModelStructure) -> str:
@@ -101,58 +111,9 @@ def _kept_symmetries(module: ModuleType) -> Symmetries:
     )
 
 
-def _seal(key: str, text: str) -> str:
-    """Return the comment that ends an intact kernel."""
-    # The key is part of it, so that a kernel copied to another's place does not pass for it.
-    digest = hashlib.sha256(f"{key}\n{text}".encode()).hexdigest()
-    return f"# sha256 {digest}\n"
-
-
-def _read_intact(path: Path, key: str) -> str | None:
-    """Return a kernel's text, or nothing if the file is absent or not exactly as it was written."""
-    try:
-        lines = path.read_bytes().decode().splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError):
-        return None
-    text = "".join(lines[:-1])
-    return text if lines and lines[-1] == _seal(key, text) else None
-
-
-def _import_text(text: str, path: Path) -> ModuleType:
-    # NOTE: not by an import of the file: that would read it a second time, and would trust Python's own cache of it.
-    module = ModuleType(path.stem)
-    module.__file__ = str(path)
-    # Numba looks the module up by name when it loads a compiled function.
-    sys.modules[path.stem] = module
-    try:
-        exec(compile(text, str(path), "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
-    return module
-
-
-def _find(path: Path, key: str) -> ModuleType | None:
-    """Return the module of a kernel file if this process has imported it, or else if the file is intact."""
-    module = sys.modules.get(path.stem)
-    if module is not None and module.__file__ == str(path):
-        return module
-    text = _read_intact(path, key)
-    return None if text is None else _import_text(text, path)
-
-
-def _derive(path: Path, key: str, derive: Callable[[], str]) -> ModuleType:
-    text = derive()
-    try:
-        write_atomically(path, text + _seal(key, text))
-    except OSError as error:
-        warn_unwritable(path.parent, error.strerror or str(error))
-    return _import_text(text, path)
-
-
 def _kernel_again(made_of: ModelStructure | str, folder: Path) -> Kernel:
     """Return the kernel that was pickled, from the folder it was in if there is such a folder here."""
-    cache = folder if folder.is_dir() and os.access(folder, os.W_OK) else None
+    cache = _writable(folder)
     if isinstance(made_of, str):
         return _kernel(text_key(made_of), cache, lambda: made_of, made_of)
     return load_kernel(made_of, cache)
@@ -162,14 +123,7 @@ def _kernel(
     key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str], made_of: ModelStructure | str
 ) -> Kernel:
     """Return the kernel of a key: from this process, from the cache, or derived."""
-    name = f"kernel_{key}.py"
-    with _loading:
-        # A folder that cannot be written is as good as any other as long as it holds the kernel.
-        path = preferred_folder(cache) / key / name
-        module = _find(path, key)
-        if module is None:
-            path = cache_folder(cache, key) / name
-            module = _find(path, key) or _derive(path, key, derive)
+    path, module = kept_module("kernel", key, cache, derive)
     return Kernel(key, path, module, _kept_symmetries(module), made_of)
 
 

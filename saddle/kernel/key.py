@@ -20,7 +20,7 @@ import numpy as np
 
 from replica.quantities.structure import ModelStructure
 
-__all__ = ["SOURCES", "structure_key", "text_key"]
+__all__ = ["SOURCES", "numerics_key", "structure_key", "text_key"]
 
 SOURCES = (
     "replica/common",
@@ -33,6 +33,9 @@ SOURCES = (
     "saddle/kernel",
 )
 """Folders whose files decide what a kernel and its code hold: all that takes part in deriving and printing it."""
+
+NUMERICS = "saddle/kernel/numerics"
+"""A folder below these that does not: its files are compiled by themselves, for many kernels."""
 
 KEY_LENGTH = 16
 
@@ -52,9 +55,12 @@ def versions() -> dict[str, str]:
 def source_files() -> Iterator[tuple[str, bytes]]:
     """Yield names and bytes of the source files that determine a kernel's text and code."""
     for folder in SOURCES:
-        package, _, place = folder.partition("/")
-        found = dict(_python_files(importlib.resources.files(package).joinpath(place), folder))
-        yield from sorted(found.items())
+        yield from (file for file in _files_below(folder) if not file[0].startswith(f"{NUMERICS}/"))
+
+
+def _files_below(folder: str) -> list[tuple[str, bytes]]:
+    package, _, place = folder.partition("/")
+    return sorted(_python_files(importlib.resources.files(package).joinpath(place), folder))
 
 
 def _python_files(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
@@ -83,3 +89,11 @@ def text_key(text: str) -> str:
     """Return the key of a kernel whose text is given, whatever system it came from."""
     loader = (part for name, content in source_files() for part in (name.encode(), content))
     return _digest(b"text", text.encode(), repr(versions()).encode(), *loader)
+
+
+@functools.cache
+def numerics_key(fields: int) -> str:
+    """Return the key of the numerics that all kernels of a number of fields share."""
+    # The loader's files are of all that compiles and calls them.
+    files = (part for name, content in _files_below("saddle/kernel") for part in (name.encode(), content))
+    return _digest(b"numerics", str(fields).encode(), repr(versions()).encode(), *files)

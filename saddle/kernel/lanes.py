@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from replica.quantities.names import ORDER_PARAMETERS
+from saddle.kernel.workspace import FIELD_ROWS, LANES, SCALAR_ROWS
 
 if TYPE_CHECKING:
     from replica.code.source import PrintedFunction
     from replica.equations.free_entropy import FreeEntropy
 
-__all__ = ["LANES", "LaneLayout", "lane_function", "newton_sweep"]
-
-LANES = 64
-"""Lanes of a workspace; a multiple of the widest vector."""
+__all__ = ["LaneLayout", "lane_function", "newton_sweep"]
 
 PAPER_STATE = tuple(quantity.letter for quantity in ORDER_PARAMETERS)
 
@@ -73,42 +71,39 @@ class LaneLayout:
         return tuple(f"H_{i + 1}{j + 1}" for i in range(size) for j in range(i, size))
 
     @property
-    def rows(self) -> dict[str, int]:
-        """First row of each group of quantities."""
+    def first_rows(self) -> dict[str, int]:
+        """First row of each group of quantities whose place depends on the model, and the end of all."""
         size = len(self.points)
-        sizes = {
-            "Z": size,
-            "W": size,
-            "T": len(self.targets),
-            "S": 1,
-            "GUESS": size,
-            "VALUE": 1,
-            "HESSIAN": len(self.hessian),
-            "STEP": size,
-            "SCALE": 1,
-            "DESCENT": 1,
-            "DONE": 1,
-            "WEIGHT": 1,
-            "OUT": self.outputs,
-        }
-        rows, total = {}, 0
-        for name, count in sizes.items():
-            rows[name] = total
-            total += count
-        return {**rows, "END": total}
+        targets = len(SCALAR_ROWS) + len(FIELD_ROWS) * size
+        hessian = targets + len(self.targets)
+        out = hessian + len(self.hessian)
+        return {"T": targets, "HESSIAN": hessian, "OUT": out, "END": out + self.outputs}
+
+    def row(self, group: str, index: int = 0) -> int:
+        """Return the row of a quantity."""
+        if group in SCALAR_ROWS:
+            return SCALAR_ROWS.index(group)
+        if group in FIELD_ROWS:
+            return len(SCALAR_ROWS) + index * len(FIELD_ROWS) + FIELD_ROWS.index(group)
+        return self.first_rows[group] + index
 
     def place(self, group: str, index: int = 0) -> str:
         """Return the text that addresses lane i of a row."""
-        return f"work[{(self.rows[group] + index) * LANES} + i]"
+        return f"work[{self.row(group, index) * LANES} + i]"
 
-    def constants_text(self) -> str:
-        """Return the constants by which hand-written numerics address the workspace."""
-        lines = [f"LANES = {LANES}", f"N_FIELDS = {len(self.points)}", f"N_TARGETS = {len(self.targets)}"]
-        first_target = self.constants.index(self.targets[0])
-        lines += [f"FIRST_TARGET = {first_target}", f"N_CONSTANTS = {len(self.constants)}"]
-        lines += [f"ROW_{name} = {row * LANES}" for name, row in self.rows.items() if name != "END"]
-        lines.append(f"WORK_SIZE = {self.rows['END'] * LANES}")
-        return "\n".join(lines) + "\n"
+    def sizes(self) -> dict[str, int]:
+        """Return what numerics need to know of the layout, by name."""
+        rows = self.first_rows
+        return {
+            "N_FIELDS": len(self.points),
+            "N_TARGETS": len(self.targets),
+            "FIRST_TARGET": self.constants.index(self.targets[0]),
+            "N_CONSTANTS": len(self.constants),
+            "ROW_T": rows["T"] * LANES,
+            "ROW_HESSIAN": rows["HESSIAN"] * LANES,
+            "ROW_OUT": rows["OUT"] * LANES,
+            "WORK_SIZE": rows["END"] * LANES,
+        }
 
     @property
     def lane_inputs(self) -> dict[str, str]:
@@ -138,8 +133,8 @@ def _split_uniform(assignments: Sequence[str], varying: set[str]) -> tuple[list[
 def lane_function(printed: PrintedFunction, layout: LaneLayout, output: tuple[str, int]) -> str:
     """Return a function that evaluates a printed function in the first lanes, into rows from ``output`` on.
 
-    NOTE: loops start at lane 0, or the compiler could not tell that no index is negative (and counts from the
-    end), and would not evaluate several lanes at once. Later lanes are reached through a view of the workspace.
+    Its arrays are pointers, and it returns zero: all functions over lanes have one signature
+    (see ``saddle.kernel.machine_code``). Loops start at lane 0; later lanes are reached through a moved pointer.
     """
     lane_inputs = layout.lane_inputs
     hoisted, loaded = [f"    {name} = parameters[{k}]" for name, k in printed.parameters], []
@@ -153,7 +148,7 @@ def lane_function(printed: PrintedFunction, layout: LaneLayout, output: tuple[st
     uniform, per_lane = _split_uniform(printed.assignments, set(lane_inputs))
     group, first = output
     lines = [
-        "@generated",
+        "@over_lanes",
         f"def {printed.name}(count, work, line, state, parameters):",
         f'    """{printed.purpose}"""',
         *hoisted,
@@ -165,6 +160,7 @@ def lane_function(printed: PrintedFunction, layout: LaneLayout, output: tuple[st
             f"        {layout.place(group, first + k)} = {value}{f'  # {name}' if name else ''}"
             for k, (value, name) in enumerate(zip(printed.results, printed.result_names, strict=True))
         ),
+        "    return 0",
     ]
     return "\n".join(lines)
 
@@ -258,8 +254,8 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         "remaining += 0 if done == 1.0 else 1",
     ]
     lines = [
-        "@generated",
-        "def newton_sweep(count, work, state, parameters):",
+        "@over_lanes",
+        "def newton_sweep(count, work, line, state, parameters):",
         '    """One damped Newton step of every lane; return how many lanes are not done."""',
         *(f"    {name} = parameters[{k}]" for name, k in printed.parameters),
         *(f"    {name} = state[{layout.state.index(name)}]" for name in read),

@@ -9,6 +9,8 @@ counts as absent and is compiled again.
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import hashlib
 import pickle
 import sys
@@ -18,16 +20,26 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
 from numba.core.compiler import CompileResult
 from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
+from numba.extending import intrinsic
 
 from replica.common.files import write_atomically
 from replica.common.stages import told
 from saddle.kernel.cache_folder import warn_unwritable
 
-__all__ = ["entry_point"]
+__all__ = ["OverLanes", "call", "entry_point"]
 
+DOUBLES = ctypes.POINTER(ctypes.c_double)
+NATIVE = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES, DOUBLES
+)
+"""Numba's own convention for a function over lanes: where its result and an exception go, then its arguments."""
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 
@@ -86,8 +98,77 @@ class _CompiledCode:
         """Forget what was compiled from an earlier text: there is none, a text has its own folder."""
 
 
-def entry_point(function: Callable[..., Any]) -> Any:
+def entry_point(function: Callable[..., Any], **options: Any) -> Any:
     """Compile a kernel's function on its first call, unless its code for these arguments is on disk."""
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, **options)(function)
     dispatcher._cache = _CompiledCode(function)
     return dispatcher
+
+
+POINTER = types.CPointer(types.float64)
+OVER_LANES = types.int64(types.int64, POINTER, POINTER, POINTER, POINTER)
+"""The one signature of a model's functions over lanes: count, workspace, a line's constants, state, parameters."""
+
+
+class OverLanes:
+    """A function over lanes that numerics call through its address, compiled when that is first asked for.
+
+    So the numerics are compiled once for all models, and a model's functions each by itself, if at all.
+
+    Parameters
+    ----------
+    function
+        Of the five arguments of ``OVER_LANES``; returns an integer.
+    """
+
+    def __init__(self, function: Callable[..., int]) -> None:
+        self._function = function
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+
+    @functools.cached_property
+    def _code(self) -> CompileResult:
+        dispatcher: Any = numba.njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+            self._function
+        )
+        dispatcher._cache = _CompiledCode(self._function)
+        dispatcher.compile(OVER_LANES.args)
+        return dispatcher.overloads[OVER_LANES.args]
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Where its machine code is, as long as this object lives."""
+        return self._code.library.get_pointer_to_function(self._code.fndesc.llvm_func_name)
+
+    def __call__(
+        self, count: int, work: np.ndarray, line: np.ndarray, state: np.ndarray, parameters: np.ndarray
+    ) -> int:
+        """Evaluate the first ``count`` lanes of a workspace."""
+        arrays = work, line, state, parameters
+        if any(x.dtype != np.float64 or not x.flags.c_contiguous for x in arrays):
+            kinds = [x.dtype for x in arrays]
+            raise TypeError(f"arrays of {self.__name__} must be contiguous and of doubles, not {kinds}")
+        returned, raised = ctypes.c_int64(), ctypes.c_void_p()
+        pointers = [x.ctypes.data_as(DOUBLES) for x in arrays]
+        NATIVE(self.address)(ctypes.byref(returned), ctypes.byref(raised), count, *pointers)
+        return returned.value
+
+
+@intrinsic
+def call(typing_context: Any, address: Any, count: Any, work: Any, problem: Any) -> Any:
+    """Call a function over lanes at an address, with the line, state and parameters of a problem (a named tuple)."""
+    names = [problem.fields.index(name) for name in ("line", "state", "parameters")]
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, count, work, problem = arguments
+        arrays = [(signature.args[2], work)]
+        arrays += [(signature.args[3].types[k], builder.extract_value(problem, k)) for k in names]
+        pointers = [context.make_array(kind)(context, builder, array).data for kind, array in arrays]
+        # Numba's own convention: where the result and an exception go come first. There are no exceptions.
+        word = ir.IntType(64)
+        returned, raised = cgutils.alloca_once(builder, word), cgutils.alloca_once(builder, ir.IntType(8).as_pointer())
+        values = [returned, raised, count, *pointers]
+        kind = ir.FunctionType(ir.IntType(32), [value.type for value in values])
+        builder.call(builder.inttoptr(address, kind.as_pointer()), values)
+        return builder.load(returned)
+
+    return types.int64(types.int64, types.int64, work, problem), generate

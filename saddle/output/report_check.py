@@ -26,6 +26,7 @@ from saddle.averages.channel import Channel
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
 from saddle.averages.rules.sobol import SobolRule
+from saddle.kernel.workspace import LANES, field_rows, scalar_row
 
 if TYPE_CHECKING:
     from saddle.branches.branch import SolvedPoint
@@ -80,35 +81,37 @@ class _Nodes:
 
 def _kernel_nodes(channel: Channel, state: np.ndarray) -> _Nodes:
     """Evaluate fields, minimisers and integrands by the kernel at the nodes of the rule."""
-    module, model = channel.kernel.module, channel.model
+    kernel, model = channel.kernel, channel.model
+    module = kernel.module
     length, parameters = model.sequence_length, parameter_vector(model)
     # Two coordinates per token: teacher fields, then the modes of the local fields, the line's last.
     outer = RULE.outer(length, length, ())
-    count, lanes = len(outer.nodes), module.LANES
+    count = len(outer.nodes)
     starts, square = minimiser_starts(length), length**2
     fields, points = np.empty((count, length)), np.empty((count, length))
     averages = channel.columns.jacobian
     sums = np.zeros(averages)
-    token = lanes * np.arange(length)
     for k, node in enumerate(outer.nodes):
         line = np.zeros(module.N_CONSTANTS)
         # The kernel wants common modes first, then teacher fields with their standard deviation.
-        module.fill_constants(np.concatenate([node[length:-1], model.sigma * node[:length]]), parameters, line)
+        module.fill_constants(
+            1, np.concatenate([node[length:-1], model.sigma * node[:length]]), line, state, parameters
+        )
         targets = line[module.FIRST_TARGET : module.FIRST_TARGET + square]
         work = np.zeros(module.WORK_SIZE)
-        work[module.ROW_S] = node[-1]
-        work[module.ROW_T + lanes * np.arange(square)] = targets
+        work[scalar_row("S")] = node[-1]
+        work[module.ROW_T + LANES * np.arange(square)] = targets
         # Second derivatives enter what is not used here only; they must not be singular.
         diagonal = [i * length - i * (i - 1) // 2 for i in range(length)]
-        work[module.ROW_HESSIAN + lanes * np.array(diagonal)] = 1.0
+        work[module.ROW_HESSIAN + LANES * np.array(diagonal)] = 1.0
         module.local_fields(1, work, line, state, parameters)
-        fields[k] = work[module.ROW_W + token]
+        fields[k] = work[field_rows("W", length)]
         found = np.zeros((1, length + 2))
-        module.global_minima(0, 1, fields[k : k + 1], targets[None, :], starts, state, parameters, found)
+        kernel.lines.global_minima(range(1), fields[k : k + 1], targets[None, :], starts, state, parameters, found)
         points[k] = found[0, :length]
-        work[module.ROW_Z + token] = points[k]
+        work[field_rows("Z", length)] = points[k]
         module.node_averages(1, work, line, state, parameters)
-        sums += outer.weights[k] * work[module.ROW_OUT + lanes * np.arange(averages)]
+        sums += outer.weights[k] * work[module.ROW_OUT + LANES * np.arange(averages)]
     return _Nodes(fields, model.sigma * outer.nodes[:, :length], points, sums)
 
 

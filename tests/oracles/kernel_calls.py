@@ -10,6 +10,7 @@ from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.parameters import parameter_vector
 from saddle.averages.rules.line_orders import LineOrders, legendre_tables
 from saddle.kernel.kernel import Kernel
+from saddle.kernel.line_functions import REPLICON, STATE_AVERAGES
 
 __all__ = [
     "EXACT_LINE",
@@ -32,13 +33,13 @@ def average_lines(
 
     The orders adapt to the size of the fields, as they do in a channel's average.
     """
-    h, common, mode = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float), kernel.module.STATE_AVERAGES
+    h, common, mode = np.atleast_2d(np.asarray(h, float)), np.asarray(common, float), STATE_AVERAGES
     outer = np.concatenate([common.reshape(len(h), -1), h], axis=1)
     rows = np.zeros((len(outer), Columns(4, 2).count + N_COUNTS))
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
-    kernel.module.average_lines(
-        0, len(outer), outer, np.asarray(state, float), parameter_vector(model), line.scan,
-        minimiser_starts(model.sequence_length), (line.piece_orders, *legendre_tables()), mode, rows,
+    rule = line.scan, minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables()
+    kernel.lines.average_lines(
+        range(len(outer)), outer, np.asarray(state, float), parameter_vector(model), rule, mode, rows
     )  # fmt: skip
     return rows
 
@@ -61,8 +62,8 @@ def global_minima(
     starts = minimiser_starts(model.sequence_length) if starts is None else starts
     state = np.array([np.nan, np.nan, susceptibility, np.nan])
     out = np.zeros((len(fields), fields.shape[1] + 2))
-    kernel.module.global_minima(
-        0, len(fields), np.ascontiguousarray(fields), np.ascontiguousarray(targets.reshape(len(fields), -1)),
+    kernel.lines.global_minima(
+        range(len(fields)), np.ascontiguousarray(fields), np.ascontiguousarray(targets.reshape(len(fields), -1)),
         np.ascontiguousarray(starts), state, parameter_vector(model), out,
     )  # fmt: skip
     return out
@@ -84,8 +85,8 @@ def replicon_line(kernel: Kernel, model: AttentionModel, state, h, common, line:
     """
     outer, rows = np.array([[common, *h]], float), np.zeros((1, 5))
     line = (line or LineOrders()).for_field_scale(float(np.sqrt(state[0])))
-    kernel.module.average_lines(
-        0, 1, outer, np.asarray(state, float), parameter_vector(model), line.scan,
-        minimiser_starts(model.sequence_length), (line.piece_orders, *legendre_tables()), kernel.module.REPLICON, rows,
+    rule = line.scan, minimiser_starts(model.sequence_length), line.piece_orders, *legendre_tables()
+    kernel.lines.average_lines(
+        range(1), outer, np.asarray(state, float), parameter_vector(model), rule, REPLICON, rows
     )  # fmt: skip
     return rows[0] * np.array([state[2] ** 2, state[2] ** 2, 1.0, 1.0, 1.0])

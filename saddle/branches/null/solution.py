@@ -317,9 +317,8 @@ class NullProblem:
         left = np.flatnonzero(~away)
         targets = np.ascontiguousarray(probes.targets[left])
         found = np.empty((len(left), self.channel.size + 2))
-        evolution.channel.kernel.module.global_minima(
-            0,
-            len(left),
+        evolution.channel.kernel.lines.global_minima(
+            range(len(left)),
             np.zeros((len(left), self.channel.size)),
             targets,
             self._starts,

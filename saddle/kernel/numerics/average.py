@@ -25,52 +25,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saddle.kernel.numerics._generated import (
-        FIRST_TARGET,
+    from saddle.kernel.numerics._preamble import (
+        FIELD_STRIDE,
         LANES,
-        N_CONSTANTS,
         N_FIELDS,
-        N_PARAMETERS,
-        N_STATE,
-        N_TARGETS,
         ROW_DONE,
         ROW_GUESS,
-        ROW_OUT,
         ROW_S,
-        ROW_T,
         ROW_WEIGHT,
         ROW_Z,
-        WORK_SIZE,
+        call,
         compiled,
         entry_point,
-        fill_constants,
         inlined,
-        node_averages,
-        node_parameter_averages,
-        node_replicon,
     )
     from saddle.kernel.numerics.jumps import (
         INVERSE_SQRT_TWO_PI,
         MAX_JUMPS,
-        N_AVERAGES,
-        N_REPLICON,
+        N_POINTS,
         PARAMETER_SLOPES,
         REPLICON,
         SHARPEST_ROUNDS,
         SOFT_ROUNDS,
         add_softest_point,
         break_line,
-        new_breaks,
-        new_memory,
+        breaks_of,
+        memory_of,
+        n_averages,
+        n_replicon,
         predict,
         softest_scan_point,
     )
     from saddle.kernel.numerics.minima import WIDTH, Problem, minimise, put, search, solve, take
-    from saddle.kernel.numerics.scan import new_scan, scan_line
+    from saddle.kernel.numerics.scan import scan_line, scan_of
 
-# Conjugates per alpha and test error are differentiated in the state; these and the envelope in the parameters.
-# Three counts follow in a row: jumps, failures, proximal points integrated over.
-N_STATE_DERIVATIVES = (N_STATE + 1) * N_STATE
 # Farther from its break than this, in standard deviations, a panel is plain.
 GRADED_REACH = 5.5
 # A minimiser that moved farther from its prediction is looked for globally.
@@ -78,6 +66,19 @@ LARGEST_SURPRISE = 0.25
 
 # Orders of a graded and a plain piece; Gauss-Legendre tables.
 Pieces = namedtuple("Pieces", "orders nodes weights")
+
+
+@compiled
+def n_integrands(sizes, mode):
+    """How many functions are averaged.
+
+    Conjugates per alpha and test error are differentiated in the state; these and the envelope in the parameters.
+    """
+    if mode == REPLICON:
+        return n_replicon(sizes)
+    if mode == PARAMETER_SLOPES:
+        return (sizes.state + 2) * sizes.parameters
+    return n_averages(sizes) + (sizes.state + 1) * sizes.state
 
 
 @compiled
@@ -90,7 +91,7 @@ def finish_nodes(problem, count, mode, row):
     for lane in range(count):
         moved = 0.0
         for j in range(N_FIELDS):
-            moved += (work[ROW_Z + j * LANES + lane] - work[ROW_GUESS + j * LANES + lane]) ** 2
+            moved += (work[ROW_Z + j * FIELD_STRIDE + lane] - work[ROW_GUESS + j * FIELD_STRIDE + lane]) ** 2
         if work[ROW_DONE + lane] == 1.0 and moved < LARGEST_SURPRISE**2:
             continue
         # The warm start was poor, so it may have led to another minimum.
@@ -103,20 +104,12 @@ def finish_nodes(problem, count, mode, row):
     for lane in range(count):
         restart = restart or work[ROW_DONE + lane] == 0.0
     if restart:
-        minimise(work, total, problem.state, problem.parameters)
-    if mode == REPLICON:
-        n_values = N_REPLICON
-        node_replicon(total, work, problem.line, problem.state, problem.parameters)
-    elif mode == PARAMETER_SLOPES:
-        n_values = (N_STATE + 2) * N_PARAMETERS
-        node_parameter_averages(total, work, problem.line, problem.state, problem.parameters)
-    else:
-        n_values = N_AVERAGES + N_STATE_DERIVATIVES
-        node_averages(total, work, problem.line, problem.state, problem.parameters)
-    for j in range(n_values):
+        minimise(work, total, problem)
+    call(problem.functions.integrands, total, work, problem)
+    for j in range(n_integrands(problem.sizes, mode)):
         # Eight partial sums: the order is fixed, and a vector's width.
         s_0 = s_1 = s_2 = s_3 = s_4 = s_5 = s_6 = s_7 = 0.0
-        at = ROW_OUT + j * LANES
+        at = problem.sizes.row_out + j * LANES
         for lane in range(0, total, WIDTH):
             s_0 += work[ROW_WEIGHT + lane] * work[at + lane]
             s_1 += work[ROW_WEIGHT + lane + 1] * work[at + lane + 1]
@@ -188,7 +181,7 @@ def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
     return failures, n_nodes
 
 
-@compiled
+@inlined
 def average_line(problem, scan, breaks, pieces, mode, row):
     """Average along one line; fill ``row`` with what ``mode`` asks for, then three counts."""
     for j in range(row.size):
@@ -207,24 +200,26 @@ def average_line(problem, scan, breaks, pieces, mode, row):
     row[row.size - 1] = n_nodes
 
 
-@compiled
-def average_block(first, last, outer, problem, scan, breaks, pieces, mode, rows):
-    """Average along lines ``first`` to ``last``."""
-    for k in range(first, last):
-        fill_constants(outer[k], problem.parameters, problem.line)
-        for j in range(N_TARGETS):
-            for lane in range(LANES):
-                problem.work[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-                problem.spare[ROW_T + j * LANES + lane] = problem.line[FIRST_TARGET + j]
-        average_line(problem, scan, breaks, pieces, mode, rows[k])
+@inlined
+def begin_line(problem, outer):
+    """Fill what the nodes of a line share."""
+    sizes = problem.sizes
+    call(problem.functions.fill_constants, np.int64(1), outer, problem)
+    for j in range(sizes.targets):
+        target, at = problem.line[sizes.first_target + j], sizes.row_t + j * LANES
+        for lane in range(LANES):
+            problem.work[at + lane] = target
+            problem.spare[at + lane] = target
 
 
-@entry_point
-def average_lines(first, last, outer, state, parameters, scan_points, starts, tables, mode, rows):
-    """Average along lines ``first`` to ``last`` of the outer rule; line k fills ``rows[k]`` and nothing else.
+@lean_entry_point
+def average_lines(model, lines, outer, state, parameters, rule, room, mode, rows):
+    """Average along lines of the outer rule; line k fills ``rows[k]`` and nothing else.
 
-    ``outer[k]`` holds the common modes and the teacher fields of line k, ``tables`` the orders of a panel's pieces
-    and Gauss-Legendre nodes and weights. A row holds, by ``mode``,
+    ``model`` is a pair of sizes and functions, ``lines`` the first and the last line. ``outer[k]`` holds the common
+    modes and the teacher fields of line k, ``rule`` the points of a scan, the starts of a search, the orders of a
+    panel's pieces, and Gauss-Legendre nodes and weights, ``room`` the tables of :func:`room_for`. A row holds, by
+    ``mode``,
 
     - STATE_AVERAGES: the averages and the derivatives of the conjugates and of the test error in the state;
     - PARAMETER_SLOPES: the derivatives of the conjugates, of the test error and of the envelope in the model's
@@ -233,6 +228,30 @@ def average_lines(first, last, outer, state, parameters, scan_points, starts, ta
 
     Three counts follow: jumps, failures, proximal points integrated over.
     """
-    work, spare, line = np.zeros(WORK_SIZE), np.zeros(WORK_SIZE), np.empty(N_CONSTANTS)
-    problem = Problem(work, spare, line, state, parameters, starts, new_memory())
-    average_block(first, last, outer, problem, new_scan(scan_points), new_breaks(), Pieces(*tables), mode, rows)
+    sizes, functions = model
+    first, last = lines
+    scan_points, starts, orders, nodes, weights = rule
+    work, vectors, numbers, integers, brackets = room
+    n, size, extra = scan_points.size, sizes.work_size, sizes.self_overlaps + 2 * (2 + N_FIELDS)
+    memory = memory_of(vectors[6 * n :], numbers[5 * n :], brackets, sizes.self_overlaps)
+    problem = Problem(
+        sizes, functions, state, parameters, work[2 * size :], work[:size], work[size : 2 * size], starts, memory
+    )
+    scan = scan_of(scan_points, vectors, numbers, integers)
+    breaks = breaks_of(vectors[6 * n + N_POINTS :], numbers[5 * n + extra :])
+    pieces = Pieces(orders, nodes, weights)
+    for k in range(first, last):
+        begin_line(problem, outer[k])
+        average_line(problem, scan, breaks, pieces, mode, rows[k])
+
+
+def room_for(sizes, n):
+    """Return the tables that averages along lines of ``n`` scan points need."""
+    extra = sizes.self_overlaps + 2 * (2 + N_FIELDS)
+    return (
+        np.zeros(2 * sizes.work_size + sizes.constants),
+        np.empty((6 * n + N_POINTS + 4 * MAX_JUMPS, N_FIELDS)),
+        np.empty(5 * n + extra + MAX_JUMPS),
+        np.empty(LANES + n, np.int64),
+        np.empty((2 * MAX_JUMPS, 2 * (2 + N_FIELDS))),
+    )

@@ -14,25 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saddle.kernel.numerics._generated import (
-        GROUPS,
-        LANES,
-        N_FIELDS,
-        N_ODD,
-        N_PARAMETERS,
-        N_SELF_OVERLAPS,
-        N_STATE,
-        RANK,
-        ROW_OUT,
-        ROW_S,
-        ROW_VALUE,
-        along_line,
-        compiled,
-        inlined,
-        jump_parameter_terms,
-        jump_replicon_terms,
-        jump_terms,
-    )
+    from saddle.kernel.numerics._preamble import LANES, N_FIELDS, ROW_S, ROW_VALUE, call, compiled, inlined
     from saddle.kernel.numerics.minima import (
         SAME_POINT,
         WIDTH,
@@ -51,10 +33,6 @@ if TYPE_CHECKING:
 # What is averaged along a line: the integrands of the residual with their derivatives in the state, derivatives in
 # the model's parameters, or what the replicon eigenvalue needs.
 STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
-# Conjugates per alpha, envelope, loss at z*, test error, odd blocks.
-N_AVERAGES = N_STATE + 3 + N_ODD
-# The replicon's form on the entries of q on and above the diagonal: its own entries on and above the diagonal.
-N_REPLICON = N_SELF_OVERLAPS * (N_SELF_OVERLAPS + 1) // 2
 # Integral of (f (1 - f))^2 over x, where f = 1/(1 + exp(x)) is the Gibbs weight of one of two tied minima.
 SMOOTHED_JUMP = 1.0 / 6.0
 MAX_JUMPS = 16
@@ -72,10 +50,25 @@ INVERSE_SQRT_TWO_PI = 1.0 / math.sqrt(2.0 * math.pi)
 # Relative difference of the energies' slopes that is rounding: then the line lies in the surface of the jump.
 PARALLEL = 1e-9
 
+# Single points of a search for jumps.
+N_POINTS = 10
+
 # A minimum at one end of a bracket: where on the line, z*, and its speed there.
 End = namedtuple("End", "s z speed")
 # Where a line is broken, with the minimum on either side and its derivative along the line.
 Breaks = namedtuple("Breaks", "s left right left_tangent right_tangent")
+
+
+@compiled
+def n_averages(sizes):
+    """How many averages there are: conjugates per alpha, envelope, loss at z*, test error, odd blocks."""
+    return sizes.state + 3 + sizes.odd
+
+
+@compiled
+def n_replicon(sizes):
+    """How many entries the replicon's form has on and above the diagonal, on those of q on and above its own."""
+    return sizes.self_overlaps * (sizes.self_overlaps + 1) // 2
 
 
 @compiled
@@ -96,6 +89,7 @@ def tie(problem, left, right, guess, u, v):
     between (it may only have moved fast).
     """
     work = problem.work
+    out = problem.sizes.row_out
     x, y = problem.memory.x, problem.memory.y
     low, speed_x, high, speed_y = left.s, left.speed, right.s, right.speed
     assign(x, left.z)
@@ -109,11 +103,11 @@ def tie(problem, left, right, guess, u, v):
         put(work, np.int64(0), s, u)
         put(work, np.int64(1), s, v)
         total = solve(work, np.int64(2), problem)
-        along_line(total, work, problem.line, problem.state, problem.parameters)
+        call(problem.functions.along_line, total, work, problem)
         take(work, np.int64(0), u)
         take(work, np.int64(1), v)
         e_u, e_v = work[ROW_VALUE], work[ROW_VALUE + 1]
-        speed = ROW_OUT + (N_FIELDS + 1) * LANES
+        speed = out + (N_FIELDS + 1) * LANES
         value = min(e_u, e_v)
         if apart(u, v) < SAME_POINT:
             # One minimum has ceased to exist (or both are one): keep the half in which the point moves too far.
@@ -132,7 +126,7 @@ def tie(problem, left, right, guess, u, v):
             assign(v, y)
             continue
         difference = e_u - e_v
-        slope = work[ROW_OUT + N_FIELDS * LANES] - work[ROW_OUT + N_FIELDS * LANES + 1]
+        slope = work[out + N_FIELDS * LANES] - work[out + N_FIELDS * LANES + 1]
         if difference < 0.0:
             low, speed_x = s, work[speed]
             assign(x, u)
@@ -147,8 +141,8 @@ def tie(problem, left, right, guess, u, v):
             if abs(step) < 1e-6:
                 # Newton's last step: what it leaves is of second order. The minima move along.
                 for j in range(N_FIELDS):
-                    u[j] += step * work[ROW_OUT + j * LANES]
-                    v[j] += step * work[ROW_OUT + j * LANES + 1]
+                    u[j] += step * work[out + j * LANES]
+                    v[j] += step * work[out + j * LANES + 1]
                 return proposal, value, True
             s = proposal
         else:
@@ -163,8 +157,8 @@ def add_break(problem, s, u, v, breaks, n_breaks):
     put(work, np.int64(0), s, u)
     put(work, np.int64(1), s, v)
     total = solve(work, np.int64(2), problem)
-    along_line(total, work, problem.line, problem.state, problem.parameters)
-    k = n_breaks
+    call(problem.functions.along_line, total, work, problem)
+    k, out = n_breaks, problem.sizes.row_out
     while k > 0 and breaks.s[k - 1] > s:
         breaks.s[k] = breaks.s[k - 1]
         copy_row(breaks.left, k, breaks.left, k - 1)
@@ -176,8 +170,8 @@ def add_break(problem, s, u, v, breaks, n_breaks):
     copy_point(breaks.left, k, u)
     copy_point(breaks.right, k, v)
     for j in range(N_FIELDS):
-        breaks.left_tangent[k, j] = work[ROW_OUT + j * LANES]
-        breaks.right_tangent[k, j] = work[ROW_OUT + j * LANES + 1]
+        breaks.left_tangent[k, j] = work[out + j * LANES]
+        breaks.right_tangent[k, j] = work[out + j * LANES + 1]
     return k
 
 
@@ -187,16 +181,13 @@ def add_jump_terms(problem, s, mode, row):
 
     The minima on either side stand in lanes 0 and 1.
     """
-    work = problem.work
-    count = np.int64(WIDTH)
+    work, sizes = problem.work, problem.sizes
+    n_variables, first = sizes.state, n_averages(sizes)
     if mode == PARAMETER_SLOPES:
-        n_variables, first = N_PARAMETERS, 0
-        jump_parameter_terms(count, work, problem.line, problem.state, problem.parameters)
-    else:
-        n_variables, first = N_STATE, N_AVERAGES
-        jump_terms(count, work, problem.line, problem.state, problem.parameters)
+        n_variables, first = sizes.parameters, np.int64(0)
+    call(problem.functions.jump_terms, np.int64(WIDTH), work, problem)
     # The energies stay tied while the jump moves: d(E_left - E_right) = 0.
-    slope = ROW_OUT + N_STATE * LANES
+    slope = sizes.row_out + sizes.state * LANES
     crossing = work[slope] - work[slope + 1]
     if abs(crossing) <= PARALLEL * (abs(work[slope]) + abs(work[slope + 1])):
         return
@@ -204,8 +195,8 @@ def add_jump_terms(problem, s, mode, row):
     for k in range(n_variables):
         at = slope + (1 + k) * LANES
         velocity = -(work[at] - work[at + 1]) / crossing
-        for j in range(N_STATE):
-            drop = work[ROW_OUT + j * LANES] - work[ROW_OUT + j * LANES + 1]
+        for j in range(sizes.state):
+            drop = work[sizes.row_out + j * LANES] - work[sizes.row_out + j * LANES + 1]
             row[first + n_variables * j + k] += density * velocity * drop
 
 
@@ -216,26 +207,27 @@ def add_jump_strength(problem, s, row):
     The second derivatives of the envelope are then those of a step of its slopes, so that the form is the square of
     a linear one. The minima on either side stand in lanes 0 and 1.
     """
-    work = problem.work
-    jump_replicon_terms(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
-    crossing = abs(work[ROW_OUT] - work[ROW_OUT + 1])
-    if crossing <= PARALLEL * (abs(work[ROW_OUT]) + abs(work[ROW_OUT + 1])):
+    work, sizes = problem.work, problem.sizes
+    out, rank, size = sizes.row_out, sizes.rank, sizes.self_overlaps
+    call(problem.functions.jump_terms, np.int64(WIDTH), work, problem)
+    crossing = abs(work[out] - work[out + 1])
+    if crossing <= PARALLEL * (abs(work[out]) + abs(work[out + 1])):
         return
     step, linear = problem.memory.step, problem.memory.linear
-    for j in range(N_SELF_OVERLAPS):
+    for j in range(size):
         linear[j] = 0.0
     for j in range(N_FIELDS):
-        step[j] = work[ROW_OUT + (j + 1) * LANES] - work[ROW_OUT + (j + 1) * LANES + 1]
-    for token in range(N_FIELDS // RANK):
-        at = GROUPS[token] * RANK * (RANK + 1) // 2
-        for i in range(RANK):
-            for j in range(i, RANK):
-                linear[at] += (1.0 if i == j else 2.0) * step[token * RANK + i] * step[token * RANK + j]
+        step[j] = work[out + (j + 1) * LANES] - work[out + (j + 1) * LANES + 1]
+    for token in range(N_FIELDS // rank):
+        at = sizes.groups[token] * rank * (rank + 1) // 2
+        for i in range(rank):
+            for j in range(i, rank):
+                linear[at] += (1.0 if i == j else 2.0) * step[token * rank + i] * step[token * rank + j]
                 at += 1
     density = INVERSE_SQRT_TWO_PI * math.exp(-0.5 * s * s)
-    at = N_REPLICON
-    for a in range(N_SELF_OVERLAPS):
-        for b in range(a, N_SELF_OVERLAPS):
+    at = n_replicon(sizes)
+    for a in range(size):
+        for b in range(a, size):
             row[at] += SMOOTHED_JUMP * density * linear[a] * linear[b] / crossing
             at += 1
 
@@ -274,8 +266,8 @@ def find_jumps(problem, low, high, guess, breaks, n_breaks, mode, row):
             # A third minimum lies below the tie: two jumps, one on either side.
             put(problem.spare, np.int64(0), s, third)
             solve(problem.spare, np.int64(1), problem)
-            along_line(np.int64(1), problem.spare, problem.line, problem.state, problem.parameters)
-            speed = problem.spare[ROW_OUT + (N_FIELDS + 1) * LANES]
+            call(problem.functions.along_line, np.int64(1), problem.spare, problem)
+            speed = problem.spare[problem.sizes.row_out + (N_FIELDS + 1) * LANES]
             assign(stack[depth, :size], left)
             stack[depth, size], stack[depth, size + 1] = s, speed
             assign(stack[depth, size + 2 :], third)
@@ -357,8 +349,8 @@ def break_line(problem, scan, breaks, mode, row):
                 continue
             put(problem.work, np.int64(0), s, probe)
             total = solve(problem.work, np.int64(1), problem)
-            along_line(total, problem.work, problem.line, problem.state, problem.parameters)
-            speed = problem.work[ROW_OUT + (N_FIELDS + 1) * LANES]
+            call(problem.functions.along_line, total, problem.work, problem)
+            speed = problem.work[problem.sizes.row_out + (N_FIELDS + 1) * LANES]
             before, after = End(low, scan.z[k - 1], scan.speed[k - 1]), End(s, probe, speed)
             n_breaks, complete = find_jumps(problem, before, after, math.nan, breaks, n_breaks, mode, row)
             failures += 0 if complete else 1
@@ -413,7 +405,7 @@ def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
     work = problem.work
     low, high = scan.s[centre - 1], scan.s[centre + 1]
     point = problem.memory.point
-    speed = ROW_OUT + (N_FIELDS + 1) * LANES
+    speed = problem.sizes.row_out + (N_FIELDS + 1) * LANES
     best = 0
     for _ in range(rounds):
         spacing = (high - low) / (WIDTH + 1)
@@ -424,7 +416,7 @@ def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
             predict(s, scan.s[nearest], scan.z, scan.tangent, nearest, point)
             put(work, lane, s, point)
         solve(work, np.int64(WIDTH), problem)
-        along_line(np.int64(WIDTH), work, problem.line, problem.state, problem.parameters)
+        call(problem.functions.along_line, np.int64(WIDTH), work, problem)
         best = 0
         for lane in range(1, WIDTH):
             if work[speed + lane] > work[speed + best]:
@@ -446,32 +438,30 @@ def add_softest_point(problem, scan, breaks, n_breaks, centre, rounds):
 
 
 @inlined
-def new_memory():
-    """Room for single points, and for the brackets of a search for jumps."""
+def memory_of(vectors, numbers, brackets, self_overlaps):
+    """Room for single points and for the brackets of a search for jumps, from tables that are large enough.
+
+    Takes the first ``N_POINTS`` rows of ``vectors``.
+    """
     return Memory(
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty((1, N_FIELDS)),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_FIELDS),
-        np.empty(N_SELF_OVERLAPS),
-        np.empty(2 * (2 + N_FIELDS)),
-        np.empty((2 * MAX_JUMPS, 2 * (2 + N_FIELDS))),
+        vectors[0],
+        vectors[1],
+        vectors[2],
+        vectors[3:4],
+        vectors[4],
+        vectors[5],
+        vectors[6],
+        vectors[7],
+        vectors[8],
+        vectors[9],
+        numbers[:self_overlaps],
+        numbers[self_overlaps : self_overlaps + 2 * (2 + N_FIELDS)],
+        brackets,
     )
 
 
 @inlined
-def new_breaks():
+def breaks_of(vectors, numbers):
     """Tables of a line's breaks."""
-    return Breaks(
-        np.empty(MAX_JUMPS),
-        np.empty((MAX_JUMPS, N_FIELDS)),
-        np.empty((MAX_JUMPS, N_FIELDS)),
-        np.empty((MAX_JUMPS, N_FIELDS)),
-        np.empty((MAX_JUMPS, N_FIELDS)),
-    )
+    n = MAX_JUMPS
+    return Breaks(numbers[:n], vectors[:n], vectors[n : 2 * n], vectors[2 * n : 3 * n], vectors[3 * n : 4 * n])

@@ -1,9 +1,9 @@
 """Minima of the Moreau objective, several lanes at a time: first part of the line rule's numerics.
 
-The files ``minima.py``, ``scan.py``, ``jumps.py`` and ``average.py`` are compiled as part of a
-generated kernel (see ``saddle.kernel.text``): their texts follow, in this order, the functions that SymPy derived
-and the loops over lanes, which ``saddle/kernel/numerics/_generated.pyi`` documents. They contain numerics only: no
-equation of the model, and nothing that depends on the number of fields.
+The files ``minima.py``, ``scan.py``, ``jumps.py`` and ``average.py`` make one module, their texts one after the other,
+which is compiled once for all models (see ``saddle.kernel.text``). They contain numerics only: no equation of a model.
+What SymPy derived for one is called through addresses, and how many fields and order parameters it has are numbers.
+What stands before them in that module, ``saddle/kernel/numerics/_preamble.pyi`` documents.
 """
 
 from __future__ import annotations
@@ -15,26 +15,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saddle.kernel.numerics._generated import (
+    from saddle.kernel.numerics._preamble import (
+        FIELD_STRIDE,
         LANES,
         N_FIELDS,
-        N_TARGETS,
         ROW_DESCENT,
         ROW_DONE,
         ROW_GUESS,
         ROW_S,
         ROW_SCALE,
         ROW_STEP,
-        ROW_T,
         ROW_VALUE,
         ROW_W,
         ROW_WEIGHT,
         ROW_Z,
-        WORK_SIZE,
+        call,
         compiled,
         entry_point,
-        local_fields,
-        newton_sweep,
     )
 
 WIDTH = 8  # lanes that one instruction may take
@@ -52,10 +49,20 @@ FAR_OUT = 4.0
 # NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
 # function called with it would be compiled once more.
 
+# What a model's structure fixes: numbers of things and their places in the workspace, both in the text's own words
+# (see ``saddle.kernel.lanes``), then the group of every token.
+Sizes = namedtuple(
+    "Sizes",
+    "targets first_target constants row_t row_out work_size parameters state odd rank self_overlaps groups",
+)
+# Addresses of the functions over lanes. ``integrands`` and ``jump_terms`` are those of what is averaged.
+Functions = namedtuple("Functions", "newton_sweep fill_constants local_fields along_line integrands jump_terms")
+# The objective that is minimised.
+Objective = namedtuple("Objective", "sizes functions state parameters line")
 # What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use; ``memory`` has
 # room for single points.
-Problem = namedtuple("Problem", "work spare line state parameters starts memory")
-# Points in use at the same time, (N_FIELDS,) each; the field of a search, (1, N_FIELDS); brackets of a search for
+Problem = namedtuple("Problem", "sizes functions state parameters line work spare starts memory")
+# Points in use at the same time, (fields,) each; the field of a search, (1, fields); brackets of a search for
 # jumps; what a jump adds to the replicon's form.
 Memory = namedtuple("Memory", "point probe start field x y u v third step linear bracket brackets")
 
@@ -88,8 +95,8 @@ def put(work, lane, s, z):
     """Let a lane start at the point z, at s on the line."""
     work[ROW_S + lane] = s
     for j in range(N_FIELDS):
-        work[ROW_Z + j * LANES + lane] = z[j]
-        work[ROW_GUESS + j * LANES + lane] = z[j]
+        work[ROW_Z + j * FIELD_STRIDE + lane] = z[j]
+        work[ROW_GUESS + j * FIELD_STRIDE + lane] = z[j]
 
 
 @compiled
@@ -97,8 +104,8 @@ def put_row(work, lane, s, table, k):
     """Let a lane start at row k of a table of points; a view of it would cost more than the copy."""
     work[ROW_S + lane] = s
     for j in range(N_FIELDS):
-        work[ROW_Z + j * LANES + lane] = table[k, j]
-        work[ROW_GUESS + j * LANES + lane] = table[k, j]
+        work[ROW_Z + j * FIELD_STRIDE + lane] = table[k, j]
+        work[ROW_GUESS + j * FIELD_STRIDE + lane] = table[k, j]
 
 
 @compiled
@@ -121,47 +128,49 @@ def copy_row(target, i, table, k):
 def take(work, lane, z):
     """Copy a lane's point to z."""
     for j in range(N_FIELDS):
-        z[j] = work[ROW_Z + j * LANES + lane]
+        z[j] = work[ROW_Z + j * FIELD_STRIDE + lane]
 
 
 @compiled
-def padded(work, count):
+def padded(work, count, sizes):
     """Fill up with copies of the last lane to whole vectors; return the number of lanes."""
     total = (count + WIDTH - 1) // WIDTH * WIDTH
     for lane in range(count, total):
         work[ROW_WEIGHT + lane] = 0.0
         work[ROW_S + lane] = work[ROW_S + count - 1]
         for j in range(N_FIELDS):
-            work[ROW_Z + j * LANES + lane] = work[ROW_Z + j * LANES + count - 1]
-            work[ROW_W + j * LANES + lane] = work[ROW_W + j * LANES + count - 1]
-        for j in range(N_TARGETS):
-            work[ROW_T + j * LANES + lane] = work[ROW_T + j * LANES + count - 1]
+            work[ROW_Z + j * FIELD_STRIDE + lane] = work[ROW_Z + j * FIELD_STRIDE + count - 1]
+            work[ROW_W + j * FIELD_STRIDE + lane] = work[ROW_W + j * FIELD_STRIDE + count - 1]
+        for j in range(sizes.targets):
+            at = sizes.row_t + j * LANES
+            work[at + lane] = work[at + count - 1]
     return total
 
 
 @compiled
-def minimise(work, count, state, parameters):
+def minimise(work, count, objective):
     """Minimise the Moreau objective in the first ``count`` lanes (whole vectors) from where they stand."""
+    sweep = objective.functions.newton_sweep
     for lane in range(count):
         work[ROW_SCALE + lane] = 0.0
         work[ROW_DESCENT + lane] = 0.0
         work[ROW_DONE + lane] = 0.0
         work[ROW_VALUE + lane] = math.inf
         for j in range(N_FIELDS):
-            work[ROW_STEP + j * LANES + lane] = 0.0
+            work[ROW_STEP + j * FIELD_STRIDE + lane] = 0.0
     for first in range(0, count, CHUNK):
         lanes, chunk = min(CHUNK, count - first), work[first:]
         for _ in range(NEWTON_SWEEPS):
-            if newton_sweep(lanes, chunk, state, parameters) == 0:
+            if call(sweep, lanes, chunk, objective) == 0:
                 break
 
 
 @compiled
 def solve(work, count, problem):
     """Place lanes on the line and minimise; return the number of lanes, padded to whole vectors."""
-    total = padded(work, count)
-    local_fields(total, work, problem.line, problem.state, problem.parameters)
-    minimise(work, total, problem.state, problem.parameters)
+    total = padded(work, count, problem.sizes)
+    call(problem.functions.local_fields, total, work, problem)
+    minimise(work, total, problem)
     return total
 
 
@@ -173,7 +182,7 @@ def number_of_starts(work, lane, starts):
     """
     squared = 0.0
     for j in range(N_FIELDS):
-        squared += work[ROW_W + j * LANES + lane] ** 2
+        squared += work[ROW_W + j * FIELD_STRIDE + lane] ** 2
     if squared > SATURATED_FIELD and abs(work[ROW_S + lane]) < FAR_OUT:
         return starts.shape[0] + 2 * N_FIELDS + 1
     return starts.shape[0] + (1 if squared > LARGE_FIELD else 0)
@@ -200,10 +209,10 @@ def search(problem, s, z):
     """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success."""
     work = problem.spare
     put(work, np.int64(0), s, z)
-    local_fields(np.int64(1), work, problem.line, problem.state, problem.parameters)
+    call(problem.functions.local_fields, np.int64(1), work, problem)
     field, start = problem.memory.field, problem.memory.start
     for j in range(N_FIELDS):
-        field[0, j] = work[ROW_W + j * LANES]
+        field[0, j] = work[ROW_W + j * FIELD_STRIDE]
     count = np.int64(1)
     for k in range(number_of_starts(work, 0, problem.starts)):
         fill_start(k, problem.starts, field, 0, start)
@@ -221,51 +230,59 @@ def search(problem, s, z):
 
 
 @entry_point
-def proximal_points(first, last, fields, targets, guesses, state, parameters, out):
-    """Minima from a start each: fields, guesses (n, N_FIELDS), targets (n, N_TARGETS); z, value, success in ``out``.
+def proximal_points(model, lines, fields, targets, guesses, state, parameters, out):
+    """Minima from a start each: fields, guesses (n, fields), targets (n, targets); z, value, success in ``out``.
 
-    Only the susceptibility of ``state`` matters.
+    ``model`` is a pair of sizes and functions, ``lines`` the first and the last row. Only the susceptibility of
+    ``state`` matters.
     """
-    work = np.zeros(WORK_SIZE)
+    sizes, functions = model
+    first, last = lines
+    work = np.zeros(sizes.work_size)
+    # No line's constants take part.
+    objective = Objective(sizes, functions, state, parameters, state)
     for begin in range(first, last, LANES):
         count = min(LANES, last - begin)
         for lane in range(count):
             for j in range(N_FIELDS):
-                work[ROW_W + j * LANES + lane] = fields[begin + lane, j]
-                work[ROW_Z + j * LANES + lane] = guesses[begin + lane, j]
-            for j in range(N_TARGETS):
-                work[ROW_T + j * LANES + lane] = targets[begin + lane, j]
-        minimise(work, padded(work, count), state, parameters)
+                work[ROW_W + j * FIELD_STRIDE + lane] = fields[begin + lane, j]
+                work[ROW_Z + j * FIELD_STRIDE + lane] = guesses[begin + lane, j]
+            for j in range(sizes.targets):
+                work[sizes.row_t + j * LANES + lane] = targets[begin + lane, j]
+        minimise(work, padded(work, count, sizes), objective)
         for lane in range(count):
             for j in range(N_FIELDS):
-                out[begin + lane, j] = work[ROW_Z + j * LANES + lane]
+                out[begin + lane, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
             out[begin + lane, N_FIELDS] = work[ROW_VALUE + lane]
             out[begin + lane, N_FIELDS + 1] = work[ROW_DONE + lane]
 
 
 @entry_point
-def global_minima(first, last, fields, targets, starts, state, parameters, out):
-    """Find the lowest minimum by multi-start: fields (n, N_FIELDS), targets (n, N_TARGETS).
+def global_minima(model, lines, fields, targets, starts, state, parameters, out):
+    """Find the lowest minimum by multi-start: fields (n, fields), targets (n, targets).
 
-    Row i of ``out``: z, value, success.
+    Row i of ``out``: z, value, success. For ``model`` and ``lines`` see :func:`proximal_points`.
     """
-    work, point = np.zeros(WORK_SIZE), np.empty(N_FIELDS)
+    sizes, functions = model
+    first, last = lines
+    work, point = np.zeros(sizes.work_size), np.empty(N_FIELDS)
+    objective = Objective(sizes, functions, state, parameters, state)
     for i in range(first, last):
         for j in range(N_FIELDS):
-            work[ROW_W + j * LANES] = fields[i, j]
+            work[ROW_W + j * FIELD_STRIDE] = fields[i, j]
         count = number_of_starts(work, 0, starts)
         for lane in range(count):
             fill_start(lane, starts, fields, i, point)
             put(work, lane, 0.0, point)
             for j in range(N_FIELDS):
-                work[ROW_W + j * LANES + lane] = fields[i, j]
-            for j in range(N_TARGETS):
-                work[ROW_T + j * LANES + lane] = targets[i, j]
-        minimise(work, padded(work, count), state, parameters)
+                work[ROW_W + j * FIELD_STRIDE + lane] = fields[i, j]
+            for j in range(sizes.targets):
+                work[sizes.row_t + j * LANES + lane] = targets[i, j]
+        minimise(work, padded(work, count, sizes), objective)
         out[i, N_FIELDS], out[i, N_FIELDS + 1] = math.inf, 0.0
         for lane in range(count):
             value = work[ROW_VALUE + lane]
             if work[ROW_DONE + lane] == 1.0 and value < out[i, N_FIELDS] - 1e-14 * abs(value):
                 for j in range(N_FIELDS):
-                    out[i, j] = work[ROW_Z + j * LANES + lane]
+                    out[i, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
                 out[i, N_FIELDS], out[i, N_FIELDS + 1] = value, 1.0

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from saddle.kernel.numerics._generated import (
+    from saddle.kernel.numerics._preamble import (
+        FIELD_STRIDE,
         LANES,
         N_FIELDS,
         ROW_DONE,
-        ROW_OUT,
         ROW_S,
         ROW_VALUE,
         ROW_W,
         ROW_Z,
-        along_line,
+        call,
         inlined,
-        local_fields,
     )
     from saddle.kernel.numerics.minima import SAME_POINT, fill_start, number_of_starts, put, put_row, solve
 
@@ -44,7 +43,7 @@ def offer(work, lane, scan, point):
     if work[ROW_DONE + lane] == 1.0 and value < scan.rival_energy[point]:
         distance = 0.0
         for j in range(N_FIELDS):
-            distance += (work[ROW_Z + j * LANES + lane] - scan.z[point, j]) ** 2
+            distance += (work[ROW_Z + j * FIELD_STRIDE + lane] - scan.z[point, j]) ** 2
         other = distance > SAME_POINT * SAME_POINT
         if value < scan.energy[point] - 1e-14 * abs(value):
             improved = True
@@ -54,11 +53,11 @@ def offer(work, lane, scan, point):
                     scan.rival[point, j] = scan.z[point, j]
             scan.energy[point] = value
             for j in range(N_FIELDS):
-                scan.z[point, j] = work[ROW_Z + j * LANES + lane]
+                scan.z[point, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
         elif other:
             scan.rival_energy[point] = value
             for j in range(N_FIELDS):
-                scan.rival[point, j] = work[ROW_Z + j * LANES + lane]
+                scan.rival[point, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
     return improved
 
 
@@ -72,11 +71,11 @@ def scan_starts(problem, scan):
         last = min(first + LANES, n_scan)
         for k in range(first, last):
             work[ROW_S + k - first] = scan.s[k]
-        local_fields(last - first, work, problem.line, problem.state, problem.parameters)
+        call(problem.functions.local_fields, last - first, work, problem)
         for k in range(first, last):
             counts[k] = number_of_starts(work, k - first, problem.starts)
             for j in range(N_FIELDS):
-                fields[k, j] = work[ROW_W + j * LANES + k - first]
+                fields[k, j] = work[ROW_W + j * FIELD_STRIDE + k - first]
     for k in range(n_scan):
         scan.energy[k] = scan.rival_energy[k] = math.inf
         for j in range(N_FIELDS):
@@ -112,9 +111,9 @@ def continue_scan(problem, scan):
                 target = scan.owner[i] // 2
                 for j in range(N_FIELDS):
                     if scan.owner[i] % 2 == 0:
-                        scan.from_left[target, j] = work[ROW_Z + j * LANES + i]
+                        scan.from_left[target, j] = work[ROW_Z + j * FIELD_STRIDE + i]
                     else:
-                        scan.from_right[target, j] = work[ROW_Z + j * LANES + i]
+                        scan.from_right[target, j] = work[ROW_Z + j * FIELD_STRIDE + i]
                 better = offer(work, i, scan, target)
                 improved = improved or better
             lane = np.int64(0)
@@ -125,6 +124,7 @@ def continue_scan(problem, scan):
 def differentiate_scan(problem, scan):
     """Fill the derivatives along the line of the minimiser and of both energies."""
     work, n_scan = problem.work, scan.s.size
+    out = problem.sizes.row_out
     lane = np.int64(0)
     for k in range(n_scan):
         put_row(work, lane, scan.s[k], scan.z, k)
@@ -136,14 +136,14 @@ def differentiate_scan(problem, scan):
         lane += 2
         if lane + 2 > LANES or k == n_scan - 1:
             total = solve(work, lane, problem)
-            along_line(total, work, problem.line, problem.state, problem.parameters)
+            call(problem.functions.along_line, total, work, problem)
             for i in range(0, lane, 2):
                 point = scan.owner[i]
                 for j in range(N_FIELDS):
-                    scan.tangent[point, j] = work[ROW_OUT + j * LANES + i]
-                scan.slope[point] = work[ROW_OUT + N_FIELDS * LANES + i]
-                scan.speed[point] = work[ROW_OUT + (N_FIELDS + 1) * LANES + i]
-                scan.rival_slope[point] = work[ROW_OUT + N_FIELDS * LANES + i + 1]
+                    scan.tangent[point, j] = work[out + j * LANES + i]
+                scan.slope[point] = work[out + N_FIELDS * LANES + i]
+                scan.speed[point] = work[out + (N_FIELDS + 1) * LANES + i]
+                scan.rival_slope[point] = work[out + N_FIELDS * LANES + i + 1]
             lane = np.int64(0)
 
 
@@ -162,22 +162,22 @@ def scan_line(problem, scan):
 
 
 @inlined
-def new_scan(s):
+def scan_of(s, vectors, numbers, integers):
     """Tables of a line's scan, to be filled line after line."""
     n = s.size
     return Scan(
         s,
-        np.empty((n, N_FIELDS)),
-        np.empty((n, N_FIELDS)),
-        np.empty(n),
-        np.empty(n),
-        np.empty(n),
-        np.empty((n, N_FIELDS)),
-        np.empty(n),
-        np.empty(n),
-        np.empty((n, N_FIELDS)),
-        np.empty((n, N_FIELDS)),
-        np.empty(LANES, np.int64),
-        np.empty((n, N_FIELDS)),
-        np.empty(n, np.int64),
+        vectors[:n],
+        vectors[n : 2 * n],
+        numbers[:n],
+        numbers[n : 2 * n],
+        numbers[2 * n : 3 * n],
+        vectors[2 * n : 3 * n],
+        numbers[3 * n : 4 * n],
+        numbers[4 * n : 5 * n],
+        vectors[3 * n : 4 * n],
+        vectors[4 * n : 5 * n],
+        integers[:LANES],
+        vectors[5 * n : 6 * n],
+        integers[LANES : LANES + n],
     )

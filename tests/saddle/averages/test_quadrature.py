@@ -247,8 +247,8 @@ def test_sobol_points_for_three_tokens_agree_with_monte_carlo():
     def minima(w, targets):
         starts = np.random.default_rng(1).normal(size=(50, 3))
         out = np.zeros((len(w), 5))
-        kernel.module.global_minima(
-            0, len(w), w, targets.reshape(len(w), -1), starts, np.array([0.0, 0.0, state[2], 0.0]),
+        kernel.lines.global_minima(
+            range(len(w)), w, targets.reshape(len(w), -1), starts, np.array([0.0, 0.0, state[2], 0.0]),
             parameter_vector(model), out,
         )  # fmt: skip
         assert np.all(out[:, 4] == 1.0)

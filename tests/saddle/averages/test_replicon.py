@@ -42,8 +42,8 @@ def followed(kernel, model, w, targets, guesses, susceptibility) -> np.ndarray:
     """Minima that descend from guesses, (n, 2): the same minimum if the guess lies next to one."""
     out = np.zeros((len(w), 4))
     state = np.array([np.nan, np.nan, susceptibility, np.nan])
-    kernel.module.proximal_points(
-        0, len(w), w, targets.reshape(-1, 4), guesses, state, parameter_vector(model), out
+    kernel.lines.proximal_points(
+        range(len(w)), w, targets.reshape(-1, 4), guesses, state, parameter_vector(model), out
     )  # fmt: skip
     assert np.all(out[:, 3] == 1.0)
     return out[:, :2]

@@ -1,0 +1,120 @@
+"""A model's functions and the shared numerics as one: averages along lines, and minima, of one kernel."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PARAMETER_SLOPES", "REPLICON", "STATE_AVERAGES", "LineFunctions"]
+
+STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
+"""What is averaged along lines: the integrands of the residual with their derivatives in the state, derivatives in the
+model's parameters, or what the replicon eigenvalue needs."""
+
+INTEGRANDS = {
+    STATE_AVERAGES: ("node_averages", "jump_terms"),
+    PARAMETER_SLOPES: ("node_parameter_averages", "jump_parameter_terms"),
+    REPLICON: ("node_replicon", "jump_replicon_terms"),
+}
+SIZES = (
+    "N_TARGETS",
+    "FIRST_TARGET",
+    "N_CONSTANTS",
+    "ROW_T",
+    "ROW_OUT",
+    "WORK_SIZE",
+    "N_PARAMETERS",
+    "N_STATE",
+    "N_ODD",
+    "RANK",
+    "N_SELF_OVERLAPS",
+)
+"""What numerics are told of a model, by the names of its module, in their own order."""
+
+
+@dataclass(frozen=True)
+class LineFunctions:
+    """Calls the numerics with a model's functions, each compiled when first needed.
+
+    Attributes
+    ----------
+    module
+        A kernel's own module: what SymPy derived.
+    numerics
+        The module that all kernels share.
+    """
+
+    module: ModuleType
+    numerics: ModuleType
+
+    @functools.cached_property
+    def _sizes(self) -> Any:
+        module = self.module
+        groups = np.array(module.GROUPS, dtype=np.int64)
+        return self.numerics.Sizes(*(getattr(module, name) for name in SIZES), groups)
+
+    def _model(self, *names: str) -> tuple[Any, Any]:
+        """Return what numerics take for a model: sizes, and the addresses of the functions named; zero for others."""
+        functions = self.numerics.Functions
+        addresses = [getattr(self.module, name).address if name else 0 for name in names]
+        return self._sizes, functions(*addresses, *[0] * (len(functions._fields) - len(names)))
+
+    @functools.cached_property
+    def _minimisation(self) -> tuple[Any, Any]:
+        return self._model("newton_sweep")
+
+    @functools.cached_property
+    def _averages(self) -> dict[int, tuple[Any, Any]]:
+        return {}
+
+    def average_lines(
+        self,
+        lines: range,
+        outer: np.ndarray,
+        state: np.ndarray,
+        parameters: np.ndarray,
+        rule: tuple[np.ndarray, ...],
+        mode: int,
+        rows: np.ndarray,
+    ) -> None:
+        """Average along lines of the outer rule; see ``saddle/kernel/numerics/average.py``."""
+        if mode not in self._averages:
+            shared = "newton_sweep", "fill_constants", "local_fields", "along_line"
+            self._averages[mode] = self._model(*shared, *INTEGRANDS[mode])
+        model = self._averages[mode]
+        room = self.numerics.room_for(self._sizes, len(rule[0]))
+        self.numerics.average_lines(model, (lines.start, lines.stop), outer, state, parameters, rule, room, mode, rows)
+
+    def proximal_points(
+        self,
+        lines: range,
+        fields: np.ndarray,
+        targets: np.ndarray,
+        guesses: np.ndarray,
+        state: np.ndarray,
+        parameters: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Minimise from a start each; see ``saddle/kernel/numerics/minima.py``."""
+        self.numerics.proximal_points(
+            self._minimisation, (lines.start, lines.stop), fields, targets, guesses, state, parameters, out
+        )
+
+    def global_minima(
+        self,
+        lines: range,
+        fields: np.ndarray,
+        targets: np.ndarray,
+        starts: np.ndarray,
+        state: np.ndarray,
+        parameters: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Find the lowest minima by multi-start; see ``saddle/kernel/numerics/minima.py``."""
+        self.numerics.global_minima(
+            self._minimisation, (lines.start, lines.stop), fields, targets, starts, state, parameters, out
+        )
