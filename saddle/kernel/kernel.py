@@ -1,8 +1,8 @@
 """Find the kernel of a model's structure in the cache, or derive, write and import it.
 
 A kernel is one Python module: the functions that SymPy wrote, and the symmetries of what they evaluate. It is kept as
-``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it. What calls these functions, the line rule's numerics,
-is one module for all kernels of as many fields, ``<cache>/<key>/numerics_<key>.py``.
+``<cache>/<key>/kernel_<key>.py`` with its compiled code beside it. What calls these functions, the line rule's
+numerics, is one module for all kernels of as many fields, ``<cache>/<key>/numerics_<key>.py``.
 The key (``saddle.kernel.key``) is known without deriving anything, so a cached kernel starts without SymPy. The
 text ends with its own checksum; one that fails it is derived again.
 """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LaneLayout", "lane_function", "newton_sweep"]
 
+NEWTON_SWEEPS = 100
+
 PAPER_STATE = tuple(quantity.letter for quantity in ORDER_PARAMETERS)
 
 
@@ -190,11 +192,11 @@ def _factorisation(size: int) -> list[str]:
 
 
 def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
-    """Return a function that takes one damped Newton step of the Moreau objective in every lane, without branches.
+    """Return functions that take one damped Newton step of the Moreau objective, or many, in every lane.
 
-    A lane holds its point, the step it is about to take and how much of it. The objective is evaluated at the
-    trial point; if it fell enough (Armijo) the lane moves there and computes its next step, otherwise it will try
-    0.4 of the step. A lane is done when its Newton step, taken last, is negligible.
+    There are no branches. A lane holds its point, the step it is about to take and how much of it. The objective is
+    evaluated at the trial point; if it fell enough (Armijo) the lane moves there and computes its next step, otherwise
+    it will try 0.4 of the step. A lane is done when its Newton step, taken last, is negligible.
     """
     size = len(layout.points)
     every = range(1, size + 1)
@@ -254,8 +256,8 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         "remaining += 0 if done == 1.0 else 1",
     ]
     lines = [
-        "@over_lanes",
-        "def newton_sweep(count, work, line, state, parameters):",
+        "@within_loops",
+        "def newton_sweep(count, work, state, parameters):",
         '    """One damped Newton step of every lane; return how many lanes are not done."""',
         *(f"    {name} = parameters[{k}]" for name, k in printed.parameters),
         *(f"    {name} = state[{layout.state.index(name)}]" for name in read),
@@ -264,6 +266,17 @@ def newton_sweep(printed: PrintedFunction, layout: LaneLayout) -> str:
         "    remaining = 0",
         "    for i in range(count):",
         *(f"        {statement}" for statement in body),
+        "    return remaining",
+        "",
+        "",
+        "@over_lanes",
+        "def newton_sweeps(count, work, line, state, parameters):",
+        '    """Newton steps of every lane until all are done, or that many; return how many lanes are not done."""',
+        "    remaining = 1",
+        f"    for _ in range({NEWTON_SWEEPS}):",
+        "        remaining = newton_sweep(count, work, state, parameters)",
+        "        if remaining == 0:",
+        "            break",
         "    return remaining",
     ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -65,7 +66,7 @@ class LineFunctions:
 
     @functools.cached_property
     def _minimisation(self) -> tuple[Any, Any]:
-        return self._model("newton_sweep")
+        return self._model("newton_sweeps")
 
     @functools.cached_property
     def _averages(self) -> dict[int, tuple[Any, Any]]:
@@ -83,7 +84,7 @@ class LineFunctions:
     ) -> None:
         """Average along lines of the outer rule; see ``saddle/kernel/numerics/average.py``."""
         if mode not in self._averages:
-            shared = "newton_sweep", "fill_constants", "local_fields", "along_line"
+            shared = "newton_sweeps", "fill_constants", "local_fields", "along_line"
             self._averages[mode] = self._model(*shared, *INTEGRANDS[mode])
         model = self._averages[mode]
         room = self.numerics.room_for(self._sizes, len(rule[0]))
@@ -100,9 +101,7 @@ class LineFunctions:
         out: np.ndarray,
     ) -> None:
         """Minimise from a start each; see ``saddle/kernel/numerics/minima.py``."""
-        self.numerics.proximal_points(
-            self._minimisation, (lines.start, lines.stop), fields, targets, guesses, state, parameters, out
-        )
+        self._minimise(self.numerics.proximal_points, lines, fields, targets, guesses, state, parameters, out)
 
     def global_minima(
         self,
@@ -115,6 +114,9 @@ class LineFunctions:
         out: np.ndarray,
     ) -> None:
         """Find the lowest minima by multi-start; see ``saddle/kernel/numerics/minima.py``."""
-        self.numerics.global_minima(
-            self._minimisation, (lines.start, lines.stop), fields, targets, starts, state, parameters, out
-        )
+        self._minimise(self.numerics.global_minima, lines, fields, targets, starts, state, parameters, out)
+
+    def _minimise(self, function: Callable[..., None], lines: range, *arguments: np.ndarray) -> None:
+        *given, out = arguments
+        work = np.zeros(self.module.WORK_SIZE + self.module.N_FIELDS)
+        function(self._minimisation, (lines.start, lines.stop), *given, work, out)

@@ -98,9 +98,13 @@ class _CompiledCode:
         """Forget what was compiled from an earlier text: there is none, a text has its own folder."""
 
 
-def entry_point(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a kernel's function on its first call, unless its code for these arguments is on disk."""
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, **options)(function)
+def entry_point(function: Callable[..., Any]) -> Any:
+    """Compile a kernel's function on its first call, unless its code for these arguments is on disk.
+
+    It owns no arrays: references to them would be counted at every access of a table, atomically, which takes longer
+    than what is computed.
+    """
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
     dispatcher._cache = _CompiledCode(function)
     return dispatcher
 

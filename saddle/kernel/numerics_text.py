@@ -8,9 +8,8 @@ from saddle.kernel.workspace import rows_text
 
 __all__ = ["numerics_source"]
 
-PREAMBLE = '''"""Assembled by attention-phase; do not edit. The line rule's numerics, for any model of as many fields."""
+PREAMBLE = '''"""Assembled by attention-phase; do not edit. The line rule's numerics, for models of as many fields."""
 
-import functools
 import math
 from collections import namedtuple
 
@@ -19,14 +18,12 @@ import numpy as np
 
 from saddle.kernel.machine_code import call, entry_point
 
-# Nothing here owns arrays, or references to them would be counted at every access of a table, atomically, which takes
-# longer than what is computed.
+# Nothing here owns arrays (see ``saddle.kernel.machine_code``).
 PLAIN = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 # Never called from Python.
 compiled = numba.njit(no_cpython_wrapper=True, **PLAIN)
 # Called in one place: compiled as part of their caller, since every level of calls is optimised once more.
 inlined = numba.njit(inline="always", **PLAIN)
-lean_entry_point = functools.partial(entry_point, _nrt=False, no_cfunc_wrapper=True)
 
 '''
 

@@ -23,6 +23,8 @@ import numpy as np
 from saddle.kernel.machine_code import OverLanes as over_lanes, entry_point
 
 generated = numba.njit(error_model="numpy", nogil=True, _nrt=False)
+# What is the same in all sweeps is computed before them.
+within_loops = numba.njit(error_model="numpy", nogil=True, _nrt=False, forceinline=True)
 
 
 @numba.njit(error_model="numpy", forceinline=True)

@@ -59,7 +59,7 @@ def test_residual_with_jacobian_on_one_core(benchmark, exact, name, tolerance):
 
 def proximal_problems(count: int = 64_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """Fields, targets and starts as along a line: neighbours start from each other's minimum."""
-    module = StateEvolution(PAPER).channel.kernel.module
+    kernel = StateEvolution(PAPER).channel.kernel
     generator = np.random.default_rng(0)
     parameters, V = parameter_vector(PAPER), 20.0
     fields, targets = np.empty((count, 2)), np.empty((count, 4))
@@ -68,10 +68,10 @@ def proximal_problems(count: int = 64_000) -> tuple[np.ndarray, np.ndarray, np.n
         s = np.linspace(-2.0, 2.0, 32)
         centre, spread = 0.3 * generator.normal(size=2), 0.2
         fields[k : k + 32] = centre + spread * np.stack([s, -s], axis=1)
-        targets[k : k + 32] = module.target_matrix(*h, parameters)
+        targets[k : k + 32] = kernel.module.target_matrix(*h, parameters)
     state = np.array([0.1, 0.0, V, 0.0])
-    found = np.empty((count, 4))
-    module.proximal_points(0, count, fields, targets, np.tile([0.7, -0.7], (count, 1)), state, parameters, found)
+    found, guesses = np.empty((count, 4)), np.tile([0.7, -0.7], (count, 1))
+    kernel.lines.proximal_points(range(count), fields, targets, guesses, state, parameters, found)
     guesses = found[:, :2].reshape(-1, 32, 2)
     guesses = np.concatenate([guesses[:, 1:], guesses[:, -1:]], axis=1).reshape(count, 2)
     return fields, targets, np.ascontiguousarray(guesses), V
@@ -98,9 +98,9 @@ def compiled_c(tmp_path_factory):
 
 def run_kernel(problems, out):
     fields, targets, guesses, V = problems
-    module = StateEvolution(PAPER).channel.kernel.module
+    lines = StateEvolution(PAPER).channel.kernel.lines
     state = np.array([0.1, 0.0, V, 0.0])
-    module.proximal_points(0, len(fields), fields, targets, guesses, state, parameter_vector(PAPER), out)
+    lines.proximal_points(range(len(fields)), fields, targets, guesses, state, parameter_vector(PAPER), out)
 
 
 @pytest.mark.parametrize("start", ["warm", "cold"])

@@ -12,7 +12,7 @@ from replica.quantities.structure import ModelStructure
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.averages.rules.sobol import SobolRule
-from tests.oracles.minimiser_kernels import minimiser_module
+from tests.oracles.minimiser_kernels import minimiser
 
 PAPER = AttentionModel.paper()
 MIXED = np.array([0.0706, 0.1318, 22.24, 0.0582])
@@ -35,7 +35,7 @@ def test_cost_of_accuracy(benchmark, tolerance):
 @pytest.mark.parametrize(("length", "rank"), [(2, 1), (2, 2), (3, 1), (3, 2), (4, 1)])
 def test_cost_of_a_minimisation(benchmark, tmp_path_factory, length, rank):
     structure, count = ModelStructure(length, rank), 16_000
-    module = minimiser_module(structure, tmp_path_factory.mktemp("kernels"))
+    functions = minimiser(structure, tmp_path_factory.mktemp("kernels"))
     generator = np.random.default_rng(0)
     fields = 0.3 * generator.normal(size=(count, length * rank))
     h = 0.5 * generator.normal(size=(count, length))
@@ -46,11 +46,11 @@ def test_cost_of_a_minimisation(benchmark, tmp_path_factory, length, rank):
     parameters, state = np.full(3 + length**2 + length, 0.5), np.array([0.1, 0.0, 20.0, 0.0])
     out = np.empty((count, length * rank + 2))
     start = time.perf_counter()
-    module.proximal_points(0, count, fields, targets, guesses, state, parameters, out)
+    functions.proximal_points(range(count), fields, targets, guesses, state, parameters, out)
     benchmark.extra_info["seconds to compile"] = time.perf_counter() - start
     benchmark.group = "one minimum from a cold start, one core"
     benchmark.pedantic(
-        lambda: module.proximal_points(0, count, fields, targets, guesses, state, parameters, out), rounds=5
+        lambda: functions.proximal_points(range(count), fields, targets, guesses, state, parameters, out), rounds=5
     )
     benchmark.extra_info["ns per minimum"] = 1e9 * benchmark.stats.stats.median / count
     benchmark.extra_info["starts of a global search"] = len(minimiser_starts(length, rank))

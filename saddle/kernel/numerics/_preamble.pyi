@@ -5,9 +5,9 @@ that one self-contained module is compiled and cached.
 
 A model's functions over lanes read and write rows of a workspace: what differs from lane to lane. Rows start at the
 constants ROW_*: line coordinate s, value of the objective, how much of a step is tried, its slope, whether the lane is
-done, a quadrature weight; then, FIELD_STRIDE apart for each field, point z, the guess it started from, field w, Newton's
-step. The target's entries and the output stand where ``Sizes.row_t`` and ``Sizes.row_out`` say. A line's array holds
-what its nodes share (common modes, teacher fields, target entries and their slopes).
+done, a quadrature weight; then, FIELD_STRIDE apart for each field, point z, the guess it started from, field w, and
+Newton's step. The target's entries and the output stand where ``Sizes.row_t`` and ``Sizes.row_out`` say. A line's array
+holds what its nodes share (common modes, teacher fields, target entries and their slopes).
 """
 
 from collections.abc import Callable

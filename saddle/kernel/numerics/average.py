@@ -212,7 +212,7 @@ def begin_line(problem, outer):
             problem.spare[at + lane] = target
 
 
-@lean_entry_point
+@entry_point
 def average_lines(model, lines, outer, state, parameters, rule, room, mode, rows):
     """Average along lines of the outer rule; line k fills ``rows[k]`` and nothing else.
 

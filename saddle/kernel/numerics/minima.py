@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 WIDTH = 8  # lanes that one instruction may take
 CHUNK = 40  # lanes that are minimised until all are done
-NEWTON_SWEEPS = 100
 # A minimiser moved by less than this between two routes is the same minimiser.
 SAME_POINT = 1e-6
 # Squared local fields beyond which the field itself is one more start, and beyond which attention is so
@@ -56,7 +55,7 @@ Sizes = namedtuple(
     "targets first_target constants row_t row_out work_size parameters state odd rank self_overlaps groups",
 )
 # Addresses of the functions over lanes. ``integrands`` and ``jump_terms`` are those of what is averaged.
-Functions = namedtuple("Functions", "newton_sweep fill_constants local_fields along_line integrands jump_terms")
+Functions = namedtuple("Functions", "newton_sweeps fill_constants local_fields along_line integrands jump_terms")
 # The objective that is minimised.
 Objective = namedtuple("Objective", "sizes functions state parameters line")
 # What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use; ``memory`` has
@@ -150,7 +149,7 @@ def padded(work, count, sizes):
 @compiled
 def minimise(work, count, objective):
     """Minimise the Moreau objective in the first ``count`` lanes (whole vectors) from where they stand."""
-    sweep = objective.functions.newton_sweep
+    sweeps = objective.functions.newton_sweeps
     for lane in range(count):
         work[ROW_SCALE + lane] = 0.0
         work[ROW_DESCENT + lane] = 0.0
@@ -159,10 +158,7 @@ def minimise(work, count, objective):
         for j in range(N_FIELDS):
             work[ROW_STEP + j * FIELD_STRIDE + lane] = 0.0
     for first in range(0, count, CHUNK):
-        lanes, chunk = min(CHUNK, count - first), work[first:]
-        for _ in range(NEWTON_SWEEPS):
-            if call(sweep, lanes, chunk, objective) == 0:
-                break
+        call(sweeps, min(CHUNK, count - first), work[first:], objective)
 
 
 @compiled
@@ -230,15 +226,14 @@ def search(problem, s, z):
 
 
 @entry_point
-def proximal_points(model, lines, fields, targets, guesses, state, parameters, out):
+def proximal_points(model, lines, fields, targets, guesses, state, parameters, work, out):
     """Minima from a start each: fields, guesses (n, fields), targets (n, targets); z, value, success in ``out``.
 
-    ``model`` is a pair of sizes and functions, ``lines`` the first and the last row. Only the susceptibility of
-    ``state`` matters.
+    ``model`` is a pair of sizes and functions, ``lines`` the first and the last row, ``work`` a workspace of zeros
+    with a point behind it. Only the susceptibility of ``state`` matters.
     """
     sizes, functions = model
     first, last = lines
-    work = np.zeros(sizes.work_size)
     # No line's constants take part.
     objective = Objective(sizes, functions, state, parameters, state)
     for begin in range(first, last, LANES):
@@ -258,14 +253,15 @@ def proximal_points(model, lines, fields, targets, guesses, state, parameters, o
 
 
 @entry_point
-def global_minima(model, lines, fields, targets, starts, state, parameters, out):
+def global_minima(model, lines, fields, targets, starts, state, parameters, work, out):
     """Find the lowest minimum by multi-start: fields (n, fields), targets (n, targets).
 
-    Row i of ``out``: z, value, success. For ``model`` and ``lines`` see :func:`proximal_points`.
+    Row i of ``out``: z, value, success. For ``model``, ``lines`` and ``work`` see :func:`proximal_points`.
     """
     sizes, functions = model
     first, last = lines
-    work, point = np.zeros(sizes.work_size), np.empty(N_FIELDS)
+    # Behind the workspace there is room for a point.
+    point = work[sizes.work_size :]
     objective = Objective(sizes, functions, state, parameters, state)
     for i in range(first, last):
         for j in range(N_FIELDS):

@@ -19,6 +19,7 @@ from replica.quantities import symbols
 from saddle.averages.parameters import parameter_vector
 from saddle.kernel.kernel import kernel_of_system
 from saddle.kernel.text import kernel_source
+from saddle.kernel.workspace import FIELD_ROWS, LANES, SCALAR_ROWS, field_rows, scalar_row
 from tests.oracles.changed_channel import with_channel
 
 SYSTEM = derive_saddle_system()
@@ -77,17 +78,24 @@ def line_constants() -> tuple[str, ...]:
             *(str(x) for x in slopes if str(x).startswith("dT_")))  # fmt: skip
 
 
+def rows(module, name: str, count: int = 1) -> np.ndarray:
+    """Where the rows of a quantity begin in a workspace, (count,)."""
+    if name in FIELD_ROWS:
+        return field_rows(name, count)
+    first = scalar_row(name) if name in SCALAR_ROWS else getattr(module, f"ROW_{name}")
+    return first + LANES * np.arange(count)
+
+
 def workspace(module, nodes: list[dict[str, float]]) -> np.ndarray:
     """A workspace whose first lanes hold these points, fields, targets and Hessians."""
     work = np.zeros(module.WORK_SIZE)
-    rows = {"z_1": "ROW_Z", "w_1": "ROW_W", "T_11": "ROW_T", "H_11": "ROW_HESSIAN", "line_coordinate": "ROW_S"}
-    offsets = {"z_2": ("z_1", 1), "w_2": ("w_1", 1), "H_12": ("H_11", 1), "H_22": ("H_11", 2)}
-    offsets |= {"T_12": ("T_11", 1), "T_21": ("T_11", 2), "T_22": ("T_11", 3)}
+    names = {"Z": ("z_1", "z_2"), "W": ("w_1", "w_2"), "T": ("T_11", "T_12", "T_21", "T_22")}
+    names |= {"HESSIAN": ("H_11", "H_12", "H_22"), "S": ("line_coordinate",)}
+    places = {x: at for row, group in names.items() for x, at in zip(group, rows(module, row, len(group)), strict=True)}
     for lane, node in enumerate(nodes):
         for name, value in node.items():
-            first, index = offsets.get(name, (name, 0))
-            if first in rows:
-                work[getattr(module, rows[first]) + index * module.LANES + lane] = value
+            if name in places:
+                work[places[name] + lane] = value
     return work
 
 
@@ -104,9 +112,8 @@ def test_functions_over_lanes_agree_with_mpmath(kernel, specification):
     line, state = (np.array([shared[name] for name in group]) for group in (constants, STATE))
     before = work.copy()
     getattr(module, specification.name)(COUNT, work, line, state, parameter_vector(MODEL))
-    out = module.ROW_W if specification.name == "local_fields" else module.ROW_OUT
-    lanes = np.arange(COUNT)
-    written = out + module.LANES * np.arange(len(specification.outputs))[None, :] + lanes[:, None]
+    out = rows(module, "W" if specification.name == "local_fields" else "OUT", len(specification.outputs))
+    written = out[None, :] + np.arange(COUNT)[:, None]
     for node, compiled in zip(nodes[::5], work[written[::5]], strict=True):
         with mpmath.workdps(30):
             assert_rounded(compiled, exact_values(specification, node))
@@ -123,7 +130,7 @@ def test_functions_over_lanes_agree_with_mpmath(kernel, specification):
 def test_targets_and_their_slopes_reach_the_lines_constants(kernel):
     module, parameters = kernel.module, parameter_vector(MODEL)
     outer, line = np.array([0.3, -0.5, 0.8]), np.zeros(kernel.module.N_CONSTANTS)
-    module.fill_constants(outer, parameters, line)
+    module.fill_constants(1, outer, line, np.zeros(4), parameters)
     assert np.array_equal(line[:3], outer)
     expected = [
         *module.target_matrix(-0.5, 0.8, parameters),
@@ -141,10 +148,10 @@ def test_newton_sweep_agrees_with_mpmath(kernel):
     module, parameters = kernel.module, parameter_vector(MODEL)
     nodes = objective_nodes(np.random.default_rng(5), 11.0)
     work = workspace(module, nodes)
-    work[module.ROW_VALUE : module.ROW_VALUE + COUNT] = math.inf
+    work[scalar_row("VALUE") + np.arange(COUNT)] = math.inf
 
     def row(name: str, lane: int, size: int = 1) -> np.ndarray:
-        return work[getattr(module, f"ROW_{name}") + lane + module.LANES * np.arange(size)]
+        return work[rows(module, name, size) + lane]
 
     remaining = module.newton_sweep(COUNT, work, np.array([math.nan, math.nan, 11.0, math.nan]), parameters)
     assert remaining == COUNT
@@ -174,7 +181,7 @@ def test_minima_are_stationary_to_thirty_digits(kernel):
     )
     out = np.zeros((COUNT, 4))
     state = np.array([math.nan, math.nan, 17.0, math.nan])
-    kernel.module.proximal_points(0, COUNT, fields, targets, guesses, state, parameter_vector(MODEL), out)
+    kernel.lines.proximal_points(range(COUNT), fields, targets, guesses, state, parameter_vector(MODEL), out)
     assert np.all(out[:, 3] == 1.0)
     for node, (z_1, z_2, value, _) in zip(nodes, out, strict=True):
         with mpmath.workdps(30):
@@ -211,11 +218,11 @@ def test_exponential_beyond_its_range_and_next_to_zero(kernel):
 
 
 def test_saturated_attention_gives_no_nan(kernel):
-    module, state = kernel.module, np.array([math.nan, math.nan, 10.0, math.nan])
+    lines, state = kernel.lines, np.array([math.nan, math.nan, 10.0, math.nan])
     far = np.array([(60.0, -60.0), (-200.0, 3.0), (500.0, 500.0), (1e4, -1e3)])
     out = np.zeros((len(far), 4))
     targets = np.full((len(far), 4), 0.5)
-    module.proximal_points(0, len(far), far, targets, far, state, parameter_vector(MODEL), out)
+    lines.proximal_points(range(len(far)), far, targets, far, state, parameter_vector(MODEL), out)
     assert np.all(np.isfinite(out))
     assert np.all(out[:, 3] == 1.0)
 

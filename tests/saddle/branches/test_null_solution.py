@@ -198,7 +198,7 @@ def test_jacobian_is_the_limit_of_the_general_one(model):
 @pytest.mark.parametrize("model", [THREE_TOKENS, AttentionModel.paper(regularization=0.3, rank=2)])
 def test_envelope_of_small_fields_to_fourth_order(model):
     problem = NullProblem(StateEvolution(model, threads=1))
-    channel, kernel = problem.channel, problem.evolution.channel.kernel.module
+    channel, kernel = problem.channel, problem.evolution.channel.kernel.lines
     generator = np.random.default_rng(3)
     here = problem.solve(0.7)
     count = 20
@@ -220,7 +220,7 @@ def test_envelope_of_small_fields_to_fourth_order(model):
     state, parameters = problem.state(here.susceptibilities), problem.evolution.prior.parameters
     remainders = []
     for scale in (size, size / 2):
-        kernel.proximal_points(0, count, scale * fields, targets, scale * fields, state, parameters, out)
+        kernel.proximal_points(range(count), scale * fields, targets, scale * fields, state, parameters, out)
         assert np.all(out[:, -1] == 1.0)
         remainders.append(out[:, channel.size] - losses - scale**2 * second / 2)
     # Of what is left after the fourth order, which is of sixth, Richardson's extrapolation removes most.

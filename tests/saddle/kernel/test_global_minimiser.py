@@ -11,7 +11,7 @@ from replica.quantities.structure import ModelStructure
 from saddle.averages.minimiser_starts import minimiser_starts
 from tests.models.random_models import random_model
 from tests.oracles.kernel_calls import global_minima, many_starts
-from tests.oracles.minimiser_kernels import minimiser_module
+from tests.oracles.minimiser_kernels import minimiser
 from tests.oracles.oracles import envelope_on_line, target
 
 MODELS = {
@@ -95,7 +95,7 @@ class Minimiser:
         self.length, self.rank = structure.sequence_length, structure.rank
         self.size = self.length * self.rank
         self.order_parameters = order_parameters(structure.layout)
-        self.module = minimiser_module(structure, folder)
+        self.functions = minimiser(structure, folder)
 
     def __call__(self, w, targets, V: float, sigma: float, starts) -> np.ndarray:
         parameters = np.zeros(3 + self.length**2 + self.length)
@@ -108,7 +108,7 @@ class Minimiser:
                 for x in self.order_parameters
             ]
         )
-        self.module.global_minima(0, len(w), w, targets, starts, state, parameters, out)
+        self.functions.global_minima(range(len(w)), w, targets, starts, state, parameters, out)
         return out
 
     def failures(self, generator, cases: int, V: float, sigma: float, omega: float, matrix, scales) -> int:

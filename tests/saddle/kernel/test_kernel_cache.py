@@ -279,13 +279,33 @@ def test_the_key_changes_with_structure_and_sources(monkeypatch):
     assert key(ModelStructure(sequence_length=3)) != now
     assert key(ModelStructure(rank=2)) != now
     names = [name for name, _ in files]
-    assert {"replica/equations/free_entropy.py", "saddle/kernel/numerics/average.py", "saddle/kernel/text.py"} <= set(
-        names
-    )
+    assert {"replica/equations/free_entropy.py", "saddle/kernel/text.py"} <= set(names)
     for k, (name, content) in enumerate(files):
         changed = [*files[:k], (name, content + b"\n"), *files[k + 1 :]]
         monkeypatch.setattr(kernel_key, "source_files", lambda changed=changed: changed)
         assert key(ModelStructure()) != now, name
+
+
+def test_the_key_of_numerics_changes_with_the_number_of_fields_and_their_sources(monkeypatch):
+    key, below = kernel_key.numerics_key.__wrapped__, kernel_key._files_below
+    now, files = key(2), below("saddle/kernel")
+    assert key(3) != now
+    assert "saddle/kernel/numerics/average.py" in dict(files)
+    for k, (name, content) in enumerate(files):
+        changed = [*files[:k], (name, content + b"\n"), *files[k + 1 :]]
+        monkeypatch.setattr(kernel_key, "_files_below", lambda folder, changed=changed: changed)
+        assert key(2) != now, name
+
+
+def test_kernels_of_as_many_fields_share_their_numerics(kernel):
+    others = [
+        AttentionModel.paper(rank=2),
+        AttentionModel.paper(omega=0.7),
+        AttentionModel(0.3, positional_matrix=np.eye(4), positional_encoding=(1.0, 0.5, -0.5, -1.0)),
+    ]
+    two_columns, same, four_tokens = (load_kernel(model.structure).lines.numerics for model in others)
+    assert same is kernel.lines.numerics is not four_tokens
+    assert two_columns is four_tokens
 
 
 def test_numbers_are_no_structure():
