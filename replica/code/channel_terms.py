@@ -30,6 +30,10 @@ def gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Exp
     return [partial_derivative(expression, x) for x in variables]
 
 
+# Functions that are constant but for steps.
+STEPS = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)
+
+
 @dataclass(frozen=True)
 class ChannelTerms:
     """A saddle system's channel term in line coordinates, with what several functions share."""
@@ -195,9 +199,23 @@ class ChannelTerms:
         return slopes
 
     def along_node(self, expression: sp.Expr, x: sp.Symbol) -> sp.Expr:
-        r"""Differentiate with :math:`h^\star/\sqrt\rho` fixed: a node is standard normal, so h* moves with rho."""
-        moved = (self.derivative(expression, h) * change for h, change in self.teacher_drift(x).items())
-        return self.derivative(expression, x) + sp.Add(*moved)
+        r"""Differentiate with :math:`h^\star/\sqrt\rho` fixed: a node is standard normal, so h* moves with rho.
+
+        A step of the outputs, as that of a sign, contributes nothing as long as it stays at its node; where it moves,
+        the derivative is not that of an integrand, and nan.
+        """
+        steps = sorted(expression.atoms(*STEPS), key=sp.default_sort_key)
+        if not steps:
+            moved = (self.derivative(expression, h) * change for h, change in self.teacher_drift(x).items())
+            return self.derivative(expression, x) + sp.Add(*moved)
+        for step in steps:
+            change = self.along_node(step.args[0], x)
+            # A change in proportion to the argument vanishes where the step is.
+            if change != 0 and sp.simplify(change / step.args[0]).free_symbols & set(self.free_entropy.teacher_fields):
+                return sp.nan
+        heights = {step: sp.Dummy() for step in steps}
+        back = {height: step for step, height in heights.items()}
+        return self.along_node(expression.xreplace(heights), x).xreplace(back)
 
     def teacher_drift(self, x: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:
         """Return how the teacher fields of a node move with a parameter, by way of their covariance."""

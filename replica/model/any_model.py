@@ -5,22 +5,25 @@ from __future__ import annotations
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
-from replica.model.loss_model import LossModel, attention_loss_model
+from replica.model.loss_model import LossModel, loss_model_of_structure
 from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["loss_model", "model_atoms"]
 
 
-def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> LossModel:
+def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossStructure | LossModel) -> LossModel:
     """Return what the derivation starts from, for any kind of model; raises InvalidArgument for anything else."""
     if isinstance(model, LossModel):
         return model
     if isinstance(model, MultiIndexModel):
         return model.loss_model()
-    if not isinstance(model, AttentionModel | ModelStructure):
+    if isinstance(model, AttentionModel):
+        return loss_model_of_structure(model.structure)
+    if not isinstance(model, ModelStructure | LossStructure):
         raise InvalidArgument(f"model must be an AttentionModel or a MultiIndexModel, got {quoted(model)}")
-    return attention_loss_model(model if isinstance(model, ModelStructure) else model.structure)
+    return loss_model_of_structure(model)
 
 
 def model_atoms(model: AttentionModel | MultiIndexModel) -> list[tuple[float, dict[str, float]]]:

@@ -149,6 +149,11 @@ class AttentionModel(ShortText):
         return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
 
     @property
+    def noise(self) -> int:
+        """Number of noise variables of a sample's outputs: none."""
+        return 0
+
+    @property
     def token_variance(self) -> float:
         """Variance sigma^2 of a token component; also the teacher's pre-activation variance rho."""
         return self.sigma**2

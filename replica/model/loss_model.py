@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica.model.attention import attention_matrix, sample_loss, target_matrix
-from replica.model.token_law import TokenLaw, law_of_structure
+from replica.model.token_law import TokenLaw, atom_law, encoding_symbols, law_of_structure
 from replica.model.user_functions import matrix_from_text
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 from replica.quantities.symbols import SymbolicQuantity
 
-__all__ = ["LossModel"]
+__all__ = ["LossModel", "attention_loss_model", "loss_model_of_structure", "multi_index_loss_model"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,42 @@ def attention_loss_model(structure: ModelStructure) -> LossModel:
         parameters=symbols.model_parameters(structure),
         structure=structure,
     )
+
+
+def multi_index_loss_model(
+    structure: LossStructure, loss: sp.Expr | None = None, outputs: Sequence[sp.Expr] | None = None
+) -> LossModel:
+    """Return the loss model of a multi-index model's structure.
+
+    ``loss`` and ``outputs`` are the expressions that the structure's texts say, if they are known already.
+    """
+    layout = structure.layout
+    length = layout.sequence_length
+    if loss is None:
+        loss = matrix_from_text(structure.loss, "loss")[0, 0]
+    if outputs is None:
+        outputs = list(matrix_from_text(structure.outputs, "outputs"))
+    parameters = symbols.model_parameters(structure)
+    return LossModel(
+        layout=layout,
+        proximal_point=symbols.proximal_points(length, layout.rank),
+        fields=symbols.local_fields(length, layout.rank),
+        teacher_fields=symbols.teacher_fields(length, layout.teacher_rank),
+        noise_fields=symbols.noise_fields(structure.noise),
+        loss=loss,
+        target_symbols=symbols.outputs(len(outputs)),
+        target=sp.ImmutableMatrix(len(outputs), 1, outputs),
+        token_law=atom_law(layout, encoding_symbols(layout), structure.zero_moments),
+        ridge=ridge_symbol(parameters),
+        parameters=parameters,
+    )
+
+
+def loss_model_of_structure(structure: ModelStructure | LossStructure) -> LossModel:
+    """Return the loss model of any structure."""
+    if isinstance(structure, LossStructure):
+        return multi_index_loss_model(structure)
+    return attention_loss_model(structure)
 
 
 def ridge_symbol(parameters: Sequence[SymbolicQuantity]) -> sp.Symbol:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,14 @@ from replica.common.checked_values import count, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.checked_fields import checked_parameters, checked_spectrum, settled
 from replica.model.given_functions import called_on_symbols, check_parameters_used
-from replica.model.loss_model import LossModel, ridge_symbol
+from replica.model.loss_model import LossModel, multi_index_loss_model
 from replica.model.parameter_values import atom_values, statistics_values, zero_moments
 from replica.model.spectrum import Spectrum, gram_factor
-from replica.model.token_law import atom_law, encoding_symbols
 from replica.model.user_functions import check_expression, check_smooth
 from replica.model.written_function import WrittenFunction
-from replica.quantities import names, symbols
+from replica.quantities import symbols
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import LARGEST
 
 __all__ = ["MultiIndexModel", "checked_multi_index"]
@@ -122,24 +123,31 @@ class MultiIndexModel(ShortText):
         """Weight of every atom of the spectrum, and the values of its symbols."""
         return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
 
+    @property
+    def sequence_length(self) -> int:
+        """Number of tokens."""
+        return self.spectrum.sequence_length
+
+    @cached_property
+    def structure(self) -> LossStructure:
+        """What of the model its equations depend on; everything else is a number they take."""
+        model = self.loss_model()
+        loss, outputs = (
+            sp.srepr(sp.ImmutableMatrix(len(entries), 1, entries)) for entries in ([model.loss], list(model.target))
+        )
+        return self._structure(loss, outputs)
+
+    def _structure(self, loss: str, outputs: str) -> LossStructure:
+        zero = zero_moments(self.atoms)
+        return LossStructure(self.layout, loss, outputs, self.noise, zero, tuple(dict(self.parameters)))
+
     def loss_model(self) -> LossModel:
         """Return what the derivation starts from."""
-        layout = self.layout
+        layout, structure = self.layout, self._structure("", "")
         length = layout.sequence_length
         z, h = symbols.proximal_points(length, self.rank), symbols.teacher_fields(length, self.teacher_rank)
-        noise = tuple(sp.Symbol(f"xi_{k + 1}", real=True) for k in range(self.noise))
-        encoding = encoding_symbols(layout)
-        ridge = names.Quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True)
-        entries = [
-            ridge,
-            *(names.Quantity(f"positional_encoding_{str(x)[2:]}", str(x), f"c_{{{str(x)[2:]}}}",
-                             "component of a token's encoding") for x in encoding),
-            *names.token_statistics(layout),
-            *(names.Quantity(x, x, names.parameter_latex(x), "parameter of loss or outputs")
-              for x in dict(self.parameters)),
-        ]  # fmt: skip
-        parameters = tuple(symbols.with_symbol(x) for x in entries)
-        known = [x.symbol for x in parameters]
+        noise = symbols.noise_fields(self.noise)
+        known = [x.symbol for x in symbols.model_parameters(structure)]
         declare = "give its value by parameters={...}"
         at_h = sp.Matrix(length, self.teacher_rank, h)
         result = at_h if self.outputs is None else called_on_symbols("outputs", self.outputs)(at_h, noise)
@@ -150,26 +158,14 @@ class MultiIndexModel(ShortText):
         outputs = [
             check_expression(f"outputs[{k}]", value, [*h, *noise, *known], declare) for k, value in enumerate(given)
         ]
-        y = tuple(sp.Symbol(f"y_{k + 1}", real=True) for k in range(len(outputs)))
+        y = symbols.outputs(len(outputs))
         written = called_on_symbols("loss", self.loss)(sp.Matrix(length, self.rank, z), y)
         loss = check_expression("loss", written, [*z, *y, *known], declare)
         check_smooth("loss", loss, z)
         used = {str(x) for expression in (loss, *outputs) for x in expression.free_symbols}
         own = dict(self.parameters)
         check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
-        return LossModel(
-            layout=layout,
-            proximal_point=z,
-            fields=symbols.local_fields(length, self.rank),
-            teacher_fields=h,
-            noise_fields=noise,
-            loss=loss,
-            target_symbols=y,
-            target=sp.ImmutableMatrix(len(outputs), 1, outputs),
-            token_law=atom_law(layout, encoding, zero_moments(self.atoms)),
-            ridge=ridge_symbol(parameters),
-            parameters=parameters,
-        )
+        return multi_index_loss_model(structure, loss, outputs)
 
     def parameter_values(self) -> dict[str, float]:
         """Return every numeric parameter by name."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from replica.quantities.layout import Layout
 from replica.quantities.letters import IN_CODE
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 
 __all__ = [
@@ -145,8 +146,26 @@ def _matrix_entries(name: str, letter: str, latex: str, meaning: str, shape: Seq
             yield Quantity(f"{name}_{i}{j}", f"{letter}_{i}{j}", f"{latex}_{{{i}{j}}}", meaning)
 
 
-def model_parameters(structure: ModelStructure) -> tuple[Quantity, ...]:
+def _loss_parameters(structure: LossStructure) -> tuple[Quantity, ...]:
+    layout = structure.layout
+    quantities = [Quantity("regularization", "regularization", r"\lambda", "ridge penalty", positive=True)]
+    for i in range(1, layout.sequence_length + 1):
+        for j in range(1, layout.directions + 1):
+            index = f"{i}" if layout.directions == 1 else f"{i}{j}"
+            meaning = "component of a token's encoding"
+            quantities.append(Quantity(f"positional_encoding_{index}", f"c_{index}", f"c_{{{index}}}", meaning))
+    quantities += token_statistics(layout)
+    quantities += [
+        Quantity(name, name, parameter_latex(name), "parameter of loss or outputs")
+        for name in structure.parameter_names
+    ]
+    return tuple(quantities)
+
+
+def model_parameters(structure: ModelStructure | LossStructure) -> tuple[Quantity, ...]:
     """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
+    if isinstance(structure, LossStructure):
+        return _loss_parameters(structure)
     tokens, layout = structure.sequence_length, structure.layout
     quantities = [Quantity("omega", "omega", r"\omega", "weight of the positional matrix in the target")]
     if structure.isotropic:

@@ -13,6 +13,7 @@ import sympy as sp
 from replica.common.checked_values import count
 from replica.quantities import names
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import LARGEST, PAPER_LENGTH, ModelStructure
 
 __all__ = [
@@ -84,7 +85,7 @@ PAPER = ModelStructure()
 CONJUGATE_OF = {order.symbol: conjugate.symbol for order, conjugate in zip(ORDER_PARAMETERS, CONJUGATES, strict=True)}
 
 
-def model_parameters(structure: ModelStructure = PAPER) -> tuple[SymbolicQuantity, ...]:
+def model_parameters(structure: ModelStructure | LossStructure = PAPER) -> tuple[SymbolicQuantity, ...]:
     """Return the numeric parameters of all models of one structure, in the order of the kernel's parameter vector."""
     return tuple(map(with_symbol, names.model_parameters(structure)))
 
@@ -137,6 +138,16 @@ def teacher_fields(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol
 def proximal_points(length: int = PAPER_LENGTH, rank: int = 1) -> tuple[sp.Symbol, ...]:
     """Return z_l (z_la), the argument minimised over in the Moreau envelope; at the minimum, the proximal point."""
     return _fields("z", length, rank)
+
+
+def noise_fields(count: int) -> tuple[sp.Symbol, ...]:
+    """Return xi_k, independent standard normal noise of the outputs."""
+    return tuple(sp.Symbol(f"xi_{k + 1}", real=True) for k in range(count))
+
+
+def outputs(count: int) -> tuple[sp.Symbol, ...]:
+    """Return y_k, symbols that stand for the outputs of a multi-index model."""
+    return tuple(sp.Symbol(f"y_{k + 1}", real=True) for k in range(count))
 
 
 def target_entries(length: int = PAPER_LENGTH) -> sp.Matrix:

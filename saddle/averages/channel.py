@@ -9,9 +9,10 @@ import numpy as np
 
 from replica.common.by_value import ByValue
 from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model, outer_directions
 from saddle.averages.channel_averages import N_COUNTS, ChannelAverages, ChannelParameterDerivatives, Columns
 from saddle.averages.in_threads import spread, workers_of
-from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.minimiser_starts import starts_of
 from saddle.averages.parameters import parameter_vector, teacher_variances
 from saddle.averages.rules.line_orders import LineOrders, legendre_tables
 from saddle.averages.rules.outer import (
@@ -45,7 +46,7 @@ class Channel(ByValue):
     """
 
     kernel: Kernel
-    model: AttentionModel
+    model: Model
     rule: OuterRule
     threads: int = field(default=0, compare=False)
 
@@ -76,9 +77,8 @@ class Channel(ByValue):
 
     @property
     def _planar(self) -> bool:
-        """Whether there are two tokens with one student and one teacher field each, as in the paper's model."""
-        layout = self.space.layout
-        return (layout.sequence_length, layout.rank, layout.teacher_rank) == (2, 1, 1)
+        """Whether it is attention of two tokens with one student and one teacher field each, as in the paper."""
+        return isinstance(self.model, AttentionModel) and outer_directions(self.model) == (2, 1)
 
     @cached_property
     def _token_exchange(self) -> tuple[SignedPermutation, ...]:
@@ -116,19 +116,16 @@ class Channel(ByValue):
 
     def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
         """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""
-        layout = self.space.layout
-        length = layout.sequence_length
-        return self.rule.outer(
-            length * layout.teacher_rank, length * layout.rank - 1, self.symmetries(state, exchange=exchange)
-        )
+        return self.rule.outer(*outer_directions(self.model), self.symmetries(state, exchange=exchange))
 
     def _coordinates(self, nodes: np.ndarray) -> np.ndarray:
-        """Return outer nodes (n, k) as the kernel wants them: common modes, then teacher fields of their variances."""
+        """Return outer nodes (n, k) as the kernel wants them: common modes, the teacher's fields as they are, noise."""
         layout = self.space.layout
         t, count = layout.teacher_rank, layout.sequence_length * layout.teacher_rank
+        known, _ = outer_directions(self.model)
         standard = nodes[:, :count].reshape(len(nodes), -1, t)
         fields = np.einsum("nlt,lst->nls", standard, self._factors).reshape(len(nodes), count)
-        return np.concatenate([nodes[:, count:], fields], axis=1)
+        return np.concatenate([nodes[:, known:], fields, nodes[:, count:known]], axis=1)
 
     def line_rows(
         self, state: np.ndarray, outer_nodes: np.ndarray, columns: int, mode: int, line: LineOrders | None = None
@@ -143,7 +140,7 @@ class Channel(ByValue):
         rows = np.zeros((len(outer_nodes), columns))
         coordinates = self._coordinates(outer_nodes)
         parameters = self.parameters
-        starts = minimiser_starts(self.model.sequence_length, self.model.rank)
+        starts = starts_of(self.model)
         rule = (line.scan, starts, line.piece_orders, *legendre_tables())
 
         workers = workers_of(self.threads)

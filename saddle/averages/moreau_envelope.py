@@ -9,9 +9,9 @@ import numpy as np
 
 from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model, require_model
 from saddle.averages.in_threads import spread, workers_of
-from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.minimiser_starts import starts_of
 from saddle.averages.parameters import parameter_vector
 from saddle.averages.rules.rule_arguments import checked_threads
 from saddle.averages.symmetries import state_space
@@ -45,7 +45,7 @@ class MoreauEnvelope(ByValue):
 
 
 def moreau_envelope(
-    model: AttentionModel,
+    model: Model,
     fields: np.ndarray,
     teacher_fields: np.ndarray,
     susceptibility: float | np.ndarray,
@@ -87,7 +87,7 @@ def moreau_envelope(
     >>> float(here.value[0])
     0.0
     """
-    AttentionModel.require_any(model, "the compiled Moreau envelope")
+    require_model(model, "the compiled Moreau envelope")
     layout = model.structure.layout
     length, rank, t = layout.sequence_length, layout.rank, layout.teacher_rank
     fields, teacher_fields = np.asarray(fields, dtype=float), np.asarray(teacher_fields, dtype=float)
@@ -125,7 +125,7 @@ class EnvelopeTable:
     """
 
     kernel: Kernel
-    model: AttentionModel
+    model: Model
     threads: int = 0
 
     def targets(self, teacher_fields: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ class EnvelopeTable:
         which does all starts of one field at a time, with the same minima.
         """
         lines, parameters = self.kernel.lines, parameter_vector(self.model)
-        starts = minimiser_starts(self.model.sequence_length, self.model.rank)
+        starts = starts_of(self.model)
         squared = np.sum(fields**2, axis=1)
         result = np.zeros((len(fields), fields.shape[1] + 2))
         result[:, -2] = np.inf

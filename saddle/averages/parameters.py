@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from replica.model.attention_model import AttentionModel
 from replica.model.parameter_values import group_statistics
 from replica.model.spectrum import Spectrum
 from replica.quantities.names import model_parameters
+from replica.quantities.solvable_model import Model
 
 __all__ = ["parameter_vector", "teacher_variances"]
 
 
-def parameter_vector(model: AttentionModel) -> np.ndarray:
+def parameter_vector(model: Model) -> np.ndarray:
     """Return the model's parameters in the kernel's order, (n_parameters,)."""
     values = model.parameter_values()
     return np.array([values[quantity.name] for quantity in model_parameters(model.structure)])
 
 
-def teacher_variances(model: AttentionModel) -> np.ndarray:
+def teacher_variances(model: Model) -> np.ndarray:
     r"""Return the variances :math:`\rho_g = Q_\star^\top \Sigma_g Q_\star/d` of every group, (groups, t, t)."""
     layout = model.structure.layout
     count, t = layout.group_count, layout.teacher_rank

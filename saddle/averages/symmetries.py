@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from replica.symmetry.renamings import with_renamings
 from saddle.averages.state_space import StateSpace
 from saddle.kernel.kernel import Kernel
@@ -10,7 +10,7 @@ from saddle.kernel.kernel import Kernel
 __all__ = ["state_space"]
 
 
-def state_space(kernel: Kernel, model: AttentionModel) -> StateSpace:
+def state_space(kernel: Kernel, model: Model) -> StateSpace:
     """Return the order parameters of a model with the symmetries that act on them by signs."""
     symmetries = with_renamings(kernel.symmetries, model)
     return StateSpace(model.structure.layout, symmetries.signs, symmetries.rotations)

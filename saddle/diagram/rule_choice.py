@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from replica.common.numeric_errors import numpy_defaults
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model, require_model
 from saddle.averages.rules.lattice import LineRule
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.rule_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
@@ -72,7 +72,7 @@ def _shares(evolution: StateEvolution, state: np.ndarray) -> np.ndarray:
 
 
 @numpy_defaults
-def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
+def choose_rule(model: Model, alpha: float, tolerance: float | None = None, threads: int = 0) -> OuterRule:
     """Return a rule whose estimated relative error of every conjugate is about a tolerance, 2e-4 by default.
 
     The error of a conjugate that is next to zero counts as far as it matters to its order parameter.
@@ -88,7 +88,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     ValueError
         If the tolerance does not lie between 1e-6 and 0.3, or another argument is none.
     """
-    AttentionModel.require_any(model, "a quadrature rule")
+    require_model(model, "a quadrature rule")
     alpha, tolerance, threads = checked_alpha(alpha), checked_tolerance(tolerance), checked_threads(threads)
     planar = fits_lattice(model)
     if tolerance is None and not planar:
@@ -119,7 +119,7 @@ def choose_rule(model: AttentionModel, alpha: float, tolerance: float | None = N
     return rule
 
 
-def rule_for_range(model: AttentionModel, highest: float, tolerance: float | None, threads: int) -> OuterRule:
+def rule_for_range(model: Model, highest: float, tolerance: float | None, threads: int) -> OuterRule:
     """Return a rule for all alpha up to a highest one: one rule serves all ranges that end at ``LEAST_ALPHA`` or below.
 
     For longer ones, the finer one of what is wanted there and at their end. No lattice is rougher than that for a

@@ -20,7 +20,7 @@ from replica.common.checked_arguments import (
     quoted,
 )
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import require_model
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.rule_arguments import ALPHA_RANGE, checked_threads, checked_tolerance, fitting_rule
 
@@ -60,7 +60,7 @@ def checked_solve(
     InvalidArgument
         Naming the one that is none, quoting its value.
     """
-    AttentionModel.require_any(model, "the compiled solver")
+    require_model(model, "the compiled solver")
     given = checked_grid(points)
     low, high = (given[0], given[-1]) if isinstance(given, tuple) else checked_alpha_range(alpha)
     count = 2 if isinstance(given, tuple) else given

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from replica.common.stages import stage
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.symmetries import Symmetries, Symmetry
 from saddle.kernel.key import numerics_key, structure_key, text_key
@@ -53,7 +54,7 @@ class Kernel:
     path: Path = field(compare=False)
     module: ModuleType = field(compare=False)
     symmetries: Symmetries
-    made_of: ModelStructure | str = field(compare=False)
+    made_of: ModelStructure | LossStructure | str = field(compare=False)
 
     @functools.cached_property
     def lines(self) -> LineFunctions:
@@ -71,7 +72,7 @@ def _writable(folder: Path) -> Path | None:
     return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
 
 
-def _derived_text(structure: ModelStructure) -> str:
+def _derived_text(structure: ModelStructure | LossStructure) -> str:
     """Derive the equations of a structure and return its kernel's text: the one step that takes SymPy."""
     from replica.equations.free_entropy import build_free_entropy
     from replica.equations.saddle_system import derive_saddle_system
@@ -111,7 +112,7 @@ def _kept_symmetries(module: ModuleType) -> Symmetries:
     )
 
 
-def _kernel_again(made_of: ModelStructure | str, folder: Path) -> Kernel:
+def _kernel_again(made_of: ModelStructure | LossStructure | str, folder: Path) -> Kernel:
     """Return the kernel that was pickled, from the folder it was in if there is such a folder here."""
     cache = _writable(folder)
     if isinstance(made_of, str):
@@ -120,14 +121,19 @@ def _kernel_again(made_of: ModelStructure | str, folder: Path) -> Kernel:
 
 
 def _kernel(
-    key: str, cache: str | os.PathLike[str] | None, derive: Callable[[], str], made_of: ModelStructure | str
+    key: str,
+    cache: str | os.PathLike[str] | None,
+    derive: Callable[[], str],
+    made_of: ModelStructure | LossStructure | str,
 ) -> Kernel:
     """Return the kernel of a key: from this process, from the cache, or derived."""
     path, module = kept_module("kernel", key, cache, derive)
     return Kernel(key, path, module, _kept_symmetries(module), made_of)
 
 
-def load_kernel(structure: ModelStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None) -> Kernel:
+def load_kernel(
+    structure: ModelStructure | LossStructure = PAPER_STRUCTURE, cache: str | os.PathLike[str] | None = None
+) -> Kernel:
     """Return the kernel of all models of one structure, derived and written if it is not in the cache.
 
     Functions are compiled by Numba on first call, and loaded from the cache afterwards.

@@ -18,6 +18,7 @@ import llvmlite
 import numba
 import numpy as np
 
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["SOURCES", "numerics_key", "structure_key", "text_key"]
@@ -79,7 +80,7 @@ def _digest(*parts: bytes) -> str:
 
 
 @functools.cache
-def structure_key(structure: ModelStructure) -> str:
+def structure_key(structure: ModelStructure | LossStructure) -> str:
     """Return the key of the kernel of a model's structure."""
     files = (part for name, content in source_files() for part in (name.encode(), content))
     return _digest(b"structure", repr(structure).encode(), repr(versions()).encode(), *files)

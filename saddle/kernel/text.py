@@ -61,21 +61,30 @@ def _fill_constants(layout: LaneLayout, n_teacher: int) -> str:
     """Return a function that fills a line's constants from its common modes and teacher fields."""
     n_outer = layout.constants.index(layout.targets[0])
     teacher = ", ".join(f"outer[{k}]" for k in range(n_outer - n_teacher, n_outer))
+    n_slopes = len(layout.constants) - n_outer - len(layout.targets)
     lines = [
         "@over_lanes",
         "def fill_constants(count, outer, line, state, parameters):",
         '    """Common modes, teacher fields, the target\'s entries and their derivatives in the parameters."""',
         f"    for k in range({n_outer}):",
         "        line[k] = outer[k]",
-        f"    target = target_matrix({teacher}, parameters)",
-        f"    for k in range({len(layout.targets)}):",
-        f"        line[{n_outer} + k] = target[k]",
-        f"    slopes = target_parameter_derivatives({teacher}, parameters)",
-        f"    for k in range({len(layout.constants) - n_outer - len(layout.targets)}):",
-        f"        line[{n_outer + len(layout.targets)} + k] = slopes[k]",
+        *_assigned("target_matrix", teacher, n_outer, len(layout.targets)),
+        *_assigned("target_parameter_derivatives", teacher, n_outer + len(layout.targets), n_slopes),
         "    return 0",
     ]
     return "\n".join(lines)
+
+
+def _assigned(function: str, arguments: str, first: int, count: int) -> list[str]:
+    """Return statements that write a function's results, ``count`` numbers, to a line's constants."""
+    call = f"{function}({arguments}, parameters)"
+    if count < 2:
+        return [f"    line[{first}] = {call}"] * count
+    return [
+        f"    values_{first} = {call}",
+        f"    for k in range({count}):",
+        f"        line[{first} + k] = values_{first}[k]",
+    ]
 
 
 def kernel_source(system: SaddleSystem) -> str:
@@ -84,7 +93,9 @@ def kernel_source(system: SaddleSystem) -> str:
     for name in PRIOR_FUNCTIONS:
         text = text.replace(f"@generated\ndef {name}(", f"@entry_point\ndef {name}(")
     printed = {x.name: print_function(x) for x in channel_functions(system) if x.many_nodes}
-    slopes = [x for x in printed["node_parameter_averages"].arguments if x.startswith("dT_")]
+    # What these know besides: derivatives of the outputs in the parameters.
+    dynamic = printed["node_averages"].arguments
+    slopes = [x for x in printed["node_parameter_averages"].arguments if x not in dynamic]
     common = [x for x in printed["local_fields"].arguments if x.startswith("common_mode_")]
     layout = LaneLayout.of(system.free_entropy, common, slopes, max(len(x.results) for x in printed.values()))
     objective = printed.pop("moreau_objective")

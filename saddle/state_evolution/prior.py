@@ -13,8 +13,8 @@ from types import ModuleType
 import numpy as np
 
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum
+from replica.quantities.solvable_model import Model
 from saddle.averages.parameters import parameter_vector
 
 __all__ = [
@@ -30,7 +30,7 @@ class Prior:
     """
 
     module: ModuleType
-    model: AttentionModel
+    model: Model
 
     @cached_property
     def parameters(self) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.numeric_errors import numpy_defaults
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model, require_model
 from replica.symmetry.sectors import Sector
 from saddle.averages.channel import Channel
 from saddle.averages.channel_averages import ChannelAverages
@@ -56,13 +56,13 @@ class StateEvolution(ByValue):
         If the model is none, the rule is none or does not fit it, or the number of threads is none.
     """
 
-    model: AttentionModel
+    model: Model
     rule: OuterRule = BY_MODEL
     threads: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no model, and find the rule that fits it."""
-        AttentionModel.require_any(self.model, "the compiled solver")
+        require_model(self.model, "the compiled solver")
         object.__setattr__(self, "rule", fitting_rule(self.model, self.rule))
         object.__setattr__(self, "threads", checked_threads(self.threads))
 

@@ -1,4 +1,4 @@
-"""A lattice for the three outer directions of two tokens.
+"""A lattice for up to three outer directions, as those of two tokens.
 
 The Gaussian average runs over standard normal directions: teacher fields, common modes, and the line, which is done
 last and exactly (panels between jumps; see ``saddle.kernel.numerics.average``). Averages along lines are smooth in the
@@ -26,12 +26,12 @@ from saddle.averages.rules.line_orders import (
 )
 from saddle.averages.rules.outer import OuterNodes, SignedPermutation
 
-__all__ = ["LineRule"]
+__all__ = ["MOST_DIRECTIONS", "LineRule"]
 
 
-def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
+def _group(generators: tuple[SignedPermutation, ...], dimension: int) -> set[SignedPermutation]:
     """Return the group that some signed permutations generate."""
-    identity: SignedPermutation = ((0, 1), (1, 1), (2, 1))
+    identity: SignedPermutation = tuple((k, 1) for k in range(dimension))
     group: set[SignedPermutation] = {identity}
     frontier: list[SignedPermutation] = [identity]
     while frontier:
@@ -45,14 +45,18 @@ def _group(generators: tuple[SignedPermutation, ...]) -> set[SignedPermutation]:
 
 
 # Coordinates are x = t + STRETCH t^3 with t on a lattice: finest where jumps are born, wider in the tails.
-STRETCH = np.array([0.05, 0.05, 0.03])
+TEACHER_STRETCH, COMMON_STRETCH = 0.05, 0.03
+STRETCH = np.array([TEACHER_STRETCH, TEACHER_STRETCH, COMMON_STRETCH])
 STRETCH.setflags(write=False)
+MOST_DIRECTIONS = 3
 # Embedded rules: every second node in the teacher fields (a checkerboard, sqrt(2) times the spacing) and in the
 # common mode (twice the spacing), and the lattice without its outermost shell. The differences from the lattice
 # overestimate its error; factors measured on the paper's models at random states (docs/trust.md, which says how much
 # less it covers for others), for which the estimate
 # covers the true error in 19 of 20 cases and exceeds it five- to tenfold in the median.
 FACTORS = (0.25, 0.03, 0.15)
+# On other lattices every third node in each field alone: at that spacing errors are two hundred times larger.
+THIRD_FACTOR = 0.01
 SHELL = 0.4
 # On lattices coarser than this one's the differences no longer follow the law, and cover less: by as much as errors
 # themselves should have grown (measured on 80 random models at 137 solutions, docs/trust.md).
@@ -61,18 +65,19 @@ ROUGH_SPACING = 0.59
 
 @functools.lru_cache(maxsize=64)
 def _lattice(
-    teacher_spacing: float, common_spacing: float, reach: float, generators: tuple[SignedPermutation, ...]
+    spacings: tuple[float, float], counts: tuple[int, int], reach: float, generators: tuple[SignedPermutation, ...]
 ) -> OuterNodes:
+    """Return the nodes for so many teacher fields and common modes, and the spacings of either."""
     # Codes: 2 i + 1 in a teacher field, so that no node has h* = 0; 2 k in the common mode. Mirror images of a node
-    # have opposite codes, and belong to the same sublattice.
-    spacing = np.array([teacher_spacing, teacher_spacing, common_spacing])
+    # have opposite codes, and, of two teacher fields, belong to the same sublattice.
+    fields, dimension = counts[0], sum(counts)
+    spacing, stretch = (np.repeat(np.array(pair), counts) for pair in (spacings, (TEACHER_STRETCH, COMMON_STRETCH)))
     largest = [int(reach / h) + 1 for h in spacing]
-    axes = [np.arange(-2 * n - 1, 2 * n + 2, 2) for n in largest[:2]] + [
-        np.arange(-2 * largest[2], 2 * largest[2] + 1, 2)
-    ]
-    codes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    axes = [np.arange(-2 * n - 1, 2 * n + 2, 2) for n in largest[:fields]]
+    axes += [np.arange(-2 * n, 2 * n + 1, 2) for n in largest[fields:]]
+    codes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
     t = 0.5 * spacing * codes
-    x = t + STRETCH * t**3
+    x = t + stretch * t**3
     radius = np.sqrt(np.sum(x**2, axis=1))
     inside = radius <= reach
     codes, t, x, radius = codes[inside], t[inside], x[inside], radius[inside]
@@ -80,25 +85,31 @@ def _lattice(
     size = 4 * max(largest) + 5
 
     def label(code: np.ndarray) -> np.ndarray:
-        return ((code[:, 0] + size) * 2 * size + code[:, 1] + size) * 2 * size + code[:, 2]
+        return (code + size) @ (2 * size) ** np.arange(dimension)
 
-    images = np.array([label(np.stack([sign * codes[:, k] for k, sign in g], axis=-1)) for g in _group(generators)])
+    group = _group(generators, dimension)
+    images = np.array([label(np.stack([sign * codes[:, k] for k, sign in g], axis=-1)) for g in group])
     images.sort(axis=0)
     multiplicity = 1 + np.sum(np.diff(images, axis=0) > 0, axis=0)
     chosen = images[0] == label(codes)
 
-    density = np.exp(-0.5 * np.sum(x**2, axis=1)) / (2.0 * np.pi) ** 1.5
-    weights = density * np.prod(spacing) * np.prod(1.0 + 3.0 * STRETCH * t**2, axis=1) * multiplicity
-    embedded = [
-        2.0 * weights * (((codes[:, 0] + codes[:, 1]) // 2) % 2 == 0),
-        2.0 * weights * ((codes[:, 2] // 2) % 2 == 0),
-        weights * (radius <= reach - SHELL),
-    ]
+    density = np.exp(-0.5 * np.sum(x**2, axis=1)) / (2.0 * np.pi) ** (0.5 * dimension)
+    weights = density * np.prod(spacing) * np.prod(1.0 + 3.0 * stretch * t**2, axis=1) * multiplicity
+    every_second = [2.0 * weights * (place % 2 == 0) for place in codes[:, fields:].T // 2]
+    if counts == (2, 1):
+        embedded = [2.0 * weights * ((codes[:, 0] + codes[:, 1]) // 2 % 2 == 0)]
+        factors = FACTORS
+    else:
+        # A checkerboard sees nothing that varies along one direction alone, as it may with noise. Every second node of
+        # a field is every second of the others mirrored, whose average may be the same by symmetry; not so every third.
+        embedded = [3.0 * weights * (place % 6 == 3) for place in codes[:, :fields].T]
+        factors = (*(THIRD_FACTOR,) * fields, *FACTORS[1:2] * (dimension - fields), FACTORS[2])
+    embedded += [*every_second, weights * (radius <= reach - SHELL)]
     return OuterNodes(
         nodes=read_only(x[chosen]),
         weights=read_only(weights[chosen]),
         embedded=read_only(np.array(embedded)[:, chosen]),
-        factors=read_only(np.array(FACTORS) * _roughness(teacher_spacing)),
+        factors=read_only(np.array(factors) * _roughness(spacings[0])),
     )
 
 
@@ -109,7 +120,7 @@ def _roughness(teacher_spacing: float) -> float:
 
 @dataclass(frozen=True)
 class LineRule:
-    """The jump-resolving line rule on a lattice of outer nodes, for two tokens.
+    """The jump-resolving line rule on a lattice of outer nodes, for up to four Gaussian dimensions: two tokens, say.
 
     Parameters
     ----------
@@ -186,18 +197,19 @@ class LineRule:
         Parameters
         ----------
         teacher_fields, common_modes
-            Numbers of directions: two and one.
+            Numbers of directions: at most three together, and at least one of the first.
         generators
-            Maps of (h*_1, h*_2, a) that leave the integrands invariant, up to signs that average to zero.
+            Maps of (h*, a) that leave the integrands invariant, up to signs that average to zero.
 
         Raises
         ------
         ValueError
-            If there are other directions.
+            If there are more directions.
         """
-        if (teacher_fields, common_modes) != (2, 1):
+        if teacher_fields < 1 or teacher_fields + common_modes > MOST_DIRECTIONS:
             raise InvalidArgument(
-                f"the lattice has 2 teacher fields and 1 common mode, got {teacher_fields} and {common_modes}: "
-                "use a SobolRule for more tokens"
+                f"a lattice has at most {MOST_DIRECTIONS} directions, got {teacher_fields} teacher fields and "
+                f"{common_modes} common modes: use a SobolRule for more"
             )
-        return _lattice(self.teacher_spacing, self.common_spacing, self.reach, generators)
+        spacings, counts = (self.teacher_spacing, self.common_spacing), (teacher_fields, common_modes)
+        return _lattice(spacings, counts, self.reach, generators)

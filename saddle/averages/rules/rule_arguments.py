@@ -8,8 +8,8 @@ import numpy as np
 
 from replica.common.checked_arguments import checked_integer, checked_items, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
-from saddle.averages.rules.lattice import LineRule
+from replica.quantities.solvable_model import Model, outer_directions
+from saddle.averages.rules.lattice import MOST_DIRECTIONS, LineRule
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
@@ -48,9 +48,9 @@ def checked_threads(threads: Any) -> int:
     return checked_integer("threads", threads, 0, MOST_THREADS)
 
 
-def fits_lattice(model: AttentionModel) -> bool:
-    """Whether a model has the three outer directions of a lattice: two tokens, student and teacher of rank one."""
-    return (model.sequence_length, model.rank, model.teacher_rank) == (2, 1, 1)
+def fits_lattice(model: Model) -> bool:
+    """Whether a model has no more outer directions than a lattice: two tokens, student and teacher of rank one."""
+    return sum(outer_directions(model)) <= MOST_DIRECTIONS
 
 
 def checked_rule(rule: Any) -> OuterRule:
@@ -60,7 +60,7 @@ def checked_rule(rule: Any) -> OuterRule:
     return rule
 
 
-def fitting_rule(model: AttentionModel, rule: Any = None) -> OuterRule:
+def fitting_rule(model: Model, rule: Any = None) -> OuterRule:
     """Return a quadrature rule if it fits a model; without one, the default rule of the kind that does.
 
     Raises

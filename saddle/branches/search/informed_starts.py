@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from replica.symmetry.sectors import Sector
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -61,7 +61,7 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
         yield state
 
 
-def _positional_patterns(model: AttentionModel) -> list[np.ndarray]:
+def _positional_patterns(model: Model) -> list[np.ndarray]:
     """Return overlaps with the encodings' directions, (k,), that tell tokens apart, at pre-activations of order one.
 
     Along one direction there is but one way; along several, tokens may have any signs but the same.

@@ -154,7 +154,14 @@ def _families(space: StateSpace) -> list[tuple[str, Sector]]:
     smallest: dict[str, Sector] = {}
     for sector in space.sectors:
         smallest.setdefault(sector.family, sector)
-    wanted = [(family, smallest.get(family, smallest["mixed"])) for family in ("agnostic", "positional", "semantic")]
+    # Without encodings, or with outputs that know the teacher's sign, there are fewer.
+    widest = smallest.get("mixed", space.sectors[-1])
+    kinds = {"positional": "positional_overlap", "semantic": "semantic_overlap"}
+    wanted = [
+        (family, smallest.get(family, widest))
+        for family in ("agnostic", "positional", "semantic")
+        if family == "agnostic" or space.of_kind(kinds[family])
+    ]
     others = [sector for sector in space.sectors if sector.family == "mixed" and space.is_aligned(sector)]
     return wanted + [("mixed", sector) for sector in others[:MOST_MIXED]]
 

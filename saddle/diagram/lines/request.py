@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from replica.common.checked_arguments import checked_instance, checked_items, checked_pair, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model, require_model
 from saddle.averages.rules.rule_arguments import checked_alpha
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.contents import DiagramContents
@@ -44,7 +45,7 @@ class LineRequest:
         Of lines at one alpha, the second parameter, its range and that alpha.
     """
 
-    model: AttentionModel
+    model: Model
     over: str
     between: tuple[float, float]
     points: int
@@ -106,7 +107,7 @@ class LineRequest:
 
 
 def line_request(
-    model: AttentionModel,
+    model: Model,
     over: str | Sequence[str],
     between: Sequence[float] | Sequence[Sequence[float]],
     points: int,
@@ -120,7 +121,7 @@ def line_request(
     InvalidArgument
         Naming the argument that is none, quoting its value.
     """
-    AttentionModel.require_any(model, "a line of transitions")
+    require_model(model, "a line of transitions")
     names = _checked_names(model, over)
     # A line has values of the parameter, evenly spaced, where a diagram may have a grid of its own.
     points = checked_points(points)
@@ -142,7 +143,7 @@ def line_request(
     return LineRequest(model, names[0], first, points, arguments, how.highest_alpha, plane)
 
 
-def _checked_names(model: AttentionModel, over: str | Sequence[str]) -> tuple[str, ...]:
+def _checked_names(model: Model, over: str | Sequence[str]) -> tuple[str, ...]:
     """Return the name of a parameter, or two different ones."""
     if isinstance(over, str) or not isinstance(over, Iterable):
         return (_canonical_parameter(model, over),)
@@ -168,7 +169,7 @@ def _checked_level(alpha: object, names: tuple[str, ...], highest: float) -> flo
     return value
 
 
-def _checked_ranges(model: AttentionModel, names: tuple[str, ...], between: object) -> list[tuple[float, float]]:
+def _checked_ranges(model: Model, names: tuple[str, ...], between: object) -> list[tuple[float, float]]:
     """Return valid ranges of two parameters."""
     what = f"a pair (lowest, highest) for each of {names[0]} and {names[1]}"
     pairs = checked_items("between", between, what)
@@ -180,7 +181,7 @@ def _checked_ranges(model: AttentionModel, names: tuple[str, ...], between: obje
     ]
 
 
-def _canonical_parameter(model: AttentionModel, over: object) -> str:
+def _canonical_parameter(model: Model, over: object) -> str:
     """Return a parameter's name in the model, of which it may have another; raises InvalidArgument if it has none."""
     known = line_parameters(model)
     name = OTHER_NAMES.get(over, over) if isinstance(over, str) and over not in known else over
@@ -189,7 +190,7 @@ def _canonical_parameter(model: AttentionModel, over: object) -> str:
     return name
 
 
-def _checked_range(model: AttentionModel, over: str, between: object, argument: str = "between") -> tuple[float, float]:
+def _checked_range(model: Model, over: str, between: object, argument: str = "between") -> tuple[float, float]:
     """Return a valid range of a parameter, or raise InvalidArgument saying what is wrong with it."""
     low, high = checked_pair(argument, between)
     for value in (low, high):

@@ -1,0 +1,93 @@
+"""What the solver needs to know of a model, whichever kind it is of."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from replica.common.checked_arguments import quoted
+from replica.common.errors import InvalidModel
+from replica.quantities.loss_structure import LossStructure
+from replica.quantities.structure import ModelStructure
+
+__all__ = ["Model", "outer_directions", "require_model"]
+
+
+class Model(Protocol):
+    """An attention model, or a multi-index model."""
+
+    @property
+    def structure(self) -> ModelStructure | LossStructure:
+        """What its equations depend on, apart from numbers."""
+        ...
+
+    @property
+    def sequence_length(self) -> int:
+        """Number of tokens."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Number of the student's columns."""
+        ...
+
+    @property
+    def teacher_rank(self) -> int:
+        """Number of the teacher's columns."""
+        ...
+
+    @property
+    def noise(self) -> int:
+        """Number of noise variables of a sample's outputs."""
+        ...
+
+    @property
+    def regularization(self) -> float:
+        """Ridge penalty."""
+        ...
+
+    @property
+    def spectrum(self) -> Any:
+        """Law of the tokens' covariances, or None for one variance of all."""
+        ...
+
+    @property
+    def gram(self) -> np.ndarray:
+        """Gram matrix of the encodings, (L, L)."""
+        ...
+
+    @property
+    def encoding_matrix(self) -> np.ndarray:
+        """Encodings along orthonormal directions, (L, k)."""
+        ...
+
+    @property
+    def atoms(self) -> list[tuple[float, dict[str, float]]]:
+        """Weight of every atom of the spectrum, and the values of its symbols."""
+        ...
+
+    def parameter_values(self) -> dict[str, float]:
+        """Return every numeric parameter by name."""
+        ...
+
+
+def outer_directions(model: Model) -> tuple[int, int]:
+    """Return how many outer directions of the Gaussian average are teacher's fields and noise, and common modes."""
+    length = model.sequence_length
+    return length * model.teacher_rank + model.noise, length * model.rank - 1
+
+
+def require_model(model: object, what: str) -> None:
+    """Refuse what is no model.
+
+    Raises
+    ------
+    ValueError
+        If it is none; naming ``what``, which does not handle it.
+    """
+    # NOTE: by what it has, not by its class: multi-index models import SymPy, which a cached kernel does without.
+    kind = type(model)
+    if isinstance(model, type) or not (hasattr(kind, "structure") and hasattr(kind, "parameter_values")):
+        shown = f"{kind.__name__} {quoted(model)}"
+        raise InvalidModel(f"model: {what} must have an AttentionModel or a MultiIndexModel, got {shown}")
