@@ -196,7 +196,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
     def plot(
         self,
-        baselines: Sequence[str | Baseline] = (LINEAR,),
+        baselines: Sequence[str | Baseline] | None = None,
         *,
         ax: Axes | Sequence[Axes] | Mapping[str, Axes] | None = None,
         panels: tuple[int, int] | None = None,
@@ -217,6 +217,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         ----------
         baselines
             Drawn in the panel of test errors: names in :data:`baselines.BASELINES`, or baselines made for this model.
+            By default the linear positional layer, for attention models.
         ax
             Axes to draw in, instead of a new figure: one for one quantity, or as many as there are quantities, or a
             mapping from quantities to axes, such as ``pyplot.subplot_mosaic`` gives. They get no legend and no title.
@@ -260,7 +261,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         from saddle.output.figures.diagram_figure import plot_phase_diagram
         from saddle.output.figures.figure_request import checked_figure
 
-        made = self.made_baselines(baselines)
+        usual = () if self.linear_baseline is None else (LINEAR,)
+        made = self.made_baselines(usual if baselines is None else baselines)
         layout = self.model.structure.layout
         request = checked_figure(layout, ax, panels, quantities, size, style, label_branches, mark_minimum)
         return plot_phase_diagram(self, made, request)

@@ -8,7 +8,7 @@ regression are others: the derivation knows only this.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +25,7 @@ from replica.model.given_functions import called_on_symbols, check_parameters_us
 from replica.model.loss_model import LossModel, multi_index_loss_model
 from replica.model.parameter_values import atom_values, statistics_values, zero_moments
 from replica.model.spectrum import Spectrum, gram_factor
-from replica.model.user_functions import check_expression, check_smooth
+from replica.model.user_functions import check_expression, check_smooth, matrix_from_text
 from replica.model.written_function import WrittenFunction
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
@@ -33,6 +33,9 @@ from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import LARGEST
 
 __all__ = ["MultiIndexModel", "checked_multi_index"]
+
+# What a file calls one.
+KIND = "multi-index"
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,6 +169,60 @@ class MultiIndexModel(ShortText):
         own = dict(self.parameters)
         check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
         return multi_index_loss_model(structure, loss, outputs)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the model as plain lists, numbers and texts, for JSON; :meth:`from_dict` reads it."""
+        structure = self.structure
+        values: dict[str, object] = {
+            "kind": KIND,
+            "loss": structure.loss,
+            "outputs": structure.outputs,
+            "regularization": self.regularization,
+            "noise": self.noise,
+            "spectrum": self.spectrum.to_list(),
+            "rank": self.rank,
+            "teacher_rank": self.teacher_rank,
+        }
+        if self.positional_gram is not None:
+            values["positional_gram"] = [list(row) for row in self.positional_gram]
+        if self.parameters:
+            values["parameters"] = dict(self.parameters)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MultiIndexModel:
+        """Return the model that :meth:`to_dict` wrote.
+
+        Its texts are read, not run. Functions of other symbols than the model's own are not in them.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        given = dict(values)
+        given.pop("kind", None)
+        unknown = sorted(set(given) - {field.name for field in fields(cls)})
+        if unknown:
+            raise InvalidModel(f"model has the unknown entry {unknown[0]!r:.40}")
+        texts = [given.pop(name, "") for name in ("loss", "outputs")]
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidModel(f"model must have texts of loss and outputs, got {texts!r:.100}")
+        loss, outputs = (
+            tuple(matrix_from_text(text, name)) for text, name in zip(texts, ("loss", "outputs"), strict=True)
+        )
+        spectrum = checked_spectrum(settled("spectrum", given.get("spectrum", Spectrum.isotropic(1.0))))
+        if spectrum is None or len(loss) != 1:
+            raise InvalidModel("model must have a spectrum and one loss")
+        length = spectrum.sequence_length
+        rank, teacher_rank = (count(x, given.get(x, 1), 1, LARGEST) for x in ("rank", "teacher_rank"))
+        noise = symbols.noise_fields(count("noise", given.get("noise", 0), 0, LARGEST))
+        z, h = symbols.proximal_points(length, rank), symbols.teacher_fields(length, teacher_rank)
+        return cls(
+            WrittenFunction((z, symbols.outputs(len(outputs))), loss, single=True),
+            outputs=WrittenFunction((h, noise), outputs),
+            **given,
+        )
 
     def parameter_values(self) -> dict[str, float]:
         """Return every numeric parameter by name."""

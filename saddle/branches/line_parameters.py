@@ -112,11 +112,9 @@ def _replaced(model: AttentionModel, changes: Mapping[str, float]) -> AttentionM
     declared = dict(model.parameters)
     arguments: dict[str, object] = {}
     spectral: dict[str, float] = {}
-    matrices = {
-        "positional_matrix": np.array(model.positional_matrix, dtype=float),
-        "positional_encoding": np.array(model.positional_encoding or (), dtype=float),
-        "positional_gram": np.array(model.positional_gram or (), dtype=float),
-    }
+    # A multi-index model has none of the first two.
+    names = ("positional_matrix", "positional_encoding", "positional_gram")
+    matrices = {name: np.array(getattr(model, name, None) or (), dtype=float) for name in names}
     for name, value in changes.items():
         stem, _, index = name.rpartition("_")
         if name in declared:

@@ -48,20 +48,18 @@ def read_model(file: str) -> AttentionModel:
 def _checked(file: str, defined: dict[str, Any]) -> AttentionModel:
     """Return the model among what a file defines."""
     from replica.model.attention_model import AttentionModel
+    from replica.model.multi_index_model import MultiIndexModel
 
     if NAME not in defined:
         names = ", ".join(name for name in defined if not name.startswith("_")) or "nothing"
         raise InvalidModel(f"{file!r} must define {NAME!r}, but defines {names:.200}")
     model = defined[NAME]
-    if isinstance(model, AttentionModel):
+    if isinstance(model, AttentionModel | MultiIndexModel):
         return model
     kind = type(model).__name__
-    if kind == "MultiIndexModel":
-        raise InvalidModel(
-            f"{file!r} defines a MultiIndexModel, which the compiled solver does not take: give an AttentionModel, "
-            "or solve it in Python with saddle.reference.solve_model"
-        )
-    raise InvalidModel(f"{NAME!r} in {file!r} must be an AttentionModel, got a value of type {kind}")
+    raise InvalidModel(
+        f"{NAME!r} in {file!r} must be an AttentionModel or a MultiIndexModel, got a value of type {kind}"
+    )
 
 
 def _defined(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from replica.common.checked_arguments import checked_instance
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
+from replica.quantities.loss_structure import LossStructure
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
@@ -100,7 +101,7 @@ class DiagramContents(ByValue):
     alpha_c: Transition | None
     alpha_l: Transition | None
     bifurcations: tuple[Transition, ...]
-    linear_baseline: LinearPositional
+    linear_baseline: LinearPositional | None
     reasons: Mapping[str, str]
     rule: OuterRule
     complete: bool = True
@@ -218,6 +219,8 @@ class DiagramContents(ByValue):
     @property
     def applicable_baselines(self) -> tuple[str, ...]:
         """Names of the baselines that take this model."""
+        if isinstance(self.model.structure, LossStructure):
+            return ()
         return tuple(BASELINES) if self.model.structure.is_paper_kind else GENERAL_BASELINES
 
     def made_baselines(self, baselines: Sequence[str | Baseline]) -> tuple[Baseline, ...]:
@@ -234,7 +237,9 @@ class DiagramContents(ByValue):
         unknown = [name for name in baselines if isinstance(name, str) and name not in BASELINES]
         if unknown:
             raise InvalidArgument(f"baselines may be {', '.join(map(repr, BASELINES))}, got {unknown[0]!r}")
-        own = {self.linear_baseline.name: self.linear_baseline}
+        if isinstance(self.model.structure, LossStructure) and any(isinstance(name, str) for name in baselines):
+            raise InvalidArgument(f"baselines of a multi-index model must be its own, got {tuple(baselines)!r:.100}")
+        own = {} if self.linear_baseline is None else {self.linear_baseline.name: self.linear_baseline}
         return tuple(
             (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines
         )

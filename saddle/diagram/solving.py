@@ -11,6 +11,7 @@ from baselines import linear_positional
 from replica.common.progress import progress_bar
 from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
+from replica.quantities.loss_structure import LossStructure
 from replica.symmetry.sectors import FAMILIES
 from saddle.branches.assembly import assemble_branches
 from saddle.branches.branch import Branch
@@ -94,7 +95,7 @@ def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
         first_order=located.first_order,
-        linear_baseline=linear_positional(model),
+        linear_baseline=None if isinstance(model.structure, LossStructure) else linear_positional(model),
         reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
         complete=finished,

@@ -40,7 +40,7 @@ def diagram_document(diagram: DiagramContents) -> dict[str, Any]:
         "transitions": to_plain(diagram.transitions),
         "reasons": dict(diagram.reasons),
         "phases": to_plain(diagram.phases),
-        "linear_baseline": {"test_error": baseline.test_error, "error": baseline.error},
+        "linear_baseline": baseline and {"test_error": baseline.test_error, "error": baseline.error},
         "audit": {"passed": diagram.audit.passed, **to_plain(diagram.audit)},
         "branches": {
             name: {

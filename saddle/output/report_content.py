@@ -30,6 +30,8 @@ FIGURE_STEM = "phase_diagram"
 def baseline_passages(diagram: DiagramContents, baselines: Sequence[Baseline]) -> list[Passage]:
     """Return what attention is compared with: the linear positional layer and its value, and a table of all."""
     baseline = diagram.linear_baseline
+    if baseline is None:
+        return []
     # Printed, and so to be defined.
     sigma, error = (
         frozenset({parameter("sigma")}),

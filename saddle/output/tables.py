@@ -35,7 +35,9 @@ def transition_table(diagram: DiagramContents) -> str:
     lines = aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)], underlined=True)
     lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
     baseline = diagram.linear_baseline
-    lines.append(f"linear positional baseline: test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token")
+    if baseline is not None:
+        said = f"test error {baseline.test_error:.8f} +- {baseline.error:.0e} per token"
+        lines.append(f"linear positional baseline: {said}")
     lines.append(f"audit: {diagram.audit}")
     lines.append("replica symmetry at zero temperature, at the points of the grid:")
     lines += [f"  {branch.name}: {replica_symmetry(branch)}" for branch in diagram.branches.values()]

@@ -12,6 +12,7 @@ import numpy as np
 from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import require_model
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.sweeps.map_contents import MapContents
@@ -87,7 +88,7 @@ def solve_map(
         If a parameter is none of the model's, values do not increase, a model is refused, or another argument is none
         of its kind; before any work.
     """
-    AttentionModel.require_any(model, "a map")
+    require_model(model, "a map")
     known = line_parameters(model)
     for name in (first, second):
         if not isinstance(name, str) or name not in known:

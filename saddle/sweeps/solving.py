@@ -16,6 +16,7 @@ from replica.common.errors import AttentionPhaseError, InvalidArgument, Unwritab
 from replica.common.files import prepare_folder
 from replica.common.progress import checked_progress, progress_bar
 from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import require_model
 from saddle.branches.search.informed_starts import informed_states
 from saddle.diagram.solve_arguments import SolveArguments, checked_solve
 from saddle.diagram.solve_settings import SolveSettings
@@ -130,7 +131,7 @@ def solve_many(
 
 def _checked(place: int, model: Any, alpha: Any, points: Any, settings: SolveSettings, threads: int) -> SolveArguments:
     try:
-        AttentionModel.require_any(model, "the compiled solver")
+        require_model(model, "the compiled solver")
     except InvalidArgument as error:
         raise InvalidArgument(f"models[{place}]: {error}") from None
     return checked_solve(model, alpha, points, "down", settings.tolerance, settings.rule, threads)

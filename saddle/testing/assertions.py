@@ -10,6 +10,7 @@ from typing import Any
 from replica.common.checked_arguments import checked_instance
 from replica.common.errors import InvalidArgument
 from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import require_model
 from saddle.averages.rules.rule_arguments import checked_tolerance
 from saddle.diagram.contents import DiagramContents
 from saddle.testing.agreement import KINDS, contradictions
@@ -132,7 +133,7 @@ def assert_askings_agree(
     ValueError
         If an argument is none of its kind.
     """
-    AttentionModel.require_any(model, "a phase diagram")
+    require_model(model, "a phase diagram")
     asked = [checked_instance(f"askings[{k}]", asking, Asking, "an Asking") for k, asking in enumerate(askings)]
     if len(asked) < 2:
         raise InvalidArgument(f"askings must be two or more, or there is nothing to compare, got {len(asked)}")

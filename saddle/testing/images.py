@@ -11,6 +11,8 @@ import numpy as np
 from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum, SpectrumAtom
 from replica.model.user_functions import matrix_from_text
+from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import require_model
 
 __all__ = ["images_of"]
 
@@ -38,7 +40,7 @@ def images_of(model: AttentionModel) -> dict[str, AttentionModel]:
     >>> list(images_of(model))
     ['tokens renamed 2, 1', 'encodings reversed']
     """
-    AttentionModel.require_any(model, "images of a model")
+    require_model(model, "images of a model")
     found: dict[str, AttentionModel] = {}
     for name, image in _images(model):
         if image != model and image not in found.values():
@@ -47,6 +49,9 @@ def images_of(model: AttentionModel) -> dict[str, AttentionModel]:
 
 
 def _images(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
+    if isinstance(model.structure, LossStructure):
+        yield from _of_spectrum(model)
+        return
     places = range(model.sequence_length)
     for order in ((1, 0, *places[2:]), (*places[1:], 0)):
         if _knows_no_order(model, order):
@@ -57,6 +62,10 @@ def _images(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
         if "c_" not in f"{model.attention}{model.target}":
             yield "encodings reversed", replace(model, positional_encoding=reversed_)
     yield from _shifted(model)
+    yield from _of_spectrum(model)
+
+
+def _of_spectrum(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
     if isinstance(model.spectrum, Spectrum):
         atoms = list(model.spectrum.atoms)
         yield "atoms in reverse order", replace(model, spectrum=Spectrum(atoms[::-1]))

@@ -13,6 +13,7 @@ from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.model.attention_model import AttentionModel
+from replica.quantities.loss_structure import LossStructure
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.outcomes import SolverError
@@ -124,6 +125,8 @@ def find_crossing(
     name, errors = test_errors_of(baseline)
     if not branches:
         return Crossing(name, Found(reason="no solution is known"))
+    if isinstance(baseline, str) and isinstance(branches[0].evolution.model.structure, LossStructure):
+        return Crossing(name, Found(reason=f"{name} attention is a baseline of attention models only"))
     found = _first_below(branches, name, errors, phases, jumps)
     if found.transition is None or asked[0] <= found.transition.alpha <= asked[1]:
         return found

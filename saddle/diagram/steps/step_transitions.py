@@ -118,7 +118,7 @@ def transition_with_steps(
     branches = [diagram.branches[x] for x in transition.between if x in diagram.branches]
     if transition.kind == "first-order" and len(branches) == 2:
         excess = _free_entropies
-    elif transition.kind == "baseline-crossing" and len(branches) == 1:
+    elif transition.kind == "baseline-crossing" and len(branches) == 1 and diagram.linear_baseline is not None:
         baseline = float(diagram.linear_baseline.test_error)
 
         def excess(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:

@@ -83,7 +83,8 @@ def plot_phase_diagram(
     matplotlib.figure.Figure
         A new one, or that of the axes asked for. Axes bear the names of their quantities as labels.
     """
-    compared = (diagram.linear_baseline,) if baselines is None else tuple(baselines)
+    usual = () if diagram.linear_baseline is None else (diagram.linear_baseline,)
+    compared = usual if baselines is None else tuple(baselines)
     asked = FigureRequest() if request is None else request
     with styled(asked):
         return _plot(diagram, compared, asked, latex)

@@ -12,6 +12,7 @@ import xarray as xr
 from baselines import LinearPositional, linear_positional
 from replica.common.by_value import shortened
 from replica.common.errors import UnreadableFile
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.names import order_parameters
 from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
@@ -111,8 +112,9 @@ def to_dataset(diagram: DiagramContents) -> xr.Dataset:
         **attributes_to_json(ATTRIBUTES, diagram),
         "curves": curves_to_json(branches),
         "complete": int(diagram.complete),
-        "linear_baseline_test_error": diagram.linear_baseline.test_error,
     }
+    if diagram.linear_baseline is not None:
+        attributes["linear_baseline_test_error"] = diagram.linear_baseline.test_error
     data = xr.Dataset({**variables, **curve_variables(branches), **_derived(diagram)}, coordinates, attributes)
     return data.set_coords(TRANSITION.name)
 
@@ -214,8 +216,10 @@ def _diagram(contents: Contents) -> DiagramContents:
     arguments = _check(contents)
     alpha = arguments["alpha"]
     alpha.setflags(write=False)
-    baseline = linear_positional(arguments["model"])
-    _check_baseline(contents, baseline)
+    baseline = None
+    if not isinstance(arguments["model"].structure, LossStructure):
+        baseline = linear_positional(arguments["model"])
+        _check_baseline(contents, baseline)
     evolution = StateEvolution(arguments["model"], arguments["rule"])
     branches = {}
     for k, name in enumerate(contents.texts("branch")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replica.common.errors import UnreadableFile, UnwritableFile
 from replica.model.attention_model import AttentionModel
@@ -13,6 +13,9 @@ from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.sobol import SobolRule
 from saddle.output.files.json_values import from_plain
 
+if TYPE_CHECKING:
+    from replica.model.multi_index_model import MultiIndexModel
+
 __all__ = ["model_from_dict", "rule_from_dict", "rule_to_dict"]
 
 RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
@@ -20,8 +23,16 @@ RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
 MOST_POINTS = 2**26
 
 
-def model_from_dict(values: Mapping[str, Any]) -> AttentionModel:
-    """Return the model that ``AttentionModel.to_dict`` wrote; raises ValueError if it is none."""
+def model_from_dict(values: Mapping[str, Any]) -> AttentionModel | MultiIndexModel:
+    """Return the model that its ``to_dict`` wrote; raises ValueError if it is none."""
+    if values.get("kind") == "multi-index":
+        # Only then: it imports SymPy.
+        from replica.model.multi_index_model import MultiIndexModel
+
+        try:
+            return MultiIndexModel.from_dict(values)
+        except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
+            raise UnreadableFile(f"model: {error}") from None
     known = {field.name for field in dataclasses.fields(AttentionModel)}
     unknown = sorted(set(values) - known)
     if unknown:
