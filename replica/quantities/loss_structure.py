@@ -9,6 +9,10 @@ from replica.quantities.layout import Layout
 __all__ = ["LossStructure"]
 
 
+# SymPy's names of functions that are constant but for steps.
+STEPS = ("sign", "Heaviside", "floor", "ceiling")
+
+
 @dataclass(frozen=True)
 class LossStructure:
     """What the equations of a multi-index model depend on apart from numbers: one structure, one kernel.
@@ -58,6 +62,11 @@ class LossStructure:
     def groups(self) -> tuple[int, ...]:
         """For each token, the number of its group of equal covariances."""
         return self.layout.groups
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether outputs jump somewhere, as a sign does."""
+        return any(f"{name}(" in self.outputs for name in STEPS)
 
     @property
     def isotropic(self) -> bool:

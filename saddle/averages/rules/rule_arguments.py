@@ -8,6 +8,7 @@ import numpy as np
 
 from replica.common.checked_arguments import checked_integer, checked_items, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.solvable_model import Model, outer_directions
 from saddle.averages.rules.lattice import MOST_DIRECTIONS, LineRule
 from saddle.averages.rules.outer import OuterRule
@@ -49,8 +50,14 @@ def checked_threads(threads: Any) -> int:
 
 
 def fits_lattice(model: Model) -> bool:
-    """Whether a model has no more outer directions than a lattice: two tokens, student and teacher of rank one."""
-    return sum(outer_directions(model)) <= MOST_DIRECTIONS
+    """Whether a model has no more outer directions than a lattice: two tokens, student and teacher of rank one.
+
+    Outputs that jump, as a sign does, jump along a line of two fields that is none of a lattice's: its average then
+    converges slowly, and embedded rules err alike.
+    """
+    fields, modes = outer_directions(model)
+    jumping = isinstance(model.structure, LossStructure) and model.structure.has_steps and fields > 1
+    return fields + modes <= MOST_DIRECTIONS and not jumping
 
 
 def checked_rule(rule: Any) -> OuterRule:
