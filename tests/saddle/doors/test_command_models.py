@@ -61,17 +61,14 @@ BAD = {
     "leaves.py": ("raise SystemExit(3)\n", "in line 1 SystemExit: 3"),
     "nothing.py": ("", "defines nothing"),
     "other.py": ("import math\nx = 1\n", "defines math, x"),
-    "number.py": ("model = 3\n", "must be an AttentionModel, got a value of type int"),
+    "number.py": ("model = 3\n", "must be an AttentionModel or a MultiIndexModel, got a value of type int"),
     "bad.py": ("from replica import AttentionModel\nmodel = AttentionModel(omega=7)\n", "InvalidModel: omega"),
-    "multi.py": (
-        "from replica import MultiIndexModel\nmodel = MultiIndexModel(lambda z, y: (z[0] - y[0]) ** 2, 0.1)\n",
-        "defines a MultiIndexModel, which the compiled solver does not take",
-    ),
     "half.json": ('{"omega": ', "must hold JSON"),
     "list.json": ("[1]", "got [1]"),
     "unknown.json": ('{"omega": 0.3, "colour": 1}', "unknown entry 'colour'"),
     "empty.json": ("{}", "no entry 'omega'"),
     "large.json": ('{"omega": 2}', "omega must lie in [0, 1], got 2"),
+    "index.json": ('{"kind": "multi-index", "loss": "x", "outputs": ""}', "srepr of a matrix"),
     "nan.json": ('{"omega": NaN}', "nan"),
 }
 

@@ -219,7 +219,7 @@ LINEAR = MultiIndexModel(lambda z, y: (y[0] - z[0]) ** 2 / 2, 0.1)
         ({"models": MODELS[0]}, "models must be a sequence"),
         ({"models": "paper"}, "'paper'"),
         ({"models": [MODELS[0], 3]}, r"models\[1\].*3"),
-        ({"models": [LINEAR]}, r"models\[0\]"),
+        ({"models": [LINEAR, None]}, r"models\[1\]"),
         ({"alpha": (2.0, 1.0)}, "2.0"),
         ({"points": 1}, "1"),
         ({"settings": {"tolerance": 1e-2}}, "settings"),
