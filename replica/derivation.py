@@ -17,9 +17,8 @@ from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
 from replica.hierarchy.theory import HierarchicalTheory
 from replica.model.any_model import loss_model
-from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
-from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 from replica.reports.formats.choices import ReportOptions
 from replica.reports.notebook import ShownFreeEntropy, ShownSystem, shown_step
@@ -81,7 +80,7 @@ class Derivation(Theory):  # noqa: D101
         return verify(self, **options)
 
 
-def derive(model: AttentionModel | MultiIndexModel | ModelStructure | LossModel) -> Derivation:
+def derive(model: Model | ModelStructure | LossModel) -> Derivation:
     """Derive the saddle-point equations of a model.
 
     Parameters
@@ -149,9 +148,7 @@ class BrokenSymmetryDerivation(HierarchicalTheory):  # noqa: D101
         return verify_hierarchy(self, seed, steps)
 
 
-def derive_broken_symmetry(
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel, steps: int = 1
-) -> BrokenSymmetryDerivation:
+def derive_broken_symmetry(model: Model | ModelStructure | LossModel, steps: int = 1) -> BrokenSymmetryDerivation:
     """Derive the saddle-point equations of a model at some steps of replica-symmetry breaking, at zero temperature.
 
     Parameters

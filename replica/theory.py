@@ -17,6 +17,7 @@ from replica.equations.saddle_system import SaddleSystem, derive_saddle_system
 from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
 from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 from replica.steps import free_entropy, limits, replicas, saddle_point
 from replica.steps.step import DerivationStep, step_named
@@ -41,7 +42,7 @@ class Theory:
         Fields, loss, outputs and law of the tokens.
     """
 
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel
+    model: Model | ModelStructure | LossModel
     loss_model: LossModel
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from baselines import BASELINES, Baseline
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.contents import LINEAR, DiagramContents
 from saddle.diagram.lines.start import canonical_name, equations_of
@@ -328,7 +328,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
 
 @numpy_defaults
 def solve_phase_diagram(
-    model: AttentionModel,
+    model: Model,
     alpha: Sequence[float] = (0.01, 3.0),
     *,
     points: int | Sequence[float] = 48,

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from replica.common.numeric_errors import numpy_defaults
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.request import line_request
 from saddle.diagram.lines.solving import DEFAULT_TRANSITIONS, checked_transitions, solve_lines
@@ -113,7 +113,7 @@ class TransitionLines(LinesContents):  # noqa: D101
 
 @numpy_defaults
 def solve_transition_lines(
-    model: AttentionModel,
+    model: Model,
     over: str | Sequence[str] = "omega",
     between: Sequence[float] | Sequence[Sequence[float]] = (0.0, 0.5),
     *,

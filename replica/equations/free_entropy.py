@@ -32,6 +32,7 @@ from replica.model.any_model import loss_model
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.matrices import OrderParameterMatrices, group_symbols
 from replica.quantities.structure import ModelStructure
 
@@ -193,7 +194,7 @@ def _field_law(model: LossModel) -> tuple[GaussianLaw, tuple[InverseMatrix, ...]
     return GaussianLaw(variables, mean, sp.ImmutableMatrix(covariance), known), inverses
 
 
-def build_free_entropy(model: ModelStructure | LossModel = symbols.PAPER) -> FreeEntropy:
+def build_free_entropy(model: ModelStructure | LossStructure | LossModel = symbols.PAPER) -> FreeEntropy:
     """Derive Phi of a model.
 
     Parameters

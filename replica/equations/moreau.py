@@ -18,6 +18,7 @@ from replica.model.any_model import loss_model
 from replica.model.loss_model import LossModel
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.matrices import group_symbols, kind_matrix
 from replica.quantities.structure import ModelStructure
 
@@ -140,7 +141,7 @@ def moreau_objective(
     return sp.Add(*(factor * sp.Add(*terms) for factor, terms in quadratics.items())) + loss
 
 
-def moreau_problem(model: ModelStructure | LossModel = symbols.PAPER) -> MoreauProblem:
+def moreau_problem(model: ModelStructure | LossStructure | LossModel = symbols.PAPER) -> MoreauProblem:
     """Return the minimisation problem of a structure or a loss model."""
     known = loss_model(model)
     layout, rank = known.layout, known.layout.rank

@@ -19,9 +19,8 @@ from replica.common.errors import DerivationError, InvalidArgument
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
 from replica.hierarchy.quantities import gap, parisi_parameter
 from replica.hierarchy.scalar_function import ScalarFunction
-from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
-from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["EliminatedTerms", "eliminated_terms", "level_susceptibility"]
@@ -77,9 +76,7 @@ def _written(expression: Any, definitions: dict[sp.Symbol, sp.Expr]) -> Any:
     return expression
 
 
-def eliminated_terms(
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel, steps: int = 1
-) -> EliminatedTerms:
+def eliminated_terms(model: Model | ModelStructure | LossModel, steps: int = 1) -> EliminatedTerms:
     """Eliminate the conjugates from trace and prior term.
 
     Raises

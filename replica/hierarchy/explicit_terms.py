@@ -17,10 +17,9 @@ from replica.hierarchy.prior import HierarchicalPrior, hierarchical_prior
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.hierarchy.scalar_function import ScalarFunction
 from replica.model.any_model import loss_model
-from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
-from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.layout import Layout
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["ExplicitTerms", "explicit_terms"]
@@ -88,9 +87,7 @@ class ExplicitTerms:
         return ScalarFunction(expression, variables, (*ridge, *known, *self.atom_symbols))
 
 
-def explicit_terms(
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel, steps: int = 1
-) -> ExplicitTerms:
+def explicit_terms(model: Model | ModelStructure | LossModel, steps: int = 1) -> ExplicitTerms:
     """Derive trace and prior term of a model at k steps.
 
     Parameters

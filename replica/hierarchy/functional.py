@@ -13,10 +13,9 @@ from replica.hierarchy.channel import channel_limit, level_function, nested_defi
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.model.any_model import loss_model
-from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
-from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities import symbols
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["HierarchicalFreeEntropy", "hierarchical_free_entropy"]
@@ -82,9 +81,7 @@ def with_outermost(expression: Any, quantities: HierarchyQuantities) -> Any:
     return expression.xreplace(table)
 
 
-def hierarchical_free_entropy(
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel, steps: int = 1
-) -> HierarchicalFreeEntropy:
+def hierarchical_free_entropy(model: Model | ModelStructure | LossModel, steps: int = 1) -> HierarchicalFreeEntropy:
     """Derive Phi_k of a model.
 
     Parameters

@@ -13,9 +13,8 @@ from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_f
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.hierarchy.stationarity import HierarchicalSystem
 from replica.hierarchy.steps import hierarchy_steps
-from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel
-from replica.model.multi_index_model import MultiIndexModel
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 from replica.steps.step import DerivationStep, step_named
 
@@ -36,7 +35,7 @@ class HierarchicalTheory:
         Number k of steps; 0 is replica symmetry.
     """
 
-    model: AttentionModel | MultiIndexModel | ModelStructure | LossModel
+    model: Model | ModelStructure | LossModel
     loss_model: LossModel
     breaking_steps: int
 

@@ -8,12 +8,13 @@ from replica.model.attention_model import AttentionModel
 from replica.model.loss_model import LossModel, loss_model_of_structure
 from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
 from replica.quantities.structure import ModelStructure
 
 __all__ = ["loss_model", "model_atoms"]
 
 
-def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossStructure | LossModel) -> LossModel:
+def loss_model(model: Model | ModelStructure | LossStructure | LossModel) -> LossModel:
     """Return what the derivation starts from, for any kind of model; raises InvalidArgument for anything else."""
     if isinstance(model, LossModel):
         return model
@@ -26,6 +27,6 @@ def loss_model(model: AttentionModel | MultiIndexModel | ModelStructure | LossSt
     return loss_model_of_structure(model)
 
 
-def model_atoms(model: AttentionModel | MultiIndexModel) -> list[tuple[float, dict[str, float]]]:
+def model_atoms(model: Model) -> list[tuple[float, dict[str, float]]]:
     """Return weight and symbol values of every atom of a model's spectrum; one without values if isotropic."""
     return model.atoms

@@ -110,9 +110,13 @@ class AttentionModel(ShortText):
         """Return the instance solved in arXiv:2402.03902 (sigma = 0.5, lambda = 0.01), with any changes."""
         return cls(omega=omega, **changes)
 
-    @cached_property
+    @property
     def structure(self) -> ModelStructure:
         """What of the model its equations depend on; everything else is a number they take."""
+        return self._kept_structure
+
+    @cached_property
+    def _kept_structure(self) -> ModelStructure:
         return ModelStructure(
             sequence_length=self.sequence_length,
             rank=self.rank,

@@ -100,7 +100,7 @@ def multi_index_loss_model(
     layout = structure.layout
     length = layout.sequence_length
     if loss is None:
-        loss = matrix_from_text(structure.loss, "loss")[0, 0]
+        loss = sp.Add(matrix_from_text(structure.loss, "loss")[0, 0])
     if outputs is None:
         outputs = list(matrix_from_text(structure.outputs, "outputs"))
     parameters = symbols.model_parameters(structure)

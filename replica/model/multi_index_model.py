@@ -131,9 +131,13 @@ class MultiIndexModel(ShortText):
         """Number of tokens."""
         return self.spectrum.sequence_length
 
-    @cached_property
+    @property
     def structure(self) -> LossStructure:
         """What of the model its equations depend on; everything else is a number they take."""
+        return self._kept_structure
+
+    @cached_property
+    def _kept_structure(self) -> LossStructure:
         model = self.loss_model()
         loss, outputs = (
             sp.srepr(sp.ImmutableMatrix(len(entries), 1, entries)) for entries in ([model.loss], list(model.target))

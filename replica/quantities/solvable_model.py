@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -16,6 +16,8 @@ __all__ = ["Model", "outer_directions", "require_model"]
 
 class Model(Protocol):
     """An attention model, or a multi-index model."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def structure(self) -> ModelStructure | LossStructure:
@@ -65,6 +67,20 @@ class Model(Protocol):
     @property
     def atoms(self) -> list[tuple[float, dict[str, float]]]:
         """Weight of every atom of the spectrum, and the values of its symbols."""
+        ...
+
+    @property
+    def positional_gram(self) -> Any:
+        """Gram matrix of the encodings where it was given, or None."""
+        ...
+
+    @property
+    def parameters(self) -> Any:
+        """Values of further symbols, by name, or as pairs."""
+        ...
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the model as plain values, for JSON."""
         ...
 
     def parameter_values(self) -> dict[str, float]:

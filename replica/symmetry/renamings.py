@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
 from replica.model.parameter_values import direction_moments
 from replica.quantities.names import order_parameters
+from replica.quantities.solvable_model import Model
 from replica.symmetry.signs import Signs, sign_group
 from replica.symmetry.symmetries import Symmetries, Symmetry
-
-if TYPE_CHECKING:
-    from replica.model.multi_index_model import MultiIndexModel
 
 __all__ = ["with_renamings"]
 
@@ -25,12 +22,12 @@ MOST_TOKENS = 6
 TOLERANCE = 1e-12
 
 
-def with_renamings(found: Symmetries, model: AttentionModel | MultiIndexModel) -> Symmetries:
+def with_renamings(found: Symmetries, model: Model) -> Symmetries:
     """Return the symmetries of a model, whose structure's are given.
 
     Its renamings generate all that there are; what acts by signs although none of its factors does is listed, too.
     """
-    layout = model.structure.layout if isinstance(model, AttentionModel) else model.layout
+    layout = model.structure.layout
     length, encoding = layout.sequence_length, model.encoding_matrix
     if length > MOST_TOKENS or not (found.exchange or found.neighbours):
         return found
@@ -56,16 +53,14 @@ def with_renamings(found: Symmetries, model: AttentionModel | MultiIndexModel) -
     return replace(found, renamings=tuple(renamings))
 
 
-def _moments(model: AttentionModel | MultiIndexModel) -> np.ndarray | None:
+def _moments(model: Model) -> np.ndarray | None:
     """Return the joint moments of encodings and teacher on every atom, (n, k + t, k + t); None if isotropic."""
     if model.spectrum is None:
         return None
     return direction_moments(model.spectrum, model.gram, model.encoding_matrix, model.teacher_rank)
 
 
-def _unchanged(
-    model: AttentionModel | MultiIndexModel, encoding: np.ndarray, moments: np.ndarray | None, order: tuple[int, ...]
-) -> bool:
+def _unchanged(model: Model, encoding: np.ndarray, moments: np.ndarray | None, order: tuple[int, ...]) -> bool:
     """Return whether A has the same entries, and the tokens' projections the same moments, also with the teacher."""
     if isinstance(model, AttentionModel) and model.omega != 0.0:
         matrix = np.array(model.positional_matrix)

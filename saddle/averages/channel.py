@@ -83,6 +83,8 @@ class Channel(ByValue):
     @cached_property
     def _token_exchange(self) -> tuple[SignedPermutation, ...]:
         """The exchange of two tokens as a map of nodes, if it is a symmetry of this model's numbers."""
+        if not isinstance(self.model, AttentionModel):
+            return ()
         symmetries, matrix = self.kernel.symmetries, self.model.positional_matrix
         reversed_matrix = tuple(tuple(reversed(row)) for row in reversed(matrix))
         encoding = self.model.encoding_matrix

@@ -23,5 +23,5 @@ def teacher_variances(model: Model) -> np.ndarray:
     layout = model.structure.layout
     count, t = layout.group_count, layout.teacher_rank
     if not isinstance(model.spectrum, Spectrum):
-        return np.broadcast_to(model.sigma**2 * np.eye(t), (count, t, t))
+        return np.broadcast_to(model.parameter_values()["sigma"] ** 2 * np.eye(t), (count, t, t))
     return group_statistics(model.spectrum, model.gram, t)[1]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from replica.common.errors import InvalidModel
-from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum
 from replica.quantities.names import model_parameters
+from replica.quantities.solvable_model import Model
 
 __all__ = ["line_parameters", "parameter_latex", "parameter_unit", "with_parameters"]
 
@@ -24,7 +24,7 @@ SPECTRAL = re.compile(r"(eigenvalue|teacher_moment)_(\d+)(?:_(\d+))?")
 LATEX = {"eigenvalue": r"\gamma", "teacher_moment": r"\langle\pi\pi^\top\rangle", "positional_gram": "G"}
 
 
-def line_parameters(model: AttentionModel) -> dict[str, float]:
+def line_parameters(model: Model) -> dict[str, float]:
     """Return every number of a model that can be changed by itself, by name.
 
     These are omega, sigma, regularization, the entries of A ("positional_matrix_12") and of the encodings
@@ -61,7 +61,7 @@ def line_parameters(model: AttentionModel) -> dict[str, float]:
     return values | declared
 
 
-def with_parameters(model: AttentionModel, changes: Mapping[str, float]) -> AttentionModel:
+def with_parameters(model: Model, changes: Mapping[str, float]) -> Model:
     """Return a model with other values of some of its ``line_parameters``.
 
     Raises
@@ -89,7 +89,7 @@ def parameter_unit(name: str, value: float) -> float:
     return abs(value) if SCALES.fullmatch(name) else UNIT
 
 
-def parameter_latex(model: AttentionModel, name: str) -> str:
+def parameter_latex(model: Model, name: str) -> str:
     """Return the LaTeX symbol of one of a model's ``line_parameters``."""
     for quantity in model_parameters(model.structure):
         if quantity.name == name:
@@ -107,7 +107,7 @@ def _upper(stem: str, matrix: np.ndarray) -> dict[str, float]:
     return {f"{stem}_{i + 1}{j + 1}": float(matrix[i, j]) for i in range(size) for j in range(i, size)}
 
 
-def _replaced(model: AttentionModel, changes: Mapping[str, float]) -> AttentionModel:
+def _replaced(model: Model, changes: Mapping[str, float]) -> Model:
     """Return the model with changes, each into the argument that holds it."""
     declared = dict(model.parameters)
     arguments: dict[str, object] = {}

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from replica.common.errors import InvalidModel, UnreadableFile
 
 if TYPE_CHECKING:
-    from replica.model.attention_model import AttentionModel
+    from replica.quantities.solvable_model import Model
 
 __all__ = ["read_model"]
 
 NAME = "model"
 
 
-def read_model(file: str) -> AttentionModel:
+def read_model(file: str) -> Model:
     """Return the model that a file defines.
 
     Parameters
@@ -45,7 +45,7 @@ def read_model(file: str) -> AttentionModel:
     return _checked(file, _defined(path)) if path.suffix == ".py" else _from_json(path)
 
 
-def _checked(file: str, defined: dict[str, Any]) -> AttentionModel:
+def _checked(file: str, defined: dict[str, Any]) -> Model:
     """Return the model among what a file defines."""
     from replica.model.attention_model import AttentionModel
     from replica.model.multi_index_model import MultiIndexModel
@@ -93,7 +93,7 @@ def _line(path: Path, error: BaseException) -> str:
     return f" in line {lines[-1]}" if lines else ""
 
 
-def _from_json(path: Path) -> AttentionModel:
+def _from_json(path: Path) -> Model:
     from saddle.output.files.stored_inputs import model_from_dict
 
     file = str(path)

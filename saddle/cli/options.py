@@ -14,7 +14,7 @@ from replica.common.errors import InvalidArgument
 from replica.common.progress import watched
 
 if TYPE_CHECKING:
-    from replica.model.attention_model import AttentionModel
+    from replica.quantities.solvable_model import Model
 
 __all__ = [
     "CACHE",
@@ -94,7 +94,7 @@ class ModelOptions:
             ),
         )
 
-    def model(self) -> AttentionModel:
+    def model(self) -> Model:
         """Return the model.
 
         Raises
@@ -116,6 +116,9 @@ class ModelOptions:
             given["positional_matrix"] = _matrix(self.positional_matrix)
         if self.file is not None:
             model = read_model(self.file)
+            unknown = [name for name in given if not hasattr(model, name)]
+            if unknown:
+                raise InvalidArgument(f"the model in {self.file!r} has no {unknown[0]}, got {given[unknown[0]]!r}")
             return replace(model, **given) if given else model
         default = {
             "omega": OMEGA,

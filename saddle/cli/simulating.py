@@ -54,6 +54,7 @@ def simulate(
     work: WorkOptions,
 ) -> None:  # fmt: skip
     """Print theory and gradient descent side by side at one (alpha, omega, d)."""
+    from replica.model.attention_model import AttentionModel
     from replica.symmetry.sectors import Sector
     from saddle.branches.branch import find_point
     from saddle.state_evolution.state_evolution import StateEvolution
@@ -62,6 +63,8 @@ def simulate(
     from validation import Prediction, Training, compare_at, comparison_table
 
     model = chosen.model()
+    AttentionModel.require_any(model, "the simulator")
+    assert isinstance(model, AttentionModel)
     use_cache(work.cache)
     evolution = StateEvolution(model, threads=work.threads)
     settings = Training(steps=training.steps, learning_rate=training.learning_rate, polish=training.polish)

@@ -15,6 +15,7 @@ from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
@@ -95,7 +96,7 @@ class DiagramContents(ByValue):
         Versions, a digest of the equations, what was asked, and seconds by stage; two diagrams are compared without.
     """
 
-    model: AttentionModel
+    model: Model
     alpha: np.ndarray
     branches: Mapping[str, Branch]
     alpha_c: Transition | None
@@ -217,6 +218,20 @@ class DiagramContents(ByValue):
         return find_event(self.branches, event, (float(self.alpha[0]), float(self.alpha[-1])))
 
     @property
+    def attention_model(self) -> AttentionModel:
+        """The model, if it is one of attention; raises ValueError if it is not."""
+        AttentionModel.require_any(self.model, "what is asked of this diagram")
+        assert isinstance(self.model, AttentionModel)
+        return self.model
+
+    @property
+    def attention_baseline(self) -> LinearPositional:
+        """The linear positional layer; raises ValueError for a model that is not attention."""
+        if self.linear_baseline is None:
+            raise InvalidArgument("a multi-index model has no linear positional baseline")
+        return self.linear_baseline
+
+    @property
     def applicable_baselines(self) -> tuple[str, ...]:
         """Names of the baselines that take this model."""
         if isinstance(self.model.structure, LossStructure):
@@ -241,5 +256,6 @@ class DiagramContents(ByValue):
             raise InvalidArgument(f"baselines of a multi-index model must be its own, got {tuple(baselines)!r:.100}")
         own = {} if self.linear_baseline is None else {self.linear_baseline.name: self.linear_baseline}
         return tuple(
-            (own.get(name) or BASELINES[name](self.model)) if isinstance(name, str) else name for name in baselines
+            (own.get(name) or BASELINES[name](self.attention_model)) if isinstance(name, str) else name
+            for name in baselines
         )

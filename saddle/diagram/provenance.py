@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from replica.common.by_value import ByValue
 from replica.common.version import library_version
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.kernel.key import structure_key, versions
 
@@ -46,7 +46,7 @@ class Provenance(ByValue):
         return "\n".join(f"{name}: {text or 'not known'}" for name, text in rows.items())
 
 
-def provenance_of(model: AttentionModel, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:
+def provenance_of(model: Model, arguments: SolveArguments, seconds: Mapping[str, float]) -> Provenance:
     """Return where a diagram comes from that was just solved.
 
     Parameters

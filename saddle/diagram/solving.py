@@ -11,7 +11,7 @@ from baselines import linear_positional
 from replica.common.progress import progress_bar
 from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
-from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
 from replica.symmetry.sectors import FAMILIES
 from saddle.branches.assembly import assemble_branches
 from saddle.branches.branch import Branch
@@ -53,14 +53,14 @@ def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray
     return grid
 
 
-def solve_contents(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:
+def solve_contents(model: Model, arguments: SolveArguments) -> DiagramContents:
     """Solve for what a phase diagram contains; see :func:`saddle.solve_phase_diagram`."""
     with recorded() as seconds:
         found = _solved(model, arguments)
     return replace(found, provenance=provenance_of(model, arguments, seconds))
 
 
-def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents:
+def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
     alpha, points, sweep, tolerance, rule, threads, progress = arguments
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])
@@ -95,7 +95,7 @@ def _solved(model: AttentionModel, arguments: SolveArguments) -> DiagramContents
         alpha_l=located.alpha_l,
         bifurcations=located.bifurcations,
         first_order=located.first_order,
-        linear_baseline=None if isinstance(model.structure, LossStructure) else linear_positional(model),
+        linear_baseline=linear_positional(model) if isinstance(model, AttentionModel) else None,
         reasons=located.reasons if finished else {"interrupted": "the computation was interrupted"},
         rule=evolution.rule,
         complete=finished,

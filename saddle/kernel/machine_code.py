@@ -35,6 +35,7 @@ from saddle.kernel.cache_folder import warn_unwritable
 
 __all__ = ["OverLanes", "call", "entry_point"]
 
+PLAIN: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 NATIVE = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES, DOUBLES
@@ -104,7 +105,7 @@ def entry_point(function: Callable[..., Any]) -> Any:
     It owns no arrays: references to them would be counted at every access of a table, atomically, which takes longer
     than what is computed.
     """
-    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, _nrt=False, no_cfunc_wrapper=True)(function)
+    dispatcher: Any = numba.njit(**PLAIN)(function)
     dispatcher._cache = _CompiledCode(function)
     return dispatcher
 
@@ -131,9 +132,8 @@ class OverLanes:
 
     @functools.cached_property
     def _code(self) -> CompileResult:
-        dispatcher: Any = numba.njit(error_model="numpy", _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(
-            self._function
-        )
+        options = {**PLAIN, "no_cpython_wrapper": True}
+        dispatcher: Any = numba.njit(**options)(self._function)
         dispatcher._cache = _CompiledCode(self._function)
         dispatcher.compile(OVER_LANES.args)
         return dispatcher.overloads[OVER_LANES.args]

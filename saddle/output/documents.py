@@ -9,7 +9,7 @@ from saddle.output.files.json_values import to_plain
 from saddle.output.tables import replica_symmetry
 
 if TYPE_CHECKING:
-    from replica.model.attention_model import AttentionModel
+    from replica.quantities.solvable_model import Model
     from saddle.diagram.contents import DiagramContents
     from saddle.diagram.lines.contents import LinesContents
 
@@ -105,5 +105,5 @@ def lines_rows(lines: LinesContents) -> list[list[Any]]:
     return rows
 
 
-def _names(model: AttentionModel) -> list[str]:
+def _names(model: Model) -> list[str]:
     return [quantity.name for quantity in order_parameters(model.structure.layout)]

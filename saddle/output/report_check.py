@@ -19,6 +19,7 @@ import sympy as sp
 from replica.algebra.gaussian_average import GaussianAverage
 from replica.algebra.softmax_weight import with_exponentials
 from replica.equations.saddle_system import SaddleSystem
+from replica.model.attention_model import AttentionModel
 from replica.quantities import symbols
 from replica.reports.content.equation_content import sector_equations
 from replica.reports.typesetting.latex_names import latex_table
@@ -82,6 +83,8 @@ class _Nodes:
 def _kernel_nodes(channel: Channel, state: np.ndarray) -> _Nodes:
     """Evaluate fields, minimisers and integrands by the kernel at the nodes of the rule."""
     kernel, model = channel.kernel, channel.model
+    # Only for models without a spectrum.
+    assert isinstance(model, AttentionModel)
     module = kernel.module
     length, parameters = model.sequence_length, parameter_vector(model)
     # Two coordinates per token: teacher fields, then the modes of the local fields, the line's last.

@@ -9,7 +9,7 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.phase_diagram import PhaseDiagram
 from saddle.sweeps.model_sweep import ModelSweep, SweptModel
 
@@ -32,7 +32,7 @@ class MapContents(ByValue):
         The diagrams: those of all values of the second parameter at the first's first value, and so on.
     """
 
-    model: AttentionModel
+    model: Model
     over: tuple[str, str]
     values: tuple[np.ndarray, np.ndarray]
     sweep: ModelSweep

@@ -8,7 +8,7 @@ from typing import overload
 
 from replica.common.by_value import shortened
 from replica.common.html_table import html_table
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.phase_diagram import PhaseDiagram
 
 __all__ = ["INTERRUPTED", "ModelSweep", "SweptModel"]
@@ -32,7 +32,7 @@ class SweptModel:
         In words, why there is none; empty if there is one.
     """
 
-    model: AttentionModel
+    model: Model
     diagram: PhaseDiagram | None = field(repr=False)
     failure: str = ""
 

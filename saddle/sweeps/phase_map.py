@@ -11,8 +11,7 @@ import numpy as np
 
 from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
-from replica.model.attention_model import AttentionModel
-from replica.quantities.solvable_model import require_model
+from replica.quantities.solvable_model import Model, require_model
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.sweeps.map_contents import MapContents
@@ -49,7 +48,7 @@ class PhaseMap(MapContents):  # noqa: D101
 
 
 def solve_map(
-    model: AttentionModel,
+    model: Model,
     first: str,
     second: str,
     values: tuple[Sequence[float], Sequence[float]],

@@ -15,8 +15,7 @@ from replica.common.checked_arguments import checked_instance, checked_items, qu
 from replica.common.errors import AttentionPhaseError, InvalidArgument, UnwritableFile
 from replica.common.files import prepare_folder
 from replica.common.progress import checked_progress, progress_bar
-from replica.model.attention_model import AttentionModel
-from replica.quantities.solvable_model import require_model
+from replica.quantities.solvable_model import Model, require_model
 from saddle.branches.search.informed_starts import informed_states
 from saddle.diagram.solve_arguments import SolveArguments, checked_solve
 from saddle.diagram.solve_settings import SolveSettings
@@ -34,12 +33,12 @@ DEFAULT = SolveSettings()
 class _Task:
     """One model and how it is asked for."""
 
-    model: AttentionModel
+    model: Model
     arguments: SolveArguments
 
 
 def solve_many(
-    models: Sequence[AttentionModel],
+    models: Sequence[Model],
     alpha: Sequence[float] = (0.01, 3.0),
     *,
     points: int | Sequence[float] = 48,

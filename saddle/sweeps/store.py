@@ -9,7 +9,7 @@ from pathlib import Path
 
 from replica.common.errors import AttentionPhaseError
 from replica.common.version import library_version
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.kernel.key import structure_key
 from saddle.phase_diagram import PhaseDiagram
@@ -29,14 +29,14 @@ class DiagramStore:
 
     folder: Path
 
-    def path(self, model: AttentionModel, arguments: SolveArguments) -> Path:
+    def path(self, model: Model, arguments: SolveArguments) -> Path:
         """Return where a model's diagram lies: neither threads nor progress are part of the name."""
         asked = arguments._replace(threads=0, progress=False)
         made = library_version(), structure_key(model.structure)
         told = json.dumps([made, model.to_dict(), repr(asked)], sort_keys=True)
         return self.folder / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.nc"
 
-    def read(self, model: AttentionModel, arguments: SolveArguments) -> PhaseDiagram | None:
+    def read(self, model: Model, arguments: SolveArguments) -> PhaseDiagram | None:
         """Return a diagram that was kept; None where there is none, or not a whole one."""
         path = self.path(model, arguments)
         if not path.is_file():

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.averages.rules.outer import OuterRule
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.phase_diagram import PhaseDiagram, solve_phase_diagram
@@ -38,7 +38,7 @@ class Asking:
     rule: OuterRule | None = None
     range_kind: str = ""
 
-    def solve(self, model: AttentionModel) -> PhaseDiagram:
+    def solve(self, model: Model) -> PhaseDiagram:
         """Return a model's diagram, solved as asked."""
         return solve_phase_diagram(
             model,

@@ -9,8 +9,7 @@ from typing import Any
 
 from replica.common.checked_arguments import checked_instance
 from replica.common.errors import InvalidArgument
-from replica.model.attention_model import AttentionModel
-from replica.quantities.solvable_model import require_model
+from replica.quantities.solvable_model import Model, require_model
 from saddle.averages.rules.rule_arguments import checked_tolerance
 from saddle.diagram.contents import DiagramContents
 from saddle.testing.agreement import KINDS, contradictions
@@ -110,7 +109,7 @@ def assert_agree(first: DiagramContents, second: DiagramContents, *, leaving_out
 
 
 def assert_askings_agree(
-    model: AttentionModel, askings: Sequence[Asking] = ASKINGS, *, leaving_out: Collection[str] = ()
+    model: Model, askings: Sequence[Asking] = ASKINGS, *, leaving_out: Collection[str] = ()
 ) -> None:
     """Assert that a model's diagram does not depend on how it is asked for.
 
@@ -144,7 +143,7 @@ def assert_askings_agree(
     _assert_none(found)
 
 
-def assert_symmetric(model: AttentionModel, asking: Asking = ASKINGS[1], *, leaving_out: Collection[str] = ()) -> None:
+def assert_symmetric(model: Model, asking: Asking = ASKINGS[1], *, leaving_out: Collection[str] = ()) -> None:
     """Assert that maps of a model which change nothing leave its diagram as it is: see :func:`images_of`.
 
     Solves the model and each of its images, on one rule.

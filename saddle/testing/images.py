@@ -11,8 +11,7 @@ import numpy as np
 from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum, SpectrumAtom
 from replica.model.user_functions import matrix_from_text
-from replica.quantities.loss_structure import LossStructure
-from replica.quantities.solvable_model import require_model
+from replica.quantities.solvable_model import Model, require_model
 
 __all__ = ["images_of"]
 
@@ -21,7 +20,7 @@ ROUNDING = 1e-9
 INDEXED = re.compile(r"([zhcA])_(\d)(\d?)")
 
 
-def images_of(model: AttentionModel) -> dict[str, AttentionModel]:
+def images_of(model: Model) -> dict[str, Model]:
     """Return models with the same diagram as a given one, by what was done to it.
 
     Tokens renamed (two of them, and all in a circle), if attention and target know no order but that of A and of the
@@ -41,15 +40,15 @@ def images_of(model: AttentionModel) -> dict[str, AttentionModel]:
     ['tokens renamed 2, 1', 'encodings reversed']
     """
     require_model(model, "images of a model")
-    found: dict[str, AttentionModel] = {}
+    found: dict[str, Model] = {}
     for name, image in _images(model):
         if image != model and image not in found.values():
             found[name] = image
     return found
 
 
-def _images(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
-    if isinstance(model.structure, LossStructure):
+def _images(model: Model) -> Iterator[tuple[str, Model]]:
+    if not isinstance(model, AttentionModel):
         yield from _of_spectrum(model)
         return
     places = range(model.sequence_length)
@@ -65,7 +64,7 @@ def _images(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
     yield from _of_spectrum(model)
 
 
-def _of_spectrum(model: AttentionModel) -> Iterator[tuple[str, AttentionModel]]:
+def _of_spectrum(model: Model) -> Iterator[tuple[str, Model]]:
     if isinstance(model.spectrum, Spectrum):
         atoms = list(model.spectrum.atoms)
         yield "atoms in reverse order", replace(model, spectrum=Spectrum(atoms[::-1]))

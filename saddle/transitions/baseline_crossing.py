@@ -12,8 +12,8 @@ from baselines import BASELINES, Baseline
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
-from replica.model.attention_model import AttentionModel
 from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.sector_solver import vanished
 from saddle.continuation.outcomes import SolverError
@@ -29,7 +29,7 @@ __all__ = ["BaselineTestErrors", "Crossing", "find_crossing", "test_errors_of"]
 CHANGE = 1e-4
 HALVINGS = 20
 
-BaselineTestErrors = Callable[[AttentionModel, float], float]
+BaselineTestErrors = Callable[[Model, float], float]
 """Test error per token of a baseline, for any model and alpha."""
 
 

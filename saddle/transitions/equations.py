@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
+from replica.quantities.solvable_model import Model
 from replica.symmetry.sectors import Sector
 from saddle.branches.problem import AttentionProblem, LineDerivatives, state_evaluation
 from saddle.branches.sector_blocks import overlap_block, sector_block
@@ -223,7 +223,7 @@ class BaselineCrossing:
     """
 
     sector: Sector
-    baseline: Callable[[AttentionModel, float], float]
+    baseline: Callable[[Model, float], float]
     kind: str = "baseline-crossing"
     trusted: float = 0.1
 
@@ -259,7 +259,7 @@ class BaselineCrossing:
 
 
 def _baseline_slope(
-    level: Callable[[AttentionModel, float], float], problem: AttentionProblem, parameters: np.ndarray, k: int
+    level: Callable[[Model, float], float], problem: AttentionProblem, parameters: np.ndarray, k: int
 ) -> float:
     """Differentiate a baseline in one parameter: it is a closed form or a small integral, exact to many digits."""
 

@@ -110,7 +110,7 @@ def compare_with_theory(
     checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
     starts = checked_items("starts", starts, "a sequence of names")
     runs, complete = simulate_runs(
-        diagram.model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, training=training,
+        diagram.attention_model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, training=training,
         spherical_teacher=spherical_teacher, execution=execution,
     )  # fmt: skip
     axis = [float(alpha) for alpha in runs["alpha"].values]

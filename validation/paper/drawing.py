@@ -82,8 +82,8 @@ class CompetingFamilies:
     ) -> CompetingFamilies:
         """Return what competes, of losses and errors of branches by name, (n,) each; nan where one is not."""
         # Attention with Q = 0 is uniform, and costs alpha times half the squared error of all tokens.
-        uniform = uniform_attention(diagram.model).test_error
-        without_weights = alpha * diagram.model.sequence_length / 2 * uniform
+        uniform = uniform_attention(diagram.attention_model).test_error
+        without_weights = alpha * diagram.attention_model.sequence_length / 2 * uniform
         losses, errors = {}, {}
         for sector in (Sector.SEMANTIC, Sector.POSITIONAL):
             nothing = np.full(len(alpha), np.nan)

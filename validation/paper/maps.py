@@ -92,7 +92,7 @@ def phase_map(
     alpha, fine, fields = interpolated_fields(diagrams)
     simulated = range(0, len(omegas), 2) if len(omegas) > 4 else range(len(omegas))
     runs = {
-        k: workshop.runs(diagrams[k].model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
+        k: workshop.runs(diagrams[k].attention_model, settings.map_alphas, settings.map_dimension, settings.map_seeds)
         for k in simulated
     }
     simulated_pairs = [
@@ -144,7 +144,7 @@ def interpolated_fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numb
     Both families are interpolated, each by itself, and compared afterwards: so the test error jumps where the global
     minimum does, between two values of omega, too.
     """
-    omegas = np.array([diagram.model.omega for diagram in diagrams])
+    omegas = np.array([diagram.attention_model.omega for diagram in diagrams])
     fine = np.linspace(omegas[0], omegas[-1], FINE)
     alpha = np.linspace(diagrams[0].alpha[0], diagrams[0].alpha[-1], FINE)
     families = [CompetingFamilies.of(diagram) for diagram in diagrams]
@@ -154,21 +154,21 @@ def interpolated_fields(diagrams: Sequence[PhaseDiagram]) -> tuple[Numbers, Numb
         return np.array([np.interp(fine, omegas, column) for column in np.array(table).T]).T
 
     interpolated = CompetingFamilies(*(between(field.name) for field in dataclasses.fields(CompetingFamilies)))
-    level = np.interp(fine, omegas, [diagram.linear_baseline.test_error for diagram in diagrams])
+    level = np.interp(fine, omegas, [diagram.attention_baseline.test_error for diagram in diagrams])
     return alpha, fine, (interpolated.losses_apart, interpolated.lowest_error - level[:, None])
 
 
 def _on_grid(diagram: PhaseDiagram) -> tuple[Numbers, Numbers]:
     """Return the same for one diagram, each (n,)."""
     families = CompetingFamilies.of(diagram)
-    return families.losses_apart, families.lowest_error - diagram.linear_baseline.test_error
+    return families.losses_apart, families.lowest_error - diagram.attention_baseline.test_error
 
 
 def _errors_apart_of_runs(runs: xr.Dataset, diagram: PhaseDiagram) -> xr.DataArray:
     """Return the same of training runs, of whose two starts the one with the lower training loss counts."""
     semantic, positional = (runs.isel(dimension=0).sel(start=start) for start in LOSS_STARTS)
     lower = semantic["train_loss"] < positional["train_loss"]
-    return xr.where(lower, semantic["test_error"], positional["test_error"]) - diagram.linear_baseline.test_error
+    return xr.where(lower, semantic["test_error"], positional["test_error"]) - diagram.attention_baseline.test_error
 
 
 def _draw_line(axes: Axes, line: TransitionLine, name: str) -> None:

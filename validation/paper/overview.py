@@ -51,7 +51,7 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
     for name in ("positional_overlap", "semantic_overlap"):
         draw_points(overlaps, comparison, name, own_only=True)
     draw_points(errors, comparison, "test_error")
-    draw_baseline(errors, diagram.linear_baseline, diagram.alpha)
+    draw_baseline(errors, diagram.attention_baseline, diagram.alpha)
     overlaps.set_ylabel(r"overlap: $|m|$ (positional), $|\theta|$ (semantic)")
     errors.set_ylabel(r"test error per token, $\epsilon_g$")
     errors.set_ylim(bottom=0.0)
@@ -59,7 +59,7 @@ def overview(workshop: Workshop) -> tuple[Figure, TheoryComparison]:
         grid_of_alpha(axes, settings.alpha[1])
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
         _mark(axes, diagram, label=axes is overlaps)
-    colour, dashes = baseline_style(diagram.linear_baseline.name)
+    colour, dashes = baseline_style(diagram.attention_baseline.name)
     shown = {sector.name for sector in FAMILIES}
     handles = [
         *(handle for handle in branch_handles(diagram) if handle.get_label() in shown),

@@ -65,7 +65,7 @@ def _map(result: MapResult) -> Drawn:
             f"{transition.alpha:.5f} +- {transition.error:.0e}" if transition is not None else diagram.reasons[name]
             for name, transition in (("alpha_c", diagram.alpha_c), ("alpha_l", diagram.alpha_l))
         ]
-        rows.append(f"| {diagram.model.omega:g} | {cells[0]} | {cells[1]} |")
+        rows.append(f"| {diagram.attention_model.omega:g} | {cells[0]} | {cells[1]} |")
     said = [
         f"Line of {name}: {len(line)} points, largest error {np.max(line.error):.0e}."
         for name, line in result.lines.items()
@@ -81,8 +81,8 @@ def _map(result: MapResult) -> Drawn:
 def _slices(workshop: Workshop) -> Drawn:
     figure, comparisons = slices(workshop)
     told = [
-        f"omega = {c.diagram.model.omega:g}, sigma = {c.diagram.model.sigma:g}, "
-        f"lambda = {c.diagram.model.regularization:g}: {_transitions(c.diagram)}\n\n{_said(c)}"
+        f"omega = {c.diagram.attention_model.omega:g}, sigma = {c.diagram.attention_model.sigma:g}, "
+        f"lambda = {c.diagram.attention_model.regularization:g}: {_transitions(c.diagram)}\n\n{_said(c)}"
         for c in comparisons
     ]
     return Drawn(figure, "\n\n".join(told))

@@ -65,7 +65,7 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
     """Draw one model into the three panels of a row."""
     apart, overlaps, errors = row
     diagram, runs = comparison.diagram, comparison.runs.isel(dimension=-1)
-    level, alphas = diagram.linear_baseline.test_error, runs["alpha"].values
+    level, alphas = diagram.attention_baseline.test_error, runs["alpha"].values
     point = {"linestyle": "", "marker": marker, "markersize": 4.5, "capsize": 2, "color": colour, "zorder": 4}
     families = CompetingFamilies.along(diagram)
     apart.plot(families.alpha, families.losses_apart / level, color=colour)
@@ -74,7 +74,7 @@ def _draw(row: Sequence[Axes], comparison: TheoryComparison, colour: tuple[float
     for start, name in OWN.items():
         branch = diagram.branches[start.split("-")[0]]
         # In units of what the largest possible overlap with the teacher is, so that sigma does not set the scale.
-        unit = diagram.model.token_variance if start == "semantic" else 1.0
+        unit = diagram.attention_model.token_variance if start == "semantic" else 1.0
         curve = dense_curve(diagram, branch)
         if curve is not None:
             own = QUANTITIES[name].of_branch(curve) / unit

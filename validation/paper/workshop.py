@@ -98,7 +98,7 @@ class Workshop:
             having = [diagram for diagram in diagrams if name in diagram.transitions]
             if having:
                 starts[name] = having[len(having) // 2].model
-        omegas = [diagram.model.omega for diagram in diagrams]
+        omegas = [diagram.attention_model.omega for diagram in diagrams]
         tasks = [(self._path(model), name, (min(omegas), max(omegas))) for name, model in starts.items()]
         if self.executor is None:
             found = [_follow(*task, self.settings, self.threads, self.progress) for task in tasks]

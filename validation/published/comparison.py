@@ -74,7 +74,7 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
     ValueError
         If nothing was published for this model and start.
     """
-    data = published_gradient_descent(diagram.model, start)
+    data = published_gradient_descent(diagram.attention_model, start)
     inside = (data.samples / 1000 >= diagram.alpha[0]) & (data.samples / 1000 <= diagram.alpha[-1])
     data = data.isel(alpha=np.flatnonzero(inside.values))
     solved = [_solution(diagram, start, float(n) / 1000) for n in data.samples.values]
@@ -85,7 +85,7 @@ def compare_published_descent(diagram: PhaseDiagram, start: str) -> xr.Dataset:
     errors = np.stack([data[f"{name}_standard_error"].values for name in MEASURED], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = np.where(theory > VANISHING, (published - theory) / errors, np.nan)
-    added = [encoding_correction(diagram.model, point, 1000) for _, point in rows]
+    added = [encoding_correction(diagram.attention_model, point, 1000) for _, point in rows]
     correction = np.array([[each.get(name, 0.0) for name in MEASURED] for each in added]).reshape(theory.shape)
     over = ("alpha", "quantity")
     return xr.Dataset(
@@ -122,7 +122,7 @@ def compare_published_theory(diagram: PhaseDiagram, branch: str) -> xr.Dataset:
     ValueError
         If nothing was published for this model and branch.
     """
-    data = published_theory(diagram.model, branch)
+    data = published_theory(diagram.attention_model, branch)
     published = np.stack([data[name].values for name in CURVE_QUANTITIES], axis=1)
     theory = np.full_like(published, np.nan)
     for k, alpha in enumerate(data.alpha.values):

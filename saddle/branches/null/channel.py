@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtri
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.averages.channel_averages import ChannelAverages, Columns
 from saddle.averages.parameters import parameter_vector, teacher_variances
 from saddle.averages.rules.outer import OuterNodes
@@ -131,7 +131,7 @@ class NullChannel:
         The order parameters.
     """
 
-    model: AttentionModel
+    model: Model
     space: StateSpace
 
     @cached_property
@@ -460,6 +460,6 @@ def _orders(indices: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
 
 
 @functools.lru_cache(maxsize=16)
-def null_channel(model: AttentionModel, space: StateSpace) -> NullChannel:
+def null_channel(model: Model, space: StateSpace) -> NullChannel:
     """Return the channel of a model, the same one for the same model: nodes and targets are then computed once."""
     return NullChannel(model, space)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.start_diagrams import FEW_POINTS
@@ -77,7 +77,7 @@ def column_values(between: tuple[float, float]) -> list[float]:
 
 
 def solve_columns(
-    model: AttentionModel,
+    model: Model,
     over: str,
     between: tuple[float, float],
     alpha: Sequence[float],

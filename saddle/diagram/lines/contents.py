@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from replica.common.by_value import ByValue, shortened
 from replica.common.html_table import html_table
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
 from saddle.diagram.lines.plane import ParameterPlane
@@ -41,7 +41,7 @@ class LinesContents(ByValue):
         Of lines at one alpha, the second parameter, its range and that alpha; otherwise None.
     """
 
-    model: AttentionModel
+    model: Model
     over: str
     between: tuple[float, float]
     lines: Mapping[str, TransitionLine]

@@ -10,8 +10,8 @@ from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_integer, checked_number
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
-from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
+from replica.quantities.solvable_model import Model
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.line_parameters import with_parameters
 from saddle.diagram.lines.ends import LineEnd
@@ -65,7 +65,7 @@ class TransitionLine(ByValue):
     name: str
     kind: str
     between: tuple[str, str]
-    model: AttentionModel
+    model: Model
     over: str
     parameter: np.ndarray
     alpha: np.ndarray
@@ -122,7 +122,7 @@ class TransitionLine(ByValue):
     def _asked(self) -> str:
         return self.over if self.plane is None else f"{self.over} and {self.plane.second}"
 
-    def model_at(self, k: int) -> AttentionModel:
+    def model_at(self, k: int) -> Model:
         """Return the model at a point of the line.
 
         Parameters
@@ -166,7 +166,7 @@ class TransitionLine(ByValue):
 
 def empty_line(
     name: str,
-    model: AttentionModel,
+    model: Model,
     over: str,
     reason: str,
     complete: bool = True,

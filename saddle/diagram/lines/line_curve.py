@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
+from replica.quantities.solvable_model import Model
 from saddle.branches.line_parameters import line_parameters
 from saddle.continuation.curve.bounds import Bounds
 from saddle.continuation.curve.curves import CurvePoint, correct
@@ -51,7 +51,7 @@ class Beginning:
     evolution: StateEvolution
     unknowns: np.ndarray
 
-    def at(self, model: AttentionModel, unknowns: np.ndarray) -> Beginning:
+    def at(self, model: Model, unknowns: np.ndarray) -> Beginning:
         """Return another point of the line."""
         return replace(self, evolution=replace(self.evolution, model=model), unknowns=unknowns)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from replica.common.checked_arguments import checked_instance, checked_items, checked_pair, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
-from replica.model.attention_model import AttentionModel
 from replica.quantities.solvable_model import Model, require_model
 from saddle.averages.rules.rule_arguments import checked_alpha
 from saddle.branches.line_parameters import line_parameters, with_parameters
@@ -63,7 +62,7 @@ class LineRequest:
         """The model's own value of the parameter."""
         return line_parameters(self.model)[self.over]
 
-    def model_at(self, value: float) -> AttentionModel:
+    def model_at(self, value: float) -> Model:
         """Return the model with another value of the parameter; the second one, in a plane, within its range."""
         changes = {self.over: value}
         if self.plane is not None:

@@ -9,8 +9,8 @@ import numpy as np
 
 from replica.common.numeric_errors import numpy_defaults
 from replica.common.progress import ProgressBar, progress_bar
-from replica.model.attention_model import AttentionModel
 from replica.quantities.names import ALPHA
+from replica.quantities.solvable_model import Model
 from saddle.branches.line_parameters import line_parameters
 from saddle.continuation.curve.curves import CurvePoint, CurveSystem
 from saddle.continuation.curve.tracing import Curve
@@ -39,7 +39,7 @@ STEEP = 0.15
 
 @numpy_defaults
 def solve_transition_line(
-    model: AttentionModel,
+    model: Model,
     transition: str | Event,
     over: str | Sequence[str] = "omega",
     between: Sequence[float] | Sequence[Sequence[float]] = (0.0, 0.5),

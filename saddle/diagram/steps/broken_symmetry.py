@@ -8,7 +8,7 @@ import numpy as np
 
 from replica.common.errors import InvalidArgument
 from replica.common.progress import progress_bar
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.branches.branch import SolvedPoint, find_point
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
@@ -19,7 +19,7 @@ __all__ = ["point_of", "solve_broken_symmetry"]
 
 
 def solve_broken_symmetry(
-    model: AttentionModel | SolvedPoint,
+    model: Model | SolvedPoint,
     family: str = "",
     alpha: float | None = None,
     steps: int = 1,
@@ -73,7 +73,7 @@ def solve_broken_symmetry(
         )
 
 
-def point_of(model: AttentionModel | SolvedPoint, family: str, alpha: float | None) -> SolvedPoint:
+def point_of(model: Model | SolvedPoint, family: str, alpha: float | None) -> SolvedPoint:
     """Return a replica-symmetric solution: the one given, or that of a model's family.
 
     Raises

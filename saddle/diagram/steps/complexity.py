@@ -11,7 +11,7 @@ from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.branches.branch import SolvedPoint
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
@@ -91,7 +91,7 @@ class ComplexityCurve(ByValue):
 
 
 def solve_complexity(
-    model: AttentionModel | SolvedPoint,
+    model: Model | SolvedPoint,
     family: str = "",
     alpha: float | None = None,
     *,

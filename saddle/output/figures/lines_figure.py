@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import distance_transform_edt
 
-from replica.model.attention_model import AttentionModel
+from replica.quantities.solvable_model import Model
 from saddle.branches.line_parameters import parameter_latex
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.line import TransitionLine
@@ -258,9 +258,9 @@ def mark_end(axes: Axes, kind: str, place: tuple[float, float], *, on_the_left: 
     )  # fmt: skip
 
 
-def parameters_text(model: AttentionModel, varied: Sequence[str]) -> str:
+def parameters_text(model: Model, varied: Sequence[str]) -> str:
     """Return the model's numbers by their symbols, without the parameters that vary in the figure."""
-    fixed = {"omega": model.omega, "sigma": model.sigma, "regularization": model.regularization}
+    fixed = {name: getattr(model, name, None) for name in ("omega", "sigma", "regularization")}
     fixed |= dict(model.parameters)
     known = {name: value for name, value in fixed.items() if name not in varied and value is not None}
     return ", ".join(f"${parameter_latex(model, name)} = {value:g}$" for name, value in known.items())

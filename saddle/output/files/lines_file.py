@@ -12,8 +12,8 @@ import xarray as xr
 
 from replica.common.by_value import shortened
 from replica.common.errors import UnreadableFile
-from replica.model.attention_model import AttentionModel
 from replica.quantities.names import order_parameters
+from replica.quantities.solvable_model import Model
 from saddle.branches.line_parameters import line_parameters
 from saddle.diagram.lines.columns import PhaseColumn
 from saddle.diagram.lines.contents import LinesContents
@@ -173,7 +173,7 @@ def _lines(contents: Contents) -> LinesContents:
     return LinesContents(model, over, _between(contents), lines, complete, columns, **kept)
 
 
-def _plane(plane: ParameterPlane | None, model: AttentionModel, over: str) -> ParameterPlane | None:
+def _plane(plane: ParameterPlane | None, model: Model, over: str) -> ParameterPlane | None:
     """Return the plane of a file, if it is one of the model's."""
     if plane is None:
         return None
@@ -195,7 +195,7 @@ def _between(contents: Contents) -> tuple[float, float]:
 
 
 def _line(
-    name: str, facts: _Facts, asked: tuple[AttentionModel, str, ParameterPlane | None], points: Contents
+    name: str, facts: _Facts, asked: tuple[Model, str, ParameterPlane | None], points: Contents
 ) -> TransitionLine:
     model, over, plane = asked
     count = points.data.sizes["point"]

@@ -191,7 +191,7 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("choose_rule", "tolerance", lambda x: choose_rule(PAPER, 1.0, x), (*NO_POSITIVE, 0.5)),
     ("choose_rule", "alpha", lambda x: choose_rule(PAPER, x), (*NO_POSITIVE, None)),
     ("crossing", "baseline", DIAGRAM.crossing, NO_NAME),
-    ("plot", "baselines", DIAGRAM.plot, (*NO_SEQUENCE, [3], ["nonsense"], [None])),
+    ("plot", "baselines", DIAGRAM.plot, (*(x for x in NO_SEQUENCE if x is not None), [3], ["nonsense"], [None])),
     ("report", "baselines", lambda x: DIAGRAM.report("nowhere", baselines=x), ("x", 3, [3], ["nonsense"], {1: 2})),
     ("report", "formats", lambda x: DIAGRAM.report("nowhere", x), (3, None, "word", ["word"], [3], (), {"latex": 1})),
     ("report", "latex_names", lambda x: DIAGRAM.report("nowhere", latex_names=x),
