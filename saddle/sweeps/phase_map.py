@@ -8,12 +8,14 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.attention_model import AttentionModel
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.solve_settings import SolveSettings
+from saddle.sweeps.dataset import sweep_dataset
 from saddle.sweeps.map_contents import MapContents
 from saddle.sweeps.solving import solve_many
 
@@ -30,6 +32,10 @@ FEW_POINTS = 2
 
 class PhaseMap(MapContents):  # noqa: D101
     __doc__ = MapContents.__doc__
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return transitions and errors over both parameters; see :func:`saddle.sweep_dataset`."""
+        return sweep_dataset(self.sweep)
 
     def plot(
         self,

@@ -104,6 +104,12 @@ def test_it_draws_and_pickles(solved, tmp_path):
         figure.savefig(tmp_path / "map.png")
     assert pickle.loads(pickle.dumps(solved)) == solved
     assert "4 of 4 models solved" in repr(solved)
+    html = solved._repr_html_()
+    assert "4 of 4 models solved" in html
+    assert "alpha_c" in html
+    data = solved.to_dataset()
+    np.testing.assert_array_equal(data["alpha"].sel(transition="alpha_c"), solved.transition("alpha_c")[0])
+    assert data["alpha"].dims[:2] == ("omega", "sigma")
 
 
 def test_it_draws_what_was_interrupted_or_failed(solved, tmp_path):
@@ -113,6 +119,9 @@ def test_it_draws_what_was_interrupted_or_failed(solved, tmp_path):
     assert not partial.complete
     assert list(partial.families(1.0).ravel()).count("") == 3
     for unfinished in (partial, none):
+        assert pickle.loads(pickle.dumps(unfinished)) == unfinished
+        assert f"{len(unfinished.sweep.diagrams)} of 4" in unfinished._repr_html_()
+        assert not unfinished.to_dataset()["complete"].all()
         for alpha in (None, 1.0):
             figure = unfinished.plot(alpha)
             assert "incomplete" in figure.get_suptitle()
