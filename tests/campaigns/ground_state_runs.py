@@ -14,8 +14,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ __all__ = ["CONTROLS", "POINTS", "Point", "controls"]
 
 # Data sets of each size, and of these how many are trained by gradient descent, too.
 SIZES = {250: (96, 0), 500: (64, 24), 1000: (40, 12), 2000: (12, 0)}
+# Of the first of these two moves in a row are tried, too.
+CHAINS = {500: 16, 1000: 8}
 TEST_SAMPLES = 40_000
 TEACHERS, FRESH = 40, 25_000
 NAMES = {"q": "self_overlap_1", "m": "positional_overlap", "theta": "semantic_overlap", "response": "susceptibility"}
@@ -118,8 +121,7 @@ def mean_controls(point: Point, dimension: int) -> dict[str, Any]:
 
 def trained(point: Point, dimension: int, seed: int, by_descent: bool) -> dict[str, Any]:
     """Return what became of one data set."""
-    drawn, tested = np.random.SeedSequence([seed, dimension]).spawn(2)
-    data = draw_teacher_data(point.model, dimension, point.alpha, np.random.default_rng(drawn), spherical_teacher=True)
+    data, tested = _drawn(point, dimension, seed)
 
     def train(start: Any, training: Training) -> TrainingRun:
         told = replace(training, test_samples=TEST_SAMPLES)
@@ -144,6 +146,22 @@ def trained(point: Point, dimension: int, seed: int, by_descent: bool) -> dict[s
         line["descent"] = _row(stopped, point)
         line["below_descent"] = _row(train(stopped.student, Training(method="l-bfgs")), point)
     return line
+
+
+def chained(point: Point, dimension: int, seed: int) -> dict[str, Any]:
+    """Return the minimum from which two moves in a row lead no lower either."""
+    data, tested = _drawn(point, dimension, seed)
+    training = replace(INTO_THE_GROUND_STATE, moves=2, test_samples=TEST_SAMPLES)
+    found = ground_state(data, point.start, generator=np.random.default_rng(tested), training=training)
+    line = {"lowest": _row(found.lowest, point), "accepted": found.accepted, "tried": found.tried}
+    return {"what": "chain", **line, "response": float(found.susceptibilities[-1])}
+
+
+def _drawn(point: Point, dimension: int, seed: int) -> tuple[TeacherData, np.random.SeedSequence]:
+    """Return a data set, and what seeds its fresh samples."""
+    drawn, tested = np.random.SeedSequence([seed, dimension]).spawn(2)
+    generator = np.random.default_rng(drawn)
+    return draw_teacher_data(point.model, dimension, point.alpha, generator, spherical_teacher=True), tested
 
 
 def _row(run: TrainingRun, point: Point) -> dict[str, float]:
@@ -203,25 +221,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = read_lines(chosen.output)
     done = {(x["what"], x["point"], x.get("dimension"), x.get("seed")) for x in lines}
 
-    def keep(result: dict[str, Any], began: float, **key: Any) -> None:
-        append_line(chosen.output, {**result, **key, "seconds": time.process_time() - began})
+    def keep(make: Callable[[], dict[str, Any]], **key: Any) -> None:
+        began = time.process_time()
+        append_line(chosen.output, {**make(), **key, "seconds": time.process_time() - began})
 
     for point in POINTS:
         if ("theory", point.name, None, None) not in done:
-            keep(theory(point), time.process_time(), point=point.name)
+            keep(partial(theory, point), point=point.name)
     for size, seed, place in _wanted(chosen.most):
         point = POINTS[place]
         if ("means", point.name, size, None) not in done:
-            keep(mean_controls(point, size), time.process_time(), point=point.name, dimension=size)
+            keep(partial(mean_controls, point, size), point=point.name, dimension=size)
             done.add(("means", point.name, size, None))
         if ("training", point.name, size, seed) not in done:
-            began = time.process_time()
-            try:
-                result = trained(point, size, seed, seed < SIZES[size][1])
-            except ValueError as failure:
-                result = {"what": "training", "failure": str(failure)}
-            keep(result, began, point=point.name, dimension=size, seed=seed)
+            keep(partial(_trained_or_not, point, size, seed), point=point.name, dimension=size, seed=seed)
             sys.stderr.write(f"{point.name}, d = {size}, seed {seed}\n")
+    for size in (x for x in CHAINS if x <= chosen.most):
+        for seed in range(CHAINS[size]):
+            for point in POINTS:
+                if ("chain", point.name, size, seed) not in done:
+                    keep(partial(chained, point, size, seed), point=point.name, dimension=size, seed=seed)
+
+
+def _trained_or_not(point: Point, size: int, seed: int) -> dict[str, Any]:
+    """Return what became of one data set, or why nothing did."""
+    try:
+        return trained(point, size, seed, seed < SIZES[size][1])
+    except ValueError as failure:
+        return {"what": "training", "failure": str(failure)}
 
 
 if __name__ == "__main__":
