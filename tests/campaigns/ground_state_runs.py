@@ -38,7 +38,8 @@ SIZES = {250: (96, 0), 500: (64, 24), 1000: (40, 12), 2000: (12, 0)}
 # Of the first of these two moves in a row are tried, too.
 CHAINS = {500: 16, 1000: 8}
 TEST_SAMPLES = 40_000
-TEACHERS, FRESH = 40, 25_000
+# Fresh samples of a teacher: as many numbers at every size, but no more than so many samples.
+TEACHERS, FRESH, NUMBERS = 40, 25_000, 16_000_000
 NAMES = {"q": "self_overlap_1", "m": "positional_overlap", "theta": "semantic_overlap", "response": "susceptibility"}
 CONTROLS = ("loss", "pull on m", "pull on theta", "squared gradient", "curvature", "linear model")
 
@@ -113,7 +114,8 @@ def mean_controls(point: Point, dimension: int) -> dict[str, Any]:
     for teacher in range(TEACHERS):
         generator = np.random.default_rng([7, dimension, teacher])
         data = draw_teacher_data(point.model, dimension, 0.05, generator, spherical_teacher=True)
-        batches = [(b.samples, controls(point, b)) for b in fresh_batches(data, FRESH, generator)]
+        fresh = fresh_batches(data, min(FRESH, NUMBERS // dimension), generator)
+        batches = [(batch.samples, controls(point, batch)) for batch in fresh]
         found.append(np.average([c for _, c in batches], axis=0, weights=[n for n, _ in batches]))
     error = np.std(found, axis=0, ddof=1) / np.sqrt(TEACHERS)
     return {"what": "means", "means": np.mean(found, axis=0).tolist(), "errors": error.tolist()}

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORED, PAGE = ROOT / "tests" / "data" / "ground_states.json", ROOT / "docs" / "broken_symmetry.md"
 NAMES = ("q", "m", "theta", "response", "loss", "test_error")
 STAGES = ("metastable", "lowest", "below_descent")
-# Smaller sizes are not in their limit's reach: basins are not distinct, and what follows 1/d is not 1/d alone.
+# At smaller sizes basins are not distinct, and corrections are not 1/d alone.
 LEAST = 500
 LABELS = {
     "q": ("$q$", 1.0, 4), "m": ("$m$", 1.0, 4), "theta": (r"$\theta$", 1.0, 4), "response": ("$V$", 1.0, 2),
@@ -118,15 +118,16 @@ def _descent(rows: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def extrapolated(by_size: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> tuple[float, float, float]:
-    """Return the limit of a mean for d to infinity, its error, and the slope in 1/d, by weighted least squares."""
+def extrapolated(by_size: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> tuple[float, float, float, float]:
+    """Return a mean's limit for d to infinity, its error, the slope in 1/d and chi^2, by weighted least squares."""
     sizes = [d for d in by_size if int(d) >= LEAST and name in by_size[d]]
     x = np.array([[1.0, 1.0 / int(d)] for d in sizes])
     mean, error = np.array([by_size[d][name] for d in sizes]).T
     weighted = x / error[:, None]
     covariance = np.linalg.inv(weighted.T @ weighted)
     limit, slope = covariance @ weighted.T @ (mean / error)
-    return float(limit), float(np.sqrt(covariance[0, 0])), float(slope)
+    chi_squared = np.sum((mean / error - weighted @ [limit, slope]) ** 2)
+    return float(limit), float(np.sqrt(covariance[0, 0])), float(slope), float(chi_squared)
 
 
 def _with_error(mean: float, error: float) -> str:
@@ -135,6 +136,9 @@ def _with_error(mean: float, error: float) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Render a Markdown table, whose first column says something only where it changes."""
+    before = ["", *(line[0] for line in rows)]
+    rows = [["" if line[0] == last else line[0], *line[1:]] for line, last in zip(rows, before, strict=False)]
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
 
 
@@ -155,12 +159,24 @@ def ground_state_table(stored: Mapping[str, Any]) -> str:
             if name in ("m", "theta") and found["one_step"][name] == 0.0:
                 continue
             label, unit, digits = LABELS[name]
-            limit, error, _ = extrapolated(found["stages"]["lowest"], name)
+            limit, error, _, chi_squared = extrapolated(found["stages"]["lowest"], name)
             both = [found[kind][name] for kind in ("symmetric", "one_step")]
             away = [(limit - both[0]) / error, (limit - both[1]) / float(np.hypot(error, found["errors"][name]))]
             numbers = [*(f"{unit * x:.{digits}f}" for x in both), _with_error(unit * limit, unit * error)]
-            rows.append([_title(point), label, *numbers, *map(_signed, away), _verdict(both, error, away)])
-    head = ["", "", "RS", "one step", r"experiment, $d \to \infty$", "$z$ from RS", "$z$ from one step", "verdict"]
+            rows.append(
+                [_title(point), label, *numbers, f"{chi_squared:.1f}", *map(_signed, away), _verdict(both, error, away)]
+            )
+    head = [
+        "",
+        "",
+        "RS",
+        "one step",
+        r"experiment, $d \to \infty$",
+        r"$\chi^2$",
+        "$z$ from RS",
+        "$z$ from one step",
+        "verdict",
+    ]
     return _table(head, rows)
 
 
@@ -181,6 +197,8 @@ def size_table(stored: Mapping[str, Any]) -> str:
     rows = []
     for point, found in stored.items():
         for d, (stayed, count) in found["counts"].items():
+            if int(d) < LEAST:
+                continue
             for stage, said in (("metastable", "L-BFGS"), ("lowest", "ground state")):
                 here = found["stages"][stage][d]
                 own = "theta" if "semantic" in point else "m"
@@ -204,6 +222,10 @@ def energy_table(stored: Mapping[str, Any]) -> str:
             cells += [_with_error(*(1e3 * x for x in descent[key])) if descent else "" for key in ("stops", "below")]
             wrong = " to ".join(f"{x:.1f}" for x in moves["wrong"])
             rows.append([_title(point), d, *cells, wrong, f"{1e3 * highest:.3f}", f"{int(d) * most:.2f}"])
+        limit, error, *_ = extrapolated(found["moves"], "drop")
+        rows.append(
+            [_title(point), r"$\infty$", _with_error(1e3 * limit, 1e3 * error), *[""] * 3, f"{1e3 * highest:.3f}", ""]
+        )
     head = ["", "$d$", "L-BFGS", "gradient descent", "minimum below it", "wrong wells", r"highest $e$",
             r"$d\,\Sigma$ at most"]  # fmt: skip
     return _table(head, rows)

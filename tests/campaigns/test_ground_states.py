@@ -46,15 +46,18 @@ def made_up(seed: int) -> list[dict]:
 
 
 def test_means_are_right_within_their_errors_which_control_variates_make_small():
-    deviations, errors = [], []
+    deviations, errors, squared = [], [], []
     for seed in range(60):
         (found,) = condensed(made_up(seed)).values()
-        limit, error, slope = extrapolated(found["stages"]["lowest"], "q")
+        limit, error, slope, chi_squared = extrapolated(found["stages"]["lowest"], "q")
         deviations.append((limit - 1.0) / error)
         errors.append(error)
+        squared.append(chi_squared)
         assert abs(slope - 3.0) < 40.0
     assert abs(np.mean(deviations)) < 3 / np.sqrt(60)
     assert 0.75 < np.std(deviations) < 1.3
+    # Three sizes and two numbers leave one degree of freedom.
+    assert 0.4 < np.mean(squared) < 1.8
     # Without control variates it would be some thirty times as much.
     assert np.mean(errors) < 5e-3
 
