@@ -51,6 +51,7 @@ def condensed(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "counts": {str(d): [len(rows), sum(x["dimension"] == d for x in runs)] for d, rows in by_size.items()},
             "stages": stages,
             "moves": {str(d): _moves(rows) for d, rows in by_size.items()},
+            "chains": _chains([x for x in lines if x["what"] == "chain" and x["point"] == name], stayed),
             "descent": {str(d): x for d, rows in by_size.items() if (x := _descent(rows))},
         }
     return found
@@ -104,6 +105,21 @@ def _moves(rows: Sequence[Any]) -> dict[str, Any]:
         "accepted": float(np.mean([x["accepted"] for x in rows])),
         "tried": float(np.mean([x["tried"] for x in rows])),
         "mutual_overlap": _mean([x["mutual_overlap"] for x in rows]),
+    }
+
+
+def _chains(chains: Sequence[Any], singles: Sequence[Any]) -> dict[str, Any]:
+    """Return of how many data sets two moves in a row lower the loss further, and by how much of itself, by size."""
+    known = {(x["dimension"], x["seed"]): x["lowest"]["loss"] for x in singles}
+    found: dict[str, list[float]] = {}
+    for x in chains:
+        if (x["dimension"], x["seed"]) in known:
+            further = 1.0 - x["lowest"]["loss"] / known[x["dimension"], x["seed"]]
+            found.setdefault(str(x["dimension"]), []).append(further)
+    return {
+        d: {"further": [sum(x > 1e-9 for x in drops), len(drops)], "drop": _mean(drops)}
+        for d, drops in found.items()
+        if len(drops) > 1
     }
 
 

@@ -137,5 +137,8 @@ def test_descent_stops_far_above_the_minima_that_theory_counts(stored):
         for size, (drop, error) in drops.items():
             assert drop - 2.0 * error > highest
             assert size * max(found["complexity"]) < 1.0
+        # Two moves in a row find little that single ones do not.
+        for size, chain in found["chains"].items():
+            assert 0.0 <= chain["drop"][0] < drops[int(size)][0]
         smallest, largest = drops[min(drops)], drops[max(drops)]
         assert largest[0] < smallest[0]
