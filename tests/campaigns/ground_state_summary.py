@@ -78,11 +78,15 @@ def _statistics(by_size: Mapping[int, Sequence[Any]], means: Mapping[int, Any], 
         c = scale[:, None] * np.concatenate([x - x.mean(axis=0) for x in controls.values()])
         unit = np.linalg.norm(c, axis=0)
         coefficients = np.linalg.lstsq(c / unit, y, rcond=1e-6)[0] / unit
+        left = {d: x - controls[d] @ coefficients for d, x in values.items()}
+        # Fluctuations are of order 1/sqrt(d): what all larger sizes say of them together is known better.
+        judged = [d for d in left if d >= LEAST] or list(left)
+        squares = sum(d * float(np.sum((left[d] - left[d].mean()) ** 2)) for d in judged)
+        spread = squares / sum(len(left[d]) - 1 for d in judged)
         for d, rows in kept.items():
-            left = values[d] - controls[d] @ coefficients
-            mean = float(left.mean() + np.array(means[d]["means"]) @ coefficients)
+            mean = float(left[d].mean() + np.array(means[d]["means"]) @ coefficients)
             known = float(np.sum((np.array(means[d]["errors"]) * coefficients) ** 2))
-            error = float(np.sqrt(left.var(ddof=1) / len(rows) + known))
+            error = float(np.sqrt(spread / d / len(rows) + known))
             found.setdefault(str(d), {})[name] = [mean, error]
     return found
 

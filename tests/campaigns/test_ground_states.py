@@ -35,13 +35,13 @@ def made_up(seed: int) -> list[dict]:
     for size in (500, 1000, 2000):
         lines.append({"what": "means", "point": point, "dimension": size, "means": [0.3, 0.0], "errors": [1e-4, 0.0]})
         known = generator.normal(0.0, 1e-4)
-        for _ in range(40):
+        for number in range(40):
             control = generator.standard_normal(2) / np.sqrt(size)
             value = 1.0 + 3.0 / size + 10.0 * (control[0] - known) + 0.3 * generator.standard_normal() / np.sqrt(size)
             row = dict.fromkeys(NAMES, float(value))
             own = {"metastable": row, "lowest": row, "response": [value, value], "wrong": [1, 0], "accepted": 1}
             own |= {"tried": 2, "mutual_overlap": 1.0, "controls": [float(0.3 + control[0]), float(control[1])]}
-            lines.append({"what": "training", "point": point, "dimension": size, **own})
+            lines.append({"what": "training", "point": point, "dimension": size, "seed": number, **own})
     return lines
 
 
