@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STORED, PAGE = ROOT / "tests" / "data" / "ground_states.json", ROOT / "docs" / "broken_symmetry.md"
 NAMES = ("q", "m", "theta", "response", "loss", "test_error")
 STAGES = ("metastable", "lowest", "below_descent")
+# Of fewer data sets errors are not known.
+FEWEST = 4
 # At smaller sizes basins are not distinct, and corrections are not 1/d alone.
 LEAST = 500
 LABELS = {
@@ -44,7 +46,7 @@ def condensed(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         means = {x["dimension"]: x for x in lines if x["what"] == "means" and x["point"] == name}
         sizes = sorted({x["dimension"] for x in stayed} & set(means))
         by_size = {d: [x for x in stayed if x["dimension"] == d] for d in sizes}
-        by_size = {d: rows for d, rows in by_size.items() if len(rows) > 1}
+        by_size = {d: rows for d, rows in by_size.items() if len(rows) >= FEWEST}
         stages = {stage: _statistics(by_size, means, stage) for stage in STAGES}
         found[name] = {
             **{key: theory[key] for key in ("symmetric", "one_step", "errors", "parisi", "energy", "complexity")},
