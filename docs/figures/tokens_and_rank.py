@@ -336,9 +336,7 @@ def descents_from_random_starts(diagram: PhaseDiagram, folder: Path) -> None:
     runs = {(w, a, s): descents(w, a, s, (5000,), folder) for w, a in CONTINUED for s in DESCENT_SEEDS}
     long = {seed: descents(0.3, LONG_ALPHA, seed, MARKS, folder) for seed in LONG_SEEDS}
     fill(PAGES / "rank_two.md", "descent", descent_rows(runs))
-    descent_figure({0.3: diagram, 0.02: small}, runs, long).savefig(
-        STATIC / "example_rank_two_descent.png", dpi=110
-    )
+    descent_figure({0.3: diagram, 0.02: small}, runs, long).savefig(STATIC / "example_rank_two_descent.png", dpi=110)
 
 
 def figures(folder: Path) -> None:
