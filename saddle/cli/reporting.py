@@ -11,6 +11,7 @@ import click
 from replica.common.errors import InvalidArgument
 from saddle.cli.group import DEBUG, stop
 from saddle.cli.options import PATH, ModelOptions, WorkOptions, gathered, use_cache
+from saddle.cli.output_folder import output_folder
 from saddle.cli.printing import PrintOptions, files_printed
 from saddle.cli.solving import DEFAULT_FOLDER, diagram_printed
 
@@ -94,7 +95,6 @@ def report(
     work: WorkOptions,
 ) -> None:  # fmt: skip
     """Write a report: model, symbols, equations, transitions, a check of the equations, references."""
-    from replica.common.files import prepare_folder
     from replica.derivation import derive, derive_broken_symmetry
     from replica.reports.content.equation_report import PARTS
     from replica.reports.formats.choices import ReportOptions
@@ -111,21 +111,23 @@ def report(
         options = ReportOptions(asked.formats, names, asked.prefix, asked.line_width, macros, parts)
         options.checked(derive(model), (*PARTS, *RESULT_PARTS))
     use_cache(work.cache)
-    folder = prepare_folder(output)
-    diagram = None if results is None else PhaseDiagram.load(results)
-    broken = []
-    if asked.steps is not None:
-        # Before what takes time, too.
-        theory = derive_broken_symmetry(model if diagram is None else diagram.model, asked.steps)
-        inside = folder / f"steps-{asked.steps}"
-        broken = theory.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
-    if diagram is None:
-        diagram = solve_phase_diagram(model, threads=work.threads, progress=work.shown)
-        if not diagram.complete:
-            printing.show(diagram_printed(diagram))
-            stop("interrupted: no report of partial results is written")
-    written = diagram.report(folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts)
-    printing.show(files_printed([*written, *broken]))
+    with output_folder(output) as folder:
+        diagram = None if results is None else PhaseDiagram.load(results)
+        broken = []
+        if asked.steps is not None:
+            # Before what takes time, too.
+            theory = derive_broken_symmetry(model if diagram is None else diagram.model, asked.steps)
+            inside = folder / f"steps-{asked.steps}"
+            broken = theory.report(inside, asked.formats, names, asked.prefix, asked.line_width, macros)
+        if diagram is None:
+            diagram = solve_phase_diagram(model, threads=work.threads, progress=work.shown)
+            if not diagram.complete:
+                printing.show(diagram_printed(diagram))
+                stop("interrupted: no report of partial results is written")
+        written = diagram.report(
+            folder, asked.formats, names, asked.prefix, asked.line_width, macros=macros, parts=parts
+        )
+        printing.show(files_printed([*written, *broken]))
 
 
 def _pairs(option: str, what: str, given: tuple[str, ...]) -> dict[str, str]:

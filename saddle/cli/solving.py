@@ -13,6 +13,7 @@ import click
 from replica.common.errors import InvalidArgument
 from saddle.cli.group import DEBUG, stop
 from saddle.cli.options import PATH, ModelOptions, WorkOptions, gathered, use_cache
+from saddle.cli.output_folder import output_folder
 from saddle.cli.printing import Printed, PrintOptions
 
 if TYPE_CHECKING:
@@ -101,18 +102,17 @@ class SolveOptions:
 @DEBUG
 def solve(chosen: ModelOptions, asked: SolveOptions, output: str, printing: PrintOptions, work: WorkOptions) -> None:
     """Solve the phase diagram; print the transitions, write a figure and a results file."""
-    from replica.common.files import prepare_folder
     from saddle.phase_diagram import solve_phase_diagram
 
     model, rule, points = chosen.model(), asked.chosen_rule(), asked.wanted
     use_cache(work.cache)
-    folder = prepare_folder(output)
-    diagram = solve_phase_diagram(
-        model, asked.alpha, points=points, sweep=asked.sweep, tolerance=asked.tolerance, rule=rule,
-        threads=work.threads, progress=work.shown,
-    )  # fmt: skip
-    results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
-    _deliver(diagram, printing, diagram_printed(diagram), results, figure)
+    with output_folder(output) as folder:
+        diagram = solve_phase_diagram(
+            model, asked.alpha, points=points, sweep=asked.sweep, tolerance=asked.tolerance, rule=rule,
+            threads=work.threads, progress=work.shown,
+        )  # fmt: skip
+        results, figure = folder / "phase_diagram.nc", folder / "phase_diagram.png"
+        _deliver(diagram, printing, diagram_printed(diagram), results, figure)
 
 
 def diagram_printed(diagram: PhaseDiagram) -> Printed:
@@ -186,7 +186,6 @@ class LineOptions:
 @DEBUG
 def lines(chosen: ModelOptions, asked: LineOptions, output: str, printing: PrintOptions, work: WorkOptions) -> None:
     """Continue the transitions in a parameter of the model; draw the phase diagram in alpha and that parameter."""
-    from replica.common.files import prepare_folder
     from saddle.diagram.solve_settings import SolveSettings
     from saddle.output.documents import lines_document, lines_rows
     from saddle.output.tables import line_table
@@ -195,10 +194,10 @@ def lines(chosen: ModelOptions, asked: LineOptions, output: str, printing: Print
     model = chosen.model()
     settings = SolveSettings(asked.tolerance, threads=work.threads, progress=work.shown)
     use_cache(work.cache)
-    folder = prepare_folder(output)
-    solved = solve_transition_lines(
-        model, asked.over, asked.between, points=asked.points, alpha=asked.alpha, settings=settings
-    )
-    results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
-    printed = Printed(lambda: line_table(solved), lambda: lines_document(solved), lambda: lines_rows(solved))
-    _deliver(solved, printing, printed, results, figure)
+    with output_folder(output) as folder:
+        solved = solve_transition_lines(
+            model, asked.over, asked.between, points=asked.points, alpha=asked.alpha, settings=settings
+        )
+        results, figure = folder / f"lines_{solved.over}.nc", folder / f"lines_{solved.over}.png"
+        printed = Printed(lambda: line_table(solved), lambda: lines_document(solved), lambda: lines_rows(solved))
+        _deliver(solved, printing, printed, results, figure)

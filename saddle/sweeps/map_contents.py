@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from replica.common.by_value import ByValue
+from replica.common.by_value import ByValue, shortened
 from replica.common.checked_arguments import checked_number
 from replica.common.errors import InvalidArgument
+from replica.common.html_table import html_table
 from replica.quantities.solvable_model import Model
 from saddle.phase_diagram import PhaseDiagram
 from saddle.sweeps.model_sweep import ModelSweep, SweptModel
@@ -49,6 +50,16 @@ class MapContents(ByValue):
         ]
         heading = f"{type(self).__name__} over {', '.join(axes)}"
         return f"<{heading}: {len(self.sweep.diagrams)} of {len(self.sweep)} models solved>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("model", shortened(repr(self.model))),
+            *((name, f"{a[0]:.6g} to {a[-1]:.6g} ({len(a)})") for name, a in zip(self.over, self.values, strict=True)),
+            ("found", f"{len(self.sweep.diagrams)} of {len(self.sweep)} models solved"),
+            ("transitions", ", ".join(self.transition_names)),
+            ("first failure", shortened(next(iter(self.sweep.failures.values()), ""))),
+        ]
+        return html_table(type(self).__name__, [(name, text) for name, text in rows if text])
 
     @property
     def complete(self) -> bool:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 
 from replica.common.checked_arguments import checked_items, checked_number, quoted
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.quantities.solvable_model import Model, require_model
 from saddle.branches.line_parameters import line_parameters, with_parameters
 from saddle.diagram.solve_settings import SolveSettings
+from saddle.sweeps.dataset import sweep_dataset
 from saddle.sweeps.map_contents import MapContents
 from saddle.sweeps.solving import solve_many
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["PhaseMap", "solve_map"]
@@ -30,21 +33,42 @@ FEW_POINTS = 2
 class PhaseMap(MapContents):  # noqa: D101
     __doc__ = MapContents.__doc__
 
-    def plot(self, alpha: float | None = None) -> Figure:
+    def to_dataset(self) -> xr.Dataset:
+        """Return transitions and errors over both parameters; see :func:`saddle.sweep_dataset`."""
+        return sweep_dataset(self.sweep)
+
+    def plot(
+        self,
+        alpha: float | None = None,
+        *,
+        ax: Axes | None = None,
+        size: float | tuple[float, float] | None = None,
+        style: str | Mapping[str, object] | Sequence[str | Mapping[str, object]] | None = None,
+    ) -> Figure:
         """Draw the map: at one alpha, regions by global minimum and the lines of transitions; without, alpha_c.
 
-        A cell has the colour of the model that was solved in it. Lines are interpolated between models, join
-        transitions of one name, and have no error: where it matters, follow one with
+        Regions and lines are interpolated between models, in the logarithm of alpha, and so meet; between models whose
+        global minima follow one another in different orders, or where a region is narrower than a cell, they may be
+        off by part of a cell. Lines join transitions of one name, and have no error: where it matters, follow one with
         :func:`saddle.solve_transition_line`.
+
+        Parameters
+        ----------
+        alpha
+            Sample complexity, in the range that was solved.
+        ax, size, style
+            As for :meth:`saddle.TransitionLines.plot`.
 
         Raises
         ------
         ValueError
-            If alpha is no number in the range that was solved.
+            If alpha is no number in the range that was solved, or another argument is none of its kind.
         """
+        from saddle.output.figures.figure_request import checked_line_figure
         from saddle.sweeps.map_figure import plot_map
 
-        return plot_map(self, None if alpha is None else self.checked_alpha(alpha))
+        request = checked_line_figure(ax, size, style)
+        return plot_map(self, None if alpha is None else self.checked_alpha(alpha), request)
 
 
 def solve_map(

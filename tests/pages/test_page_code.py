@@ -69,8 +69,8 @@ SETTINGS: dict[str, dict[str, str]] = {
         "(0.0, 0.5))": f'(0.28, 0.32), transitions=["alpha_c"], points=2, {ROUGH_LINES})',
         "import solve_transition_lines": "import SolveSettings, solve_transition_lines",
         "alpha=0.9": f"alpha=0.9, points=3, {ROUGH_LINES}",
-        "np.linspace(0.1, 0.45, 6)": "np.linspace(0.28, 0.32, 2)",
-        "np.linspace(0.3, 0.6, 6)))": "np.linspace(0.48, 0.52, 2)), settings=SolveSettings(tolerance=2e-2))",
+        "np.linspace(0.1, 0.45, 10)": "np.linspace(0.28, 0.32, 2)",
+        "np.linspace(0.3, 0.6, 10)))": "np.linspace(0.48, 0.52, 2)), settings=SolveSettings(tolerance=2e-2))",
     },
     "docs/reproduction.md": {
         "alpha=(0.05, 2.3)": f"alpha=(1.3, 1.7), {FEW}",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from replica import AttentionModel
 from replica.common.aligned_text import aligned
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import (
     checked_choice,
     checked_flag,
@@ -39,8 +40,8 @@ from validation.simulation.training import AS_PUBLISHED, Training, checked_train
 __all__ = ["ComparedQuantity", "Comparison", "compare_at", "comparison_table"]
 
 
-@dataclass(frozen=True, eq=False)
-class ComparedQuantity:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparedQuantity(ByValue):
     """One quantity, measured over seeds and predicted.
 
     Attributes
@@ -86,8 +87,8 @@ class ComparedQuantity:
         return _in_units(difference - allowed, self.standard_error)
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(ByValue):
     """Simulations of one model from one start, next to theory.
 
     Attributes

@@ -117,4 +117,4 @@ def compare_with_theory(
     points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in axis}
     statistics = statistics_of_runs(runs, points, diagram.model.structure.layout)
     extrapolated = extrapolate(statistics) if runs.sizes["dimension"] > 1 else None
-    return TheoryComparison(diagram, points, runs, statistics, extrapolated, complete)
+    return TheoryComparison(diagram, points, runs, statistics, extrapolated, training, complete)

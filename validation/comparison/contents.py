@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
+from replica.common.by_value import ByValue, same, shortened
+from replica.common.html_table import html_table
 from replica.quantities.layout import Layout
 from saddle import PhaseDiagram
 from validation.comparison.theory_points import TheoryPoint
+from validation.simulation.training import Training
 
-__all__ = ["ComparisonContents"]
+__all__ = ["AGREEMENT", "ComparisonContents"]
+
+AGREEMENT = 3.0
+"""Significance, as a normal deviate, from which on a difference counts as a disagreement."""
+# Values of alpha that are shown.
+FEW = 8
 
 
-@dataclass(frozen=True, eq=False)
-class ComparisonContents:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonContents(ByValue):
     """Simulations beside theory.
 
     Attributes
@@ -34,6 +43,8 @@ class ComparisonContents:
     extrapolated
         To d to infinity, from two sizes or more: dimensions (start, alpha, quantity), variables of
         :func:`~validation.comparison.run_statistics.extrapolate`; None for one size.
+    training
+        How the runs were trained.
     complete
         False if the comparison was interrupted: what is there is valid, but not all.
     """
@@ -43,7 +54,45 @@ class ComparisonContents:
     runs: xr.Dataset
     statistics: xr.Dataset
     extrapolated: xr.Dataset | None
+    training: Training
     complete: bool
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ComparisonContents):
+            return NotImplemented
+        # Statistics follow from runs and theory.
+        return self.runs.identical(other.runs) and same(self._apart_from_tables, other._apart_from_tables)
+
+    def __hash__(self) -> int:
+        return hash((self.diagram, self.training, self.complete, *self.runs.sizes.items()))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(text for _, text in self._rows)}>"
+
+    def _repr_html_(self) -> str:
+        return html_table(type(self).__name__, [("model", shortened(repr(self.diagram.model))), *self._rows])
+
+    @property
+    def _apart_from_tables(self) -> tuple[object, ...]:
+        return self.diagram, self.points, self.training, self.complete
+
+    @property
+    def _rows(self) -> list[tuple[str, str]]:
+        """What was compared, and how much of it lies within three standard errors, in words."""
+        judged = self.judged["significance"]
+        there = [judged.sel(start=start, alpha=alpha) for (start, alpha), point in self.points.items() if point.exists]
+        far = np.abs(np.array([x.values for x in there]))
+        known = far[np.isfinite(far)]
+        agreeing = f"{np.sum(known <= AGREEMENT)} of {len(known)} quantities within {AGREEMENT:g} standard errors"
+        alphas = ", ".join(f"{alpha:g}" for alpha in self.runs["alpha"].values[:FEW])
+        more = len(self.runs["alpha"]) - FEW
+        return [
+            ("starts", ", ".join(map(str, self.runs["start"].values))),
+            ("alpha", f"alpha = {alphas}" + (f" and {more} more" if more > 0 else "")),
+            ("d", f"d = {', '.join(str(d) for d in self.runs['dimension'].values)}"),
+            ("seeds", f"{self.runs.sizes['seed']} seeds"),
+            ("agreement", agreeing + ("" if self.complete else ", interrupted")),
+        ]
 
     @property
     def layout(self) -> Layout:

@@ -23,8 +23,8 @@ from saddle.output.figures.styles import (
     draw_branch,
     stability_handles,
 )
+from validation.comparison.contents import AGREEMENT
 from validation.comparison.theory_points import START_FAMILIES, start_overlaps
-from validation.comparison.verdict import AGREEMENT
 from validation.simulation.compared import compared_names
 
 if TYPE_CHECKING:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_instance, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
 
 __all__ = ["Prediction", "checked_prediction"]
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(ByValue):
     """What theory says at one sample complexity, by the names of what runs are compared by.
 
     Attributes

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_choice, checked_instance, positive_number
 from replica.quantities.layout import Layout
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants, single_overlaps
@@ -40,8 +41,8 @@ def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:
     return tuple(name for kind in kinds for name in own_overlaps(layout, kind))
 
 
-@dataclass(frozen=True)
-class TheoryPoint:
+@dataclass(frozen=True, eq=False, repr=False)
+class TheoryPoint(ByValue):
     """The solution that runs from one start at one alpha are compared with.
 
     Attributes

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from replica.common.aligned_text import aligned
 from replica.quantities.overlap_invariants import single_overlaps
+from validation.comparison.contents import AGREEMENT, ComparisonContents
 from validation.comparison.theory_points import START_FAMILIES, TheoryPoint, start_overlaps
 from validation.simulation.compared import VANISHING, compared_names, quantity_label, signless_overlaps
 
-if TYPE_CHECKING:
-    from validation.comparison.contents import ComparisonContents
-
-__all__ = ["AGREEMENT", "Disagreement", "disagreements", "table", "verdict"]
-
-AGREEMENT = 3.0
-"""Significance, as a normal deviate, from which on a difference counts as a disagreement."""
+__all__ = ["Disagreement", "disagreements", "table", "verdict"]
 
 # That replica symmetry is broken where proximal points jump is no reason by itself: what is known is that descent then
 # stops with single samples in the wrong well of their Moreau objective.
 METASTABLE = "the proximal point jumps there, and minima that descent finds may be metastable"
+# After moves between wells that is no reason any more.
+BROKEN = "the proximal point jumps there, so that replica symmetry is broken: solve_broken_symmetry says by how much"
 
 
 @dataclass(frozen=True)
@@ -90,10 +86,15 @@ def _reason(comparison: ComparisonContents, point: TheoryPoint) -> str:
     if not point.stable:
         known.append("the solution is unstable")
     if not point.replica_stable:
-        known.append(METASTABLE)
+        known.append(_broken(comparison))
     if comparison.extrapolated is None:
         known.append("not extrapolated in 1/d")
     return ", ".join(known)
+
+
+def _broken(comparison: ComparisonContents) -> str:
+    """Say what broken replica symmetry means for minima that were found in this way."""
+    return BROKEN if comparison.training.moves else METASTABLE
 
 
 def verdict(comparison: ComparisonContents) -> str:
@@ -148,7 +149,7 @@ def _without_branch(comparison: ComparisonContents, start: str, point: TheoryPoi
     return (
         f"{text} (it has merged with the {point.branch} one, where the overlap is 0); runs keep {', '.join(kept)}, "
         f"with a training loss of {float(loss['mean']):.5g} +- {float(loss['standard_error']):.1g} against "
-        f"{float(loss['theory']):.5g}{'' if point.replica_stable else '; ' + METASTABLE}."
+        f"{float(loss['theory']):.5g}{'' if point.replica_stable else '; ' + _broken(comparison)}."
     )
 
 

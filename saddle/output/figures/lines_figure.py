@@ -207,7 +207,8 @@ def style_of(name: str, others: Sequence[str]) -> tuple[str, str, Any, float]:
         return STYLES[name]
     place = [other for other in others if other not in STYLES].index(name)
     # A name of the user's is no formula.
-    return name.replace("$", r"\$"), OTHER_COLOURS[place % len(OTHER_COLOURS)], DASHES[place % len(DASHES)], 1.4
+    label = name.replace("$", r"\$").replace(" -> ", r" $\to$ ")
+    return label, OTHER_COLOURS[place % len(OTHER_COLOURS)], DASHES[place % len(DASHES)], 1.4
 
 
 def _draw(axes: Axes, line: TransitionLine, names: Sequence[str], across: float, top: float) -> None:

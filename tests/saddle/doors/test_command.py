@@ -35,12 +35,11 @@ def run(*arguments: str):
     ],
 )
 def test_misuse_is_one_line_and_status_two(arguments, quoted, tmp_path):
-    output = tmp_path / "out"
-    result = run("solve", "--output", str(output), *arguments)
+    result = run("solve", "--output", str(tmp_path / "out" / "inside"), *arguments)
     assert result.exit_code == 2
     assert len(result.output.strip().splitlines()) == 1
     assert quoted in result.output
-    assert not output.exists() or not list(output.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("option", ["--output", "--cache"])
@@ -189,9 +188,13 @@ def test_misuse_of_report_is_one_line_and_status_two(arguments, quoted, tmp_path
 
 
 def test_report_of_something_else_is_refused(tmp_path):
-    result = run("report", "--results", str(tmp_path / "missing.nc"), "--output", str(tmp_path))
-    assert result.exit_code == 2
-    assert "missing.nc" in result.output
+    (tmp_path / "kept").mkdir()
+    for output in ("made", "kept"):
+        result = run("report", "--results", str(tmp_path / "missing.nc"), "--output", str(tmp_path / output))
+        assert result.exit_code == 2
+        assert "missing.nc" in result.output
+    # What was there stays, although it is empty.
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_simulate_prints_theory_beside_simulation():

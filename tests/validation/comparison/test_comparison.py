@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -55,6 +56,16 @@ def test_deviations_are_counted_in_standard_errors(comparison):
     assert comparison.largest_deviation == worst
     with pytest.raises(KeyError, match="susceptibility"):
         comparison["susceptibility"]
+
+
+def test_comparisons_at_one_point_are_values(comparison):
+    again = pickle.loads(pickle.dumps(comparison))
+    assert again == comparison
+    assert hash(again) == hash(comparison)
+    assert again != dataclasses.replace(comparison, dimension=41)
+    assert len(repr(comparison)) < 600
+    prediction = Prediction(1.0, GUESS, ERRORS)
+    assert pickle.loads(pickle.dumps(prediction)) == prediction != Prediction(1.1, GUESS, ERRORS)
 
 
 def test_table_holds_every_number(comparison):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -166,6 +168,28 @@ def test_a_wrong_theory_is_found_out(diagram):
     jumping = replace(wrong, points={key: replace(x, replica_stable=False) for key, x in swapped.items()})
     assert all("minima that descent finds may be metastable" in item.reason for item in disagreements(jumping))
     assert "replica" not in jumping.verdict()
+    # After moves between wells minima are no longer metastable, and what is left is the ansatz's.
+    moved = replace(jumping, training=replace(QUICK, moves=1))
+    assert all("replica symmetry is broken" in item.reason for item in disagreements(moved))
+    assert "metastable" not in moved.verdict()
+
+
+def test_comparisons_are_values_also_interrupted_and_empty(comparison):
+    interrupted = replace(comparison, complete=False)
+    runs = comparison.runs.map(lambda x: x if x.dtype.kind == "U" else x.where(False))
+    nothing = replace(comparison, runs=runs, complete=False)
+    nothing = replace(nothing, statistics=statistics_of_runs(nothing.runs, nothing.points), extrapolated=None)
+    for one in (comparison, interrupted, nothing):
+        for again in (pickle.loads(pickle.dumps(one)), copy.deepcopy(one)):
+            assert again == one
+            assert hash(again) == hash(one)
+        assert len(repr(one)) < 300
+        assert "quantities within 3 standard errors" in one._repr_html_()
+        assert ("interrupted" in repr(one)) is not one.complete
+    assert comparison != interrupted
+    assert nothing != interrupted
+    assert comparison.training == QUICK
+    assert "0 of 0" in repr(nothing)
 
 
 def test_table_has_a_line_per_size_alpha_and_quantity(comparison):
