@@ -39,6 +39,7 @@ from .state_evolution.evaluation import (
 )
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
 from .state_evolution.steps.grid_rule import GridRule as GridRule
+from .state_evolution.steps.step_stability import StepStability as StepStability
 from .state_evolution.steps.step_state import StepState as StepState
 from .sweeps.dataset import sweep_dataset as sweep_dataset
 from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel

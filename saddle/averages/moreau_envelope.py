@@ -157,6 +157,32 @@ class EnvelopeTable:
         slope = np.einsum("lrs,nls->nlr", inverses, points - fields)
         return MoreauEnvelope(found[:, -2].copy(), points, slope)
 
+    def from_starts(
+        self, fields: np.ndarray, targets: np.ndarray, susceptibility: np.ndarray, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (n,) and places (n, L, r) of the minima that starts (n, L, r) lead to; nan where none."""
+        flat = np.ascontiguousarray(fields.reshape(len(fields), -1))
+        found = np.zeros((len(flat), flat.shape[1] + 2))
+        state, guesses = self._state(susceptibility), np.ascontiguousarray(starts.reshape(flat.shape))
+        self._search(self.kernel.module.proximal_points, (flat, np.ascontiguousarray(targets), guesses), state, found)
+        found[found[:, -1] != 1.0] = np.nan
+        return found[:, -2].copy(), found[:, :-2].reshape(fields.shape)
+
+    def _search(
+        self,
+        entry: Callable[..., None],
+        given: tuple[np.ndarray, np.ndarray, np.ndarray],
+        state: np.ndarray,
+        found: np.ndarray,
+    ) -> None:
+        """Search for minima at fields (n, L r), for targets and from starts, in blocks."""
+        parameters, count = parameter_vector(self.model), len(found)
+
+        def task(first: int) -> None:
+            entry(first, min(first + BLOCK, count), *given, state, parameters, found)
+
+        spread(task, range(0, count, BLOCK), workers_of(self.threads))
+
     def _state(self, susceptibility: np.ndarray) -> np.ndarray:
         space = state_space(self.kernel, self.model)
         state = np.zeros(space.size)
@@ -171,7 +197,7 @@ class EnvelopeTable:
         NOTE: one start at a time for all fields, which fills the kernel's lanes: four times as fast as its own search,
         which does all starts of one field at a time, with the same minima.
         """
-        module, parameters = self.kernel.module, parameter_vector(self.model)
+        module = self.kernel.module
         starts = minimiser_starts(self.model.sequence_length, self.model.rank)
         squared = np.sum(fields**2, axis=1)
         result = np.zeros((len(fields), fields.shape[1] + 2))
@@ -180,11 +206,7 @@ class EnvelopeTable:
         def search(entry: Callable[..., None], places: np.ndarray | slice, starts: np.ndarray) -> None:
             own, wanted = np.ascontiguousarray(fields[places]), np.ascontiguousarray(targets[places])
             found = np.zeros((len(own), result.shape[1]))
-
-            def task(first: int) -> None:
-                entry(first, min(first + BLOCK, len(own)), own, wanted, starts, state, parameters, found)
-
-            spread(task, range(0, len(own), BLOCK), workers_of(self.threads))
+            self._search(entry, (own, wanted, starts), state, found)
             kept = result[places]
             better = (found[:, -1] == 1.0) & (found[:, -2] < kept[:, -2] - 1e-14 * np.abs(found[:, -2]))
             kept[better] = found[better]
