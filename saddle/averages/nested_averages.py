@@ -207,7 +207,9 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: fl
     dimensions = tuple(range(1, values.ndim))
     largest = y * np.max(values, axis=dimensions, keepdims=True)
     exponentials = np.exp(y * values - largest)
-    sums = _along_axes(exponentials, kernels)
+    # NOTE: far out, where y F lies 700 below its largest value, exponentials vanish: F_j is -700/y there, and no average
+    # shows it.
+    sums = np.maximum(_along_axes(exponentials, kernels), np.finfo(float).tiny)
     curvatures = np.stack(
         [
             _along_axes(exponentials, [second[d] if d == other else kernels[other] for other in range(len(kernels))])
