@@ -28,9 +28,11 @@ from .diagram.steps.step_transitions import (
     StepTransition as StepTransition,
     transition_with_steps as transition_with_steps,
 )
+from .output.steps.step_files import save_steps as save_steps, steps_dataset as steps_dataset
 from .phase_diagram import (
     PhaseDiagram as PhaseDiagram,
     StepDiagram as StepDiagram,
+    load_steps as load_steps,
     solve_phase_diagram as solve_phase_diagram,
 )
 from .state_evolution.evaluation import (

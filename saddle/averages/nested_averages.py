@@ -207,8 +207,8 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: fl
     dimensions = tuple(range(1, values.ndim))
     largest = y * np.max(values, axis=dimensions, keepdims=True)
     exponentials = np.exp(y * values - largest)
-    # NOTE: far out, where y F lies 700 below its largest value, exponentials vanish: F_j is -700/y there, and no average
-    # shows it.
+    # NOTE: far out, where y F lies 700 below its largest value, exponentials vanish: F_j is -700/y there, and no
+    # average shows it.
     sums = np.maximum(_along_axes(exponentials, kernels), np.finfo(float).tiny)
     curvatures = np.stack(
         [

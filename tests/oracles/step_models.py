@@ -69,7 +69,9 @@ def _overlaps(x: np.ndarray, steps: int) -> np.ndarray:
     return np.cumsum(increments) / np.sum(increments)
 
 
-def _best(function: Callable[[np.ndarray, np.ndarray], float], steps: int, start: np.ndarray) -> tuple[float, ...]:
+def _best(
+    function: Callable[[np.ndarray, np.ndarray], float], steps: int, start: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Minimise over overlaps and y: of q_0 ... q_{k-1} as logarithms of increments, of y likewise."""
 
     def at(x: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.common.by_value import ByValue
+from replica.model.spectrum import Spectrum
 from saddle.averages.nested_averages import curvature_forms
 from saddle.averages.replicon import Replicon
 from saddle.averages.replicon_map import largest_eigenvalue, weights_map
@@ -137,10 +138,10 @@ def _responses(equations: StepEquations, evaluation: StepEvaluation, level: int)
     r"""Return :math:`\gamma_g K_{j+1}` on every atom, (atoms, groups, 1, 1), and the atoms' weights."""
     model, state = equations.evolution.model, evaluation.state
     conjugates = evaluation.space.state(evaluation.conjugates, state.parisi)
-    if model.spectrum is None:
-        eigenvalues, shares = np.full((1, 1), model.token_variance), np.ones(1)
-    else:
+    if isinstance(model.spectrum, Spectrum):
         eigenvalues, shares = model.spectrum.group_eigenvalues(), model.spectrum.weights
+    else:
+        eigenvalues, shares = np.full((1, 1), model.token_variance), np.ones(1)
     precision = model.regularization + eigenvalues @ conjugates.susceptibility
     for j in range(equations.steps, level, -1):
         precision = precision - state.parisi[j - 1] * eigenvalues @ conjugates.gaps[j - 1]

@@ -52,11 +52,11 @@ def test_the_positional_branch_loses(stepped):
 
 def test_the_dataset_has_every_point(stepped):
     data = stepped.to_dataset()
-    assert dict(data.sizes) == {"branch": 2, "alpha": 2}
-    assert np.all(data["gap_resolved"].sel(branch="positional") == 1.0)
-    assert np.all(data["outer_self_overlap"].sel(branch="positional") < data["self_overlap"].sel(branch="positional"))
+    assert (data.sizes["branch"], data.sizes["alpha"]) == (2, 2)
+    assert np.all(data["solution"].sel(branch="positional") == 2)
+    assert np.all(data["self_overlap_0"].sel(branch="positional") < data["self_overlap_1"].sel(branch="positional"))
     assert np.all(np.isnan(data["parisi_parameter_1"].sel(branch="semantic")))
-    assert data.attrs["alpha_c"] == stepped.transitions["alpha_c"].alpha
+    assert data["transition_solution_alpha"][0] == stepped.transitions["alpha_c"].alpha
 
 
 def test_it_is_drawn_shown_and_kept(stepped):
@@ -75,7 +75,7 @@ def test_it_is_drawn_shown_and_kept(stepped):
 
 def test_an_empty_one_is_drawn_and_shown(diagram):
     empty = StepDiagram(diagram, 1, np.array([1.5]), {}, {}, {})
-    assert dict(empty.to_dataset().sizes) == {"branch": 0, "alpha": 1}
+    assert (empty.to_dataset().sizes["branch"], empty.to_dataset().sizes["alpha"]) == (0, 1)
     assert "1 step of" in repr(empty)
     assert empty._repr_html_()
     empty.plot().clear()
