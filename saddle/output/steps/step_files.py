@@ -111,7 +111,7 @@ def steps_dataset(result: StepResult) -> xr.Dataset:
             "complete": int(result.complete),
             "ground_state": int(result.ground_state is not None),
         }
-        return _flat("complexity", [*result.points, *ground], 1, facts, result._title)
+        return _flat("complexity", [*result.points, *ground], 1, facts, result.title)
     raise InvalidArgument(f"result must be a result of steps of replica-symmetry breaking, got {quoted(result)}")
 
 

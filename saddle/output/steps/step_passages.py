@@ -65,8 +65,8 @@ def step_passages(contents: StepContents, diagram_parts: bool = True) -> list[Pa
     if symmetric:
         passages.append(
             Paragraph(
-                "No gap above $0.2$ per cent of the fields' variance, so that replica symmetry holds or is broken too weakly "
-                f"to matter: {'; '.join(symmetric)}."
+                "No gap above $0.2$ per cent of the fields' variance, so that replica symmetry holds or is broken too "
+                f"weakly to matter: {'; '.join(symmetric)}."
             )
         )
     passages += [
