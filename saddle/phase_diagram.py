@@ -55,6 +55,19 @@ class StepDiagram(StepContents):  # noqa: D101
 
         return steps_dataset(self)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the solutions as a table with one row per branch and alpha, in this order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``branch``, ``alpha``, ``solution`` ("broken", "replica_symmetric" or "missing"), and the rest
+            named as in :meth:`to_dataset`, with the number of the level where there is a value for each.
+        """
+        from saddle.output.frames import steps_frame
+
+        return steps_frame(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the diagram, with the replica-symmetric one, to a sealed netCDF file, whole or not at all.
 

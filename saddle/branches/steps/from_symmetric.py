@@ -19,6 +19,7 @@ from saddle.branches.steps.best_parisi import (
 )
 from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -186,16 +187,19 @@ def _point(
         shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
         phi_error += abs(there.free_entropy - here.free_entropy)
         # The slope in y is not stationary in the other unknowns: where these go to counts.
-        energies += np.abs(_energies(own.evaluate(unknowns.state(vector + shift, state.parisi), here.alpha, there.grid))
-                           - _energies(here))  # fmt: skip
+        relaxed = own.evaluate(unknowns.state(vector + shift, state.parisi), here.alpha, there.grid)
+        energies += np.abs(_energies(relaxed) - _energies(here))
         report()
         if best is not None:
             slope = (there.by_parisi - here.by_parisi) * state.parisi
             moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
             shift = shift + best.by_log_parameter @ moved
             parisi_errors += np.abs(moved) * state.parisi
+            # Replicons depend on y, whose error is the largest of all.
+            relaxed = _moved(own, unknowns.state(vector + shift, state.parisi * np.exp(moved)), there)
+            report()
         shifted.append(unknowns.state(vector + shift, state.parisi))
-        pairs.append((own, there))
+        pairs.append((own, relaxed))
     order = here.space.vector(state)
     fresh = equations.evolution.channel.averages(_as_symmetric(symmetric, state))
     change = np.array([_as_symmetric(symmetric, x) - _as_symmetric(symmetric, state) for x in shifted])
@@ -219,6 +223,14 @@ def _point(
         stability=step_stability(pairs),
         symmetric=symmetric,
     )
+
+
+def _moved(equations: StepEquations, state: StepState, near: StepEvaluation) -> StepEvaluation:
+    """Evaluate where a finer rule has its solution, on the grids of a state near by; that state if it is none."""
+    try:
+        return equations.evaluate(state, near.alpha, near.grid)
+    except OutsideDomain:
+        return near
 
 
 def _energies(evaluation: StepEvaluation) -> np.ndarray:

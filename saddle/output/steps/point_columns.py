@@ -27,13 +27,15 @@ from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.state_evolution.steps.step_stability import StepStability
 from saddle.state_evolution.steps.step_state import StepSpace, step_space
 
-__all__ = ["BROKEN", "SOLUTION", "SYMMETRIC", "PointTable", "StepPoint"]
+__all__ = ["BROKEN", "SOLUTION", "SOLUTIONS", "PointTable", "StepPoint"]
 
 StepPoint = BrokenSymmetryPoint | SolvedPoint
 
 MISSING, SYMMETRIC, BROKEN = 0, 1, 2
 SOLUTION = "solution"
-FLAGS = ((MISSING, "missing"), (SYMMETRIC, "replica_symmetric"), (BROKEN, "broken"))
+SOLUTIONS = {MISSING: "missing", SYMMETRIC: "replica_symmetric", BROKEN: "broken"}
+"""What the numbers of ``solution`` mean."""
+FLAGS = tuple(SOLUTIONS.items())
 ONLY_BROKEN = "nan where replica symmetry is not broken"
 WEIGHTS = "as its meaning says, for weights Q of order one"
 

@@ -44,8 +44,9 @@ class StepStability(ByValue):
 
     Notes
     -----
-    Errors are changes to finer nodes and to finer, wider grids, added up. Where proximal points jump, the innermost
-    eigenvalue is :math:`-C/T` at a small temperature T, C being the jump strength, and minus infinity at none.
+    Errors are changes to finer nodes and to finer, wider grids, and to the solutions on these, added up. Where proximal
+    points jump, the innermost eigenvalue is :math:`-C/T` at a small temperature T, C being the jump strength, and minus
+    infinity at none.
     """
 
     replicons: tuple[Replicon, ...]
@@ -92,7 +93,8 @@ def step_stability(pairs: Sequence[tuple[StepEquations, StepEvaluation]]) -> Ste
     Parameters
     ----------
     pairs
-        The solution on its own rule first, then on finer ones, each with its equations: what these change are errors.
+        The solution on its own rule first, then those on finer ones, each with its equations: what these change are
+        errors.
     """
     found = [_eigenvalues(*pair) for pair in pairs]
     regular, jumps = (np.array([x[i] for x in found]) for i in (0, 1))

@@ -80,6 +80,11 @@ def test_steps_of_the_sherrington_kirkpatrick_model_approach_parisis_energy():
     assert two - one > 1.5e-3 > two + 0.76317 + 1e-3
 
 
+def test_replica_symmetry_of_the_three_spin_model():
+    # The same with fields of variance p / 2.
+    assert ising_ground_state(3, np.ones(1), NONE) == pytest.approx(-np.sqrt(3.0 / np.pi), abs=1e-4)
+
+
 @pytest.mark.parametrize("p", [3, 4])
 def test_one_step_of_the_p_spin_model_in_closed_form(p):
     # At q_0 = 0 there is nothing to average outside: y / 4 + log(2 Phi(y sqrt(p / 2))) / y at its minimum.

@@ -104,6 +104,7 @@ def test_an_empty_one_is_drawn_shown_and_kept(diagram, tmp_path):
     assert empty._repr_html_()
     empty.plot().clear()
     assert_kept(empty, tmp_path)
+    assert len(empty.to_dataframe()) == 0
     assert empty.report(tmp_path, formats=["markdown"], parts=["steps"])
 
 
@@ -165,6 +166,17 @@ def test_datasets_say_what_they_hold(stepped):
     assert dict(zip(data["transition"].values, data["transition_alpha"].values, strict=True)) == {
         name: one.alpha for name, one in stepped.transitions.items()
     }
+
+
+def test_a_table_has_a_row_per_branch_and_alpha(stepped):
+    table = stepped.to_dataframe()
+    assert list(table.branch) == ["positional", "positional", "semantic", "semantic"]
+    assert list(table.solution) == ["broken", "broken", "replica_symmetric", "replica_symmetric"]
+    row = table.iloc[1]
+    point = stepped.branches["positional"][1]
+    assert row.parisi_parameter_1 == point.state.parisi[0]
+    assert row.replicon_regular_0 == point.stability.replicons[0].regular
+    assert row.jump_strength_1 == point.stability.replicons[1].jump_strength
 
 
 @pytest.mark.parametrize(
