@@ -71,8 +71,8 @@ class StepStability(ByValue):
         where = "between blocks" if level == 0 else "within blocks" if level == last else f"of level {level}"
         if _jumps(one):
             return (
-                f"{where} unstable: proximal points jump, so that the replicon eigenvalue is -infinity "
-                f"(-C/T at a small temperature T, C = {one.jump_strength:.3g} +- {one.jump_strength_error:.1g})"
+                f"{where} unstable: proximal points jump, so that the replicon eigenvalue is -infinity, "
+                f"and -C/T at a small temperature T with C = {one.jump_strength:.3g} +- {one.jump_strength_error:.1g}"
             )
         verdict = "stable" if one.regular > 0.0 else "unstable"
         if abs(one.regular) <= one.regular_error:
