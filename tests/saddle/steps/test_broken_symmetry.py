@@ -158,6 +158,19 @@ def test_the_complexity_is_a_legendre_transform():
 
 
 @pytest.mark.slow
+def test_errors_of_energy_and_complexity_cover_what_finer_rules_give(ground):
+    coarse, fine = (
+        break_symmetry(ground.evolution, ground.sector, ground.symmetric, 1, rule, [500.0], near=ground.state)
+        for rule in (RULE, GridRule())
+    )
+    for name in ("energy", "complexity", "free_entropy"):
+        first, second = getattr(coarse, name), getattr(fine, name)
+        stated = coarse.error[name] + fine.error[name]
+        assert abs(first - second) < 2.0 * stated, name
+        assert fine.error[name] < coarse.error[name], name
+
+
+@pytest.mark.slow
 def test_measured_numbers():
     # An independent calculation gave q_1 = .04928, m = .25516, V = 12.9, y of 600 to 700, gap .00115, on a grid of
     # spacing 0.03 for 86 nodes; Phi lower by 1.1e-4 of itself.

@@ -104,6 +104,19 @@ def test_a_gap_within_blocks_grows_by_the_innermost_eigenvalue():
     assert growth(point.evolution, state, 1, 400.0, rule, 2.5) == pytest.approx(expected, abs=2e-3)
 
 
+def test_a_gap_between_two_steps_grows_by_the_eigenvalue_of_its_level():
+    evolution = StateEvolution(MODEL)
+    state = StepState(
+        np.array([0.0450]), np.array([[0.0040], [0.0030]]), np.array([0.25]), np.array([12.0]), np.array([[0.03]]),
+        np.array([100.0, 400.0]),
+    )  # fmt: skip
+    rule = replace(RULE, nodes=4)
+    found = stability(evolution, state, 1.5, replace(rule, spacing=0.3)).replicons
+    assert len(found) == 3
+    assert abs(found[1].regular - found[0].regular) > 0.05
+    assert growth(evolution, state, 1, 200.0, rule, 1.5) == pytest.approx(found[1].regular, abs=1e-2)
+
+
 def test_a_spectrum_answers_with_mean_squares():
     variance = MODEL.sigma**2
     spectrum = Spectrum([SpectrumAtom(0.5, (0.4 * variance,) * 2), SpectrumAtom(0.5, (1.6 * variance,) * 2)])
