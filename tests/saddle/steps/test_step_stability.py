@@ -180,3 +180,33 @@ def test_what_is_said_follows_from_the_numbers():
     assert not perfectly_made((-0.2, 0.0), (0.3, 0.0)).stable
     assert pickle.loads(pickle.dumps(found)) == copy.deepcopy(found) == found
     assert all(reason in repr(found) for reason in found.reasons)
+
+
+@pytest.mark.slow
+def test_tokens_of_two_variances_grow_together():
+    # The gap is a vector, and what it makes of itself a matrix: its largest eigenvalue decides.
+    spectrum = Spectrum([SpectrumAtom(0.5, (0.3, 0.1)), SpectrumAtom(0.5, (0.2, 0.4))])
+    evolution = StateEvolution(replace(MODEL, spectrum=spectrum, sigma=None))
+    state = StepState(
+        np.array([0.050, 0.046]), np.array([[0.0050, 0.0040]]), np.array([0.2]), np.array([10.0, 12.0]),
+        np.array([[0.02], [0.03]]), np.array([200.0]),
+    )  # fmt: skip
+    rule, y, alpha = replace(RULE, nodes=4), 100.0, 1.2
+    expected = stability(evolution, state, alpha, replace(rule, spacing=0.3)).replicons[0].regular
+    equations = StepEquations(evolution, 2, rule)
+    grid = StepEquations(evolution, 1, replace(rule, spacing=0.3)).grid(state)
+    matrices = []
+    for share in (0.2, 0.1):
+        # Two directions of positive gaps, and what is left of each.
+        gaps = share * state.gaps[0] * np.array([[1.0, 0.6], [0.6, 1.0]])
+        left = []
+        for gap in gaps:
+            moved = replace(
+                state, outer_overlap=state.outer_overlap - gap, gaps=np.stack([gap, state.gaps[0]]),
+                parisi=np.array([y, 200.0]),
+            )  # fmt: skip
+            left.append(equations.evaluate(moved, alpha, grid).residual_state.gaps[0])
+        matrices.append(np.linalg.solve(gaps, np.array(left)).T)
+    found = np.linalg.eigvals(2.0 * matrices[1] - matrices[0])
+    assert abs(found[0] - found[1]) > 0.1
+    assert np.min(found.real) == pytest.approx(expected, abs=1e-2)
