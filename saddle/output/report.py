@@ -64,7 +64,7 @@ def _figures(
     baselines: Sequence[Baseline],
     naming: Naming,
     kinds: Iterable[str],
-    steps: StepContents | None,
+    steps: StepContents | None = None,
 ) -> dict[str, bytes]:
     """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
     import matplotlib
