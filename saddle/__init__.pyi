@@ -28,9 +28,12 @@ from .diagram.steps.step_transitions import (
     StepTransition as StepTransition,
     transition_with_steps as transition_with_steps,
 )
+from .output.figures.complexity_figure import plot_complexity as plot_complexity
+from .output.steps.step_files import save_steps as save_steps, steps_dataset as steps_dataset
 from .phase_diagram import (
     PhaseDiagram as PhaseDiagram,
     StepDiagram as StepDiagram,
+    load_steps as load_steps,
     solve_phase_diagram as solve_phase_diagram,
 )
 from .state_evolution.evaluation import (
@@ -39,6 +42,7 @@ from .state_evolution.evaluation import (
 )
 from .state_evolution.state_evolution import StateEvolution as StateEvolution
 from .state_evolution.steps.grid_rule import GridRule as GridRule
+from .state_evolution.steps.step_stability import StepStability as StepStability
 from .state_evolution.steps.step_state import StepState as StepState
 from .sweeps.dataset import sweep_dataset as sweep_dataset
 from .sweeps.model_sweep import ModelSweep as ModelSweep, SweptModel as SweptModel

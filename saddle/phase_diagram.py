@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from baselines import BASELINES, Baseline
 from replica.common.checked_arguments import quoted
-from replica.common.errors import InvalidArgument
+from replica.common.errors import InvalidArgument, UnreadableFile
 from replica.common.numeric_errors import numpy_defaults
 from replica.quantities.solvable_model import Model
 from saddle.averages.rules.outer import OuterRule
+from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.contents import LINEAR, DiagramContents
 from saddle.diagram.lines.start import canonical_name, equations_of
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
+from saddle.diagram.steps.complexity import ComplexityCurve
 from saddle.diagram.steps.step_contents import StepContents, solve_steps
+from saddle.diagram.steps.step_transitions import StepTransition
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivatives
 
@@ -29,11 +32,69 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PhaseDiagram", "StepDiagram", "solve_phase_diagram"]
+__all__ = ["PhaseDiagram", "StepDiagram", "load_steps", "solve_phase_diagram"]
 
 
 class StepDiagram(StepContents):  # noqa: D101
     __doc__ = StepContents.__doc__
+
+    @classmethod
+    def of(cls, contents: StepContents) -> StepDiagram:
+        """Return contents as a diagram."""
+        values = {field.name: getattr(contents, field.name) for field in fields(StepContents)}
+        values["diagram"] = PhaseDiagram.of(contents.diagram)
+        return cls(**values)
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything with steps as an xarray.Dataset with dimensions (branch, alpha).
+
+        "self_overlap_0" is the outermost overlap; ``solution`` says where replica symmetry is broken, and numbers of
+        points that are missing are nan. The replica-symmetric diagram has its own: ``diagram.to_dataset()``.
+        """
+        from saddle.output.steps.step_files import steps_dataset
+
+        return steps_dataset(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the solutions as a table with one row per branch and alpha, in this order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``branch``, ``alpha``, ``solution`` ("broken", "replica_symmetric" or "missing"), and the rest
+            named as in :meth:`to_dataset`, with the number of the level where there is a value for each.
+        """
+        from saddle.output.frames import steps_frame
+
+        return steps_frame(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the diagram, with the replica-symmetric one, to a sealed netCDF file, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the file cannot be written.
+        """
+        from saddle.output.steps.step_files import save_steps
+
+        save_steps(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> StepDiagram:
+        """Read back what :meth:`save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If there is no such file, or it is no saved diagram with steps.
+        """
+        found = load_steps(path)
+        if not isinstance(found, StepDiagram):
+            raise UnreadableFile(
+                f"cannot read {str(path)!r} as a diagram with steps: it holds a {type(found).__name__}"
+            )
+        return found
 
     def plot(
         self,
@@ -66,6 +127,40 @@ class StepDiagram(StepContents):  # noqa: D101
         with styled(request):
             draw_steps(self, figure, request)
         return figure
+
+    def report(
+        self,
+        folder: str | os.PathLike[str],
+        formats: Sequence[str] = ("latex", "markdown", "html"),
+        latex_names: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+        line_width: float = 31.0,
+        macros: Mapping[str, str] | None = None,
+        parts: Sequence[str] | None = None,
+    ) -> list[Path]:
+        """Write the replica-symmetric diagram's report, with what steps change and what every error covers.
+
+        Parameters
+        ----------
+        folder, formats, latex_names, prefix, line_width, macros
+            As for :meth:`saddle.PhaseDiagram.report`.
+        parts
+            The same, and "steps". By default, all.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        ValueError
+            As for :meth:`saddle.PhaseDiagram.report`.
+        """
+        from saddle.output.report import ReportOptions, write_report
+
+        options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
+        return write_report(self.diagram, folder, options, self.diagram.applicable_baselines, self)
 
 
 class PhaseDiagram(DiagramContents):  # noqa: D101
@@ -147,7 +242,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         variance.
         """
         found = solve_steps(self, steps, alpha=alpha, branches=branches, rule=rule, progress=progress)
-        return StepDiagram(**{field.name: getattr(found, field.name) for field in fields(StepContents)})
+        return StepDiagram.of(found)
 
     def to_dataset(self) -> xr.Dataset:
         """Return everything as an xarray.Dataset with dimensions (branch, alpha)."""
@@ -324,6 +419,32 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         chosen = self.applicable_baselines if baselines is None else baselines
         options = ReportOptions(formats, latex_names, prefix, line_width, macros, parts)
         return write_report(self, folder, options, chosen)
+
+
+def load_steps(
+    path: str | os.PathLike[str],
+) -> BrokenSymmetryPoint | ComplexityCurve | StepTransition | StepDiagram:
+    """Read back what :func:`saddle.save_steps`, or :meth:`saddle.StepDiagram.save`, wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    BrokenSymmetryPoint, ComplexityCurve, StepTransition or StepDiagram
+        What was saved. The replica-symmetric equations are evaluated again, some 20 ms for every solution.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, holds no such result, or was changed after it was written.
+    """
+    from saddle.output.steps.step_files import load
+
+    found = load(path)
+    return StepDiagram.of(found) if isinstance(found, StepContents) else found
 
 
 @numpy_defaults

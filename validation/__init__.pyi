@@ -21,6 +21,11 @@ from .message_passing.state_trajectory import (
     state_evolution_trajectory as state_evolution_trajectory,
 )
 from .minima.ground_state import GroundState as GroundState, ground_state as ground_state
+from .minima.ground_state_file import (
+    ground_state_dataset as ground_state_dataset,
+    load_ground_state as load_ground_state,
+    save_ground_state as save_ground_state,
+)
 from .paper.reproduction import reproduce_paper as reproduce_paper
 from .paper.settings import PaperSettings as PaperSettings
 from .published.coarse_rule import CoarseSolution as CoarseSolution, solve_on_published_rule as solve_on_published_rule

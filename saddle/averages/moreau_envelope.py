@@ -129,7 +129,15 @@ class EnvelopeTable:
     threads: int = 0
 
     def targets(self, teacher_fields: np.ndarray) -> np.ndarray:
-        """Return the entries of the target that the kernel wants for teacher fields (n, L, t)."""
+        """Return the entries of the target that the kernel wants for teacher fields (n, L, t).
+
+        Raises
+        ------
+        ValueError
+            If outputs have noise.
+        """
+        if self.model.noise:
+            raise InvalidArgument("the Moreau envelope of a model whose outputs have noise is not a function of h* alone")
         module, parameters = self.kernel.module, parameter_vector(self.model)
         common, unused = np.zeros(module.N_FIELDS - 1), np.zeros(1)
         targets, line = np.empty((len(teacher_fields), module.N_TARGETS)), np.zeros(module.N_CONSTANTS)
@@ -157,6 +165,32 @@ class EnvelopeTable:
         slope = np.einsum("lrs,nls->nlr", inverses, points - fields)
         return MoreauEnvelope(found[:, -2].copy(), points, slope)
 
+    def from_starts(
+        self, fields: np.ndarray, targets: np.ndarray, susceptibility: np.ndarray, starts: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (n,) and places (n, L, r) of the minima that starts (n, L, r) lead to; nan where none."""
+        flat = np.ascontiguousarray(fields.reshape(len(fields), -1))
+        found = np.zeros((len(flat), flat.shape[1] + 2))
+        state, guesses = self._state(susceptibility), np.ascontiguousarray(starts.reshape(flat.shape))
+        self._search(self.kernel.lines.proximal_points, (flat, np.ascontiguousarray(targets), guesses), state, found)
+        found[found[:, -1] != 1.0] = np.nan
+        return found[:, -2].copy(), found[:, :-2].reshape(fields.shape)
+
+    def _search(
+        self,
+        entry: Callable[..., None],
+        given: tuple[np.ndarray, np.ndarray, np.ndarray],
+        state: np.ndarray,
+        found: np.ndarray,
+    ) -> None:
+        """Search for minima at fields (n, L r), for targets and from starts, in blocks."""
+        parameters, count = parameter_vector(self.model), len(found)
+
+        def task(first: int) -> None:
+            entry(range(first, min(first + BLOCK, count)), *given, state, parameters, found)
+
+        spread(task, range(0, count, BLOCK), workers_of(self.threads))
+
     def _state(self, susceptibility: np.ndarray) -> np.ndarray:
         space = state_space(self.kernel, self.model)
         state = np.zeros(space.size)
@@ -171,8 +205,7 @@ class EnvelopeTable:
         NOTE: one start at a time for all fields, which fills the kernel's lanes: four times as fast as its own search,
         which does all starts of one field at a time, with the same minima.
         """
-        lines, parameters = self.kernel.lines, parameter_vector(self.model)
-        starts = starts_of(self.model)
+        lines, starts = self.kernel.lines, starts_of(self.model)
         squared = np.sum(fields**2, axis=1)
         result = np.zeros((len(fields), fields.shape[1] + 2))
         result[:, -2] = np.inf
@@ -180,11 +213,7 @@ class EnvelopeTable:
         def search(entry: Callable[..., None], places: np.ndarray | slice, starts: np.ndarray) -> None:
             own, wanted = np.ascontiguousarray(fields[places]), np.ascontiguousarray(targets[places])
             found = np.zeros((len(own), result.shape[1]))
-
-            def task(first: int) -> None:
-                entry(range(first, min(first + BLOCK, len(own))), own, wanted, starts, state, parameters, found)
-
-            spread(task, range(0, len(own), BLOCK), workers_of(self.threads))
+            self._search(entry, (own, wanted, starts), state, found)
             kept = result[places]
             better = (found[:, -1] == 1.0) & (found[:, -2] < kept[:, -2] - 1e-14 * np.abs(found[:, -2]))
             kept[better] = found[better]

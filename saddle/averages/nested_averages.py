@@ -14,14 +14,14 @@ values alone, not by its derivatives, since the Moreau envelope has kinks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from replica.common.by_value import ByValue
 
-__all__ = ["NestedAverage", "nested_average"]
+__all__ = ["NestedAverage", "curvature_forms", "nested_average"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +65,10 @@ class _Level:
     sums: np.ndarray
     curvatures: np.ndarray
 
+    def inwards(self, tilted: np.ndarray) -> np.ndarray:
+        """Return the tilted law of the inner field from that of the outer one."""
+        return self.exponentials * _along_axes(tilted / self.sums, [kernel.T for kernel in self.kernels])
+
 
 def nested_average(
     values: np.ndarray,
@@ -94,15 +98,10 @@ def nested_average(
     parisi
         y of the steps, outermost first, positive, (k,).
     """
-    levels: list[_Level] = []
-    for y, variances in zip(parisi[::-1], step_variances[::-1], strict=True):
-        levels.append(_outwards(values, axes, variances, float(y)))
-        values = levels[-1].outer
-    spacing = axes[0, 0, 1] - axes[0, 0, 0]
-    offsets = axes - centres[:, :, None]
-    scaled = offsets / variance[None, :, None]
-    density = np.exp(-0.5 * offsets * scaled) * spacing / np.sqrt(2.0 * np.pi * variance)[None, :, None]
-    tilted = _product(density) * _spread(weights, values.ndim)
+    levels = _levels(values, axes, step_variances, parisi)
+    values = levels[-1].outer if levels else values
+    tilted = _outermost(axes, centres, weights, variance)
+    scaled = (axes - centres[:, :, None]) / variance[None, :, None]
     # A Gaussian's derivatives in mean and variance are its own first derivative and half of its second one.
     marginals = [_marginal(tilted * values, d) for d in range(axes.shape[1])]
     by_centre = np.stack([np.sum(x * scaled[:, d], axis=1) for d, x in enumerate(marginals)], axis=1)
@@ -114,9 +113,85 @@ def nested_average(
         ratio = tilted / level.sums
         by_step[j] = [0.5 / level.y * float(np.sum(ratio * curvature)) for curvature in level.curvatures]
         before = float(np.sum(tilted * level.outer))
-        tilted = level.exponentials * _along_axes(ratio, [kernel.T for kernel in level.kernels])
+        tilted = level.inwards(tilted)
         by_parisi[j] = (float(np.sum(tilted * level.inner)) - before) / level.y
     return NestedAverage(value, by_variance, by_step, by_centre, by_parisi, tilted)
+
+
+def curvature_forms(
+    values: np.ndarray,
+    axes: np.ndarray,
+    centres: np.ndarray,
+    weights: np.ndarray,
+    variance: np.ndarray,
+    step_variances: np.ndarray,
+    parisi: Sequence[float] | np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Average squares of second derivatives, level by level: what gaps that are split off a level grow by.
+
+    Parameters
+    ----------
+    values, axes, centres, weights, variance, step_variances, parisi
+        As for :func:`nested_average`.
+
+    Returns
+    -------
+    forms : numpy.ndarray
+        :math:`E\langle(\partial_a\partial_b F_{j+1})^2\rangle_j` for j = 0 ... k - 1, (k, D, D): averages over the law
+        of the field of level j. That of :math:`F_{k+1}`, which has kinks, is not for a grid.
+    tilted : numpy.ndarray
+        The law of the innermost field, as in :class:`NestedAverage`.
+    """
+    levels = _levels(values, axes, step_variances, parisi)
+    tilted = _outermost(axes, centres, weights, variance)
+    dimensions = axes.shape[1]
+    forms = np.zeros((len(levels), dimensions, dimensions))
+    for j, (level, variances) in enumerate(zip(reversed(levels), step_variances, strict=True)):
+        for a, b, second in _second_derivatives(level, axes[0, 0], variances):
+            forms[j, a, b] = forms[j, b, a] = float(np.sum(tilted * second**2))
+        tilted = level.inwards(tilted)
+    return forms, tilted
+
+
+def _second_derivatives(
+    level: _Level, axis: np.ndarray, variances: np.ndarray
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield the second derivatives of a level's outer function: a Gaussian average has those of the Gaussian."""
+    scaled = (axis[None, :] - axis[:, None])[None] / np.reshape(variances, (-1, 1, 1))
+    first = [kernel * x for kernel, x in zip(level.kernels, scaled, strict=True)]
+    second = [
+        kernel * (x**2 - 1.0 / v) for kernel, x, v in zip(level.kernels, scaled, np.ravel(variances), strict=True)
+    ]
+    count = len(first)
+
+    def average(chosen: dict[int, np.ndarray]) -> np.ndarray:
+        return _along_axes(level.exponentials, [chosen.get(d, level.kernels[d]) for d in range(count)]) / level.sums
+
+    gradient = [average({a: first[a]}) for a in range(count)]
+    for a in range(count):
+        for b in range(a, count):
+            mixed = average({a: second[a]} if a == b else {a: first[a], b: first[b]})
+            yield a, b, (mixed - gradient[a] * gradient[b]) / level.y
+
+
+def _levels(
+    values: np.ndarray, axes: np.ndarray, step_variances: np.ndarray, parisi: Sequence[float] | np.ndarray
+) -> list[_Level]:
+    """Do all steps of the recursion, from the innermost outwards."""
+    levels: list[_Level] = []
+    for y, variances in zip(parisi[::-1], step_variances[::-1], strict=True):
+        levels.append(_outwards(values, axes, variances, float(y)))
+        values = levels[-1].outer
+    return levels
+
+
+def _outermost(axes: np.ndarray, centres: np.ndarray, weights: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the law of the outermost field as weights of the grids' points, (N, n, ..., n)."""
+    spacing = axes[0, 0, 1] - axes[0, 0, 0]
+    offsets = axes - centres[:, :, None]
+    density = np.exp(-0.5 * offsets**2 / variance[None, :, None]) * spacing
+    density /= np.sqrt(2.0 * np.pi * variance)[None, :, None]
+    return _product(density) * _spread(weights, axes.shape[1] + 1)
 
 
 def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: float) -> _Level:
@@ -132,7 +207,9 @@ def _outwards(values: np.ndarray, axes: np.ndarray, variances: np.ndarray, y: fl
     dimensions = tuple(range(1, values.ndim))
     largest = y * np.max(values, axis=dimensions, keepdims=True)
     exponentials = np.exp(y * values - largest)
-    sums = _along_axes(exponentials, kernels)
+    # NOTE: far out, where y F lies 700 below its largest value, exponentials vanish: F_j is -700/y there, and no
+    # average shows it.
+    sums = np.maximum(_along_axes(exponentials, kernels), np.finfo(float).tiny)
     curvatures = np.stack(
         [
             _along_axes(exponentials, [second[d] if d == other else kernels[other] for other in range(len(kernels))])

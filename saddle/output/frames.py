@@ -10,12 +10,15 @@ import pandas as pd
 from saddle.output.files.diagram_columns import KNOWN
 from saddle.output.files.diagram_file import to_dataset as diagram_dataset
 from saddle.output.files.lines_file import to_dataset as lines_dataset
+from saddle.output.steps.point_columns import SOLUTION, SOLUTIONS
+from saddle.output.steps.step_files import steps_dataset
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
     from saddle.diagram.lines.contents import LinesContents
+    from saddle.diagram.steps.step_contents import StepContents
 
-__all__ = ["diagram_frame", "lines_frame"]
+__all__ = ["diagram_frame", "lines_frame", "steps_frame"]
 
 ON_GRID = ("branch", "alpha")
 # What stands first in a row; numbers that only repeat it in a code are left out.
@@ -61,4 +64,21 @@ def lines_frame(lines: LinesContents) -> pd.DataFrame:
         columns[f"branch_{k + 1}"] = own["solution_branch"].values.astype(object)
         columns |= {f"{name}_{k + 1}": own[name].values for name in ("free_entropy", "test_error")}
         columns |= {f"{name}_{k + 1}": own["order_parameters"].values[:, i] for i, name in enumerate(names)}
+    return pd.DataFrame(columns)
+
+
+def steps_frame(contents: StepContents) -> pd.DataFrame:
+    """Return the solutions with steps, one row per branch and alpha; what has a value per level, a column per level."""
+    data = steps_dataset(contents)
+    branches, alpha = data["branch"].values.astype(object), data["alpha"].values
+    columns: dict[str, object] = {
+        "branch": np.repeat(branches, alpha.size),
+        "alpha": np.tile(alpha, branches.size),
+        SOLUTION: np.array([SOLUTIONS[code] for code in data[SOLUTION].values.reshape(-1)], dtype=object),
+    }
+    for name, variable in data.data_vars.items():
+        if variable.dims == ON_GRID and name != SOLUTION:
+            columns[str(name)] = variable.values.reshape(-1)
+        elif variable.dims == (*ON_GRID, "level"):
+            columns |= {f"{name}_{j}": variable.values[..., j].reshape(-1) for j in range(contents.steps + 1)}
     return pd.DataFrame(columns)

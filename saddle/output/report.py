@@ -25,9 +25,11 @@ from saddle.output.report_content import (
     figure_passages,
     transition_passages,
 )
+from saddle.output.steps.step_passages import step_passages
 
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
+    from saddle.diagram.steps.step_contents import StepContents
 
 __all__ = ["ReportOptions", "write_report"]
 
@@ -36,6 +38,9 @@ TITLE = "Replica theory of dot-product attention"
 
 RESULT_PARTS = ("baselines", "transitions", "figure", "check")
 """What a report of a diagram has besides the equations, in order."""
+
+STEP_PARTS = ("baselines", "transitions", "steps", "figure", "check")
+"""The same of a diagram with steps of replica-symmetry breaking."""
 
 
 def _drawable(naming: Naming) -> Naming:
@@ -55,13 +60,18 @@ def _drawable(naming: Naming) -> Naming:
 
 
 def _figures(
-    diagram: DiagramContents, baselines: Sequence[Baseline], naming: Naming, kinds: Iterable[str]
+    diagram: DiagramContents,
+    baselines: Sequence[Baseline],
+    naming: Naming,
+    kinds: Iterable[str],
+    steps: StepContents | None = None,
 ) -> dict[str, bytes]:
     """Draw the diagram as files of some kinds, by their suffix; the same diagram gives the same bytes."""
     import matplotlib
 
     from saddle.output.figures.diagram_figure import plot_phase_diagram
     from saddle.output.figures.figure_request import FigureRequest
+    from saddle.output.figures.steps_figure import draw_steps
 
     # Two by two, with the legend in the place of the fourth, for the width of a page.
     page = FigureRequest(panels=(2, 2), size=(7.4, 6.4))
@@ -76,6 +86,8 @@ def _figures(
             matplotlib.rcdefaults()
             matplotlib.rcParams.update({"svg.hashsalt": "attention-phase", "pdf.fonttype": 42})
             figure = plot_phase_diagram(diagram, baselines, page, latex=shown.rename)
+            if steps is not None:
+                draw_steps(steps, figure, page)
             figure.savefig(buffer, format=kind, metadata={date: None})
         figures[kind] = buffer.getvalue()
     return figures
@@ -87,10 +99,12 @@ def write_report(
     folder: str | os.PathLike[str],
     options: ReportOptions,
     baselines: Sequence[str | Baseline] = tuple(BASELINES),
+    steps: StepContents | None = None,
 ) -> list[Path]:
     """Write the report to a folder and return the paths of its files.
 
-    Everything is made before anything is written. See :meth:`saddle.PhaseDiagram.report` for the parameters.
+    Everything is made before anything is written. See :meth:`saddle.PhaseDiagram.report` for the parameters; ``steps``
+    are solutions of the same diagram with steps of replica-symmetry breaking, which the report then has, too.
 
     Raises
     ------
@@ -98,7 +112,8 @@ def write_report(
         If an option or a baseline is refused, pdflatex is missing or fails, or the folder cannot be written.
     """
     derivation = derive(diagram.model)
-    choices = options.checked(derivation, (*PARTS, *RESULT_PARTS))
+    parts = RESULT_PARTS if steps is None else STEP_PARTS
+    choices = options.checked(derivation, (*PARTS, *parts))
     checked_path("folder", folder)
     compared = diagram.made_baselines(baselines)
     target = prepare_folder(folder)
@@ -106,13 +121,15 @@ def write_report(
     written: dict[str, Callable[[], list[Passage]]] = {
         "baselines": lambda: baseline_passages(diagram, compared),
         "transitions": lambda: transition_passages(diagram),
-        "figure": lambda: figure_passages(diagram),
+        "steps": lambda: [] if steps is None else step_passages(steps, "transitions" in choices.parts),
+        "figure": lambda: figure_passages(diagram, steps),
         "check": lambda: check_passages(diagram, derivation.saddle_system),
     }
-    results = [x for part in RESULT_PARTS if part in choices.parts for x in written[part]()]
+    results = [x for part in parts if part in choices.parts for x in written[part]()]
     passages = theory.with_results(results, unnamed, choices.parts)
     drawn = {**dict.fromkeys(("latex", "pdf"), "pdf"), **dict.fromkeys(("markdown", "html"), "svg")}
     kinds = sorted({drawn[x] for x in choices.formats}) if "figure" in choices.parts else []
-    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in _figures(diagram, compared, choices.naming, kinds).items()}
+    drawn_files = _figures(diagram, compared, choices.naming, kinds, steps)
+    figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in drawn_files.items()}
     text = ReportText(TITLE, passages, theory.fragments(unnamed, choices.parts), figures)
     return write_files(target, documents(text, choices))

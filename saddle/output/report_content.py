@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from replica.equations.saddle_system import SaddleSystem
     from saddle.branches.branch import SolvedPoint
     from saddle.diagram.contents import DiagramContents
+    from saddle.diagram.steps.step_contents import StepContents
 
 __all__ = ["FIGURE_STEM", "baseline_passages", "check_passages", "figure_passages", "transition_passages"]
 
 FIGURE_STEM = "phase_diagram"
+STEPS_DRAWN = (
+    " Diamonds: solutions with steps of replica-symmetry breaking, open where replica symmetry holds; triangles: "
+    "transitions with steps."
+)
 
 
 def baseline_passages(diagram: DiagramContents, baselines: Sequence[Baseline]) -> list[Passage]:
@@ -157,7 +162,7 @@ def _with_symbols(text: str) -> str:
     return re.sub(r"\bPhi\b", r"$\\Phi$", text)
 
 
-def figure_passages(diagram: DiagramContents) -> list[Passage]:
+def figure_passages(diagram: DiagramContents, steps: StepContents | None = None) -> list[Passage]:
     """Return the figure of the diagram."""
     from saddle.output.figures.diagram_figure import parameter_title
 
@@ -165,7 +170,8 @@ def figure_passages(diagram: DiagramContents) -> list[Passage]:
         Figure(
             FIGURE_STEM,
             r"Overlaps, training loss and test error of all branches found, against $\alpha$, at "
-            rf"{parameter_title(diagram)}. Solid lines: stable under damped state evolution; dashed: unstable.",
+            rf"{parameter_title(diagram)}. Solid lines: stable under damped state evolution; dashed: unstable."
+            + ("" if steps is None else STEPS_DRAWN),
         )
     ]
 

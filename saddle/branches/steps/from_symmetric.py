@@ -19,11 +19,13 @@ from saddle.branches.steps.best_parisi import (
 )
 from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.grid_rule import GridRule
-from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_equations import StepEquations, StepEvaluation
+from saddle.state_evolution.steps.step_stability import step_stability
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
@@ -173,21 +175,31 @@ def _point(
     """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state), here.state
-    phi_error, parisi_errors = 0.0, np.zeros(equations.steps)
+    phi_error, parisi_errors, energies = 0.0, np.zeros(equations.steps), np.zeros(2)
     # What is left of the residual, where a kink on a grid point leaves it no zero.
     left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
     shifted: list[StepState] = [unknowns.state(vector + left, state.parisi)]
+    pairs = [(equations, here)]
     for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
-        there = replace(equations, rule=finer).evaluate(state, here.alpha)
+        own = replace(equations, rule=finer)
+        there = own.evaluate(state, here.alpha)
         report()
         shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
         phi_error += abs(there.free_entropy - here.free_entropy)
+        # The slope in y is not stationary in the other unknowns: where these go to counts.
+        relaxed = own.evaluate(unknowns.state(vector + shift, state.parisi), here.alpha, there.grid)
+        energies += np.abs(_energies(relaxed) - _energies(here))
+        report()
         if best is not None:
             slope = (there.by_parisi - here.by_parisi) * state.parisi
             moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
             shift = shift + best.by_log_parameter @ moved
             parisi_errors += np.abs(moved) * state.parisi
+            # Replicons depend on y, whose error is the largest of all.
+            relaxed = _moved(own, unknowns.state(vector + shift, state.parisi * np.exp(moved)), there)
+            report()
         shifted.append(unknowns.state(vector + shift, state.parisi))
+        pairs.append((own, relaxed))
     order = here.space.vector(state)
     fresh = equations.evolution.channel.averages(_as_symmetric(symmetric, state))
     change = np.array([_as_symmetric(symmetric, x) - _as_symmetric(symmetric, state) for x in shifted])
@@ -204,10 +216,27 @@ def _point(
         free_entropy_error=phi_error,
         by_parisi=here.by_parisi,
         average_envelope=-here.channel.value,
+        energy_error=float(energies[0]),
+        complexity_error=float(energies[1]),
         test_error=fresh.test_error,
         test_error_error=fresh.test_error_error + float(np.sum(np.abs(change @ fresh.test_error_derivatives))),
+        stability=step_stability(pairs),
         symmetric=symmetric,
     )
+
+
+def _moved(equations: StepEquations, state: StepState, near: StepEvaluation) -> StepEvaluation:
+    """Evaluate where a finer rule has its solution, on the grids of a state near by; that state if it is none."""
+    try:
+        return equations.evaluate(state, near.alpha, near.grid)
+    except OutsideDomain:
+        return near
+
+
+def _energies(evaluation: StepEvaluation) -> np.ndarray:
+    """Return energy and complexity of what the outermost y counts."""
+    y, slope = float(evaluation.state.parisi[0]), float(evaluation.by_parisi[0])
+    return np.array([-evaluation.free_entropy - y * slope, -(y**2) * slope])
 
 
 def _as_symmetric(symmetric: StateEvaluation, state: StepState) -> np.ndarray:

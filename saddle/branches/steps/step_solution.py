@@ -15,6 +15,7 @@ from replica.symmetry.sectors import Sector
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_stability import StepStability
 from saddle.state_evolution.steps.step_state import StepState, step_space
 
 __all__ = ["BrokenSymmetryPoint"]
@@ -48,16 +49,20 @@ class BrokenSymmetryPoint(ByValue):
         :math:`\partial\Phi_k/\partial y_j`, (k,): zero, to the error of y, at the ground state.
     average_envelope
         :math:`-\partial\Phi_k/\partial\alpha` at fixed y, which is that along the branch of ground states, too.
+    energy_error, complexity_error
+        Errors of :attr:`energy` and :attr:`complexity` at this y.
     test_error, test_error_error
         Per token.
+    stability
+        Whether these steps are stable against one more, between blocks and within.
     symmetric
         The replica-symmetric solution it started from.
 
     Notes
     -----
     Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up, and what
-    was left of the residual. They are errors of k steps, and say nothing of what more steps would change. Energy and
-    complexity have none of their own: y times an error of Phi is the size of the complexity's.
+    was left of the residual. They are errors of k steps, and say nothing of what more steps would change; whether these
+    are needed is what ``stability`` says.
     """
 
     alpha: float
@@ -72,8 +77,11 @@ class BrokenSymmetryPoint(ByValue):
     free_entropy_error: float
     by_parisi: np.ndarray
     average_envelope: float
+    energy_error: float
+    complexity_error: float
     test_error: float
     test_error_error: float
+    stability: StepStability
     symmetric: StateEvaluation
 
     @property
@@ -118,9 +126,11 @@ class BrokenSymmetryPoint(ByValue):
 
     @property
     def error(self) -> Mapping[str, float]:
-        """Errors of order parameters, y, free entropy and test error by name."""
+        """Errors of order parameters, y, free entropy, energy, complexity and test error by name."""
         named = self._named(self.state_errors, self.parisi_errors)
-        named |= {"free_entropy": self.free_entropy_error, "test_error": self.test_error_error}
+        named |= {
+            name: getattr(self, f"{name}_error") for name in ("free_entropy", "energy", "complexity", "test_error")
+        }
         return MappingProxyType(named)
 
     @property
@@ -135,7 +145,8 @@ class BrokenSymmetryPoint(ByValue):
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} = {value} +- {error}" for name, value, error in self._rows)
-        return f"BrokenSymmetryPoint({self._where}: {shown})"
+        return f"BrokenSymmetryPoint({self._where}: {shown}; {'; '.join(self.stability.reasons)})"
 
     def _repr_html_(self) -> str:
-        return html_table(f"BrokenSymmetryPoint: {self._where}", self._rows, ("quantity", "value", "error"))
+        title = f"BrokenSymmetryPoint: {self._where}; {'; '.join(self.stability.reasons)}"
+        return html_table(title, self._rows, ("quantity", "value", "error"))

@@ -59,17 +59,34 @@ class ComplexityCurve(ByValue):
         return np.array([point.complexity for point in self.points])
 
     @property
+    def energy_error(self) -> np.ndarray:
+        """Errors of the energy: changes to finer nodes and grids, added up."""
+        return np.array([point.energy_error for point in self.points])
+
+    @property
+    def complexity_error(self) -> np.ndarray:
+        """Errors of the complexity, of the same kind."""
+        return np.array([point.complexity_error for point in self.points])
+
+    @property
     def free_entropy(self) -> np.ndarray:
         """The functional at fixed y."""
         return np.array([point.free_entropy for point in self.points])
 
     @property
     def _rows(self) -> list[tuple[str, str, str]]:
-        known = zip(self.parisi_parameters, self.energy, self.complexity, strict=True)
-        return [(f"{y:.5g}", f"{energy:.8g}", f"{complexity:.4g}") for y, energy, complexity in known]
+        return [
+            (
+                f"{point.state.parisi[0]:.5g}",
+                f"{point.energy:.8g} +- {point.energy_error:.1e}",
+                f"{point.complexity:.4g} +- {point.complexity_error:.1e}",
+            )
+            for point in self.points
+        ]
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What it is, in a line."""
         if not self.points:
             return "complexity: no point" + ("" if self.complete else " (interrupted)")
         first = self.points[0]
@@ -78,7 +95,7 @@ class ComplexityCurve(ByValue):
         )
 
     def __repr__(self) -> str:
-        lines = [f"ComplexityCurve: {self._title}"]
+        lines = [f"ComplexityCurve: {self.title}"]
         lines += [f"  y = {y}: energy {energy}, complexity {complexity}" for y, energy, complexity in self._rows]
         if self.ground_state is not None:
             point = self.ground_state
@@ -87,7 +104,7 @@ class ComplexityCurve(ByValue):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return html_table(f"ComplexityCurve: {self._title}", self._rows, ("y", "energy", "complexity"))
+        return html_table(f"ComplexityCurve: {self.title}", self._rows, ("y", "energy", "complexity"))
 
 
 def solve_complexity(

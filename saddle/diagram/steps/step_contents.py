@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
-from replica.quantities.names import order_parameters
 from saddle.branches.branch import Branch, SolvedPoint
 from saddle.branches.steps.from_symmetric import broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
@@ -23,9 +21,6 @@ from saddle.diagram.contents import DiagramContents
 from saddle.diagram.steps.step_transitions import StepTransition, transition_with_steps
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["StepContents", "solve_steps"]
 
@@ -66,43 +61,6 @@ class StepContents(ByValue):
     reasons: Mapping[str, str]
     complete: bool = True
 
-    def to_dataset(self) -> xr.Dataset:
-        """Return everything as an xarray.Dataset with dimensions (branch, alpha).
-
-        Order parameters have their usual names, "self_overlap" being q_k; "outer_self_overlap" is q_0. "gap_resolved"
-        says where replica symmetry is broken; numbers of points that are missing are nan.
-        """
-        import xarray as xr
-
-        names = [x.name for x in order_parameters(self.diagram.model.structure.layout)]
-        columns = {name: self._table(lambda point, name=name: _overlap(point, name)) for name in names}
-        outer = [name for name in names if name.startswith("self_overlap")]
-        columns |= {f"outer_{name}": self._table(lambda point, name=name: _outer(point, name)) for name in outer}
-        columns |= {
-            f"parisi_parameter_{level}": self._table(
-                lambda point, level=level: (
-                    float(point.state.parisi[level - 1]) if isinstance(point, BrokenSymmetryPoint) else np.nan
-                )
-            )
-            for level in range(1, self.steps + 1)
-        }
-        for name in ("free_entropy", "test_error"):
-            columns[name] = self._table(lambda point, name=name: float(getattr(point, name)))
-            columns[f"{name}_error"] = self._table(lambda point, name=name: float(point.error[name]))
-        columns["gap_resolved"] = self._table(lambda point: float(isinstance(point, BrokenSymmetryPoint)))
-        attributes: dict[str, object] = {"steps": self.steps, "complete": int(self.complete)}
-        for name, one in self.transitions.items():
-            attributes |= {name: one.alpha, f"{name}_error": one.error}
-        return xr.Dataset(
-            {name: (("branch", "alpha"), values) for name, values in columns.items()},
-            coords={"branch": list(self.branches), "alpha": self.alpha},
-            attrs=attributes,
-        )
-
-    def _table(self, value: Callable[[StepPoint], float]) -> np.ndarray:
-        rows = [[np.nan if point is None else value(point) for point in row] for row in self.branches.values()]
-        return np.array(rows, dtype=float).reshape(len(self.branches), len(self.alpha))
-
     @property
     def _rows(self) -> list[tuple[str, str, str]]:
         rows = [
@@ -129,20 +87,6 @@ class StepContents(ByValue):
     def _repr_html_(self) -> str:
         head = ("transition or branch", "with steps", "replica-symmetric")
         return html_table(f"{type(self).__name__}: {self._title}", self._rows, head)
-
-
-def _overlap(point: StepPoint, name: str) -> float:
-    """Return an order parameter, for a self-overlap that of the innermost level."""
-    if isinstance(point, BrokenSymmetryPoint) and name.startswith("self_overlap"):
-        name = name.replace("self_overlap", f"self_overlap_{point.steps}", 1)
-    return float(point.order_parameters[name])
-
-
-def _outer(point: StepPoint, name: str) -> float:
-    """Return a self-overlap of the outermost level."""
-    if isinstance(point, BrokenSymmetryPoint):
-        name = name.replace("self_overlap", "self_overlap_0", 1)
-    return float(point.order_parameters[name])
 
 
 def solve_steps(

@@ -13,6 +13,8 @@ from matplotlib.lines import Line2D
 from saddle.output.figures.figure_frame import place_legend
 from saddle.output.figures.figure_request import FigureRequest
 from saddle.output.figures.styles import BRANCH_COLOURS, ink
+from saddle.output.steps.point_columns import BROKEN
+from saddle.output.steps.step_files import steps_dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,18 +29,21 @@ OVERLAPS = ("positional_overlap", "semantic_overlap")
 
 def draw_steps(contents: StepContents, figure: Figure, request: FigureRequest) -> None:
     """Add diamonds of solutions with steps to a figure of the diagram they belong to, and transitions' new places."""
-    data = contents.to_dataset()
+    data = steps_dataset(contents)
+    broken = data["solution"].values == BROKEN
     for axes in figure.axes:
         name = str(axes.get_label())
         if name == "train_loss":
-            _points(axes, contents, -data["free_entropy"].values, data["gap_resolved"].values)
+            _points(axes, contents, -data["free_entropy"].values, broken)
         elif name in ("free_entropy", "test_error"):
-            _points(axes, contents, data[name].values, data["gap_resolved"].values)
+            _points(axes, contents, data[name].values, broken)
         else:
-            for column in OVERLAPS if name == "overlap" else (name,):
+            # A minimum's own overlap is that of the innermost level.
+            innermost = name.replace("self_overlap", f"self_overlap_{contents.steps}", 1)
+            for column in OVERLAPS if name == "overlap" else (innermost,):
                 if column in data:
                     values = np.where(data[column].values == 0.0, np.nan, data[column].values)
-                    _points(axes, contents, values, data["gap_resolved"].values)
+                    _points(axes, contents, values, broken)
         for transition in contents.transitions.values():
             low, high = axes.get_xlim()
             if low <= transition.alpha <= high:
@@ -74,7 +79,7 @@ def _points(axes: Axes, contents: StepContents, values: np.ndarray, resolved: np
     for name, row, broken in zip(contents.branches, values, resolved, strict=True):
         colour = BRANCH_COLOURS.get(name.split()[0], ink())
         for filled in (True, False):
-            shown = np.isfinite(row) & ((broken == 1.0) == filled)
+            shown = np.isfinite(row) & (broken == filled)
             axes.plot(
                 contents.alpha[shown], row[shown], marker="D", linestyle="", color=colour, zorder=5,
                 markersize=_size(), markerfacecolor=colour if filled else axes.get_facecolor(),

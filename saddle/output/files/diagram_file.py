@@ -44,7 +44,7 @@ from saddle.transitions.transition import Transition
 if TYPE_CHECKING:
     from saddle.diagram.contents import DiagramContents
 
-__all__ = ["DIAGRAM_FILE", "load", "save", "to_dataset"]
+__all__ = ["DIAGRAM_FILE", "diagram_of", "load", "save", "to_dataset"]
 
 DIAGRAM_FILE = FileKind(
     "attention-phase diagram", "a saved phase diagram", version=7, oldest=4, sealed_since=5
@@ -147,7 +147,7 @@ def load(path: str | os.PathLike[str]) -> DiagramContents:
     ValueError
         If the file cannot be read, is not a saved diagram, or was changed after it was written.
     """
-    return read_contents(path, DIAGRAM_FILE, _diagram)
+    return read_contents(path, DIAGRAM_FILE, diagram_of)
 
 
 def _check(contents: Contents) -> dict[str, Any]:
@@ -210,7 +210,8 @@ def _check_baseline(contents: Contents, baseline: LinearPositional) -> None:
         )
 
 
-def _diagram(contents: Contents) -> DiagramContents:
+def diagram_of(contents: Contents) -> DiagramContents:
+    """Return the diagram that a file holds; raises ValueError if it is none."""
     from saddle.diagram.contents import DiagramContents
 
     arguments = _check(contents)

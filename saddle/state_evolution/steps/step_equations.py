@@ -27,10 +27,20 @@ from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.state_evolution.steps.step_state import StepSpace, StepState, step_space
 
-__all__ = ["FieldGrid", "StepEquations", "StepEvaluation"]
+__all__ = ["FieldGrid", "StepEquations", "StepEvaluation", "fields_of"]
 
 # Points of all grids above which an evaluation is refused: a point takes some 250 bytes.
 MOST_POINTS = 15_000_000
+
+
+def fields_of(axes: np.ndarray) -> np.ndarray:
+    """Return the fields at all points of grids with axes (N, L, n), (N, n, ..., n, L)."""
+    nodes, length, count = axes.shape
+    fields = np.empty((nodes, *(count,) * length, length))
+    for token in range(length):
+        shape = (nodes, *(count if token == other else 1 for other in range(length)))
+        fields[..., token] = axes[:, token].reshape(shape)
+    return fields
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -49,6 +59,8 @@ class FieldGrid(ByValue):
         Minus the envelope, (N, n, ..., n).
     squared_slopes
         Squares of its slopes token by token, (L, N, n, ..., n).
+    proximal_points
+        Where the envelope is attained, (N, n, ..., n, L).
     """
 
     teacher_fields: np.ndarray
@@ -57,6 +69,7 @@ class FieldGrid(ByValue):
     susceptibility: np.ndarray
     values: np.ndarray
     squared_slopes: np.ndarray
+    proximal_points: np.ndarray
 
     @property
     def points(self) -> int:
@@ -143,7 +156,8 @@ class StepEquations:
         return explicit_terms(self.evolution.model, self.steps)
 
     @cached_property
-    def _table(self) -> EnvelopeTable:
+    def table(self) -> EnvelopeTable:
+        """What computes the envelope."""
         channel = self.evolution.channel
         return EnvelopeTable(channel.kernel, channel.model, channel.threads)
 
@@ -210,15 +224,13 @@ class StepEquations:
     ) -> FieldGrid:
         """Tabulate the envelope on given grids."""
         nodes, length, count = axes.shape
-        fields = np.empty((nodes, *(count,) * length, length, 1))
-        for token in range(length):
-            shape = (nodes, *(count if token == other else 1 for other in range(length)))
-            fields[..., token, 0] = axes[:, token].reshape(shape)
-        targets = np.repeat(self._table.targets(teacher_fields), count**length, axis=0)
-        found = self._table.at(fields.reshape(-1, length, 1), targets, susceptibility[:, None, None])
+        targets = np.repeat(self.table.targets(teacher_fields), count**length, axis=0)
+        found = self.table.at(fields_of(axes).reshape(-1, length, 1), targets, susceptibility[:, None, None])
         shape = (nodes, *(count,) * length)
         squared = (found.slope[:, :, 0] ** 2).T.reshape(length, *shape)
-        return FieldGrid(teacher_fields, weights, axes, susceptibility.copy(), -found.value.reshape(shape), squared)
+        points = found.proximal_point.reshape(*shape, length)
+        values = -found.value.reshape(shape)
+        return FieldGrid(teacher_fields, weights, axes, susceptibility.copy(), values, squared, points)
 
     def moved(self, grid: FieldGrid, susceptibility: np.ndarray) -> FieldGrid:
         """Return the same grids with the envelope of another V; the grids themselves if it is the same."""
@@ -242,16 +254,7 @@ class StepEquations:
         self.check_domain(state)
         grid = self.grid(state) if grid is None else self.moved(grid, state.susceptibility)
         layout = self.evolution.space.layout
-        groups = np.array(layout.groups)
-        channel = nested_average(
-            grid.values,
-            grid.axes,
-            self._centres(state, grid.teacher_fields),
-            grid.weights,
-            self.outer_variance(state)[groups],
-            state.gaps[:, groups],
-            state.parisi,
-        )
+        channel = nested_average(*self.nested(state, grid))
         slopes = self._channel_slopes(state, channel, grid)
         space = step_space(layout, self.steps)
         n = space.size
@@ -275,6 +278,13 @@ class StepEquations:
         by_parisi = stationarity[n:] + alpha * slopes[n:]
         free_entropy = trace_value + prior_value + alpha * channel.value
         return StepEvaluation(state, alpha, conjugates, residual, by_parisi, free_entropy, channel, grid, space)
+
+    def nested(self, state: StepState, grid: FieldGrid) -> tuple[np.ndarray, ...]:
+        """Return the arguments of :func:`saddle.averages.nested_averages.nested_average` at a state."""
+        groups = np.array(self.evolution.space.layout.groups)
+        centres = self._centres(state, grid.teacher_fields)
+        variances = self.outer_variance(state)[groups], state.gaps[:, groups]
+        return grid.values, grid.axes, centres, grid.weights, *variances, state.parisi
 
     def _channel_slopes(self, state: StepState, channel: NestedAverage, grid: FieldGrid) -> np.ndarray:
         """Return the derivatives of C in the order parameters and y, (n + k,)."""

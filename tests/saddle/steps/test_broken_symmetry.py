@@ -14,6 +14,7 @@ from saddle import (
     SolverError,
     StateEvolution,
     find_point,
+    plot_complexity,
     solve_broken_symmetry,
     solve_complexity,
 )
@@ -75,6 +76,15 @@ def test_deeper_minima_are_fewer(ground):
     assert pickle.loads(pickle.dumps(curve)) == curve
     assert "complexity of positional minima" in repr(curve)
     assert "640" in curve._repr_html_()
+    assert np.all(curve.energy_error > 0.0)
+    assert np.all(curve.complexity_error < curve.complexity)
+    figure = plot_complexity(curve, size=3.4)
+    (axes,) = figure.axes
+    assert axes.get_label() == "complexity"
+    drawn = [tuple(container[0].get_xdata()) for container in axes.containers]
+    assert drawn == [tuple(curve.energy)]
+    # Into axes of one's own.
+    assert plot_complexity(curve, ax=axes) is figure
 
 
 def test_no_gap_is_said():
@@ -96,9 +106,15 @@ def test_a_point_is_shown_kept_and_copied(ground):
     assert copy.deepcopy(ground) == ground
     assert "1 step of replica-symmetry breaking" in repr(ground)
     assert "parisi_parameter_1" in ground._repr_html_()
+    # Neither minima of different blocks nor those of one are all alike.
+    assert ground.stability.eigenvalues[0] == pytest.approx(-0.16, abs=0.06)
+    assert ground.stability.eigenvalues[1] == -np.inf
+    for shown in (repr(ground), ground._repr_html_()):
+        assert "between blocks unstable" in shown
+        assert "proximal points jump" in shown
     names = set(ground.order_parameters)
     assert {"self_overlap_0", "self_overlap_1", "susceptibility", "parisi_parameter_1"} <= names
-    assert set(ground.error) == names | {"free_entropy", "test_error"}
+    assert set(ground.error) == names | {"free_entropy", "energy", "complexity", "test_error"}
     assert all(np.isfinite(value) and value >= 0.0 for value in ground.error.values())
     assert ground.order_parameters["self_overlap_1"] > ground.order_parameters["self_overlap_0"]
 
@@ -107,7 +123,10 @@ def test_an_empty_curve_is_shown():
     curve = ComplexityCurve((), None, complete=False)
     assert "interrupted" in repr(curve)
     assert "interrupted" in curve._repr_html_()
-    assert curve.parisi_parameters.shape == (0,)
+    assert curve.parisi_parameters.shape == curve.complexity_error.shape == (0,)
+    plot_complexity(curve).clear()
+    with pytest.raises(ValueError, match="curve must be a ComplexityCurve"):
+        plot_complexity([1.0])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +155,19 @@ def test_the_complexity_is_a_legendre_transform():
     )
     slope = np.diff(curve.complexity) / np.diff(curve.energy)
     assert slope[0] == pytest.approx(np.sqrt(100.0 * 140.0), rel=0.1)
+
+
+@pytest.mark.slow
+def test_errors_of_energy_and_complexity_cover_what_finer_rules_give(ground):
+    coarse, fine = (
+        break_symmetry(ground.evolution, ground.sector, ground.symmetric, 1, rule, [500.0], near=ground.state)
+        for rule in (RULE, GridRule())
+    )
+    for name in ("energy", "complexity", "free_entropy"):
+        first, second = getattr(coarse, name), getattr(fine, name)
+        stated = coarse.error[name] + fine.error[name]
+        assert abs(first - second) < 2.0 * stated, name
+        assert fine.error[name] < coarse.error[name], name
 
 
 @pytest.mark.slow

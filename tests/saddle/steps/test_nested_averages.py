@@ -1,54 +1,11 @@
-"""Nested averages: closed forms, differences, and the ground states of spin glasses by the same code."""
+"""Nested averages: closed forms and differences."""
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
 from saddle.averages.nested_averages import nested_average
-
-
-def grid(width: float, count: int, dimensions: int = 1, nodes: int = 1) -> np.ndarray:
-    """Axes (nodes, dimensions, count) from -width to width."""
-    return np.broadcast_to(np.linspace(-width, width, count), (nodes, dimensions, count)).copy()
-
-
-def kinked_grid(width: float, count: int) -> np.ndarray:
-    """Axes on which a kink at zero lies where the trapezoidal rule's error of second order vanishes."""
-    axes = grid(width, count)
-    spacing = axes[0, 0, 1] - axes[0, 0, 0]
-    return axes + spacing * (0.5 - np.sqrt(1 / 12))
-
-
-def ising_ground_state(p: int, overlaps: np.ndarray, parisi: np.ndarray, count: int = 401) -> float:
-    """Energy per spin of the Ising p-spin model with k steps at zero temperature, q_0 ... q_k = 1.
-
-    Parisi's functional: F_{k+1} = |x|, Gaussian fields of variance p q^{p-1} / 2 (the Sherrington-Kirkpatrick model is
-    p = 2, q), minus (p - 1)/4 sum_j y_j (q_j^p - q_{j-1}^p).
-    """
-    axes = kinked_grid(6.0 + p, count)
-    fields = 0.5 * p * overlaps ** (p - 1)
-    zero, one = np.zeros((1, 1)), np.ones(1)
-    found = nested_average(np.abs(axes[:, 0]), axes, zero, one, fields[:1], np.diff(fields)[:, None], parisi)
-    correction = 0.25 * (p - 1) * np.sum(parisi * np.diff(overlaps**p))
-    return -(found.value - correction)
-
-
-def best(p: int, steps: int, start: np.ndarray) -> float:
-    """Largest energy over overlaps and y: of q_0 ... q_{k-1} as logarithms of increments, of y likewise."""
-
-    def energy(x: np.ndarray) -> float:
-        increments = np.append(np.exp(x[:steps]), 1.0)
-        overlaps = np.cumsum(increments) / np.sum(increments)
-        return -ising_ground_state(p, overlaps, np.cumsum(np.exp(x[steps:])))
-
-    options = {"xatol": 1e-6, "fatol": 1e-11, "maxiter": 800}
-    return -float(minimize(energy, start, method="Nelder-Mead", options=options).fun)
-
-
-def test_without_steps_it_is_the_gaussian_average():
-    # E|x| of the Sherrington-Kirkpatrick model: the replica-symmetric energy -sqrt(2/pi).
-    assert ising_ground_state(2, np.ones(1), np.zeros(0)) == pytest.approx(-np.sqrt(2 / np.pi), abs=1e-5)
+from tests.oracles.step_models import grid, kinked_grid
 
 
 @pytest.mark.parametrize("y", [0.2, 1.0, 3.0])
@@ -63,20 +20,6 @@ def test_one_step_from_zero_field_in_closed_form(y):
     )
     weights = np.exp(-0.5 * inner**2 / weak)
     assert found.value == pytest.approx(np.sum(weights * logs) / np.sum(weights) / y, rel=2e-5)
-
-
-def test_one_step_of_the_sherrington_kirkpatrick_model():
-    # One step at zero temperature: -0.7652 (Parisi, J. Phys. A 13 (1980) L115; here to six digits).
-    assert best(2, 1, np.array([-0.1, 0.3])) == pytest.approx(-0.76526, abs=2e-5)
-
-
-@pytest.mark.slow
-def test_steps_of_the_sherrington_kirkpatrick_model_approach_parisis_energy():
-    # The energy grows with the number of steps towards -0.76317 (Crisanti and Rizzo, Phys. Rev. E 65 (2002) 046137).
-    one = best(2, 1, np.array([-0.1, 0.3]))
-    two = best(2, 2, np.array([-1.0, 0.0, -0.2, 0.6]))
-    assert -np.sqrt(2 / np.pi) < one < two < -0.76317
-    assert two - one > 1.5e-3 > two + 0.76317 + 1e-3
 
 
 def test_splitting_a_step_changes_nothing():

@@ -6,15 +6,23 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
+from replica.common.errors import UnreadableFile
 from saddle import (
     BrokenSymmetryPoint,
+    ComplexityCurve,
     GridRule,
+    PhaseDiagram,
     SolvedPoint,
     StepDiagram,
+    load_steps,
+    save_steps,
     solve_phase_diagram,
+    steps_dataset,
     transition_with_steps,
 )
 from saddle.diagram.steps import step_contents
+from saddle.output.files.classic_netcdf import read_classic
+from saddle.output.files.sealing import sealed
 
 RULE = GridRule(nodes=10, spacing=0.9, reach=4.8)
 
@@ -28,6 +36,22 @@ def diagram():
 @pytest.fixture(scope="module")
 def stepped(diagram):
     return diagram.with_steps(alpha=[1.25, 1.5], branches=["positional", "semantic"], rule=RULE)
+
+
+def assert_kept(result, folder) -> None:
+    """A result is what its file and its pickle hold."""
+    path = folder / "steps.nc"
+    save_steps(result, path)
+    found = load_steps(path)
+    assert type(found) is type(result)
+    assert found == result
+    assert repr(found) == repr(result)
+    assert pickle.loads(pickle.dumps(result)) == result
+
+
+def changed(path, change) -> None:
+    """Change a file's Dataset, and seal it again."""
+    sealed(change(read_classic(path.read_bytes()))).to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
 
 
 def test_points_are_those_that_are_solved_alone(diagram, stepped):
@@ -52,11 +76,11 @@ def test_the_positional_branch_loses(stepped):
 
 def test_the_dataset_has_every_point(stepped):
     data = stepped.to_dataset()
-    assert dict(data.sizes) == {"branch": 2, "alpha": 2}
-    assert np.all(data["gap_resolved"].sel(branch="positional") == 1.0)
-    assert np.all(data["outer_self_overlap"].sel(branch="positional") < data["self_overlap"].sel(branch="positional"))
+    assert (data.sizes["branch"], data.sizes["alpha"]) == (2, 2)
+    assert np.all(data["solution"].sel(branch="positional") == 2)
+    assert np.all(data["self_overlap_0"].sel(branch="positional") < data["self_overlap_1"].sel(branch="positional"))
     assert np.all(np.isnan(data["parisi_parameter_1"].sel(branch="semantic")))
-    assert data.attrs["alpha_c"] == stepped.transitions["alpha_c"].alpha
+    assert data["transition_solution_alpha"][0] == stepped.transitions["alpha_c"].alpha
 
 
 def test_it_is_drawn_shown_and_kept(stepped):
@@ -73,15 +97,18 @@ def test_it_is_drawn_shown_and_kept(stepped):
     assert "alpha_c" in stepped._repr_html_()
 
 
-def test_an_empty_one_is_drawn_and_shown(diagram):
+def test_an_empty_one_is_drawn_shown_and_kept(diagram, tmp_path):
     empty = StepDiagram(diagram, 1, np.array([1.5]), {}, {}, {})
-    assert dict(empty.to_dataset().sizes) == {"branch": 0, "alpha": 1}
+    assert (empty.to_dataset().sizes["branch"], empty.to_dataset().sizes["alpha"]) == (0, 1)
     assert "1 step of" in repr(empty)
     assert empty._repr_html_()
     empty.plot().clear()
+    assert_kept(empty, tmp_path)
+    assert len(empty.to_dataframe()) == 0
+    assert empty.report(tmp_path, formats=["markdown"], parts=["steps"])
 
 
-def test_an_interruption_keeps_what_there_is(diagram, monkeypatch):
+def test_an_interruption_keeps_what_there_is(diagram, monkeypatch, tmp_path):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
@@ -92,6 +119,102 @@ def test_an_interruption_keeps_what_there_is(diagram, monkeypatch):
     assert "(interrupted)" in repr(found)
     assert np.all(np.isnan(found.to_dataset()["free_entropy"]))
     found.plot().clear()
+    assert_kept(found, tmp_path)
+    (text,) = found.report(tmp_path, formats=["markdown"], parts=["steps"])[:1]
+    assert "The computation was interrupted." in text.read_text()
+
+
+def test_every_result_is_read_back(stepped, tmp_path):
+    broken, symmetric = stepped.branches["positional"][0], stepped.branches["semantic"][0]
+    assert isinstance(symmetric, SolvedPoint)
+    assert_kept(stepped, tmp_path)
+    assert_kept(broken, tmp_path)
+    assert_kept(stepped.transitions["alpha_c"], tmp_path)
+    assert_kept(ComplexityCurve((broken, stepped.branches["positional"][1]), broken, ((3.0, "lost"),)), tmp_path)
+    assert_kept(ComplexityCurve((broken,), None, complete=False), tmp_path)
+    assert_kept(ComplexityCurve((), None, complete=False), tmp_path)
+
+
+def test_a_file_has_the_replica_symmetric_diagram_too(stepped, tmp_path):
+    path = tmp_path / "new" / "steps.nc"
+    stepped.save(path)
+    found = StepDiagram.load(path)
+    assert isinstance(found.diagram, PhaseDiagram)
+    assert found.diagram.alpha_c == stepped.diagram.alpha_c
+    with pytest.raises(UnreadableFile, match="format"):
+        PhaseDiagram.load(path)
+    save_steps(stepped.transitions["alpha_c"], path)
+    with pytest.raises(UnreadableFile, match="it holds a StepTransition"):
+        StepDiagram.load(path)
+
+
+def test_datasets_say_what_they_hold(stepped):
+    for result in (stepped, stepped.branches["positional"][0], stepped.transitions["alpha_c"]):
+        data = steps_dataset(result)
+        assert data.attrs["Conventions"].startswith("CF-")
+        assert data.attrs["title"]
+        for name, variable in data.variables.items():
+            assert variable.attrs["units"] == "1", name
+            assert name == "order_parameter" or variable.attrs["long_name"]
+    data = stepped.to_dataset()
+    assert data["replicon_regular"].dims == ("branch", "alpha", "level")
+    point = stepped.branches["positional"][1]
+    here = data.sel(branch="positional", alpha=1.5)
+    assert here["energy"] == point.energy
+    assert here["complexity_error"] == point.complexity_error
+    np.testing.assert_array_equal(here["jump_strength"], [x.jump_strength for x in point.stability.replicons])
+    assert dict(zip(data["transition"].values, data["transition_alpha"].values, strict=True)) == {
+        name: one.alpha for name, one in stepped.transitions.items()
+    }
+
+
+def test_a_table_has_a_row_per_branch_and_alpha(stepped):
+    table = stepped.to_dataframe()
+    assert list(table.branch) == ["positional", "positional", "semantic", "semantic"]
+    assert list(table.solution) == ["broken", "broken", "replica_symmetric", "replica_symmetric"]
+    row = table.iloc[1]
+    point = stepped.branches["positional"][1]
+    assert row.parisi_parameter_1 == point.state.parisi[0]
+    assert row.replicon_regular_0 == point.stability.replicons[0].regular
+    assert row.jump_strength_1 == point.stability.replicons[1].jump_strength
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data.assign_attrs(result="curve"), "result must be one of"),
+        (lambda data: data.assign_attrs(steps=0), "steps must be"),
+        (lambda data: data.drop_vars("jump_strength"), "jump_strength"),
+        (lambda data: data.assign(parisi_parameter_1=np.nan * data["parisi_parameter_1"]), "finite numbers"),
+        (lambda data: data.assign(solution=1 + data["solution"]), "solution"),
+        (lambda data: data.assign_attrs(rules="[]"), "as many rules"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(stepped, tmp_path, change, said):
+    path = tmp_path / "point.nc"
+    save_steps(stepped.branches["positional"][0], path)
+    changed(path, change)
+    with pytest.raises(UnreadableFile, match=said):
+        load_steps(path)
+
+
+def test_what_is_no_result_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="result must be a result of steps"):
+        save_steps("positional", tmp_path / "steps.nc")
+
+
+def test_a_report_says_what_errors_cover(stepped, tmp_path):
+    written = stepped.report(tmp_path, formats=["markdown", "latex"], parts=["transitions", "steps", "figure"])
+    text = next(x for x in written if x.name == "report.md").read_text()
+    assert "## Beyond replica symmetry" in text
+    assert "what more steps would change they do not cover" in text
+    assert f"{stepped.transitions['alpha_c'].alpha:.6f}" in text
+    assert r"$-\infty$" in text
+    assert r"semantic at $\alpha = 1.25$" in text
+    assert "Diamonds" in text
+    # The replica-symmetric diagram's own report has no such part.
+    with pytest.raises(ValueError, match="steps"):
+        stepped.diagram.report(tmp_path, parts=["steps"])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,9 @@ from validation import (
     compare_with_theory,
     draw_teacher_data,
     ground_state,
+    ground_state_dataset,
+    load_ground_state,
+    save_ground_state,
     train_student,
 )
 from validation.simulation.descent.optimisers import lowest_by_lbfgs
@@ -337,3 +340,39 @@ def test_what_is_no_data_is_refused():
         ground_state(no_data, generator=np.random.default_rng(0))
     with pytest.raises(ValueError, match="generator must be"):
         ground_state(draw(dimension=20, seed=0), generator=no_data)
+
+
+# ------------------------------------------------------------------------------------------------------ files
+
+
+def test_a_ground_state_is_kept(moving, tmp_path):
+    _, found = moving
+    path = tmp_path / "new" / "ground_state.nc"
+    # An interrupted one, too, and one without moves.
+    none = dataclasses.replace(
+        found, lowest=found.metastable, losses=found.losses[:1], wrong_wells=found.wrong_wells[:1],
+        susceptibilities=found.susceptibilities[:1], complete=False, interrupted=True,
+    )  # fmt: skip
+    for one in (found, none):
+        save_ground_state(one, path)
+        read = load_ground_state(path)
+        assert read == one
+        assert repr(read) == repr(one)
+        assert not read.lowest.student.flags.writeable
+    data = ground_state_dataset(found)
+    assert data.sizes["move"] == found.accepted + 1
+    assert data["self_overlap"].sel(minimum="lowest") == found.lowest.self_overlap
+    assert all(variable.attrs["units"] == "1" for variable in data.variables.values())
+    assert data.attrs["Conventions"].startswith("CF-")
+
+
+def test_what_is_no_ground_state_is_refused(moving, tmp_path):
+    path = tmp_path / "ground_state.nc"
+    with pytest.raises(ValueError, match="found must be"):
+        save_ground_state(1.0, path)  # pyright: ignore[reportArgumentType]
+    save_ground_state(moving[1], path)
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="cannot read"):
+        load_ground_state(path)

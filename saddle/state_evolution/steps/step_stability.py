@@ -1,0 +1,150 @@
+r"""Local stability of k steps against one more: an infinitesimal gap that is split off a level grows or decays.
+
+A gap :math:`\delta_g` between levels j and j + 1 makes, whatever its y is,
+
+.. math::
+    \hat\delta_g = \alpha\sum_{l\in g}\sum_m E\langle(\partial_l\partial_m F_{j+1})^2\rangle_j\,\delta_{g(m)}, \qquad
+    \delta_g = E_\nu\sum_h\gamma_g\gamma_h K_{j+1}^2\,\hat\delta_h, \qquad K_j = B_j^{-1},
+
+averaged over the field of level j, tilted by the steps outside of it; one minus the largest eigenvalue of the product
+is the replicon eigenvalue of level j. At j = k, F is minus the envelope, and :math:`B_{k+1}` the precision of replica
+symmetry: with k = 0 this is section 9 of the theory notes. The outermost level is that of minima of different blocks,
+the innermost that of minima of one block. Where proximal points jump, the innermost form has the square of a delta
+function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from replica.common.by_value import ByValue
+from replica.model.spectrum import Spectrum
+from saddle.averages.nested_averages import curvature_forms
+from saddle.averages.replicon import Replicon
+from saddle.averages.replicon_map import largest_eigenvalue, weights_map
+from saddle.state_evolution.steps.field_curvature import field_curvature
+from saddle.state_evolution.steps.step_equations import StepEquations, StepEvaluation
+
+__all__ = ["StepStability", "step_stability"]
+
+
+@dataclass(frozen=True, repr=False)
+class StepStability(ByValue):
+    r"""Whether k steps are stable against one more, level by level.
+
+    Attributes
+    ----------
+    replicons
+        Of levels 0 ... k: whether a gap that is split off the overlap :math:`q_j` decays. The first is that between
+        minima of different blocks, the last that within the innermost block. Positive is stable, as for replica
+        symmetry; only the innermost can have jumps.
+
+    Notes
+    -----
+    Errors are changes to finer nodes and to finer, wider grids, and to the solutions on these, added up. Where proximal
+    points jump, the innermost eigenvalue is :math:`-C/T` at a small temperature T, C being the jump strength, and minus
+    infinity at none.
+    """
+
+    replicons: tuple[Replicon, ...]
+
+    @property
+    def eigenvalues(self) -> np.ndarray:
+        """Replicon eigenvalues at zero temperature, (k + 1,), outermost level first; -inf where jumps make it so."""
+        return np.array([-np.inf if _jumps(one) else one.regular for one in self.replicons])
+
+    @property
+    def stable(self) -> bool:
+        """Whether no level splits: all eigenvalues are positive."""
+        return all(one.stable for one in self.replicons)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """In words what each level's eigenvalue is, and why, outermost level first."""
+        return tuple(self._said(level, one) for level, one in enumerate(self.replicons))
+
+    def _said(self, level: int, one: Replicon) -> str:
+        last = len(self.replicons) - 1
+        where = "between blocks" if level == 0 else "within blocks" if level == last else f"of level {level}"
+        if _jumps(one):
+            return (
+                f"{where} unstable: proximal points jump, so that the replicon eigenvalue is -infinity, "
+                f"and -C/T at a small temperature T with C = {one.jump_strength:.3g} +- {one.jump_strength_error:.1g}"
+            )
+        verdict = "stable" if one.regular > 0.0 else "unstable"
+        if abs(one.regular) <= one.regular_error:
+            verdict = "not known to be stable or not"
+        return f"{where} {verdict}: replicon eigenvalue {one.regular:.3g} +- {one.regular_error:.1g}"
+
+    def __repr__(self) -> str:
+        return f"StepStability({'; '.join(self.reasons)})"
+
+
+def _jumps(one: Replicon) -> bool:
+    return one.jump_strength > one.jump_strength_error
+
+
+def step_stability(pairs: Sequence[tuple[StepEquations, StepEvaluation]]) -> StepStability:
+    """Return the replicon of every level of a solution.
+
+    Parameters
+    ----------
+    pairs
+        The solution on its own rule first, then those on finer ones, each with its equations: what these change are
+        errors.
+    """
+    found = [_eigenvalues(*pair) for pair in pairs]
+    regular, jumps = (np.array([x[i] for x in found]) for i in (0, 1))
+    errors, jumps_error = (np.sum(np.abs(x[1:] - x[0]), axis=0) for x in (regular, jumps))
+    count, last = found[0][2:], len(regular[0]) - 1
+    return StepStability(
+        tuple(
+            Replicon(
+                regular=float(value),
+                regular_error=float(errors[level]),
+                jump_strength=float(jumps[0]) if level == last else 0.0,
+                jump_strength_error=float(jumps_error) if level == last else 0.0,
+                jumps=count[0] if level == last else 0,
+                failures=count[1] if level == last else 0,
+            )
+            for level, value in enumerate(regular[0])
+        )
+    )
+
+
+def _eigenvalues(equations: StepEquations, evaluation: StepEvaluation) -> tuple[np.ndarray, float, int, int]:
+    """Return eigenvalues of every level, jumps left out, (k + 1,), and the innermost level's jumps.
+
+    These are their strength C, their number, and that of failures.
+    """
+    state, alpha, grid = evaluation.state, evaluation.alpha, evaluation.grid
+    layout = equations.evolution.space.layout
+    forms, law = curvature_forms(*equations.nested(state, grid))
+    innermost = field_curvature(equations.table, grid, law)
+    member = np.zeros((layout.group_count, layout.sequence_length))
+    member[list(layout.groups), np.arange(layout.sequence_length)] = 1.0
+
+    def largest(form: np.ndarray, level: int) -> float:
+        """Return the largest eigenvalue that a level's form makes with the weights' answer."""
+        own = (member @ form @ member.T)[np.triu_indices(layout.group_count)]
+        return alpha * largest_eigenvalue(weights_map(*_responses(equations, evaluation, level)), own)[0]
+
+    values = [1.0 - largest(form, level) for level, form in enumerate((*forms, innermost.regular))]
+    return np.array(values), largest(innermost.kinks, equations.steps), innermost.jumps, innermost.failures
+
+
+def _responses(equations: StepEquations, evaluation: StepEvaluation, level: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return :math:`\gamma_g K_{j+1}` on every atom, (atoms, groups, 1, 1), and the atoms' weights."""
+    model, state = equations.evolution.model, evaluation.state
+    conjugates = evaluation.space.state(evaluation.conjugates, state.parisi)
+    if isinstance(model.spectrum, Spectrum):
+        eigenvalues, shares = model.spectrum.group_eigenvalues(), model.spectrum.weights
+    else:
+        eigenvalues, shares = np.full((1, 1), model.token_variance), np.ones(1)
+    precision = model.regularization + eigenvalues @ conjugates.susceptibility
+    for j in range(equations.steps, level, -1):
+        precision = precision - state.parisi[j - 1] * eigenvalues @ conjugates.gaps[j - 1]
+    return (eigenvalues / precision[:, None])[:, :, None, None], shares
