@@ -137,7 +137,7 @@ class EnvelopeTable:
             If outputs have noise.
         """
         if self.model.noise:
-            raise InvalidArgument("the Moreau envelope of a model whose outputs have noise is not a function of h* alone")
+            raise InvalidArgument("outputs with noise are no function of teacher fields alone: give a model without")
         module, parameters = self.kernel.module, parameter_vector(self.model)
         common, unused = np.zeros(module.N_FIELDS - 1), np.zeros(1)
         targets, line = np.empty((len(teacher_fields), module.N_TARGETS)), np.zeros(module.N_CONSTANTS)
