@@ -19,7 +19,7 @@ from saddle.diagram.lines.start import canonical_name, equations_of
 from saddle.diagram.solve_arguments import checked_solve
 from saddle.diagram.solving import solve_contents
 from saddle.diagram.steps.step_contents import StepContents, solve_steps
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivatives
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         *,
         alpha: Sequence[float] | np.ndarray | None = None,
         branches: Sequence[str] | None = None,
-        rule: GridRule = DEFAULT_GRID_RULE,
+        rule: StepRule | None = None,
         progress: bool | None = None,
     ) -> StepDiagram:
         """Solve the branches, alpha_c and alpha_l with k steps of replica-symmetry breaking.

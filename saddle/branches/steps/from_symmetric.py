@@ -11,23 +11,20 @@ import numpy as np
 from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
-from saddle.branches.steps.at_parisi import SolvedAtParisi, solve_at_parisi
-from saddle.branches.steps.best_parisi import (
-    BestParisi,
-    best_parisi,
-    with_one_step_more,
-)
-from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
+from saddle.branches.steps.first_gap import first_gap, smallest_gap, with_one_step_more
+from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
-from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
 __all__ = ["break_symmetry", "broken_or_none", "checked_parisi"]
+
+# Step of the unknowns by which changes are followed.
+SHORT = 1e-3
 
 
 def checked_parisi(parisi: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
@@ -48,7 +45,7 @@ def break_symmetry(
     sector: Sector,
     symmetric: StateEvaluation,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     parisi: Sequence[float] | np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
     *,
@@ -75,38 +72,56 @@ def break_symmetry(
     alpha, space = symmetric.alpha, evolution.space
     start = _symmetric_state(symmetric)
     unit = float(np.sqrt(np.max(start.outer_overlap)))
+
+    def unknowns(count: int, free: bool) -> StepUnknowns:
+        return StepUnknowns(space, sector, count, unit, parisi=free)
+
     if near is not None:
-        equations, unknowns = StepEquations(evolution, steps, rule), StepUnknowns(space, sector, steps, unit)
+        equations = StepEquations(evolution, steps, rule)
         start = near if given is None else replace(near, parisi=given)
-        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
-        if given is not None:
-            return _point(equations, sector, symmetric, solved, None, report)
-        best = best_parisi(equations, alpha, solved, report, near=True)
-        return _point(equations, sector, symmetric, best.solved, best, report)
+        solved = solve_steps_at(equations, unknowns(steps, given is None), alpha, start, report=report)
+        return _point(equations, sector, symmetric, solved, report)
+    # Refused at once, if the rule does not serve so many.
+    StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
     first = first_gap(equations, alpha, start)
     if first is None:
         message = (
-            f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {SMALLEST_GAP:g} of the fields' "
-            "variance; replica symmetry holds, or its breaking is too weak to be resolved"
+            f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "
+            "fields' variance; replica symmetry holds, or its breaking is too weak to be resolved"
         )
         raise SolverError(message, Outcome.ABSENT)
-    unknowns = StepUnknowns(space, sector, 1, unit)
     if given is not None and steps == 1:
-        solved = _towards(equations, unknowns, alpha, first, given, report)
-        return _point(equations, sector, symmetric, solved, None, report)
-    solved = solve_at_parisi(equations, unknowns, alpha, first, report=report)
-    best = best_parisi(equations, alpha, solved, report)
+        return _point(
+            equations, sector, symmetric, _towards(equations, unknowns(1, False), alpha, first, given, report), report
+        )
+    solved = _ground_state(equations, unknowns, alpha, first, report)
     for count in range(2, steps + 1):
         equations = StepEquations(evolution, count, rule)
-        unknowns = StepUnknowns(space, sector, count, unit)
-        start = with_one_step_more(best.solved)
+        start = with_one_step_more(solved.state)
         if count == steps and given is not None:
-            solved = solve_at_parisi(equations, unknowns, alpha, replace(start, parisi=given), report=report)
-            return _point(equations, sector, symmetric, solved, None, report)
-        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
-        best = best_parisi(equations, alpha, solved, report)
-    return _point(equations, sector, symmetric, best.solved, best, report)
+            start = replace(start, parisi=given)
+            solved = solve_steps_at(equations, unknowns(count, False), alpha, start, report=report)
+        else:
+            solved = _ground_state(equations, unknowns, alpha, start, report)
+    return _point(equations, sector, symmetric, solved, report)
+
+
+def _ground_state(
+    equations: StepEquations,
+    unknowns: Callable[[int, bool], StepUnknowns],
+    alpha: float,
+    start: StepState,
+    report: Callable[[], object],
+) -> SolvedSteps:
+    """Solve for everything at once; where that fails, at the start's y first."""
+    steps = equations.steps
+    if steps == 1:
+        with contextlib.suppress(SolverError):
+            return solve_steps_at(equations, unknowns(steps, True), alpha, start, report=report)
+    solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
+    grid = solved.evaluation.grid
+    return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
 
 
 def broken_or_none(
@@ -114,7 +129,7 @@ def broken_or_none(
     sector: Sector,
     symmetric: StateEvaluation,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     near: BrokenSymmetryPoint | None = None,
     report: Callable[[], object] = lambda: None,
 ) -> BrokenSymmetryPoint | None:
@@ -143,14 +158,14 @@ def _towards(
     first: StepState,
     parisi: np.ndarray,
     report: Callable[[], object],
-) -> SolvedAtParisi:
-    """Solve at the small y of a first gap, and go to the given one in steps that a quasi-Newton method can follow."""
-    y = float(min(first.parisi[0], parisi[0]))
-    solved = solve_at_parisi(equations, unknowns, alpha, replace(first, parisi=np.array([y])), report=report)
-    while y < parisi[0]:
-        y = min(2.5 * y, float(parisi[0]))
+) -> SolvedSteps:
+    """Solve at the y of a first gap, and go to the given one in steps that a quasi-Newton method can follow."""
+    y, wanted = float(first.parisi[0]), float(parisi[0])
+    solved = solve_steps_at(equations, unknowns, alpha, first, report=report)
+    while y != wanted:
+        y = min(2.0 * y, wanted) if y < wanted else max(0.5 * y, wanted)
         start = replace(solved.state, parisi=np.array([y]))
-        solved = solve_at_parisi(equations, unknowns, alpha, start, solved.jacobian, report)
+        solved = solve_steps_at(equations, unknowns, alpha, start, solved.jacobian, report, solved.evaluation.grid)
     return solved
 
 
@@ -166,46 +181,54 @@ def _point(
     equations: StepEquations,
     sector: Sector,
     symmetric: StateEvaluation,
-    solved: SolvedAtParisi,
-    best: BestParisi | None,
+    solved: SolvedSteps,
     report: Callable[[], object],
 ) -> BrokenSymmetryPoint:
-    """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
+    """Estimate the errors of a solution by other rules, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state), here.state
-    phi_error, parisi_errors = 0.0, np.zeros(equations.steps)
-    # What is left of the residual, where a kink on a grid point leaves it no zero.
-    left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
-    shifted: list[StepState] = [unknowns.state(vector + left, state.parisi)]
-    for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
-        there = replace(equations, rule=finer).evaluate(state, here.alpha)
-        report()
-        shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
-        phi_error += abs(there.free_entropy - here.free_entropy)
-        if best is not None:
-            slope = (there.by_parisi - here.by_parisi) * state.parisi
-            moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
-            shift = shift + best.by_log_parameter @ moved
-            parisi_errors += np.abs(moved) * state.parisi
-        shifted.append(unknowns.state(vector + shift, state.parisi))
-    order = here.space.vector(state)
+    own = unknowns.residual(here)
+
+    def change(residual: np.ndarray) -> np.ndarray:
+        """Return what a change of the residual does, to first order: to order parameters, y, and what fresh data see."""
+        moved = -np.linalg.lstsq(solved.jacobian, residual, rcond=None)[0]
+        # Unknowns are logarithms: a short step, so that it stays a first order.
+        short = min(1.0, SHORT / max(float(np.max(np.abs(moved))), 1e-300))
+        there = unknowns.state(vector + short * moved, state.parisi)
+        parts = [
+            here.space.vector(there) - here.space.vector(state),
+            there.parisi - state.parisi,
+            _as_symmetric(symmetric, there) - _as_symmetric(symmetric, state),
+        ]
+        return np.concatenate(parts) / short
+
+    # What is left of the residual, where a kink on a grid point leaves it no zero, and then other rules.
+    changes, free_entropy_error = np.abs(change(own)), 0.0
     fresh = equations.evolution.channel.averages(_as_symmetric(symmetric, state))
-    change = np.array([_as_symmetric(symmetric, x) - _as_symmetric(symmetric, state) for x in shifted])
+    slopes, n = fresh.test_error_derivatives, here.space.size + equations.steps
+    test_error_error = fresh.test_error_error + abs(float(change(own)[n:] @ slopes))
+    for variation in equations.variations(here):
+        report()
+        found = [equations.changed(here, x) for x in variation.differences]
+        rows = np.array([change(unknowns.residual(x) - own) for x in found])
+        changes = changes + variation.combined(rows)
+        test_error_error += float(variation.combined(rows[:, n:] @ slopes))
+        free_entropy_error += float(variation.combined(np.array([x.free_entropy - here.free_entropy for x in found])))
     return BrokenSymmetryPoint(
         alpha=here.alpha,
         sector=sector,
         evolution=equations.evolution,
         rule=equations.rule,
         state=state,
-        state_errors=np.sum([np.abs(here.space.vector(x) - order) for x in shifted], axis=0),
-        parisi_errors=parisi_errors,
+        state_errors=changes[: here.space.size],
+        parisi_errors=changes[here.space.size : n],
         conjugates=here.conjugates,
         free_entropy=here.free_entropy,
-        free_entropy_error=phi_error,
+        free_entropy_error=free_entropy_error,
         by_parisi=here.by_parisi,
-        average_envelope=-here.channel.value,
+        average_envelope=here.average_envelope,
         test_error=fresh.test_error,
-        test_error_error=fresh.test_error_error + float(np.sum(np.abs(change @ fresh.test_error_derivatives))),
+        test_error_error=test_error_error,
         symmetric=symmetric,
     )
 

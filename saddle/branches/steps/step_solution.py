@@ -14,7 +14,7 @@ from replica.common.html_table import html_table
 from replica.symmetry.sectors import Sector
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.state_evolution.steps.step_state import StepState, step_space
 
 __all__ = ["BrokenSymmetryPoint"]
@@ -63,7 +63,7 @@ class BrokenSymmetryPoint(ByValue):
     alpha: float
     sector: Sector
     evolution: StateEvolution
-    rule: GridRule
+    rule: StepRule
     state: StepState
     state_errors: np.ndarray
     parisi_errors: np.ndarray

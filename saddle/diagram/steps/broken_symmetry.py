@@ -13,7 +13,7 @@ from saddle.branches.branch import SolvedPoint, find_point
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 
 __all__ = ["point_of", "solve_broken_symmetry"]
 
@@ -25,7 +25,7 @@ def solve_broken_symmetry(
     steps: int = 1,
     *,
     parisi_parameters: Sequence[float] | np.ndarray | None = None,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> BrokenSymmetryPoint:
     r"""Solve for the ground state of a family with k steps of replica-symmetry breaking, at zero temperature.

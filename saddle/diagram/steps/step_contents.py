@@ -21,8 +21,7 @@ from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.steps.step_transitions import StepTransition, transition_with_steps
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
-from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -151,7 +150,7 @@ def solve_steps(
     *,
     alpha: Sequence[float] | np.ndarray | None = None,
     branches: Sequence[str] | None = None,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> StepContents:
     """Solve branches and transitions of a diagram with steps; see :meth:`saddle.PhaseDiagram.with_steps`."""

@@ -13,7 +13,7 @@ from saddle.branches.branch import SolvedPoint, solve_point
 from saddle.branches.steps.from_symmetric import broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.contents import DiagramContents
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.transitions.transition import Transition
 
 __all__ = ["StepTransition", "transition_with_steps"]
@@ -80,7 +80,7 @@ def transition_with_steps(
     name: str = "alpha_c",
     steps: int = 1,
     *,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> StepTransition:
     """Locate a first-order transition, or the crossing of the baseline, with k steps of replica-symmetry breaking.
@@ -186,7 +186,7 @@ def _envelope(point: BrokenSymmetryPoint | SolvedPoint) -> float:
 def _solved(
     point: SolvedPoint,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     near: BrokenSymmetryPoint | SolvedPoint | None,
     report: Callable[[], object],
 ) -> BrokenSymmetryPoint | SolvedPoint:

@@ -1,4 +1,4 @@
-r"""The unknowns that are solved for at given y: logarithms of variances, and the overlaps that a family leaves free."""
+r"""The unknowns that are solved for: logarithms of variances, the overlaps that a family leaves free, and of y or not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["StepUnknowns"]
 
 @dataclass(frozen=True)
 class StepUnknowns:
-    r"""Unknowns :math:`(\log q_0, \log\Delta_j, m, \log V, \theta)`, m and theta in units of a typical field.
+    r"""Unknowns :math:`(\log q_0, \log\Delta_j, m, \log V, \theta)`, m and theta in units of a typical field; perhaps y.
 
     Attributes
     ----------
@@ -29,12 +29,15 @@ class StepUnknowns:
         Number k of steps.
     unit
         Unit of m and theta, :math:`\sqrt q`.
+    parisi
+        Whether :math:`\log y_j` follow: the ground state's are solved for, too.
     """
 
     space: StateSpace
     sector: Sector
     steps: int
     unit: float
+    parisi: bool = False
 
     @cached_property
     def _free(self) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +56,13 @@ class StepUnknowns:
         first = count * (self.steps + 1) + int(self._free[0].sum())
         return range(first, first + count)
 
+    @property
+    def loose_places(self) -> list[int]:
+        """Where gaps and y stand: the free entropy is stationary in them, and hardly curved."""
+        count = self.space.layout.group_count
+        ends = count * (self.steps + 1) + count + sum(int(x.sum()) for x in self._free)
+        return [*range(count, count * (self.steps + 1)), *range(ends, ends + self.steps * self.parisi)]
+
     def vector(self, state: StepState) -> np.ndarray:
         """Return the unknowns of a state."""
         positional, semantic = self._free
@@ -63,11 +73,15 @@ class StepUnknowns:
                 state.positional_overlap[positional] / self.unit,
                 np.log(state.susceptibility),
                 state.semantic_overlap.ravel()[semantic] / self.unit,
+                np.log(state.parisi) if self.parisi else [],
             ]
         )
 
     def state(self, unknowns: np.ndarray, parisi: np.ndarray) -> StepState:
-        """Return the state of unknowns at given y."""
+        """Return the state of unknowns, at given y unless y is one of them."""
+        if self.parisi:
+            unknowns, logs = np.split(unknowns, [len(unknowns) - self.steps])
+            parisi = np.exp(logs)
         positional, semantic = self._free
         layout = self.space.layout
         count, k = layout.group_count, self.steps
@@ -97,5 +111,7 @@ class StepUnknowns:
                 rest.positional_overlap[positional] / self.unit,
                 rest.susceptibility / state.susceptibility,
                 rest.semantic_overlap.ravel()[semantic] / self.unit,
+                # The functional's derivatives in y, relative to the part of them that the average has.
+                evaluation.by_parisi / (evaluation.alpha * evaluation.average[-self.steps :]) if self.parisi else [],
             ]
         )
