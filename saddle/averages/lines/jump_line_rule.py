@@ -11,6 +11,9 @@ from replica.common.errors import InvalidArgument
 
 __all__ = ["JumpLineRule"]
 
+# Roughness of lines on which solutions are looked for.
+ROUGH = 30.0
+
 
 @dataclass(frozen=True)
 class JumpLineRule:
@@ -35,7 +38,7 @@ class JumpLineRule:
         If a number is none, not positive, or there are fewer than three nodes.
     """
 
-    roughness: float = 10.0
+    roughness: float = 3.0
     modes: int = 5
     nodes: int = 10
     spacing: float = 0.18
@@ -58,6 +61,11 @@ class JumpLineRule:
     def panel_nodes(self) -> int:
         """Nodes of a panel of outer fields."""
         return max(2, (2 * self.nodes + 2) // 5)
+
+    @property
+    def coarsened(self) -> JumpLineRule:
+        """The rule on few lines: for finding what the rule itself only has to sharpen."""
+        return replace(self, roughness=max(ROUGH, self.roughness))
 
     def with_finer_orders(self) -> JumpLineRule:
         """Return the rule with half again as many nodes and points on the same lines."""

@@ -11,6 +11,7 @@ import numpy as np
 from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
+from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.steps.first_gap import first_gap, smallest_gap, with_one_step_more
 from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
@@ -79,12 +80,16 @@ def break_symmetry(
     if near is not None:
         equations = StepEquations(evolution, steps, rule)
         start = near if given is None else replace(near, parisi=given)
-        solved = solve_steps_at(equations, unknowns(steps, given is None), alpha, start, report=report)
+        if given is None:
+            solved = _ground_state(equations, unknowns, alpha, start, report)
+        else:
+            solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
         return _point(equations, sector, symmetric, solved, report)
     # Refused at once, if the rule does not serve so many.
     StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
-    first = first_gap(equations, alpha, start)
+    lines = isinstance(equations.rule, JumpLineRule)
+    first = first_gap(replace(equations, rule=equations.rule.coarsened) if lines else equations, alpha, start)
     if first is None:
         message = (
             f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "
@@ -115,13 +120,19 @@ def _ground_state(
     report: Callable[[], object],
 ) -> SolvedSteps:
     """Solve for everything at once; where that fails, at the start's y first."""
-    steps = equations.steps
-    if steps == 1:
-        with contextlib.suppress(SolverError):
-            return solve_steps_at(equations, unknowns(steps, True), alpha, start, report=report)
-    solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
-    grid = solved.evaluation.grid
-    return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
+    steps, rule = equations.steps, equations.rule
+    if not isinstance(rule, JumpLineRule):
+        solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
+        grid = solved.evaluation.grid
+        return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
+    # On few lines first: what remains on the rule's own are some steps with a known Jacobian.
+    rough = replace(equations, rule=rule.coarsened)
+    try:
+        solved = solve_steps_at(rough, unknowns(1, True), alpha, start, report=report)
+    except SolverError:
+        solved = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report)
+        solved = solve_steps_at(rough, unknowns(1, True), alpha, solved.state, report=report)
+    return solve_steps_at(equations, unknowns(1, True), alpha, solved.state, solved.jacobian, report)
 
 
 def broken_or_none(
@@ -190,7 +201,7 @@ def _point(
     own = unknowns.residual(here)
 
     def change(residual: np.ndarray) -> np.ndarray:
-        """Return what a change of the residual does, to first order: to order parameters, y, and what fresh data see."""
+        """Return what a change of the residual does to order parameters, y, and what fresh data see, to first order."""
         moved = -np.linalg.lstsq(solved.jacobian, residual, rcond=None)[0]
         # Unknowns are logarithms: a short step, so that it stays a first order.
         short = min(1.0, SHORT / max(float(np.max(np.abs(moved))), 1e-300))

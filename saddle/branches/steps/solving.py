@@ -21,7 +21,7 @@ __all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at"]
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
 TOLERANCE, ROUGHNESS, PATIENCE = 1e-6, 1e-3, 5
 # On lines, which follow the state, and by how much larger those of gaps and y may be.
-LINE_TOLERANCE, LINE_PATIENCE, LOOSE, LINE_NOISE = 1e-5, 3, 20.0, 2e-3
+LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE, LOOSE, LINE_NOISE = 1e-5, 1.5e-4, 3, 20.0, 3e-4
 # Steps of differences, in the unknowns' units: those of V, at which a table has to be made anew, are longer, since
 # kinks that move across grid points make its slopes rough.
 DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3
@@ -141,7 +141,9 @@ def solve_steps_at(
     """
     if grid is None or equations.on_lines or not fits(grid, start, equations):
         grid = equations.grid(start)
-    tolerance, patience = (LINE_TOLERANCE, LINE_PATIENCE) if equations.on_lines else (TOLERANCE, PATIENCE)
+    tolerance, roughness, patience = TOLERANCE, ROUGHNESS, PATIENCE
+    if equations.on_lines:
+        tolerance, roughness, patience = LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE
     vanished, slow = (LINE_VANISHED, LINE_SLOW) if equations.on_lines else (VANISHED, SLOW)
     problem = StepProblem(equations, unknowns, alpha, start.parisi, grid)
     vector = unknowns.vector(start)
@@ -155,7 +157,7 @@ def solve_steps_at(
             best, idle = (size, vector, here), 0
         else:
             idle += 1
-        if size <= tolerance or (idle > patience and best[0] <= ROUGHNESS):
+        if size <= tolerance or (idle > patience and best[0] <= roughness):
             # The best one: where a kink lies on a grid point the residual has a step, and no zero.
             _, vector, here = best if size > tolerance else (size, vector, here)
             if jacobian is None:
@@ -203,8 +205,8 @@ def _said(alpha: float, start: StepState, outcome: Outcome) -> str:
 def _limited(jacobian: np.ndarray, residual: np.ndarray, unknowns: StepUnknowns) -> np.ndarray:
     """Return Newton's step, shortened if it is long.
 
-    Most of what is long is so along y, in which the functional is hardly curved: of y no more than so much is taken, and
-    the rest follows it, so that it stays near the solution at given y.
+    Most of what is long is so along y, in which the functional is hardly curved: of y no more than so much is taken,
+    and the rest follows it, so that it stays near the solution at given y.
     """
     step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
     count = unknowns.steps * unknowns.parisi

@@ -246,15 +246,17 @@ class StepEquations:
         found = [Variation(np.array(rows), averages.outer.error)]
         if isinstance(there.source, LineExcess):
             found.append(Variation(there.source.differences, there.source.outer.error))
-        finer = (
-            (self.rule.with_finer_orders(),)
-            if isinstance(self.rule, JumpLineRule)
-            else (self.rule.with_finer_nodes(), self.rule.with_finer_grid())
-        )
+        if isinstance(self.rule, JumpLineRule):
+            # Orders of nodes and lines do not know of each other: few lines are enough.
+            finer, plain = (self.rule.coarsened.with_finer_orders(),), self._on(self.rule.coarsened, state)
+        else:
+            finer, plain = (self.rule.with_finer_nodes(), self.rule.with_finer_grid()), there.excess
         for rule in finer:
-            difference = replace(self, rule=rule)._excess(state, None)[1] - there.excess
-            found.append(Variation(difference[None], lambda x: np.abs(x[0])))
+            found.append(Variation((self._on(rule, state) - plain)[None], lambda x: np.abs(x[0])))
         return tuple(found)
+
+    def _on(self, rule: StepRule, state: StepState) -> np.ndarray:
+        return replace(self, rule=rule)._excess(state, None)[1]
 
     def _excess(self, state: StepState, grid: FieldGrid | None) -> tuple[FieldGrid | LineExcess, np.ndarray]:
         """Return what steps add to C, with its derivatives, (1 + n + k,), and on what."""
