@@ -114,8 +114,8 @@ class FieldLaw:
 
         .. math:: \sum_j \tfrac12 y_j \Delta_j E g^2
 
-        with :math:`\tfrac12 E g^2` the derivative of the replica-symmetric average in V, (groups,), taken as it is: that
-        it depends on order parameters itself is left out.
+        with :math:`\tfrac12 E g^2` the derivative of the replica-symmetric average in V, (groups,), taken as a number:
+        that it depends on order parameters itself is left out.
         """
         levels = -np.diff(state.parisi, prepend=0.0, append=0.0)[:, None] * by_susceptibility
         by_parisi = state.gaps @ by_susceptibility

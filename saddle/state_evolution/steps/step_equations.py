@@ -5,8 +5,9 @@ r"""The equations of k steps of replica-symmetry breaking at zero temperature, f
     C = E_{h^\star} E_{w_0} F_1(w_0) = -E[M] + \sum_j\tfrac12 y_j\Delta_j E g^2 + X,
 
 with trace and prior term as :func:`replica.hierarchy.explicit_terms.explicit_terms` derives them, and the nested
-averages C of minus the Moreau envelope: the replica-symmetric one at :math:`q_k` and its first order in the gaps, by the
-kernel, which knows :math:`E g^2`, too, and what is left, X, on lines or grids of local fields. Order parameters x are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y the conjugates follow from
+averages C of minus the Moreau envelope: the replica-symmetric one at :math:`q_k` and its first order in the gaps, by
+the kernel, which knows :math:`E g^2`, too, and what is left, X, on lines or grids of local fields. Order parameters x
+are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y the conjugates follow from
 stationarity in x, where the trace term is linear in them, and what remains is the residual of stationarity in the
 conjugates and in y. Theory notes, section 10.
 """

@@ -1,4 +1,4 @@
-r"""The unknowns that are solved for: logarithms of variances, the overlaps that a family leaves free, and of y or not."""
+r"""The unknowns that are solved for: logarithms of variances and perhaps y, and overlaps that a family leaves free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["StepUnknowns"]
 
 @dataclass(frozen=True)
 class StepUnknowns:
-    r"""Unknowns :math:`(\log q_0, \log\Delta_j, m, \log V, \theta)`, m and theta in units of a typical field; perhaps y.
+    r"""Unknowns :math:`(\log q_0, \log\Delta_j, m, \log V, \theta)`, m and theta in units of a field; perhaps y.
 
     Attributes
     ----------
