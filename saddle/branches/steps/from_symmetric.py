@@ -22,7 +22,7 @@ from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["break_symmetry", "broken_or_none", "checked_parisi"]
+__all__ = ["break_symmetry", "broken_or_none", "checked_parisi", "point_of_solved"]
 
 # Step of the unknowns by which changes are followed.
 SHORT = 1e-3
@@ -84,7 +84,7 @@ def break_symmetry(
             solved = _ground_state(equations, unknowns, alpha, start, report)
         else:
             solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
-        return _point(equations, sector, symmetric, solved, report)
+        return point_of_solved(equations, sector, symmetric, solved, report)
     # Refused at once, if the rule does not serve so many.
     StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
@@ -97,7 +97,7 @@ def break_symmetry(
         )
         raise SolverError(message, Outcome.ABSENT)
     if given is not None and steps == 1:
-        return _point(
+        return point_of_solved(
             equations, sector, symmetric, _towards(equations, unknowns(1, False), alpha, first, given, report), report
         )
     solved = _ground_state(equations, unknowns, alpha, first, report)
@@ -109,7 +109,7 @@ def break_symmetry(
             solved = solve_steps_at(equations, unknowns(count, False), alpha, start, report=report)
         else:
             solved = _ground_state(equations, unknowns, alpha, start, report)
-    return _point(equations, sector, symmetric, solved, report)
+    return point_of_solved(equations, sector, symmetric, solved, report)
 
 
 def _ground_state(
@@ -188,7 +188,7 @@ def _symmetric_state(symmetric: StateEvaluation) -> StepState:
     return StepState(q[:, 0, 0], np.zeros((1, len(q))), m[0, 0], V[:, 0, 0], theta[:, 0], np.ones(1))
 
 
-def _point(
+def point_of_solved(
     equations: StepEquations,
     sector: Sector,
     symmetric: StateEvaluation,
@@ -197,7 +197,7 @@ def _point(
 ) -> BrokenSymmetryPoint:
     """Estimate the errors of a solution by other rules, and gather what is known."""
     here, unknowns = solved.evaluation, solved.unknowns
-    vector, state = unknowns.vector(here.state), here.state
+    vector, state = unknowns.vector(here.state, here.alpha), here.state
     own = unknowns.residual(here)
 
     def change(residual: np.ndarray) -> np.ndarray:

@@ -76,7 +76,8 @@ class StepProblem:
         """Evaluate the equations at unknowns."""
         state = self.unknowns.state(vector, self.parisi)
         self.equations.check_domain(state)
-        return self.equations.evaluate(state, self.alpha, self._table(state.susceptibility))
+        alpha = self.unknowns.alpha(vector, self.alpha)
+        return self.equations.evaluate(state, alpha, self._table(state.susceptibility))
 
     def residual(self, vector: np.ndarray) -> np.ndarray:
         """Return the relative residual at unknowns."""
@@ -146,7 +147,7 @@ def solve_steps_at(
         tolerance, roughness, patience = LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE
     vanished, slow = (LINE_VANISHED, LINE_SLOW) if equations.on_lines else (VANISHED, SLOW)
     problem = StepProblem(equations, unknowns, alpha, start.parisi, grid)
-    vector = unknowns.vector(start)
+    vector = unknowns.vector(start, alpha)
     here = problem.evaluate(vector)
     residual, fresh = unknowns.residual(here), False
     best, idle = None, 0
@@ -208,13 +209,25 @@ def _limited(jacobian: np.ndarray, residual: np.ndarray, unknowns: StepUnknowns)
     Most of what is long is so along y, in which the functional is hardly curved: of y no more than so much is taken,
     and the rest follows it, so that it stays near the solution at given y.
     """
-    step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
     count = unknowns.steps * unknowns.parisi
-    if count:
-        n = len(step) - count
-        y = step[n:] * min(1.0, LARGEST / max(float(np.max(np.abs(step[n:]))), 1e-300))
-        rest = -np.linalg.lstsq(jacobian[:n, :n], residual[:n] + jacobian[:n, n:] @ y, rcond=None)[0]
-        step = np.concatenate([rest, y])
+    if not count:
+        step = -np.linalg.lstsq(jacobian, residual, rcond=None)[0]
+    else:
+        n = len(residual) - count
+        # At given y, and how that and the functional's slope in y change with y along solutions.
+        given, by_y = np.split(
+            -np.linalg.lstsq(jacobian[:n, :n], np.column_stack([residual[:n], jacobian[:n, n:]]), rcond=None)[0],
+            [1],
+            axis=1,
+        )
+        slope = residual[n:] + jacobian[n:, :n] @ given[:, 0]
+        curvature = jacobian[n:, n:] + jacobian[n:, :n] @ by_y
+        if count == 1:
+            # The ground state is a minimum over y: away from one it is downhill.
+            curvature = np.maximum(np.abs(curvature), 1e-12)
+        y = -np.linalg.lstsq(curvature, slope, rcond=None)[0]
+        y = y * min(1.0, LARGEST / max(float(np.max(np.abs(y))), 1e-300))
+        step = np.concatenate([given[:, 0] + by_y @ y, y])
     return step * min(1.0, LARGEST / max(float(np.max(np.abs(step))), 1e-300))
 
 
