@@ -127,7 +127,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         branches
             Names; by default the positional, semantic and mixed ones.
         rule
-            Teacher nodes and grids.
+            How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+            default of so many steps.
         progress
             Whether to show a bar; None for where stderr is a terminal.
 

@@ -399,7 +399,8 @@ class Branch(ByValue):
         steps
             Number k of steps.
         rule
-            Teacher nodes and grids.
+            How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+            default of so many steps.
 
         Returns
         -------

@@ -25,7 +25,7 @@ from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 __all__ = ["BranchBirth", "branch_birth"]
 
 # Shares of the first solution's overlap at which alpha is computed.
-SHARES = (0.6, 0.25, 0.1)
+SHARES = (0.5, 0.2, 0.08, 0.03)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def branch_birth(
     Parameters
     ----------
     symmetric
-        A solution of a sector with a free overlap, near its beginning.
+        A solution of a sector with a free overlap, near its beginning; the last free overlap is the one that is held.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def branch_birth(
     squares, alphas = [1.0], [start.alpha]
     state, alpha, jacobian = start.state, start.alpha, None
     solved: SolvedSteps | None = None
-    rough = replace(equations, rule=rule.coarsened)
+    rough = replace(equations, asked=rule.coarsened)
     for share in SHARES:
         own = plain.holding(start.state, share)
         # Few lines first, as for a given alpha.
@@ -85,8 +85,8 @@ def branch_birth(
         alphas.append(alpha)
     assert solved is not None
     overlap = float(plain.vector(start.state, 1.0)[plain.overlap_places[-1]]) * unit
-    square, smallest = _smallest(np.array(squares[1:]), np.array(alphas[1:]))
-    other = _smallest(np.array(squares[:3]), np.array(alphas[:3]))[1]
+    square, smallest = _smallest(np.array(squares[-3:]), np.array(alphas[-3:]))
+    other = _smallest(np.array(squares[-4:-1]), np.array(alphas[-4:-1]))[1]
     nearest = point_of_solved(equations, sector, symmetric, solved, report)
     error = _alpha_error(equations, solved) + abs(smallest - other)
     return BranchBirth(smallest, error, overlap * float(np.sqrt(square)), nearest)

@@ -89,7 +89,7 @@ def break_symmetry(
     StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
     lines = isinstance(equations.rule, JumpLineRule)
-    first = first_gap(replace(equations, rule=equations.rule.coarsened) if lines else equations, alpha, start)
+    first = first_gap(replace(equations, asked=equations.rule.coarsened) if lines else equations, alpha, start)
     if first is None:
         message = (
             f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "
@@ -126,7 +126,7 @@ def _ground_state(
         grid = solved.evaluation.grid
         return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
     # On few lines first: what remains on the rule's own are some steps with a known Jacobian.
-    rough = replace(equations, rule=rule.coarsened)
+    rough = replace(equations, asked=rule.coarsened)
     try:
         solved = solve_steps_at(rough, unknowns(1, True), alpha, start, report=report)
     except SolverError:

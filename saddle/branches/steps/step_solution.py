@@ -33,7 +33,7 @@ class BrokenSymmetryPoint(ByValue):
     evolution
         The model's replica-symmetric equations.
     rule
-        Teacher nodes and grids of the nested averages.
+        How what steps add was averaged.
     state
         Order parameters and y; see :class:`saddle.StepState`.
     state_errors
@@ -55,9 +55,10 @@ class BrokenSymmetryPoint(ByValue):
 
     Notes
     -----
-    Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up, and what
-    was left of the residual. They are errors of k steps, and say nothing of what more steps would change. Energy and
-    complexity have none of their own: y times an error of Phi is the size of the complexity's.
+    Errors are what embedded rules change in replica-symmetric averages and in what a step adds along lines, and what
+    half again as many nodes and points change there (on grids: as many more teacher nodes, and finer, wider grids),
+    added up, and what was left of the residual. They are errors of k steps, and say nothing of what more steps would
+    change. Energy and complexity have none of their own: y times an error of Phi is the size of the complexity's.
     """
 
     alpha: float

@@ -45,7 +45,8 @@ def solve_broken_symmetry(
         of energy :attr:`BrokenSymmetryPoint.energy`, of which there are exp(d complexity). By default those of the
         ground state, at which :math:`\Phi_k` is stationary.
     rule
-        Teacher nodes and grids.
+        How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+        default of so many steps.
     progress
         Whether to show a bar; None for where stderr is a terminal.
 
@@ -58,8 +59,8 @@ def solve_broken_symmetry(
     ValueError
         If an argument is none of its kind, or the student has several columns.
     SolverError
-        If there is no replica-symmetric solution of this family, no gap above 0.2 % of the fields' variance, or the
-        solution was not found.
+        If there is no replica-symmetric solution of this family, no gap above 1e-6 of the fields' variance (2e-3 on
+        grids), or the solution was not found.
 
     Notes
     -----

@@ -23,9 +23,11 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
+from saddle.averages.channel import Channel
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.moreau_envelope import EnvelopeTable
+from saddle.averages.rules.lattice import LineRule
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.excess_on_grids import FieldGrid, grid_excess, tabulated, tabulated_for
@@ -123,7 +125,7 @@ class StepEquations:
         The model's replica-symmetric equations: kernel, parameters, symmetries, and the rule of its averages.
     steps
         Number k of steps, at least 1.
-    rule
+    asked
         How what steps add is averaged; None for lines broken at jumps if there is one step, and grids if there are
         more.
 
@@ -135,23 +137,31 @@ class StepEquations:
 
     evolution: StateEvolution
     steps: int
-    rule: StepRule | None = None
+    asked: StepRule | None = None
 
     def __post_init__(self) -> None:
-        """Choose a rule; refuse students of several columns, and lines for several steps."""
+        """Refuse students of several columns, and lines for several steps."""
         layout = self.evolution.space.layout
         if layout.rank != 1:
             raise InvalidArgument(
                 f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {layout.rank}"
             )
-        lines = self.steps == 1 and layout.sequence_length > 1
-        if self.rule is None:
-            object.__setattr__(self, "rule", JumpLineRule() if lines else DEFAULT_GRID_RULE)
-        if self.on_lines and not lines:
+        if self.on_lines and not self._can_be_on_lines:
             raise InvalidArgument(
                 f"a JumpLineRule serves one step and two tokens or more, got {self.steps} step(s) and "
                 f"{layout.sequence_length} token(s); use a GridRule"
             )
+
+    @property
+    def _can_be_on_lines(self) -> bool:
+        return self.steps == 1 and self.evolution.space.layout.sequence_length > 1
+
+    @property
+    def rule(self) -> StepRule:
+        """How what steps add is averaged."""
+        if self.asked is not None:
+            return self.asked
+        return JumpLineRule() if self._can_be_on_lines else DEFAULT_GRID_RULE
 
     @property
     def on_lines(self) -> bool:
@@ -167,6 +177,17 @@ class StepEquations:
     def terms(self) -> ExplicitTerms:
         """Trace and prior term."""
         return explicit_terms(self.evolution.model, self.steps)
+
+    @cached_property
+    def _channel(self) -> Channel:
+        """What averages without steps: on a finer rule than the evolution's, unless solutions are only looked for.
+
+        What steps change is a small part of these averages, and known to more digits than they are on that rule.
+        """
+        rule, looking = self.evolution.rule, isinstance(self.rule, JumpLineRule) and self.rule == self.rule.coarsened
+        if looking or not isinstance(rule, LineRule):
+            return self.evolution.channel
+        return self.evolution.with_rule(rule.refined()).channel
 
     @cached_property
     def _table(self) -> EnvelopeTable:
@@ -218,7 +239,7 @@ class StepEquations:
         """
         self.check_domain(state)
         source, excess = self._excess(state, grid)
-        averages = self.evolution.channel.averages(self.law.symmetric_vector(state))
+        averages = self._channel.averages(self.law.symmetric_vector(state))
         symmetric = self._of_symmetric(-averages.envelope, averages.conjugates, state)
         average = symmetric + excess
         conjugates, residual, by_parisi, free_entropy = self._stationarity(state, alpha, average)
@@ -257,15 +278,16 @@ class StepEquations:
         return tuple(found)
 
     def _on(self, rule: StepRule, state: StepState) -> np.ndarray:
-        return replace(self, rule=rule)._excess(state, None)[1]
+        return replace(self, asked=rule)._excess(state, None)[1]
 
     def _excess(self, state: StepState, grid: FieldGrid | None) -> tuple[FieldGrid | LineExcess, np.ndarray]:
         """Return what steps add to C, with its derivatives, (1 + n + k,), and on what."""
         if isinstance(self.rule, JumpLineRule):
             lines = line_excess(self.law, self._table, self.rule, state)
             return lines, lines.total
-        grid = self.grid(state) if grid is None else self.moved(grid, state.susceptibility)
-        return grid, grid_excess(self.law, state, grid)
+        own = tabulated_for(self.law, self._table, self.rule, state) if grid is None else grid
+        own = self.moved(own, state.susceptibility)
+        return own, grid_excess(self.law, state, own)
 
     def _of_symmetric(self, value: float, conjugates: np.ndarray, state: StepState) -> np.ndarray:
         """Return a replica-symmetric average with its derivatives at k steps, (1 + n + k,).
