@@ -21,7 +21,7 @@ __all__ = ["first_gap", "smallest_gap", "with_one_step_more"]
 
 # Gaps relative to the variance of the fields given the teacher's: the largest, the smallest on lines and on grids, and
 # the first one that is tried.
-LARGEST_GAP, SMALLEST_GAP, SMALLEST_ON_GRIDS, FIRST_GAP = 0.5, 1e-6, 2e-3, 0.03
+LARGEST_GAP, SMALLEST_GAP, SMALLEST_ON_GRIDS, FIRST_GAP = 0.97, 1e-6, 2e-3, 0.03
 # y sqrt(Delta) in units of V, of ground states: the slopes of the envelope are fields over V, and weights
 # exp(y F) and steps of the fields are balanced.
 BALANCE = 1.8
@@ -77,8 +77,8 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
             low = max(low, gap)
             if gap >= LARGEST_GAP:
                 raise SolverError(
-                    f"at alpha = {alpha:.6g} two minima drawn independently overlap by less than half of the fields' "
-                    "variance allows: they differ by a symmetry, or breaking is strong, and neither is solved for",
+                    f"at alpha = {alpha:.6g} a gap of {LARGEST_GAP:g} of the fields' variance makes a larger one: minima of "
+                    "different blocks hardly overlap, and the outermost level is none of its own",
                     Outcome.LOST,
                 )
         else:

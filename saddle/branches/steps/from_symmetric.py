@@ -88,8 +88,9 @@ def break_symmetry(
     # Refused at once, if the rule does not serve so many.
     StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
-    lines = isinstance(equations.rule, JumpLineRule)
-    first = first_gap(replace(equations, asked=equations.rule.coarsened) if lines else equations, alpha, start)
+    own = equations.rule
+    looking = replace(equations, asked=own.coarsened) if isinstance(own, JumpLineRule) else equations
+    first = first_gap(looking, alpha, start)
     if first is None:
         message = (
             f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "

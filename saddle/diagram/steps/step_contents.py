@@ -30,8 +30,8 @@ __all__ = ["StepContents", "solve_steps"]
 
 StepPoint = BrokenSymmetryPoint | SolvedPoint
 
-# Points of the default grid, and families that are solved by default: agnostic minima differ by a symmetry.
-DEFAULT_POINTS, DEFAULT_FAMILIES = 8, ("positional", "semantic", "mixed")
+# Points of the default grid.
+DEFAULT_POINTS = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -215,7 +215,7 @@ def _grid(diagram: DiagramContents, alpha: Sequence[float] | np.ndarray | None) 
 
 def _chosen(diagram: DiagramContents, branches: Sequence[str] | None) -> list[str]:
     if branches is None:
-        return [name for name, branch in diagram.branches.items() if branch.family in DEFAULT_FAMILIES]
+        return list(diagram.branches)
     unknown = [name for name in branches if name not in diagram.branches]
     if isinstance(branches, str) or unknown:
         known = ", ".join(diagram.branches)

@@ -134,7 +134,7 @@ def transition_with_steps(
             return points[0].test_error - baseline, points[0].error["test_error"]
     else:
         raise InvalidArgument(
-            "steps are computed for first-order transitions, baseline crossings and pitchforks at which a branch begins, "
+            "steps are computed for first-order transitions, baseline crossings and pitchforks where a branch begins, "
             f"{name!r} is a {transition.kind}"
         )
     with progress_bar(60 * steps * len(branches), progress, f"{name}, {steps} step(s)", "evaluation") as bar:

@@ -10,6 +10,7 @@ from replica import AttentionModel
 from saddle import (
     ComplexityCurve,
     GridRule,
+    JumpLineRule,
     Outcome,
     SolverError,
     StateEvolution,
@@ -22,6 +23,7 @@ from saddle.branches.steps.from_symmetric import break_symmetry
 MODEL = AttentionModel.paper(omega=0.3)
 # Coarse: enough for laws that hold on any rule.
 RULE = GridRule(nodes=10, spacing=0.9, reach=4.8)
+LINES = JumpLineRule(roughness=30.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
 
 def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
-        find_point(StateEvolution(MODEL), "positional", 1.5), parisi_parameters=[480.0, 520.0, 640.0], rule=RULE
+        find_point(StateEvolution(MODEL), "positional", 1.5), parisi_parameters=[520.0, 640.0, 740.0], rule=LINES
     )
     assert curve.complete
     assert not curve.missing
@@ -82,13 +84,6 @@ def test_no_gap_is_said():
     with pytest.raises(SolverError, match="no gap between overlaps") as caught:
         solve_broken_symmetry(MODEL, "semantic", 2.5, rule=RULE)
     assert caught.value.outcome is Outcome.ABSENT
-
-
-def test_minima_that_differ_by_a_symmetry_are_told_from_no_gap():
-    # Q and -Q are as good where m and theta vanish, and overlap by -q.
-    with pytest.raises(SolverError, match="differ by a symmetry") as caught:
-        solve_broken_symmetry(MODEL, "agnostic", 1.2, rule=RULE)
-    assert caught.value.outcome is Outcome.LOST
 
 
 def test_a_point_is_shown_kept_and_copied(ground):
@@ -132,7 +127,7 @@ def test_bad_input_is_named(arguments, said):
 def test_the_complexity_is_a_legendre_transform():
     # d Sigma / d e = y, also where minima are counted wrongly, at small y.
     curve = solve_complexity(
-        MODEL, "positional", 1.5, parisi_parameters=[100.0, 140.0], rule=GridRule(nodes=12, spacing=0.6)
+        MODEL, "positional", 1.5, parisi_parameters=[100.0, 140.0], rule=JumpLineRule(roughness=10.0)
     )
     slope = np.diff(curve.complexity) / np.diff(curve.energy)
     assert slope[0] == pytest.approx(np.sqrt(100.0 * 140.0), rel=0.1)
