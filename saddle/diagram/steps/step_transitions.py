@@ -122,6 +122,9 @@ def transition_with_steps(
         known = ", ".join(diagram.transitions) or "none"
         raise InvalidArgument(f"the diagram has no transition {name!r}; it has {known}")
     steps = checked_integer("steps", steps, 1)
+    if rule is None and steps == 1 and transition.kind == "first-order":
+        # A difference of free entropies wants more digits than either.
+        rule = JumpLineRule(roughness=1.0)
     branches = [diagram.branches[x] for x in transition.between if x in diagram.branches]
     if transition.kind == "pitchfork" and transition.between[1] in diagram.branches:
         return _birth(transition, diagram.branches[transition.between[1]], steps, rule, progress)
