@@ -15,7 +15,7 @@ from saddle.state_evolution.steps.step_equations import StepEquations, StepEvalu
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at"]
+__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at", "with_parisi"]
 
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
@@ -194,6 +194,15 @@ def solve_steps_at(
             jacobian = None
         fresh = False
     raise SolverError(_said(alpha, start, Outcome.MAX_STEPS), Outcome.MAX_STEPS)
+
+
+def with_parisi(equations: StepEquations, solved: SolvedSteps, unknowns: StepUnknowns, alpha: float) -> SolvedSteps:
+    """Return a solution at given y as one of unknowns with y, whose equation may not be solved."""
+    state = solved.state
+    problem = StepProblem(equations, unknowns, alpha, state.parisi, equations.grid(state))
+    vector = unknowns.vector(state, alpha)
+    jacobian = problem.jacobian(vector, unknowns.residual(solved.evaluation))
+    return SolvedSteps(solved.evaluation, jacobian, unknowns)
 
 
 def _said(alpha: float, start: StepState, outcome: Outcome) -> str:

@@ -147,3 +147,40 @@ def test_measured_numbers():
     assert error["free_entropy"] < 2e-5 * abs(found.free_entropy)
     assert error["self_overlap_1"] < 1e-3 * named["self_overlap_1"]
     assert error["positional_overlap"] < 1e-3 * named["positional_overlap"]
+
+
+CONVERGENCE = [
+    pytest.param(0.2, "positional", 1.5, marks=pytest.mark.slow),
+    pytest.param(0.3, "positional", 1.25, marks=pytest.mark.measurement),
+    pytest.param(0.3, "positional", 1.5, marks=pytest.mark.measurement),
+    pytest.param(0.3, "positional", 2.0, marks=pytest.mark.measurement),
+    pytest.param(0.3, "semantic", 0.9, marks=pytest.mark.measurement),
+]
+
+
+@pytest.mark.parametrize(("omega", "family", "alpha"), CONVERGENCE)
+def test_steps_converge(omega, family, alpha):
+    # The table of docs/broken_symmetry.md: a second step changes less than the first, in the same direction.
+    point = find_point(StateEvolution(AttentionModel.paper(omega=omega)), family, alpha)
+    one = solve_broken_symmetry(point)
+    two = solve_broken_symmetry(point, steps=2, rule=GridRule(nodes=14))
+    response = [point.order_parameters["susceptibility"], *(x.order_parameters["susceptibility"] for x in (one, two))]
+    errors = one.error["susceptibility"] + two.error["susceptibility"]
+    assert response[0] > response[1] > response[2] - errors
+    assert response[1] - response[2] < 0.5 * (response[0] - response[1]) + errors
+    # Phi_k falls with k; most of its error is that of the averages which all k share.
+    shared = one.error["free_entropy"] + two.error["free_entropy"]
+    assert point.free_entropy > one.free_entropy > two.free_entropy - shared
+    # y of one step lies between those of two.
+    y, outer, inner = one.state.parisi[0], *two.state.parisi
+    assert outer < y < inner
+
+
+@pytest.mark.slow
+def test_a_small_gap_takes_no_longer_than_a_large_one():
+    # At alpha = 1.3 the semantic gap is 1e-4 of the fields' variance.
+    point = find_point(StateEvolution(MODEL), "semantic", 1.3)
+    found = solve_broken_symmetry(point, rule=LINES)
+    assert 1e-5 < found.state.gaps[0, 0] / found.state.outer_overlap[0] < 1e-3
+    assert found.free_entropy == pytest.approx(point.free_entropy, abs=3e-5 * abs(point.free_entropy))
+    assert found.error["self_overlap_1"] < 1e-3 * found.order_parameters["self_overlap_1"]
