@@ -17,7 +17,7 @@ from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 
-__all__ = ["first_gap", "smallest_gap", "with_one_step_more"]
+__all__ = ["balanced", "first_gap", "smallest_gap", "with_one_step_more"]
 
 # Gaps relative to the variance of the fields given the teacher's: the largest, the smallest on lines and on grids, and
 # the first one that is tried.
@@ -32,6 +32,13 @@ ACCEPTED, MOST = 0.15, 12
 def smallest_gap(equations: StepEquations) -> float:
     """Return the smallest gap that is looked for, relative to the variance of the fields given the teacher's."""
     return SMALLEST_GAP if equations.on_lines else SMALLEST_ON_GRIDS
+
+
+def balanced(state: StepState) -> StepState:
+    """Return a state of one step with the y at which slopes of the envelope and steps of the fields are balanced."""
+    # The smallest response and the smallest gap set the scale for all groups.
+    parisi = BALANCE * float(np.min(state.susceptibility)) / np.sqrt(float(np.min(state.gaps)))
+    return replace(state, parisi=np.array([parisi]))
 
 
 def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> StepState | None:
@@ -51,11 +58,7 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
     smallest = smallest_gap(equations)
 
     def state(gap: float) -> StepState:
-        # The smallest response sets the scale for all groups.
-        parisi = BALANCE * float(np.min(symmetric.susceptibility)) / np.sqrt(gap * float(np.min(variance)))
-        return replace(
-            symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None], parisi=np.array([parisi])
-        )
+        return balanced(replace(symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None]))
 
     def excess(gap: float) -> float:
         """Return by how much a gap exceeds the one it makes, relative to it."""
@@ -77,8 +80,8 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
             low = max(low, gap)
             if gap >= LARGEST_GAP:
                 raise SolverError(
-                    f"at alpha = {alpha:.6g} a gap of {LARGEST_GAP:g} of the fields' variance makes a larger one: minima of "
-                    "different blocks hardly overlap, and the outermost level is none of its own",
+                    f"at alpha = {alpha:.6g} a gap of {LARGEST_GAP:g} of the fields' variance makes a larger one: "
+                    "minima of different blocks hardly overlap, and the outermost level is none of its own",
                     Outcome.LOST,
                 )
         else:

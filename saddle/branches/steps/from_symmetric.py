@@ -12,7 +12,7 @@ from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
 from saddle.averages.lines.jump_line_rule import JumpLineRule
-from saddle.branches.steps.first_gap import first_gap, smallest_gap, with_one_step_more
+from saddle.branches.steps.first_gap import balanced, first_gap, smallest_gap, with_one_step_more
 from saddle.branches.steps.solving import SolvedSteps, solve_steps_at, with_parisi
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
@@ -28,6 +28,8 @@ __all__ = ["break_symmetry", "broken_or_none", "checked_parisi", "point_of_solve
 SHORT = 1e-3
 # Gap, relative to the variance of the outermost fields, below which y need not be resolved: it changes nothing then.
 FAINT_GAP = 5e-3
+# Change of log y from its start above which it has wandered at such a gap.
+WANDERED = 1.2
 
 
 def checked_parisi(parisi: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
@@ -130,21 +132,29 @@ def _ground_state(
         return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
     # On few lines first: what remains on the rule's own are some steps with a known Jacobian.
     rough = replace(equations, asked=rule.coarsened)
-    try:
-        solved = solve_steps_at(rough, unknowns(1, True), alpha, start, report=report)
-        return solve_steps_at(equations, unknowns(1, True), alpha, solved.state, solved.jacobian, report)
-    except SolverError:
-        solved = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report)
-    try:
-        solved = solve_steps_at(rough, unknowns(1, True), alpha, solved.state, report=report)
-        return solve_steps_at(equations, unknowns(1, True), alpha, solved.state, solved.jacobian, report)
-    except SolverError:
-        solved = solve_steps_at(equations, unknowns(1, False), alpha, solved.state, report=report)
-        if float(np.min(solved.state.gaps / equations.outer_variance(solved.state))) > FAINT_GAP:
-            raise
-        # So small a gap that averages do not resolve where in y the functional is lowest: y stays where slopes and
-        # steps are balanced, and what is left of the equation for it makes its error, and those of the rest.
-        return with_parisi(equations, solved, unknowns(1, True), alpha)
+
+    def faint(state: StepState) -> bool:
+        return float(np.min(state.gaps / equations.outer_variance(state))) < FAINT_GAP
+
+    def from_here(state: StepState) -> SolvedSteps:
+        solved = solve_steps_at(rough, unknowns(1, True), alpha, state, report=report)
+        solved = solve_steps_at(equations, unknowns(1, True), alpha, solved.state, solved.jacobian, report)
+        if faint(solved.state) and abs(float(np.log(solved.state.parisi[0] / start.parisi[0]))) > WANDERED:
+            raise SolverError(f"y at alpha = {alpha:.6g}: {Outcome.MAX_STEPS.value}", Outcome.MAX_STEPS)
+        return solved
+
+    if faint(start):
+        start = balanced(start)
+    else:
+        with contextlib.suppress(SolverError):
+            return from_here(start)
+    solved = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report)
+    if not faint(solved.state):
+        return from_here(solved.state)
+    solved = solve_steps_at(equations, unknowns(1, False), alpha, solved.state, report=report)
+    # So small a gap that averages do not resolve where in y the functional is lowest: y stays where slopes and steps
+    # are balanced, and what is left of the equation for it makes its error, and those of the rest.
+    return with_parisi(equations, solved, unknowns(1, True), alpha)
 
 
 def broken_or_none(

@@ -12,6 +12,7 @@ from saddle import StateEvolution, find_point
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.moreau_envelope import EnvelopeTable
 from saddle.continuation.newton import OutsideDomain
+from saddle.state_evolution.steps.excess_on_lines import LineExcess
 from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState, step_space
@@ -92,13 +93,18 @@ def test_lines_and_grids_are_two_ways_to_the_same():
 
 def test_lines_differentiate_what_they_sum():
     equations = StepEquations(StateEvolution(MODEL), 1, JumpLineRule(roughness=30.0))
-    here = equations.evaluate(STATE, 1.3)
+
+    def lines_at(state: StepState) -> LineExcess:
+        source = equations.evaluate(state, 1.3).source
+        assert isinstance(source, LineExcess)
+        return source
 
     def added(**change) -> float:
-        lines = equations.evaluate(replace(STATE, **change), 1.3).source
+        lines = lines_at(replace(STATE, **change))
         return float(lines.outer.weights @ lines.excess.value)
 
-    weights, excess = here.source.outer.weights, here.source.excess
+    here = lines_at(STATE)
+    weights, excess = here.outer.weights, here.excess
     # With V the lines' jumps move, are born and vanish, which sums see as steps.
     for name, known, near in (
         ("gaps", np.sum(weights @ excess.by_step_variance), 1e-3),
@@ -164,6 +170,8 @@ def test_nodes_that_symmetries_fold_stand_for_all():
     odd = AttentionModel.paper(omega=0.3, positional_encoding=(1.0, -1.0 + 1e-13))
     whole = StepEquations(StateEvolution(odd), 1, RULE)
     a, b = folded.evaluate(state, 1.2), whole.evaluate(state, 1.2)
+    assert a.grid is not None
+    assert b.grid is not None
     assert len(a.grid.weights) < len(b.grid.weights)
     assert a.free_entropy == pytest.approx(b.free_entropy, rel=1e-9)
     np.testing.assert_allclose(a.residual, b.residual, rtol=1e-6, atol=1e-10)
