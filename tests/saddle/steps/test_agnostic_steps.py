@@ -1,9 +1,19 @@
 """Steps of families whose minima differ by a sign, where the outermost level is what two halves have in common."""
 
+import pickle
+
 import pytest
 
 from replica import AttentionModel
-from saddle import BrokenSymmetryPoint, GridRule, JumpLineRule, StateEvolution, find_point
+from saddle import (
+    BrokenSymmetryPoint,
+    GridRule,
+    JumpLineRule,
+    StateEvolution,
+    find_point,
+    solve_phase_diagram,
+    transition_with_steps,
+)
 from saddle.branches.steps.branch_birth import branch_birth
 from saddle.branches.steps.from_symmetric import break_symmetry
 
@@ -48,3 +58,17 @@ def test_a_semantic_branch_leaves_it_where_its_overlap_vanishes(agnostic):
     there = break_symmetry(agnostic.evolution, found.sector, found.evaluation, 1, ROUGH, near=agnostic.state)
     for name in ("self_overlap_0", "self_overlap_1"):
         assert birth.nearest.order_parameters[name] == pytest.approx(there.order_parameters[name], rel=0.2)
+
+
+@pytest.mark.slow
+def test_a_birth_is_a_transition_that_is_shown_and_kept():
+    diagram = solve_phase_diagram(MODEL, alpha=(0.6, 1.0), points=3, tolerance=1e-2, progress=False)
+    name = "agnostic -> semantic"
+    with pytest.raises(ValueError, match="located with one step and a JumpLineRule, got 2 step"):
+        transition_with_steps(diagram, name, 2)
+    born = transition_with_steps(diagram, name, rule=ROUGH)
+    assert born.symmetric.alpha == pytest.approx(0.719, abs=2e-3)
+    assert born.alpha == pytest.approx(0.416, abs=3e-2)
+    assert "pitchfork with 1 step" in repr(born)
+    assert "alpha of replica symmetry" in born._repr_html_()
+    assert pickle.loads(pickle.dumps(born)).alpha == born.alpha

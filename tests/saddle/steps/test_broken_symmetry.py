@@ -64,7 +64,9 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
 
 def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
-        find_point(StateEvolution(MODEL), "positional", 1.5), parisi_parameters=[480.0, 720.0], rule=JumpLineRule(roughness=10.0)
+        find_point(StateEvolution(MODEL), "positional", 1.5),
+        parisi_parameters=[480.0, 720.0],
+        rule=JumpLineRule(roughness=10.0),
     )
     assert curve.complete
     assert not curve.missing
