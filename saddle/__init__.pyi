@@ -1,4 +1,5 @@
 from .averages.channel_averages import ChannelAverages as ChannelAverages
+from .averages.lines.jump_line_rule import JumpLineRule as JumpLineRule
 from .averages.moreau_envelope import MoreauEnvelope as MoreauEnvelope, moreau_envelope as moreau_envelope
 from .averages.replicon import Replicon as Replicon
 from .averages.rules.lattice import LineRule as LineRule

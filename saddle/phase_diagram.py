@@ -22,7 +22,7 @@ from saddle.diagram.solving import solve_contents
 from saddle.diagram.steps.complexity import ComplexityCurve
 from saddle.diagram.steps.step_contents import StepContents, solve_steps
 from saddle.diagram.steps.step_transitions import StepTransition
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.transitions.alpha_derivatives import AlphaDerivative, alpha_derivatives
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         *,
         alpha: Sequence[float] | np.ndarray | None = None,
         branches: Sequence[str] | None = None,
-        rule: GridRule = DEFAULT_GRID_RULE,
+        rule: StepRule | None = None,
         progress: bool | None = None,
     ) -> StepDiagram:
         """Solve the branches, alpha_c and alpha_l with k steps of replica-symmetry breaking.
@@ -222,7 +222,8 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         branches
             Names; by default the positional, semantic and mixed ones.
         rule
-            Teacher nodes and grids.
+            How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+            default of so many steps.
         progress
             Whether to show a bar; None for where stderr is a terminal.
 

@@ -32,7 +32,7 @@ from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 
 __all__ = ["Branch", "SolvedPoint", "find_point", "solve_point"]
 
@@ -388,7 +388,7 @@ class Branch(ByValue):
         return SolvedPoint(value, self.sector, self.evolution, *found)
 
     def with_steps(
-        self, alpha: Sequence[float] | np.ndarray | float, steps: int = 1, *, rule: GridRule = DEFAULT_GRID_RULE
+        self, alpha: Sequence[float] | np.ndarray | float, steps: int = 1, *, rule: StepRule | None = None
     ) -> tuple[BrokenSymmetryPoint | SolvedPoint, ...]:
         """Solve the branch at some alpha with steps of replica-symmetry breaking.
 
@@ -399,7 +399,8 @@ class Branch(ByValue):
         steps
             Number k of steps.
         rule
-            Teacher nodes and grids.
+            How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+            default of so many steps.
 
         Returns
         -------

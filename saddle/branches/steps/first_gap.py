@@ -1,9 +1,9 @@
-r"""The gap of one step where y vanishes: the start of everything else.
+r"""A start for one step: the gap that reproduces itself while everything else is replica-symmetric.
 
-As y goes to zero all order parameters but the gap take their replica-symmetric values, and the gap is that of two
-minima drawn independently: :math:`\Delta = q - q_0` with the overlap :math:`q_0` that reproduces itself. Replica
-symmetry itself is :math:`\Delta = 0`; where it is unstable, or where jumps make the response singular, there is
-another one.
+Where proximal points jump, two minima of a block differ in those samples whose fields lie within :math:`\sqrt\Delta` of
+a jump: the gap that a gap :math:`\Delta` makes grows as its root, so that there is one, however small, and its square
+root follows from one trial. Where nothing jumps a small gap makes one that is proportional to it, by less or more
+than one as replica symmetry is stable or not.
 """
 
 from __future__ import annotations
@@ -17,16 +17,32 @@ from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 
-__all__ = ["first_gap"]
+__all__ = ["balanced", "first_gap", "smallest_gap", "with_one_step_more"]
 
-# Gaps that are tried, relative to the variance of the fields given the teacher's, from the largest on.
-LARGEST_GAP, SMALLEST_GAP, RATIO = 0.5, 2e-3, 3.5
-# y times the gap, relative to V: small, but not so small that logarithms of averages lose digits.
-FEW = 0.02
+# Gaps relative to the variance of the fields given the teacher's: the largest, the smallest on lines and on grids, and
+# the first one that is tried.
+LARGEST_GAP, SMALLEST_GAP, SMALLEST_ON_GRIDS, FIRST_GAP = 0.97, 1e-6, 2e-3, 0.03
+# y sqrt(Delta) in units of V, of ground states: the slopes of the envelope are fields over V, and weights
+# exp(y F) and steps of the fields are balanced.
+BALANCE = 1.8
+# Accepted relative excess of a gap over the one it makes, and how often one is tried.
+ACCEPTED, MOST = 0.15, 12
+
+
+def smallest_gap(equations: StepEquations) -> float:
+    """Return the smallest gap that is looked for, relative to the variance of the fields given the teacher's."""
+    return SMALLEST_GAP if equations.on_lines else SMALLEST_ON_GRIDS
+
+
+def balanced(state: StepState) -> StepState:
+    """Return a state of one step with the y at which slopes of the envelope and steps of the fields are balanced."""
+    # The smallest response and the smallest gap set the scale for all groups.
+    parisi = BALANCE * float(np.min(state.susceptibility)) / np.sqrt(float(np.min(state.gaps)))
+    return replace(state, parisi=np.array([parisi]))
 
 
 def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> StepState | None:
-    """Return a state with a gap for a small y near a replica-symmetric one, or None if no gap reproduces itself.
+    """Return a state with a gap and a y near a replica-symmetric one, or None if no gap reproduces itself.
 
     Parameters
     ----------
@@ -39,37 +55,51 @@ def first_gap(equations: StepEquations, alpha: float, symmetric: StepState) -> S
         If even the largest gap that is tried makes a larger one.
     """
     q, variance = symmetric.outer_overlap, equations.outer_variance(symmetric)
+    smallest = smallest_gap(equations)
 
     def state(gap: float) -> StepState:
-        # The smallest response sets the scale for all groups.
-        parisi = np.array([FEW * float(np.min(symmetric.susceptibility / variance)) / gap])
-        return replace(symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None], parisi=parisi)
+        return balanced(replace(symmetric, outer_overlap=q - gap * variance, gaps=gap * variance[None]))
 
     def excess(gap: float) -> float:
         """Return by how much a gap exceeds the one it makes, relative to it."""
         tried = state(gap)
-        evaluation = equations.evaluate(tried, alpha)
-        return float(np.mean(evaluation.residual_state.gaps / tried.gaps))
-
-    above: tuple[float, float] | None = None
-    gap = LARGEST_GAP
-    while gap >= SMALLEST_GAP:
         try:
-            value = excess(gap)
+            found = equations.evaluate(tried, alpha)
         except OutsideDomain:
-            value = np.inf
-        if value <= 0.0:
-            if above is None:
+            return 0.9
+        return float(np.mean(found.residual_state.gaps / tried.gaps))
+
+    # Gaps that are known to be too small and too large.
+    low, high = 0.0, np.inf
+    gap = FIRST_GAP
+    for _ in range(MOST):
+        value = excess(gap)
+        if abs(value) < ACCEPTED:
+            return state(gap)
+        if value < 0.0:
+            low = max(low, gap)
+            if gap >= LARGEST_GAP:
                 raise SolverError(
-                    f"at alpha = {alpha:.6g} two minima drawn independently overlap by less than half of the fields' "
-                    "variance allows: they differ by a symmetry, or breaking is strong, and neither is solved for",
+                    f"at alpha = {alpha:.6g} a gap of {LARGEST_GAP:g} of the fields' variance makes a larger one: "
+                    "minima of different blocks hardly overlap, and the outermost level is none of its own",
                     Outcome.LOST,
                 )
-            if not np.isfinite(above[1]):
-                return state(gap)
-            # The logarithm of the gap, linearly between the two.
-            share = above[1] / (above[1] - value)
-            return state(float(above[0] ** (1.0 - share) * gap**share))
-        above = gap, value
-        gap /= RATIO
-    return None
+        else:
+            high = min(high, gap)
+            if gap <= smallest:
+                return None
+        # What it makes grows as its root.
+        gap = float(np.clip(gap * (1.0 - min(value, 0.95)) ** 2, 0.03 * gap, 30.0 * gap))
+        if not low < gap < high:
+            gap = float(np.sqrt(low * high))
+        gap = float(np.clip(gap, smallest, LARGEST_GAP))
+        if high < 1.05 * low:
+            break
+    return state(gap)
+
+
+def with_one_step_more(state: StepState) -> StepState:
+    """Return a start for one step more: the innermost gap in two parts, at y below and above."""
+    gaps = np.concatenate([state.gaps[:-1], 0.6 * state.gaps[-1:], 0.4 * state.gaps[-1:]])
+    parisi = np.concatenate([state.parisi[:-1], state.parisi[-1:] * 0.6, state.parisi[-1:] * 2.0])
+    return replace(state, gaps=gaps, parisi=parisi)

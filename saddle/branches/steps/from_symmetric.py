@@ -11,25 +11,24 @@ import numpy as np
 from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
-from saddle.branches.steps.at_parisi import SolvedAtParisi, solve_at_parisi
-from saddle.branches.steps.best_parisi import (
-    BestParisi,
-    best_parisi,
-    with_one_step_more,
-)
-from saddle.branches.steps.first_gap import SMALLEST_GAP, first_gap
+from saddle.averages.lines.jump_line_rule import JumpLineRule
+from saddle.branches.steps.first_gap import balanced, first_gap, smallest_gap, with_one_step_more
+from saddle.branches.steps.solved_point import point_of_solved
+from saddle.branches.steps.solving import SolvedSteps, solve_steps_at, with_parisi
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
-from saddle.continuation.newton import OutsideDomain
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
-from saddle.state_evolution.steps.step_equations import StepEquations, StepEvaluation
-from saddle.state_evolution.steps.step_stability import step_stability
+from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
 __all__ = ["break_symmetry", "broken_or_none", "checked_parisi"]
+
+# Gap, relative to the variance of the outermost fields, below which y need not be resolved: it changes nothing then.
+FAINT_GAP = 5e-3
+# Change of log y from its start above which it has wandered at such a gap.
+WANDERED = 1.2
 
 
 def checked_parisi(parisi: Sequence[float] | np.ndarray, steps: int) -> np.ndarray:
@@ -50,7 +49,7 @@ def break_symmetry(
     sector: Sector,
     symmetric: StateEvaluation,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     parisi: Sequence[float] | np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
     *,
@@ -77,38 +76,84 @@ def break_symmetry(
     alpha, space = symmetric.alpha, evolution.space
     start = _symmetric_state(symmetric)
     unit = float(np.sqrt(np.max(start.outer_overlap)))
+
+    def unknowns(count: int, free: bool) -> StepUnknowns:
+        return StepUnknowns(space, sector, count, unit, parisi=free)
+
     if near is not None:
-        equations, unknowns = StepEquations(evolution, steps, rule), StepUnknowns(space, sector, steps, unit)
+        equations = StepEquations(evolution, steps, rule)
         start = near if given is None else replace(near, parisi=given)
-        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
-        if given is not None:
-            return _point(equations, sector, symmetric, solved, None, report)
-        best = best_parisi(equations, alpha, solved, report, near=True)
-        return _point(equations, sector, symmetric, best.solved, best, report)
+        if given is None:
+            solved = _ground_state(equations, unknowns, alpha, start, report)
+        else:
+            solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
+        return point_of_solved(equations, sector, symmetric, solved, report)
+    # Refused at once, if the rule does not serve so many.
+    StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
-    first = first_gap(equations, alpha, start)
+    own = equations.rule
+    looking = replace(equations, asked=own.coarsened) if isinstance(own, JumpLineRule) else equations
+    first = first_gap(looking, alpha, start)
     if first is None:
         message = (
-            f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {SMALLEST_GAP:g} of the fields' "
-            "variance; replica symmetry holds, or its breaking is too weak to be resolved"
+            f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "
+            "fields' variance; replica symmetry holds, or its breaking is too weak to be resolved"
         )
         raise SolverError(message, Outcome.ABSENT)
-    unknowns = StepUnknowns(space, sector, 1, unit)
     if given is not None and steps == 1:
-        solved = _towards(equations, unknowns, alpha, first, given, report)
-        return _point(equations, sector, symmetric, solved, None, report)
-    solved = solve_at_parisi(equations, unknowns, alpha, first, report=report)
-    best = best_parisi(equations, alpha, solved, report)
+        return point_of_solved(
+            equations, sector, symmetric, _towards(equations, unknowns(1, False), alpha, first, given, report), report
+        )
+    solved = _ground_state(equations, unknowns, alpha, first, report)
     for count in range(2, steps + 1):
         equations = StepEquations(evolution, count, rule)
-        unknowns = StepUnknowns(space, sector, count, unit)
-        start = with_one_step_more(best.solved)
+        start = with_one_step_more(solved.state)
         if count == steps and given is not None:
-            solved = solve_at_parisi(equations, unknowns, alpha, replace(start, parisi=given), report=report)
-            return _point(equations, sector, symmetric, solved, None, report)
-        solved = solve_at_parisi(equations, unknowns, alpha, start, report=report)
-        best = best_parisi(equations, alpha, solved, report)
-    return _point(equations, sector, symmetric, best.solved, best, report)
+            start = replace(start, parisi=given)
+            solved = solve_steps_at(equations, unknowns(count, False), alpha, start, report=report)
+        else:
+            solved = _ground_state(equations, unknowns, alpha, start, report)
+    return point_of_solved(equations, sector, symmetric, solved, report)
+
+
+def _ground_state(
+    equations: StepEquations,
+    unknowns: Callable[[int, bool], StepUnknowns],
+    alpha: float,
+    start: StepState,
+    report: Callable[[], object],
+) -> SolvedSteps:
+    """Solve for everything at once; where that fails, at the start's y first."""
+    steps, rule = equations.steps, equations.rule
+    if not isinstance(rule, JumpLineRule):
+        solved = solve_steps_at(equations, unknowns(steps, False), alpha, start, report=report)
+        grid = solved.evaluation.grid
+        return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
+    # On few lines first: what remains on the rule's own are some steps with a known Jacobian.
+    rough = replace(equations, asked=rule.coarsened)
+
+    def faint(state: StepState) -> bool:
+        return float(np.min(state.gaps / equations.outer_variance(state))) < FAINT_GAP
+
+    def from_here(state: StepState) -> SolvedSteps:
+        solved = solve_steps_at(rough, unknowns(1, True), alpha, state, report=report)
+        solved = solve_steps_at(equations, unknowns(1, True), alpha, solved.state, solved.jacobian, report)
+        if faint(solved.state) and abs(float(np.log(solved.state.parisi[0] / start.parisi[0]))) > WANDERED:
+            raise SolverError(f"y at alpha = {alpha:.6g}: {Outcome.MAX_STEPS.value}", Outcome.MAX_STEPS)
+        return solved
+
+    if faint(start):
+        start = balanced(start)
+    else:
+        with contextlib.suppress(SolverError):
+            return from_here(start)
+    solved = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report)
+    if not faint(solved.state):
+        return from_here(solved.state)
+    solved = solve_steps_at(equations, unknowns(1, False), alpha, solved.state, report=report)
+    # So small a gap that averages do not resolve where in y the functional is lowest: y stays where slopes and steps
+    # are balanced, and what is left of the equation for it makes its error, and those of the rest.
+    return with_parisi(equations, solved, unknowns(1, True), alpha)
 
 
 def broken_or_none(
@@ -116,7 +161,7 @@ def broken_or_none(
     sector: Sector,
     symmetric: StateEvaluation,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     near: BrokenSymmetryPoint | None = None,
     report: Callable[[], object] = lambda: None,
 ) -> BrokenSymmetryPoint | None:
@@ -145,14 +190,14 @@ def _towards(
     first: StepState,
     parisi: np.ndarray,
     report: Callable[[], object],
-) -> SolvedAtParisi:
-    """Solve at the small y of a first gap, and go to the given one in steps that a quasi-Newton method can follow."""
-    y = float(min(first.parisi[0], parisi[0]))
-    solved = solve_at_parisi(equations, unknowns, alpha, replace(first, parisi=np.array([y])), report=report)
-    while y < parisi[0]:
-        y = min(2.5 * y, float(parisi[0]))
+) -> SolvedSteps:
+    """Solve at the y of a first gap, and go to the given one in steps that a quasi-Newton method can follow."""
+    y, wanted = float(first.parisi[0]), float(parisi[0])
+    solved = solve_steps_at(equations, unknowns, alpha, first, report=report)
+    while y != wanted:
+        y = min(2.0 * y, wanted) if y < wanted else max(0.5 * y, wanted)
         start = replace(solved.state, parisi=np.array([y]))
-        solved = solve_at_parisi(equations, unknowns, alpha, start, solved.jacobian, report)
+        solved = solve_steps_at(equations, unknowns, alpha, start, solved.jacobian, report, solved.evaluation.grid)
     return solved
 
 
@@ -162,91 +207,3 @@ def _symmetric_state(symmetric: StateEvaluation) -> StepState:
     q, V, theta = (space.matrices(state, x) for x in ("self_overlap", "susceptibility", "semantic_overlap"))
     m = space.matrices(state, "positional_overlap")
     return StepState(q[:, 0, 0], np.zeros((1, len(q))), m[0, 0], V[:, 0, 0], theta[:, 0], np.ones(1))
-
-
-def _point(
-    equations: StepEquations,
-    sector: Sector,
-    symmetric: StateEvaluation,
-    solved: SolvedAtParisi,
-    best: BestParisi | None,
-    report: Callable[[], object],
-) -> BrokenSymmetryPoint:
-    """Estimate the errors of a solution by finer rules, one after the other, and gather what is known."""
-    here, unknowns = solved.evaluation, solved.unknowns
-    vector, state = unknowns.vector(here.state), here.state
-    phi_error, parisi_errors, energies = 0.0, np.zeros(equations.steps), np.zeros(2)
-    # What is left of the residual, where a kink on a grid point leaves it no zero.
-    left = -np.linalg.lstsq(solved.jacobian, unknowns.residual(here), rcond=None)[0]
-    shifted: list[StepState] = [unknowns.state(vector + left, state.parisi)]
-    pairs = [(equations, here)]
-    for finer in (equations.rule.with_finer_nodes(), equations.rule.with_finer_grid()):
-        own = replace(equations, rule=finer)
-        there = own.evaluate(state, here.alpha)
-        report()
-        shift = -np.linalg.lstsq(solved.jacobian, unknowns.residual(there) - unknowns.residual(here), rcond=None)[0]
-        phi_error += abs(there.free_entropy - here.free_entropy)
-        # The slope in y is not stationary in the other unknowns: where these go to counts.
-        relaxed = own.evaluate(unknowns.state(vector + shift, state.parisi), here.alpha, there.grid)
-        energies += np.abs(_energies(relaxed) - _energies(here))
-        report()
-        if best is not None:
-            slope = (there.by_parisi - here.by_parisi) * state.parisi
-            moved = -np.linalg.lstsq(best.curvature, slope, rcond=None)[0]
-            shift = shift + best.by_log_parameter @ moved
-            parisi_errors += np.abs(moved) * state.parisi
-            # Replicons depend on y, whose error is the largest of all.
-            relaxed = _moved(own, unknowns.state(vector + shift, state.parisi * np.exp(moved)), there)
-            report()
-        shifted.append(unknowns.state(vector + shift, state.parisi))
-        pairs.append((own, relaxed))
-    order = here.space.vector(state)
-    fresh = equations.evolution.channel.averages(_as_symmetric(symmetric, state))
-    change = np.array([_as_symmetric(symmetric, x) - _as_symmetric(symmetric, state) for x in shifted])
-    return BrokenSymmetryPoint(
-        alpha=here.alpha,
-        sector=sector,
-        evolution=equations.evolution,
-        rule=equations.rule,
-        state=state,
-        state_errors=np.sum([np.abs(here.space.vector(x) - order) for x in shifted], axis=0),
-        parisi_errors=parisi_errors,
-        conjugates=here.conjugates,
-        free_entropy=here.free_entropy,
-        free_entropy_error=phi_error,
-        by_parisi=here.by_parisi,
-        average_envelope=-here.channel.value,
-        energy_error=float(energies[0]),
-        complexity_error=float(energies[1]),
-        test_error=fresh.test_error,
-        test_error_error=fresh.test_error_error + float(np.sum(np.abs(change @ fresh.test_error_derivatives))),
-        stability=step_stability(pairs),
-        symmetric=symmetric,
-    )
-
-
-def _moved(equations: StepEquations, state: StepState, near: StepEvaluation) -> StepEvaluation:
-    """Evaluate where a finer rule has its solution, on the grids of a state near by; that state if it is none."""
-    try:
-        return equations.evaluate(state, near.alpha, near.grid)
-    except OutsideDomain:
-        return near
-
-
-def _energies(evaluation: StepEvaluation) -> np.ndarray:
-    """Return energy and complexity of what the outermost y counts."""
-    y, slope = float(evaluation.state.parisi[0]), float(evaluation.by_parisi[0])
-    return np.array([-evaluation.free_entropy - y * slope, -(y**2) * slope])
-
-
-def _as_symmetric(symmetric: StateEvaluation, state: StepState) -> np.ndarray:
-    """Return the order parameters of one minimum, as far as fresh data see them: its variance is q_k."""
-    space = symmetric.space
-    moved = symmetric.state.copy()
-    for kind, values in (
-        ("self_overlap", state.levels[-1]),
-        ("positional_overlap", state.positional_overlap),
-        ("semantic_overlap", state.semantic_overlap.ravel()),
-    ):
-        moved[list(space.of_kind(kind))] = values
-    return moved

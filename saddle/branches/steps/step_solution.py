@@ -14,7 +14,7 @@ from replica.common.html_table import html_table
 from replica.symmetry.sectors import Sector
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.state_evolution.steps.step_stability import StepStability
 from saddle.state_evolution.steps.step_state import StepState, step_space
 
@@ -34,7 +34,7 @@ class BrokenSymmetryPoint(ByValue):
     evolution
         The model's replica-symmetric equations.
     rule
-        Teacher nodes and grids of the nested averages.
+        How what steps add was averaged.
     state
         Order parameters and y; see :class:`saddle.StepState`.
     state_errors
@@ -60,15 +60,17 @@ class BrokenSymmetryPoint(ByValue):
 
     Notes
     -----
-    Errors are changes to half again as many teacher nodes per field, and to finer and wider grids, added up, and what
-    was left of the residual. They are errors of k steps, and say nothing of what more steps would change; whether these
-    are needed is what ``stability`` says.
+    Errors are what embedded rules change in replica-symmetric averages and in what a step adds along lines, and what
+    half again as many nodes and points change there (on grids: as many more teacher nodes, and finer, wider grids),
+    added up, and what was left of the residual. Those of energy and complexity are what these rules change at the same
+    y: the change of Phi, and its slope along solutions of other y. They are errors of k steps, and say nothing of what
+    more steps would change; whether these are needed is what ``stability`` says.
     """
 
     alpha: float
     sector: Sector
     evolution: StateEvolution
-    rule: GridRule
+    rule: StepRule
     state: StepState
     state_errors: np.ndarray
     parisi_errors: np.ndarray

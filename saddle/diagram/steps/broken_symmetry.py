@@ -13,7 +13,7 @@ from saddle.branches.branch import SolvedPoint, find_point
 from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 
 __all__ = ["point_of", "solve_broken_symmetry"]
 
@@ -25,7 +25,7 @@ def solve_broken_symmetry(
     steps: int = 1,
     *,
     parisi_parameters: Sequence[float] | np.ndarray | None = None,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> BrokenSymmetryPoint:
     r"""Solve for the ground state of a family with k steps of replica-symmetry breaking, at zero temperature.
@@ -45,7 +45,8 @@ def solve_broken_symmetry(
         of energy :attr:`BrokenSymmetryPoint.energy`, of which there are exp(d complexity). By default those of the
         ground state, at which :math:`\Phi_k` is stationary.
     rule
-        Teacher nodes and grids.
+        How what steps add is averaged: a :class:`saddle.JumpLineRule`, a :class:`saddle.GridRule`, or None for the
+        default of so many steps.
     progress
         Whether to show a bar; None for where stderr is a terminal.
 
@@ -58,8 +59,8 @@ def solve_broken_symmetry(
     ValueError
         If an argument is none of its kind, or the student has several columns.
     SolverError
-        If there is no replica-symmetric solution of this family, no gap above 0.2 % of the fields' variance, or the
-        solution was not found.
+        If there is no replica-symmetric solution of this family, no gap above 1e-6 of the fields' variance (2e-3 on
+        grids), or the solution was not found.
 
     Notes
     -----

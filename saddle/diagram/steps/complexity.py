@@ -17,7 +17,7 @@ from saddle.branches.steps.from_symmetric import break_symmetry
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import SolverError
 from saddle.diagram.steps.broken_symmetry import point_of
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 
 __all__ = ["ComplexityCurve", "solve_complexity"]
 
@@ -113,7 +113,7 @@ def solve_complexity(
     alpha: float | None = None,
     *,
     parisi_parameters: Sequence[float] | np.ndarray | None = None,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> ComplexityCurve:
     r"""Count the metastable minima of the training loss within the basin of a family, by their energy.

@@ -19,15 +19,14 @@ from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.steps.step_transitions import StepTransition, transition_with_steps
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
-from saddle.state_evolution.steps.step_equations import StepEquations
+from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 
 __all__ = ["StepContents", "solve_steps"]
 
 StepPoint = BrokenSymmetryPoint | SolvedPoint
 
-# Points of the default grid, and families that are solved by default: agnostic minima differ by a symmetry.
-DEFAULT_POINTS, DEFAULT_FAMILIES = 8, ("positional", "semantic", "mixed")
+# Points of the default grid.
+DEFAULT_POINTS = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +94,7 @@ def solve_steps(
     *,
     alpha: Sequence[float] | np.ndarray | None = None,
     branches: Sequence[str] | None = None,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> StepContents:
     """Solve branches and transitions of a diagram with steps; see :meth:`saddle.PhaseDiagram.with_steps`."""
@@ -160,7 +159,7 @@ def _grid(diagram: DiagramContents, alpha: Sequence[float] | np.ndarray | None) 
 
 def _chosen(diagram: DiagramContents, branches: Sequence[str] | None) -> list[str]:
     if branches is None:
-        return [name for name, branch in diagram.branches.items() if branch.family in DEFAULT_FAMILIES]
+        return list(diagram.branches)
     unknown = [name for name in branches if name not in diagram.branches]
     if isinstance(branches, str) or unknown:
         known = ", ".join(diagram.branches)

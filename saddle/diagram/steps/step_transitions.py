@@ -9,17 +9,21 @@ from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.progress import progress_bar
-from saddle.branches.branch import SolvedPoint, solve_point
+from saddle.averages.lines.jump_line_rule import JumpLineRule
+from saddle.branches.branch import Branch, SolvedPoint, solve_point
+from saddle.branches.steps.branch_birth import branch_birth
 from saddle.branches.steps.from_symmetric import broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.contents import DiagramContents
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.transitions.transition import Transition
 
 __all__ = ["StepTransition", "transition_with_steps"]
 
 # Newton's method in alpha: accepted last step, and how many are made.
 ACCEPTED, MOST = 1e-6, 5
+# Distance, relative to alpha, from where a branch begins at which it is followed from.
+BESIDE = 0.03
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,8 +40,9 @@ class StepTransition:
     symmetric
         The transition of replica symmetry.
     points
-        The solutions there: of each branch that takes part. A branch without a gap that grids resolve is a
-        replica-symmetric point; if all are, the transition is that of replica symmetry.
+        The solutions there: of each branch that takes part; at the beginning of a branch, the nearest to it. A branch
+        without a gap that is resolved is a replica-symmetric point; if all are, the transition is that of replica
+        symmetry.
     """
 
     alpha: float
@@ -80,21 +85,22 @@ def transition_with_steps(
     name: str = "alpha_c",
     steps: int = 1,
     *,
-    rule: GridRule = DEFAULT_GRID_RULE,
+    rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> StepTransition:
-    """Locate a first-order transition, or the crossing of the baseline, with k steps of replica-symmetry breaking.
+    """Locate a first-order transition, the crossing of the baseline, or the beginning of a branch, with k steps.
 
     Parameters
     ----------
     diagram
         Whose transition and branches it starts from.
     name
-        Of a first-order transition or baseline crossing among ``diagram.transitions``.
+        Of a first-order transition or baseline crossing among ``diagram.transitions``, or, with one step, of a
+        pitchfork at which a branch begins.
     steps
         Number k of steps.
     rule
-        Teacher nodes and grids.
+        How what steps add is averaged; None for the default of so many steps.
     progress
         Whether to show a bar; None for where stderr is a terminal.
 
@@ -108,14 +114,20 @@ def transition_with_steps(
     Notes
     -----
     At a first-order transition the free entropies of two branches agree, whose slopes in alpha are minus the average
-    envelopes; at the crossing the test error of one takes the baseline's value.
+    envelopes; at the crossing the test error of one takes the baseline's value. A branch begins at its smallest alpha,
+    over the overlap that it is born with: at zero, or at a fold.
     """
     transition = diagram.transitions.get(name)
     if transition is None:
         known = ", ".join(diagram.transitions) or "none"
         raise InvalidArgument(f"the diagram has no transition {name!r}; it has {known}")
     steps = checked_integer("steps", steps, 1)
+    if rule is None and steps == 1 and transition.kind == "first-order":
+        # A difference of free entropies wants more digits than either.
+        rule = JumpLineRule(roughness=1.0)
     branches = [diagram.branches[x] for x in transition.between if x in diagram.branches]
+    if transition.kind == "pitchfork" and transition.between[1] in diagram.branches:
+        return _birth(transition, diagram.branches[transition.between[1]], steps, rule, progress)
     if transition.kind == "first-order" and len(branches) == 2:
         excess = _free_entropies
     elif transition.kind == "baseline-crossing" and len(branches) == 1 and diagram.linear_baseline is not None:
@@ -125,7 +137,8 @@ def transition_with_steps(
             return points[0].test_error - baseline, points[0].error["test_error"]
     else:
         raise InvalidArgument(
-            f"steps are computed for first-order transitions and baseline crossings, {name!r} is a {transition.kind}"
+            "steps are computed for first-order transitions, baseline crossings and pitchforks where a branch begins, "
+            f"{name!r} is a {transition.kind}"
         )
     with progress_bar(60 * steps * len(branches), progress, f"{name}, {steps} step(s)", "evaluation") as bar:
 
@@ -154,6 +167,24 @@ def transition_with_steps(
             value, error = excess(points)
             values.append(value)
     return StepTransition(alphas[-1], error / abs(slope) + abs(step), steps, transition, points)
+
+
+def _birth(
+    transition: Transition, branch: Branch, steps: int, rule: StepRule | None, progress: bool | None
+) -> StepTransition:
+    """Locate where a branch with one step begins, from a solution beside where it begins without."""
+    lines = JumpLineRule() if rule is None else rule
+    if steps != 1 or not isinstance(lines, JumpLineRule):
+        raise InvalidArgument(
+            f"where a branch begins is located with one step and a JumpLineRule, got {steps} step(s) and {lines!r}"
+        )
+    low, high = branch.reach or (transition.alpha, transition.alpha)
+    # On the side on which the branch is.
+    beside = transition.alpha * (1.0 + BESIDE if high - transition.alpha > transition.alpha - low else 1.0 - BESIDE)
+    point = branch.at(beside)
+    with progress_bar(150, progress, f"{branch.name} with 1 step", "evaluation") as bar:
+        found = branch_birth(point.evolution, point.sector, point.evaluation, lines, bar.update)
+    return StepTransition(found.alpha, found.error, 1, transition, (found.nearest,))
 
 
 def _free_entropies(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:
@@ -186,7 +217,7 @@ def _envelope(point: BrokenSymmetryPoint | SolvedPoint) -> float:
 def _solved(
     point: SolvedPoint,
     steps: int,
-    rule: GridRule,
+    rule: StepRule | None,
     near: BrokenSymmetryPoint | SolvedPoint | None,
     report: Callable[[], object],
 ) -> BrokenSymmetryPoint | SolvedPoint:

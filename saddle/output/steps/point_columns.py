@@ -23,7 +23,7 @@ from saddle.branches.branch import SolvedPoint
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.output.files.file_schema import Column, Contents, Variable, variable_of
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.state_evolution.steps.step_stability import StepStability
 from saddle.state_evolution.steps.step_state import StepSpace, step_space
 
@@ -37,6 +37,7 @@ SOLUTIONS = {MISSING: "missing", SYMMETRIC: "replica_symmetric", BROKEN: "broken
 """What the numbers of ``solution`` mean."""
 FLAGS = tuple(SOLUTIONS.items())
 ONLY_BROKEN = "nan where replica symmetry is not broken"
+UNKNOWN = "stability_unknown"
 WEIGHTS = "as its meaning says, for weights Q of order one"
 
 # Numbers of a solution with steps, under the names of its fields.
@@ -129,7 +130,10 @@ class PointTable:
                                   comment="nan where replica symmetry is broken"))  # fmt: skip
         along = (*self.dims, f"{self.prefix}level")
         for name, meaning, _ in STABILITY:
-            found.append(Column(f"{self.prefix}{name}", along, meaning, comment=ONLY_BROKEN))
+            comment = f"{ONLY_BROKEN} or stability is not known"
+            found.append(Column(f"{self.prefix}{name}", along, meaning, comment=comment))
+        meaning = "why the replicons of a solution with a gap are not known, in words"
+        found.append(self._column(UNKNOWN, meaning, kind="text", comment="empty where they are"))
         return tuple(found)
 
     def _column(self, name: str, meaning: str, normalisation: str = "", **more: Any) -> Column:
@@ -144,7 +148,8 @@ class PointTable:
             name = column.name.removeprefix(self.prefix)
             tail = column.dims[len(self.dims) :]
             empty = np.full(self.steps + 1, np.nan) if tail else np.nan
-            values = [row.get(name, MISSING if name == SOLUTION else empty) for row in rows]
+            default = {SOLUTION: MISSING, UNKNOWN: ""}.get(name, empty)
+            values = [row.get(name, default) for row in rows]
             found[column.name] = variable_of(column, values, (*self.shape, *((self.steps + 1,) * len(tail))))
         return found
 
@@ -180,9 +185,10 @@ class PointTable:
             row[f"parisi_parameter_{level}_error"] = point.parisi_errors[level - 1]
             row[f"free_entropy_slope_{level}"] = point.by_parisi[level - 1]
         row |= {f"symmetric_{name}": x for name, x in zip(names, point.symmetric.state, strict=True)}
-        for name, _, own in STABILITY:
-            row[name] = np.array([getattr(one, own) for one in point.stability.replicons], dtype=float)
-        return row | {SOLUTION: BROKEN}
+        if not point.stability.unknown:
+            for name, _, own in STABILITY:
+                row[name] = np.array([getattr(one, own) for one in point.stability.replicons], dtype=float)
+        return row | {SOLUTION: BROKEN, UNKNOWN: point.stability.unknown}
 
     def _without_level(self, name: str) -> str:
         """Return the order parameter of replica symmetry that one of a level comes from."""
@@ -204,9 +210,15 @@ class PointTable:
         alphas: Sequence[float] | np.ndarray,
         evolutions: Sequence[StateEvolution],
         sectors: Sequence[Sector],
-        rule: GridRule,
+        rules: Sequence[StepRule | None],
     ) -> list[StepPoint | None]:
-        """Return the solutions that a file holds, listed flat, from what it does not hold of each of them."""
+        """Return the solutions that a file holds, listed flat, from what it does not hold of each of them.
+
+        Parameters
+        ----------
+        rules
+            How what steps add was averaged; None of those without a gap.
+        """
         self.check(contents)
         count = len(alphas)
         flat = {
@@ -216,7 +228,8 @@ class PointTable:
             for column in self.columns
         }
         found: list[StepPoint | None] = []
-        for k, (alpha, evolution, sector) in enumerate(zip(alphas, evolutions, sectors, strict=True)):
+        given = zip(alphas, evolutions, sectors, rules, strict=True)
+        for k, (alpha, evolution, sector, rule) in enumerate(given):
             row = {name: values[k] for name, values in flat.items()}
             if row[SOLUTION] == MISSING:
                 found.append(None)
@@ -230,11 +243,13 @@ class PointTable:
                 point = SolvedPoint(float(alpha), sector, evolution, symmetric, float(row["residual_norm"]))
                 found.append(point)
                 continue
+            if rule is None:
+                raise UnreadableFile(f"a solution with steps at alpha = {float(alpha)!r} must have a rule")
             found.append(self._broken(row, float(alpha), sector, evolution, rule, symmetric))
         return found
 
     def _broken(
-        self, row: dict[str, Any], alpha: float, sector: Sector, evolution: StateEvolution, rule: GridRule,
+        self, row: dict[str, Any], alpha: float, sector: Sector, evolution: StateEvolution, rule: StepRule,
         symmetric: Any,
     ) -> BrokenSymmetryPoint:  # fmt: skip
         """Return the solution with a gap that stands in a row of a file."""
@@ -246,7 +261,8 @@ class PointTable:
         # Energy and complexity follow from the rest.
         numbers = {name: float(row[name]) for name, _, _ in (*NUMBERS, *BROKEN_NUMBERS[1::2])}
         gaps = np.array([row[name] for name in self._gaps]).reshape(self.steps, -1)
-        own = {field: np.asarray(row[name]) for name, _, field in STABILITY}
+        unknown = str(row[UNKNOWN])
+        own = {field: np.asarray(row[name]) for name, _, field in STABILITY if not unknown}
         if not all(np.isfinite(x).all() for x in (parisi, vector, gaps, conjugates, *own.values(), *numbers.values())):
             raise UnreadableFile(f"a solution with steps at alpha = {alpha!r} must have finite numbers")
         replicons = tuple(
@@ -258,7 +274,7 @@ class PointTable:
                 jumps=int(own["jumps"][j]),
                 failures=int(own["failures"][j]),
             )
-            for j in range(self.steps + 1)
+            for j in range(0 if unknown else self.steps + 1)
         )
         return BrokenSymmetryPoint(
             alpha=alpha,
@@ -271,7 +287,7 @@ class PointTable:
             parisi_errors=np.array([row[f"parisi_parameter_{j}_error"] for j in levels]),
             conjugates=conjugates,
             by_parisi=np.array([row[f"free_entropy_slope_{j}"] for j in levels]),
-            stability=StepStability(replicons),
+            stability=StepStability(replicons, unknown),
             symmetric=symmetric,
             **numbers,
         )

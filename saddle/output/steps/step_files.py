@@ -16,10 +16,10 @@ import xarray as xr
 
 from replica.common.by_value import shortened
 from replica.common.checked_arguments import quoted
-from replica.common.errors import InvalidArgument, UnreadableFile, UnwritableFile
-from replica.model.attention_model import AttentionModel
+from replica.common.errors import InvalidArgument, UnreadableFile
 from replica.quantities.layout import Layout
 from replica.quantities.names import order_parameters
+from replica.quantities.solvable_model import Model
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.provenance import Provenance
 from saddle.diagram.steps.complexity import ComplexityCurve
@@ -34,7 +34,7 @@ from saddle.output.files.results_file import FileKind, read_contents, write_cont
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
 from saddle.output.steps.point_columns import PointTable, StepPoint
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepRule
 from saddle.transitions.transition import Transition
 
 __all__ = ["STEPS_FILE", "StepResult", "load", "save_steps", "steps_dataset"]
@@ -144,9 +144,7 @@ def load(path: str | os.PathLike[str]) -> StepResult:
     return read_contents(path, STEPS_FILE, _result)
 
 
-def _attributes(
-    title: str, result: str, steps: int, model: AttentionModel | None, provenance: Provenance
-) -> dict[str, Any]:
+def _attributes(title: str, result: str, steps: int, model: Model | None, provenance: Provenance) -> dict[str, Any]:
     return {
         "format": STEPS_FILE.format,
         **description(title, provenance),
@@ -182,7 +180,7 @@ def _listed(
     variables[alpha.name] = variable_of(alpha, [point.alpha for point in points])
     variables[free.name] = variable_of(free, flags, (len(points), unknowns))
     rules = [rule_to_dict(point.evolution.rule) for point in points]
-    return variables, {f"{prefix}rules": to_json(rules), f"{prefix}grid_rule": to_json(_grid_rule(points))}
+    return variables, {f"{prefix}rules": to_json(rules), f"{prefix}step_rules": to_json(_step_rules(points))}
 
 
 def _own_columns(dims: tuple[str, ...], prefix: str) -> tuple[Column, Column]:
@@ -194,12 +192,9 @@ def _own_columns(dims: tuple[str, ...], prefix: str) -> tuple[Column, Column]:
     return alpha, free
 
 
-def _grid_rule(points: Sequence[StepPoint | None]) -> GridRule:
-    """Return the rule of solutions with steps, which is one; the default one if there are none."""
-    rules = [point.rule for point in points if isinstance(point, BrokenSymmetryPoint)]
-    if any(rule != rules[0] for rule in rules):
-        raise UnwritableFile("solutions with steps must be on one rule to be stored together")
-    return rules[0] if rules else DEFAULT_GRID_RULE
+def _step_rules(points: Sequence[StepPoint | None]) -> list[StepRule | None]:
+    """Return how what steps add was averaged, of every solution; None where there is no gap."""
+    return [point.rule if isinstance(point, BrokenSymmetryPoint) else None for point in points]
 
 
 def _moved(transitions: Mapping[str, StepTransition]) -> dict[str, str]:
@@ -245,7 +240,7 @@ def _diagram_data(contents: StepContents) -> xr.Dataset:
             **_moved(contents.transitions),
             "reasons": to_json(contents.reasons),
             "complete": int(contents.complete),
-            "grid_rule": to_json(_grid_rule([*grid, *moved])),
+            "step_rules": to_json(_step_rules(grid)),
         },
     )  # fmt: skip
 
@@ -286,7 +281,7 @@ def _check(contents: Contents) -> None:
         PointTable(layout, steps, dims, (), prefix).check(contents)
 
 
-def _asked(contents: Contents) -> tuple[str, int, AttentionModel | None]:
+def _asked(contents: Contents) -> tuple[str, int, Model | None]:
     """Return which result a file holds, its number of steps and its model."""
     result = str(contents.data.attrs.get("result"))
     if result not in READERS:
@@ -304,7 +299,7 @@ def _result(contents: Contents) -> StepResult:
 
 
 def _solutions(
-    contents: Contents, model: AttentionModel | None, steps: int, dims: tuple[str, ...], prefix: str
+    contents: Contents, model: Model | None, steps: int, dims: tuple[str, ...], prefix: str
 ) -> list[StepPoint]:
     """Return the solutions that stand along one dimension."""
     layout = Layout() if model is None else model.structure.layout
@@ -329,8 +324,16 @@ def _solutions(
         evolutions.append(made[key])
         sectors.append(made[key].space.sector_of({int(i) for i in np.flatnonzero(flags)}))
     table = PointTable(layout, steps, dims, (len(alphas),), prefix)
-    found = table.points(contents, alphas, evolutions, sectors, contents.json(f"{prefix}grid_rule", GridRule))
+    found = table.points(contents, alphas, evolutions, sectors, _rules_of(contents, prefix, len(alphas)))
     return [_there(point) for point in found]
+
+
+def _rules_of(contents: Contents, prefix: str, count: int) -> tuple[StepRule | None, ...]:
+    """Return the rules that :func:`_step_rules` gave for so many solutions."""
+    rules = contents.json(f"{prefix}step_rules", tuple[StepRule | None, ...])
+    if len(rules) != count:
+        raise UnreadableFile(f"{count} solutions must have as many {prefix}step_rules, got {len(rules)}")
+    return rules
 
 
 def _there(point: StepPoint | None) -> StepPoint:
@@ -345,14 +348,14 @@ def _broken(point: StepPoint) -> BrokenSymmetryPoint:
     return point
 
 
-def _point(contents: Contents, model: AttentionModel | None, steps: int) -> BrokenSymmetryPoint:
+def _point(contents: Contents, model: Model | None, steps: int) -> BrokenSymmetryPoint:
     found = _solutions(contents, model, steps, POINT, "")
     if len(found) != 1:
         raise UnreadableFile(f"there must be one solution, got {len(found)}")
     return _broken(found[0])
 
 
-def _complexity(contents: Contents, model: AttentionModel | None, steps: int) -> ComplexityCurve:
+def _complexity(contents: Contents, model: Model | None, steps: int) -> ComplexityCurve:
     found = [_broken(point) for point in _solutions(contents, model, steps, POINT, "")]
     missing = contents.json("missing", tuple[tuple[float, str], ...])
     complete, has_ground = bool(contents.number("complete")), bool(contents.number("ground_state"))
@@ -375,14 +378,14 @@ def _transitions(contents: Contents, points: list[StepPoint]) -> dict[str, StepT
     return found
 
 
-def _transition(contents: Contents, model: AttentionModel | None, steps: int) -> StepTransition:
+def _transition(contents: Contents, model: Model | None, steps: int) -> StepTransition:
     found = list(_transitions(contents, _solutions(contents, model, steps, POINT, "")).values())
     if len(found) != 1:
         raise UnreadableFile(f"there must be one transition, got {len(found)}")
     return found[0]
 
 
-def _diagram(contents: Contents, model: AttentionModel | None, steps: int) -> StepContents:
+def _diagram(contents: Contents, model: Model | None, steps: int) -> StepContents:
     diagram = diagram_of(_embedded(contents))
     if diagram.model != model:
         raise UnreadableFile("the replica-symmetric diagram must be of the same model")
@@ -398,7 +401,7 @@ def _diagram(contents: Contents, model: AttentionModel | None, steps: int) -> St
         np.tile(alpha, len(names)),
         [branch.evolution for branch in chosen],
         [branch.sector for branch in chosen],
-        contents.json("grid_rule", GridRule),
+        _rules_of(contents, "", len(names) * len(alpha)),
     )
     count = len(alpha)
     branches = {name: tuple(points[k * count : (k + 1) * count]) for k, name in enumerate(names)}
@@ -408,7 +411,7 @@ def _diagram(contents: Contents, model: AttentionModel | None, steps: int) -> St
     return StepContents(diagram, steps, alpha, branches, moved, reasons, bool(contents.number("complete")))
 
 
-READERS: dict[str, Callable[[Contents, AttentionModel | None, int], StepResult]] = {
+READERS: dict[str, Callable[[Contents, Model | None, int], StepResult]] = {
     "point": _point,
     "complexity": _complexity,
     "transition": _transition,

@@ -27,8 +27,8 @@ def step_passages(contents: StepContents, diagram_parts: bool = True) -> list[Pa
         Heading("Beyond replica symmetry"),
         Paragraph(
             f"The same with {count} of replica-symmetry breaking at zero temperature, at the ground state. Errors are "
-            "changes to half again as many teacher nodes per field, and to finer and wider grids of local fields, "
-            f"added up. They are errors of {count}: what more steps would change they do not cover."
+            "changes to other rules for averages over local fields, added up, and what was left of the equations. "
+            f"They are errors of {count}: what more steps would change they do not cover."
             + (" The transitions above have errors of the quadrature of replica symmetry alone." * diagram_parts)
         ),
     ]
@@ -65,8 +65,8 @@ def step_passages(contents: StepContents, diagram_parts: bool = True) -> list[Pa
     if symmetric:
         passages.append(
             Paragraph(
-                "No gap above $0.2$ per cent of the fields' variance, so that replica symmetry holds or is broken too "
-                f"weakly to matter: {'; '.join(symmetric)}."
+                r"No gap above $10^{-6}$ of the fields' variance ($2 \times 10^{-3}$ on grids), so that replica "
+                f"symmetry holds or is broken too weakly to matter: {'; '.join(symmetric)}."
             )
         )
     passages += [
@@ -88,6 +88,7 @@ def _solutions(contents: StepContents) -> list[tuple[str, ...]]:
             phi, test = (getattr(point, x) / getattr(symmetric, x) - 1.0 for x in ("free_entropy", "test_error"))
             phi_error = point.free_entropy_error / abs(symmetric.free_entropy)
             values = ", ".join(r"$-\infty$" if x == -np.inf else f"${x:.3f}$" for x in point.stability.eigenvalues)
+            values = values or "not known"
             rows.append(
                 (
                     name,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saddle.averages.moreau_envelope import EnvelopeTable
-from saddle.state_evolution.steps.step_equations import FieldGrid
+from saddle.state_evolution.steps.excess_on_grids import FieldGrid
 
 __all__ = ["FieldCurvature", "field_curvature"]
 

@@ -2,17 +2,20 @@ r"""The equations of k steps of replica-symmetry breaking at zero temperature, f
 
 .. math::
     \Phi_k = \mathrm{extr}\{\Phi_\mathrm{trace} + \Psi_w + \alpha C\}, \qquad
-    C = E_{h^\star} E_{w_0} F_1(w_0),
+    C = E_{h^\star} E_{w_0} F_1(w_0) = -E[M] + \sum_j\tfrac12 y_j\Delta_j E g^2 + X,
 
 with trace and prior term as :func:`replica.hierarchy.explicit_terms.explicit_terms` derives them, and the nested
-averages C of minus the Moreau envelope. Order parameters x are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y
-the conjugates follow from stationarity in x, where the trace term is linear in them, and what remains is the residual
-of stationarity in the conjugates and in y. Theory notes, section 10.
+averages C of minus the Moreau envelope: the replica-symmetric one at :math:`q_k` and its first order in the gaps, by
+the kernel, which knows :math:`E g^2`, too, and what is left, X, on lines or grids of local fields. Order parameters x
+are :math:`q_0 \dots q_k, m, V, \theta`; at given x and y the conjugates follow from
+stationarity in x, where the trace term is linear in them, and what remains is the residual of stationarity in the
+conjugates and in y. Theory notes, section 10.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,61 +23,38 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
+from saddle.averages.channel import Channel
+from saddle.averages.channel_averages import ChannelAverages
+from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.moreau_envelope import EnvelopeTable
-from saddle.averages.nested_averages import NestedAverage, nested_average
+from saddle.averages.rules.lattice import LineRule
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.excess_on_grids import FieldGrid, grid_excess, tabulated, tabulated_for
+from saddle.state_evolution.steps.excess_on_lines import LineExcess, line_excess
+from saddle.state_evolution.steps.field_law import FieldLaw
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.state_evolution.steps.step_state import StepSpace, StepState, step_space
 
-__all__ = ["FieldGrid", "StepEquations", "StepEvaluation", "fields_of"]
+__all__ = ["StepEquations", "StepEvaluation", "StepRule", "Variation"]
 
-# Points of all grids above which an evaluation is refused: a point takes some 250 bytes.
-MOST_POINTS = 15_000_000
-
-
-def fields_of(axes: np.ndarray) -> np.ndarray:
-    """Return the fields at all points of grids with axes (N, L, n), (N, n, ..., n, L)."""
-    nodes, length, count = axes.shape
-    fields = np.empty((nodes, *(count,) * length, length))
-    for token in range(length):
-        shape = (nodes, *(count if token == other else 1 for other in range(length)))
-        fields[..., token] = axes[:, token].reshape(shape)
-    return fields
+StepRule = GridRule | JumpLineRule
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class FieldGrid(ByValue):
-    """Grids of local fields at teacher nodes, and the envelope there.
+@dataclass(frozen=True)
+class Variation:
+    """What other rules of one kind give for C and its derivatives, minus what was taken.
 
     Attributes
     ----------
-    teacher_fields, weights
-        Nodes (N, L, t) and weights (N,).
-    axes
-        Coordinates of the grids, (N, L, n).
-    susceptibility
-        V of every group, (groups,), at which the envelope was tabulated.
-    values
-        Minus the envelope, (N, n, ..., n).
-    squared_slopes
-        Squares of its slopes token by token, (L, N, n, ..., n).
-    proximal_points
-        Where the envelope is attained, (N, n, ..., n, L).
+    differences
+        A row for each, (m, 1 + n + k).
+    combined
+        Makes an error of what each changes, (m, ...) to (...).
     """
 
-    teacher_fields: np.ndarray
-    weights: np.ndarray
-    axes: np.ndarray
-    susceptibility: np.ndarray
-    values: np.ndarray
-    squared_slopes: np.ndarray
-    proximal_points: np.ndarray
-
-    @property
-    def points(self) -> int:
-        """Number of points of all grids."""
-        return self.values.size
+    differences: np.ndarray
+    combined: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,10 +75,14 @@ class StepEvaluation(ByValue):
         Derivatives of the functional in y, (k,): zero at the ground state.
     free_entropy
         The functional; stationary at a solution.
-    channel
-        The nested average C and its derivatives.
-    grid
-        The grids it was computed on.
+    average
+        The nested average C with its derivatives in order parameters and y, (1 + n + k,).
+    excess
+        What of it steps add beyond the first order in gaps, (1 + n + k,).
+    averages
+        The replica-symmetric averages at q_k.
+    source
+        The grids, or the lines, on which what steps add was computed.
     space
         The order of the order parameters.
     """
@@ -109,9 +93,21 @@ class StepEvaluation(ByValue):
     residual: np.ndarray
     by_parisi: np.ndarray
     free_entropy: float
-    channel: NestedAverage
-    grid: FieldGrid
+    average: np.ndarray
+    excess: np.ndarray
+    averages: ChannelAverages
+    source: FieldGrid | LineExcess
     space: StepSpace
+
+    @property
+    def grid(self) -> FieldGrid | None:
+        """The grids, if it was computed on such."""
+        return self.source if isinstance(self.source, FieldGrid) else None
+
+    @property
+    def average_envelope(self) -> float:
+        """Minus C."""
+        return -float(self.average[0])
 
     @property
     def residual_state(self) -> StepState:
@@ -126,29 +122,56 @@ class StepEquations:
     Attributes
     ----------
     evolution
-        The model's replica-symmetric equations: kernel, parameters, symmetries.
+        The model's replica-symmetric equations: kernel, parameters, symmetries, and the rule of its averages.
     steps
         Number k of steps, at least 1.
-    rule
-        Teacher nodes and grids.
+    asked
+        How what steps add is averaged; None for lines broken at jumps if there is one step, and grids if there are
+        more.
 
     Raises
     ------
     ValueError
-        If the student has several columns.
+        If the student has several columns, or lines are asked for several steps or a single token.
     """
 
     evolution: StateEvolution
     steps: int
-    rule: GridRule = DEFAULT_GRID_RULE
+    asked: StepRule | None = None
 
     def __post_init__(self) -> None:
-        """Refuse students of several columns."""
-        rank = self.evolution.space.layout.rank
-        if rank != 1:
+        """Refuse students of several columns, and lines for several steps."""
+        layout = self.evolution.space.layout
+        if layout.rank != 1:
             raise InvalidArgument(
-                f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {rank}"
+                f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {layout.rank}"
             )
+        if self.on_lines and not self._can_be_on_lines:
+            raise InvalidArgument(
+                f"a JumpLineRule serves one step and two tokens or more, got {self.steps} step(s) and "
+                f"{layout.sequence_length} token(s); use a GridRule"
+            )
+
+    @property
+    def _can_be_on_lines(self) -> bool:
+        return self.steps == 1 and self.evolution.space.layout.sequence_length > 1
+
+    @property
+    def rule(self) -> StepRule:
+        """How what steps add is averaged."""
+        if self.asked is not None:
+            return self.asked
+        return JumpLineRule() if self._can_be_on_lines else DEFAULT_GRID_RULE
+
+    @property
+    def on_lines(self) -> bool:
+        """Whether what a step adds is averaged on lines broken at jumps."""
+        return isinstance(self.rule, JumpLineRule)
+
+    @cached_property
+    def law(self) -> FieldLaw:
+        """How local fields depend on order parameters."""
+        return FieldLaw(self.evolution, self.steps)
 
     @cached_property
     def terms(self) -> ExplicitTerms:
@@ -156,31 +179,25 @@ class StepEquations:
         return explicit_terms(self.evolution.model, self.steps)
 
     @cached_property
+    def _channel(self) -> Channel:
+        """What averages without steps: on a finer rule than the evolution's, unless solutions are only looked for.
+
+        What steps change is a small part of these averages, and known to more digits than they are on that rule.
+        """
+        rule, looking = self.evolution.rule, isinstance(self.rule, JumpLineRule) and self.rule == self.rule.coarsened
+        if looking or not isinstance(rule, LineRule):
+            return self.evolution.channel
+        return self.evolution.with_rule(rule.refined()).channel
+
+    @cached_property
     def table(self) -> EnvelopeTable:
         """What computes the envelope."""
         channel = self.evolution.channel
         return EnvelopeTable(channel.kernel, channel.model, channel.threads)
 
-    @cached_property
-    def _teacher(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return Cholesky factors (L, t, t) and inverse variances of every group (groups, t, t)."""
-        groups = list(self.evolution.space.layout.groups)
-        return np.linalg.cholesky(self.evolution.channel.variances)[groups], np.linalg.inv(
-            self.evolution.channel.variances
-        )
-
-    def _centres(self, state: StepState, teacher_fields: np.ndarray) -> np.ndarray:
-        """Return means of the outermost local fields given the teacher's, (N, L)."""
-        groups = list(self.evolution.space.layout.groups)
-        slopes = np.einsum("gt,gts->gs", state.semantic_overlap, self._teacher[1])[groups]
-        encoding = self.evolution.model.encoding_matrix
-        means = encoding @ state.positional_overlap if encoding.size else np.zeros(len(groups))
-        return means + np.einsum("nls,ls->nl", teacher_fields, slopes)
-
     def outer_variance(self, state: StepState) -> np.ndarray:
         """Return the variances of the outermost local fields given the teacher's, (groups,)."""
-        explained = np.einsum("gt,gts,gs->g", state.semantic_overlap, self._teacher[1], state.semantic_overlap)
-        return state.outer_overlap - explained
+        return self.law.outer_variance(state)
 
     def check_domain(self, state: StepState) -> None:
         """Raise OutsideDomain unless every variance, V and y is positive and finite, and y increase."""
@@ -189,8 +206,8 @@ class StepEquations:
         if not (np.isfinite(numbers).all() and np.all(numbers > 0.0) and np.all(parisi > 0.0)):
             raise OutsideDomain(f"order parameters of {self.steps} steps outside their domain: {state}")
 
-    def grid(self, state: StepState) -> FieldGrid:
-        """Tabulate the envelope on grids that fit a state.
+    def grid(self, state: StepState) -> FieldGrid | None:
+        """Tabulate the envelope on grids that fit a state; None on lines, which are made anew for every state.
 
         Raises
         ------
@@ -200,43 +217,13 @@ class StepEquations:
             If the grids would have too many points.
         """
         self.check_domain(state)
-        channel, layout = self.evolution.channel, self.evolution.space.layout
-        # What leaves the averages over all local fields as they are acts on the teacher's coordinates alone.
-        symmetries = channel.symmetries(self._symmetric_like(state))
-        teacher_fields, weights = self.rule.teacher_nodes(self._teacher[0], symmetries)
-        variances = np.concatenate([self.outer_variance(state)[None], state.gaps])
-        spacing = self.rule.spacing * float(np.sqrt(np.min(variances)))
-        half = self.rule.reach * float(np.max(np.sum(np.sqrt(variances), axis=0)))
-        count = 2 * int(np.ceil(half / spacing)) + 1
-        total = len(weights) * count**layout.sequence_length
-        if total > MOST_POINTS:
-            raise InvalidArgument(
-                f"{total} points of local fields are needed, more than {MOST_POINTS}: {layout.sequence_length} tokens "
-                f"with gaps of {np.min(state.gaps):.3g} beside q = {np.max(state.outer_overlap):.3g} ask for "
-                f"{count} points along each token's field; use a coarser rule than {self.rule!r}"
-            )
-        offsets = (np.arange(count) - (count - 1) / 2) * spacing
-        axes = self._centres(state, teacher_fields)[:, :, None] + offsets
-        return self.tabulated(teacher_fields, weights, axes, state.susceptibility)
-
-    def tabulated(
-        self, teacher_fields: np.ndarray, weights: np.ndarray, axes: np.ndarray, susceptibility: np.ndarray
-    ) -> FieldGrid:
-        """Tabulate the envelope on given grids."""
-        nodes, length, count = axes.shape
-        targets = np.repeat(self.table.targets(teacher_fields), count**length, axis=0)
-        found = self.table.at(fields_of(axes).reshape(-1, length, 1), targets, susceptibility[:, None, None])
-        shape = (nodes, *(count,) * length)
-        squared = (found.slope[:, :, 0] ** 2).T.reshape(length, *shape)
-        points = found.proximal_point.reshape(*shape, length)
-        values = -found.value.reshape(shape)
-        return FieldGrid(teacher_fields, weights, axes, susceptibility.copy(), values, squared, points)
+        return tabulated_for(self.law, self.table, self.rule, state) if isinstance(self.rule, GridRule) else None
 
     def moved(self, grid: FieldGrid, susceptibility: np.ndarray) -> FieldGrid:
         """Return the same grids with the envelope of another V; the grids themselves if it is the same."""
         if np.array_equal(grid.susceptibility, susceptibility):
             return grid
-        return self.tabulated(grid.teacher_fields, grid.weights, grid.axes, susceptibility)
+        return tabulated(self.table, grid.teacher_fields, grid.weights, grid.axes, susceptibility)
 
     def evaluate(self, state: StepState, alpha: float, grid: FieldGrid | None = None) -> StepEvaluation:
         """Evaluate the equations at a state.
@@ -252,12 +239,74 @@ class StepEquations:
             If the state is outside the domain, or the weights' measure does not exist there.
         """
         self.check_domain(state)
-        grid = self.grid(state) if grid is None else self.moved(grid, state.susceptibility)
-        layout = self.evolution.space.layout
-        channel = nested_average(*self.nested(state, grid))
-        slopes = self._channel_slopes(state, channel, grid)
-        space = step_space(layout, self.steps)
-        n = space.size
+        source, excess = self._excess(state, grid)
+        averages = self._channel.averages(self.law.symmetric_vector(state))
+        symmetric = self._of_symmetric(-averages.envelope, averages.conjugates, state)
+        average = symmetric + excess
+        conjugates, residual, by_parisi, free_entropy = self._stationarity(state, alpha, average)
+        space = step_space(self.evolution.space.layout, self.steps)
+        return StepEvaluation(
+            state, alpha, conjugates, residual, by_parisi, free_entropy, average, excess, averages, source, space
+        )  # fmt: skip
+
+    def changed(self, there: StepEvaluation, difference: np.ndarray) -> StepEvaluation:
+        """Return an evaluation with another C and other derivatives of it, by a difference (1 + n + k,)."""
+        average = there.average + difference
+        conjugates, residual, by_parisi, free_entropy = self._stationarity(there.state, there.alpha, average)
+        return replace(
+            there,
+            conjugates=conjugates,
+            residual=residual,
+            by_parisi=by_parisi,
+            free_entropy=free_entropy,
+            average=average,
+        )
+
+    def variations(self, there: StepEvaluation) -> tuple[Variation, ...]:
+        """Return what finer and embedded rules give for C: of replica symmetry's averages, and of what steps add."""
+        state, averages, at = there.state, there.averages, there.averages.columns
+        rows = [self._of_symmetric(-row[at.envelope], row[: at.size], state) for row in averages.differences]
+        found = [Variation(np.array(rows), averages.outer.error)]
+        if isinstance(there.source, LineExcess):
+            found.append(Variation(there.source.differences, there.source.outer.error))
+        if isinstance(self.rule, JumpLineRule):
+            # Orders of nodes and lines do not know of each other: few lines are enough.
+            finer, plain = (self.rule.coarsened.with_finer_orders(),), self._on(self.rule.coarsened, state)
+        else:
+            finer, plain = (self.rule.with_finer_nodes(), self.rule.with_finer_grid()), there.excess
+        for rule in finer:
+            found.append(Variation((self._on(rule, state) - plain)[None], lambda x: np.abs(x[0])))
+        return tuple(found)
+
+    def _on(self, rule: StepRule, state: StepState) -> np.ndarray:
+        return replace(self, asked=rule)._excess(state, None)[1]
+
+    def _excess(self, state: StepState, grid: FieldGrid | None) -> tuple[FieldGrid | LineExcess, np.ndarray]:
+        """Return what steps add to C, with its derivatives, (1 + n + k,), and on what."""
+        if isinstance(self.rule, JumpLineRule):
+            lines = line_excess(self.law, self.table, self.rule, state)
+            return lines, lines.total
+        own = tabulated_for(self.law, self.table, self.rule, state) if grid is None else grid
+        own = self.moved(own, state.susceptibility)
+        return own, grid_excess(self.law, state, own)
+
+    def _of_symmetric(self, value: float, conjugates: np.ndarray, state: StepState) -> np.ndarray:
+        """Return a replica-symmetric average with its derivatives at k steps, (1 + n + k,).
+
+        Its derivatives are what makes the trace term stationary at the conjugates per alpha.
+        """
+        size = len(conjugates)
+        trace = explicit_terms(self.evolution.model, 0).trace_function
+        _, _, hessian = trace.evaluate(np.concatenate([self.law.symmetric_vector(state), conjugates]))
+        slopes = -hessian[:size, size:] @ conjugates
+        return self.law.at_steps(np.concatenate([[value], slopes]), state)
+
+    def _stationarity(
+        self, state: StepState, alpha: float, average: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """Return conjugates, residual, derivatives in y and the functional at a given C."""
+        space = step_space(self.evolution.space.layout, self.steps)
+        n, slopes = space.size, average[1:]
         order, parisi = space.vector(state), state.parisi
         trace, prior = self.terms.trace_function, self.terms.prior_function
         # The trace term is linear in the conjugates: its slopes in the order parameters are a matrix times them.
@@ -276,40 +325,7 @@ class StepEquations:
         # In units of order parameters: the trace term's slopes in the conjugates are the same matrix times these.
         residual = np.linalg.solve(hessian[n : 2 * n, :n], stationarity[:n])
         by_parisi = stationarity[n:] + alpha * slopes[n:]
-        free_entropy = trace_value + prior_value + alpha * channel.value
-        return StepEvaluation(state, alpha, conjugates, residual, by_parisi, free_entropy, channel, grid, space)
-
-    def nested(self, state: StepState, grid: FieldGrid) -> tuple[np.ndarray, ...]:
-        """Return the arguments of :func:`saddle.averages.nested_averages.nested_average` at a state."""
-        groups = np.array(self.evolution.space.layout.groups)
-        centres = self._centres(state, grid.teacher_fields)
-        variances = self.outer_variance(state)[groups], state.gaps[:, groups]
-        return grid.values, grid.axes, centres, grid.weights, *variances, state.parisi
-
-    def _channel_slopes(self, state: StepState, channel: NestedAverage, grid: FieldGrid) -> np.ndarray:
-        """Return the derivatives of C in the order parameters and y, (n + k,)."""
-        layout = self.evolution.space.layout
-        groups, encoding = list(layout.groups), self.evolution.model.encoding_matrix
-        count = layout.group_count
-        of_group = np.zeros((count, len(groups)))
-        of_group[groups, np.arange(len(groups))] = 1.0
-        by_variance = of_group @ channel.by_variance
-        by_gap = channel.by_step_variance @ of_group.T
-        # C knows q_0 and gaps; a q_j ends one gap and begins the next.
-        levels = np.concatenate([by_variance[None], by_gap])
-        levels[:-1] -= by_gap
-        inverse = self._teacher[1]
-        by_mean = np.einsum("nl,nls->ls", channel.by_centre, grid.teacher_fields)
-        by_semantic = np.einsum("gl,ls,gst->gt", of_group, by_mean, inverse)
-        by_semantic -= 2.0 * by_variance[:, None] * np.einsum("gs,gst->gt", state.semantic_overlap, inverse)
-        by_positional = encoding.T @ channel.by_centre.sum(axis=0) if encoding.size else np.zeros(0)
-        axes = tuple(range(1, grid.squared_slopes.ndim))
-        by_susceptibility = 0.5 * of_group @ np.sum(channel.tilted[None] * grid.squared_slopes, axis=axes)
-        # What is odd under a symmetry of the state averages to zero, which nodes folded by the symmetry do not show.
-        by_positional = np.where(state.positional_overlap == 0.0, 0.0, by_positional)
-        by_semantic = np.where(state.semantic_overlap == 0.0, 0.0, by_semantic)
-        found = StepState(levels[0], levels[1:], by_positional, by_susceptibility, by_semantic, channel.by_parisi)
-        return np.concatenate([step_space(layout, self.steps).raw(found), channel.by_parisi])
+        return conjugates, residual, by_parisi, float(trace_value + prior_value + alpha * average[0])
 
     @cached_property
     def _atoms(self) -> list[tuple[float, np.ndarray]]:
@@ -322,15 +338,3 @@ class StepEquations:
             constants = [known[name_of.get(x, str(x))] for x in self.terms.prior_function.constants]
             found.append((weight, np.array(constants)))
         return found
-
-    def _symmetric_like(self, state: StepState) -> np.ndarray:
-        """Return a replica-symmetric state of the same symmetries."""
-        space = self.evolution.space
-        values = np.ones(space.size)
-        for kind, given in (
-            ("positional_overlap", state.positional_overlap),
-            ("semantic_overlap", state.semantic_overlap),
-        ):
-            for index, value in zip(space.of_kind(kind), np.ravel(given), strict=True):
-                values[index] = value
-        return values

@@ -10,7 +10,7 @@ averaged over the field of level j, tilted by the steps outside of it; one minus
 is the replicon eigenvalue of level j. At j = k, F is minus the envelope, and :math:`B_{k+1}` the precision of replica
 symmetry: with k = 0 this is section 9 of the theory notes. The outermost level is that of minima of different blocks,
 the innermost that of minima of one block. Where proximal points jump, the innermost form has the square of a delta
-function.
+function. Forms are averaged on grids of local fields, also those of solutions on lines, as far as grids resolve a gap.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from replica.common.by_value import ByValue
+from replica.model.attention_model import AttentionModel
 from replica.model.spectrum import Spectrum
 from saddle.averages.nested_averages import curvature_forms
 from saddle.averages.replicon import Replicon
 from saddle.averages.replicon_map import largest_eigenvalue, weights_map
+from saddle.state_evolution.steps.excess_on_grids import FieldGrid, nested_arguments, points_for, tabulated_for
 from saddle.state_evolution.steps.field_curvature import field_curvature
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations, StepEvaluation
 
-__all__ = ["StepStability", "step_stability"]
+__all__ = ["StepStability", "solution_stability", "step_stability"]
+
+# Points of the largest grid above which the stability of a solution on lines is left unknown.
+MOST_ON_LINES = 6_000_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,30 +46,38 @@ class StepStability(ByValue):
     replicons
         Of levels 0 ... k: whether a gap that is split off the overlap :math:`q_j` decays. The first is that between
         minima of different blocks, the last that within the innermost block. Positive is stable, as for replica
-        symmetry; only the innermost can have jumps.
+        symmetry; only the innermost can have jumps. Empty where they are not known.
+    unknown
+        In words why they are not known; empty where they are.
 
     Notes
     -----
-    Errors are changes to finer nodes and to finer, wider grids, and to the solutions on these, added up. Where proximal
-    points jump, the innermost eigenvalue is :math:`-C/T` at a small temperature T, C being the jump strength, and minus
-    infinity at none.
+    Errors are changes to finer nodes and to finer, wider grids, and along solutions of other y as far as that is
+    uncertain, added up. Where proximal points jump, the innermost eigenvalue is :math:`-C/T` at a small temperature T,
+    C being the jump strength, and minus infinity at none.
     """
 
     replicons: tuple[Replicon, ...]
+    unknown: str = ""
 
     @property
     def eigenvalues(self) -> np.ndarray:
-        """Replicon eigenvalues at zero temperature, (k + 1,), outermost level first; -inf where jumps make it so."""
+        """Replicon eigenvalues at zero temperature, outermost level first; -inf where jumps make it so.
+
+        (k + 1,), or none where they are not known.
+        """
         return np.array([-np.inf if _jumps(one) else one.regular for one in self.replicons])
 
     @property
-    def stable(self) -> bool:
-        """Whether no level splits: all eigenvalues are positive."""
-        return all(one.stable for one in self.replicons)
+    def stable(self) -> bool | None:
+        """Whether no level splits: all eigenvalues are positive. None where they are not known."""
+        return None if self.unknown else all(one.stable for one in self.replicons)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """In words what each level's eigenvalue is, and why, outermost level first."""
+        """In words what each level's eigenvalue is, and why, outermost level first; or why that is not known."""
+        if self.unknown:
+            return (f"stability not known: {self.unknown}",)
         return tuple(self._said(level, one) for level, one in enumerate(self.replicons))
 
     def _said(self, level: int, one: Replicon) -> str:
@@ -87,16 +101,43 @@ def _jumps(one: Replicon) -> bool:
     return one.jump_strength > one.jump_strength_error
 
 
-def step_stability(pairs: Sequence[tuple[StepEquations, StepEvaluation]]) -> StepStability:
+def solution_stability(
+    equations: StepEquations, here: StepEvaluation, moved: Sequence[StepEvaluation] | None
+) -> StepStability:
+    """Return the replicon of every level of a solution, with errors; unknown where no grid resolves its gap.
+
+    Parameters
+    ----------
+    moved
+        What the solution may be as well, by the errors of y, each on grids of its own; None if y is not known to
+        anything near itself.
+    """
+    law, table, state = equations.law, equations.table, here.state
+    if moved is None:
+        return StepStability((), "y, which replicons depend on, is known to a factor only")
+    base = equations.rule if isinstance(equations.rule, GridRule) else DEFAULT_GRID_RULE
+    finer = base.with_finer_nodes(), base.with_finer_grid()
+    if equations.on_lines and max(points_for(law, rule, state) for rule in finer) > MOST_ON_LINES:
+        share = float(np.min(state.gaps / equations.outer_variance(state)))
+        return StepStability(
+            (), f"a gap of {share:.2g} of the fields' variance takes grids of more than {MOST_ON_LINES} points"
+        )
+    grids = [here.grid or tabulated_for(law, table, base, state)]
+    grids += [tabulated_for(law, table, rule, state) for rule in finer]
+    pairs = [(here, grid) for grid in grids]
+    pairs += [(one, one.grid or tabulated_for(law, table, base, one.state)) for one in moved]
+    return step_stability(equations, pairs)
+
+
+def step_stability(equations: StepEquations, pairs: Sequence[tuple[StepEvaluation, FieldGrid]]) -> StepStability:
     """Return the replicon of every level of a solution.
 
     Parameters
     ----------
     pairs
-        The solution on its own rule first, then those on finer ones, each with its equations: what these change are
-        errors.
+        The solution with its grids first, then others: what these change are errors.
     """
-    found = [_eigenvalues(*pair) for pair in pairs]
+    found = [_eigenvalues(equations, *pair) for pair in pairs]
     regular, jumps = (np.array([x[i] for x in found]) for i in (0, 1))
     errors, jumps_error = (np.sum(np.abs(x[1:] - x[0]), axis=0) for x in (regular, jumps))
     count, last = found[0][2:], len(regular[0]) - 1
@@ -115,14 +156,16 @@ def step_stability(pairs: Sequence[tuple[StepEquations, StepEvaluation]]) -> Ste
     )
 
 
-def _eigenvalues(equations: StepEquations, evaluation: StepEvaluation) -> tuple[np.ndarray, float, int, int]:
+def _eigenvalues(
+    equations: StepEquations, evaluation: StepEvaluation, grid: FieldGrid
+) -> tuple[np.ndarray, float, int, int]:
     """Return eigenvalues of every level, jumps left out, (k + 1,), and the innermost level's jumps.
 
     These are their strength C, their number, and that of failures.
     """
-    state, alpha, grid = evaluation.state, evaluation.alpha, evaluation.grid
+    state, alpha = evaluation.state, evaluation.alpha
     layout = equations.evolution.space.layout
-    forms, law = curvature_forms(*equations.nested(state, grid))
+    forms, law = curvature_forms(*nested_arguments(equations.law, state, grid))
     innermost = field_curvature(equations.table, grid, law)
     member = np.zeros((layout.group_count, layout.sequence_length))
     member[list(layout.groups), np.arange(layout.sequence_length)] = 1.0
@@ -143,6 +186,8 @@ def _responses(equations: StepEquations, evaluation: StepEvaluation, level: int)
     if isinstance(model.spectrum, Spectrum):
         eigenvalues, shares = model.spectrum.group_eigenvalues(), model.spectrum.weights
     else:
+        # Models of other kinds always have a spectrum.
+        assert isinstance(model, AttentionModel)
         eigenvalues, shares = np.full((1, 1), model.token_variance), np.ones(1)
     precision = model.regularization + eigenvalues @ conjugates.susceptibility
     for j in range(equations.steps, level, -1):

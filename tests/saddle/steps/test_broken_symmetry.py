@@ -10,6 +10,7 @@ from replica import AttentionModel
 from saddle import (
     ComplexityCurve,
     GridRule,
+    JumpLineRule,
     Outcome,
     SolverError,
     StateEvolution,
@@ -23,6 +24,7 @@ from saddle.branches.steps.from_symmetric import break_symmetry
 MODEL = AttentionModel.paper(omega=0.3)
 # Coarse: enough for laws that hold on any rule.
 RULE = GridRule(nodes=10, spacing=0.9, reach=4.8)
+LINES = JumpLineRule(roughness=30.0)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,9 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
 
 def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
-        find_point(StateEvolution(MODEL), "positional", 1.5), parisi_parameters=[480.0, 520.0, 640.0], rule=RULE
+        find_point(StateEvolution(MODEL), "positional", 1.5),
+        parisi_parameters=[480.0, 720.0],
+        rule=JumpLineRule(roughness=10.0),
     )
     assert curve.complete
     assert not curve.missing
@@ -75,9 +79,11 @@ def test_deeper_minima_are_fewer(ground):
     assert curve.ground_state.train_loss < curve.energy[-1]
     assert pickle.loads(pickle.dumps(curve)) == curve
     assert "complexity of positional minima" in repr(curve)
-    assert "640" in curve._repr_html_()
+    assert "720" in curve._repr_html_()
     assert np.all(curve.energy_error > 0.0)
-    assert np.all(curve.complexity_error < curve.complexity)
+    # Close to the ground state, at y = 737, so few are left that their number is within its error.
+    assert curve.complexity_error[0] < 0.5 * curve.complexity[0]
+    assert abs(curve.ground_state.complexity) < curve.ground_state.complexity_error
     figure = plot_complexity(curve, size=3.4)
     (axes,) = figure.axes
     assert axes.get_label() == "complexity"
@@ -92,13 +98,6 @@ def test_no_gap_is_said():
     with pytest.raises(SolverError, match="no gap between overlaps") as caught:
         solve_broken_symmetry(MODEL, "semantic", 2.5, rule=RULE)
     assert caught.value.outcome is Outcome.ABSENT
-
-
-def test_minima_that_differ_by_a_symmetry_are_told_from_no_gap():
-    # Q and -Q are as good where m and theta vanish, and overlap by -q.
-    with pytest.raises(SolverError, match="differ by a symmetry") as caught:
-        solve_broken_symmetry(MODEL, "agnostic", 1.2, rule=RULE)
-    assert caught.value.outcome is Outcome.LOST
 
 
 def test_a_point_is_shown_kept_and_copied(ground):
@@ -151,7 +150,7 @@ def test_bad_input_is_named(arguments, said):
 def test_the_complexity_is_a_legendre_transform():
     # d Sigma / d e = y, also where minima are counted wrongly, at small y.
     curve = solve_complexity(
-        MODEL, "positional", 1.5, parisi_parameters=[100.0, 140.0], rule=GridRule(nodes=12, spacing=0.6)
+        MODEL, "positional", 1.5, parisi_parameters=[100.0, 140.0], rule=JumpLineRule(roughness=10.0)
     )
     slope = np.diff(curve.complexity) / np.diff(curve.energy)
     assert slope[0] == pytest.approx(np.sqrt(100.0 * 140.0), rel=0.1)
@@ -184,3 +183,40 @@ def test_measured_numbers():
     assert error["free_entropy"] < 2e-5 * abs(found.free_entropy)
     assert error["self_overlap_1"] < 1e-3 * named["self_overlap_1"]
     assert error["positional_overlap"] < 1e-3 * named["positional_overlap"]
+
+
+CONVERGENCE = [
+    pytest.param(0.2, "positional", 1.5, marks=pytest.mark.slow),
+    pytest.param(0.3, "positional", 1.25, marks=pytest.mark.measurement),
+    pytest.param(0.3, "positional", 1.5, marks=pytest.mark.measurement),
+    pytest.param(0.3, "positional", 2.0, marks=pytest.mark.measurement),
+    pytest.param(0.3, "semantic", 0.9, marks=pytest.mark.measurement),
+]
+
+
+@pytest.mark.parametrize(("omega", "family", "alpha"), CONVERGENCE)
+def test_steps_converge(omega, family, alpha):
+    # The table of docs/broken_symmetry.md: a second step changes less than the first, in the same direction.
+    point = find_point(StateEvolution(AttentionModel.paper(omega=omega)), family, alpha)
+    one = solve_broken_symmetry(point)
+    two = solve_broken_symmetry(point, steps=2, rule=GridRule(nodes=14))
+    response = [point.order_parameters["susceptibility"], *(x.order_parameters["susceptibility"] for x in (one, two))]
+    errors = one.error["susceptibility"] + two.error["susceptibility"]
+    assert response[0] > response[1] > response[2] - errors
+    assert response[1] - response[2] < 0.5 * (response[0] - response[1]) + errors
+    # Phi_k falls with k; most of its error is that of the averages which all k share.
+    shared = one.error["free_entropy"] + two.error["free_entropy"]
+    assert point.free_entropy > one.free_entropy > two.free_entropy - shared
+    # y of one step lies between those of two.
+    y, outer, inner = one.state.parisi[0], *two.state.parisi
+    assert outer < y < inner
+
+
+@pytest.mark.slow
+def test_a_small_gap_takes_no_longer_than_a_large_one():
+    # At alpha = 1.3 the semantic gap is 1e-4 of the fields' variance.
+    point = find_point(StateEvolution(MODEL), "semantic", 1.3)
+    found = solve_broken_symmetry(point, rule=LINES)
+    assert 1e-5 < found.state.gaps[0, 0] / found.state.outer_overlap[0] < 1e-3
+    assert found.free_entropy == pytest.approx(point.free_entropy, abs=3e-5 * abs(point.free_entropy))
+    assert found.error["self_overlap_1"] < 1e-3 * found.order_parameters["self_overlap_1"]

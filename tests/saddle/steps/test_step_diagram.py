@@ -1,6 +1,7 @@
 """Diagrams with steps: what was asked for, the empty and the interrupted one, drawn, shown and kept."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from saddle import (
     BrokenSymmetryPoint,
     ComplexityCurve,
     GridRule,
+    JumpLineRule,
     PhaseDiagram,
     SolvedPoint,
     StepDiagram,
+    StepStability,
     load_steps,
     save_steps,
     solve_phase_diagram,
@@ -133,6 +136,18 @@ def test_every_result_is_read_back(stepped, tmp_path):
     assert_kept(ComplexityCurve((broken, stepped.branches["positional"][1]), broken, ((3.0, "lost"),)), tmp_path)
     assert_kept(ComplexityCurve((broken,), None, complete=False), tmp_path)
     assert_kept(ComplexityCurve((), None, complete=False), tmp_path)
+
+
+def test_what_is_not_known_and_rules_of_two_kinds_are_kept(stepped, tmp_path):
+    first, second = stepped.branches["positional"]
+    unknown = replace(first, rule=JumpLineRule(), stability=StepStability((), "grids are too coarse"))
+    assert_kept(unknown, tmp_path)
+    assert_kept(ComplexityCurve((unknown, second), None), tmp_path)
+    mixed = replace(stepped, branches={"positional": (unknown, second)})
+    assert_kept(mixed, tmp_path)
+    assert str(mixed.to_dataset()["stability_unknown"].values[0, 0]) == "grids are too coarse"
+    (text,) = mixed.report(tmp_path, formats=["markdown"], parts=["steps"])[:1]
+    assert "not known" in text.read_text()
 
 
 def test_a_file_has_the_replica_symmetric_diagram_too(stepped, tmp_path):

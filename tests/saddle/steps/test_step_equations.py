@@ -9,7 +9,10 @@ from replica import AttentionModel, Spectrum, SpectrumAtom
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.quantities.layout import Layout
 from saddle import StateEvolution, find_point
+from saddle.averages.lines.jump_line_rule import JumpLineRule
+from saddle.averages.moreau_envelope import EnvelopeTable
 from saddle.continuation.newton import OutsideDomain
+from saddle.state_evolution.steps.excess_on_lines import LineExcess
 from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState, step_space
@@ -36,19 +39,20 @@ def test_names_are_those_of_the_derivation(groups, steps):
     assert step_space(layout, steps).names == expected
 
 
+@pytest.mark.parametrize("rule", [RULE, JumpLineRule(roughness=30.0)])
 @pytest.mark.parametrize("alpha", [0.8, 1.5])
-def test_a_small_y_gives_replica_symmetry_back(alpha):
+def test_a_small_y_gives_replica_symmetry_back(alpha, rule):
     # At y -> 0 the gap drops out of everything but its own equation.
     evolution = StateEvolution(MODEL)
     symmetric = np.array([0.05, 0.25, 12.0, 0.03])
     expected = evolution.evaluate(symmetric, alpha)
     state = replace(STATE, parisi=np.array([0.5]))
-    found = StepEquations(evolution, 1, replace(RULE, nodes=24, reach=6.0)).evaluate(state, alpha)
+    found = StepEquations(evolution, 1, rule).evaluate(state, alpha)
     rest = found.residual_state
-    assert -found.channel.value == pytest.approx(expected.averages.envelope, rel=1e-4)
+    assert found.average_envelope == pytest.approx(expected.averages.envelope, rel=1e-4)
     units = expected.full_units
     ours = [rest.levels[-1, 0], rest.positional_overlap[0], rest.susceptibility[0], rest.semantic_overlap[0, 0]]
-    np.testing.assert_allclose(ours / units, expected.full_residual / units, atol=4e-3)
+    np.testing.assert_allclose(ours / units, expected.full_residual / units, atol=1e-3)
 
 
 @pytest.mark.parametrize("alpha", [2.5, 3.0])
@@ -73,9 +77,70 @@ def test_a_small_gap_decays_by_the_replicon(alpha):
     assert excess == pytest.approx(replicon.regular, abs=replicon.regular_error + 1e-3)
 
 
+def test_lines_and_grids_are_two_ways_to_the_same():
+    evolution = StateEvolution(MODEL)
+    equations = StepEquations(evolution, 1, JumpLineRule())
+    lines = equations.evaluate(STATE, 1.3)
+    grid = StepEquations(evolution, 1, GridRule(nodes=12, spacing=0.8)).evaluate(STATE, 1.3)
+    assert lines.free_entropy == pytest.approx(grid.free_entropy, rel=2e-5)
+    assert lines.by_parisi[0] == pytest.approx(grid.by_parisi[0], rel=0.02)
+    units = np.array([0.05, 0.05, 0.22, 12.0, 0.22])
+    np.testing.assert_allclose(lines.residual / units, grid.residual / units, atol=1e-3)
+    # What is left beyond the first order in the gap is a small part of it, and less than it.
+    excess = lines.average[0] + lines.averages.envelope
+    assert 0.0 < excess < equations.law.first_order(np.array([lines.average[4]]), STATE)[0]
+
+
+def test_lines_differentiate_what_they_sum():
+    equations = StepEquations(StateEvolution(MODEL), 1, JumpLineRule(roughness=30.0))
+
+    def lines_at(state: StepState) -> LineExcess:
+        source = equations.evaluate(state, 1.3).source
+        assert isinstance(source, LineExcess)
+        return source
+
+    def added(**change) -> float:
+        lines = lines_at(replace(STATE, **change))
+        return float(lines.outer.weights @ lines.excess.value)
+
+    here = lines_at(STATE)
+    weights, excess = here.outer.weights, here.excess
+    # With V the lines' jumps move, are born and vanish, with the gap nodes beside them do: sums see steps.
+    for name, known, near in (
+        ("gaps", np.sum(weights @ excess.by_step_variance), 1e-2),
+        ("susceptibility", np.sum(weights @ excess.by_susceptibility), 2e-2),
+        ("parisi", weights @ excess.by_parisi, 1e-3),
+    ):
+        value = getattr(STATE, name)
+        up, down = (added(**{name: value * (1 + sign * 0.01)}) for sign in (1, -1))
+        assert known == pytest.approx((up - down) / float(0.02 * value.ravel()[0]), rel=near)
+
+
+def test_no_gap_is_too_small_for_lines(monkeypatch):
+    # As many evaluations of the envelope whatever the gap; and where proximal points jump, the gap that a gap makes
+    # grows as its root.
+    counts = []
+    counted = EnvelopeTable.at
+
+    def at(table, fields, *rest):
+        counts[-1] += len(fields)
+        return counted(table, fields, *rest)
+
+    monkeypatch.setattr(EnvelopeTable, "at", at)
+    equations = StepEquations(StateEvolution(MODEL, threads=1), 1, JumpLineRule(roughness=30.0))
+    made = []
+    for gap in (1e-4, 1e-5, 1e-6):
+        counts.append(0)
+        state = replace(STATE, outer_overlap=STATE.levels[-1] - gap, gaps=np.array([[gap]]), parisi=15 / np.sqrt([gap]))
+        made.append(gap - float(equations.evaluate(state, 1.3).residual_state.gaps[0, 0]))
+    assert max(counts) < 1.2 * min(counts)
+    assert made[1] / made[2] == pytest.approx(np.sqrt(10.0), rel=0.05)
+
+
 def test_the_functional_is_stationary_where_the_residual_vanishes():
     # d(Phi - Phi')/dx along any direction is the conjugates' share of the residual: compare slopes by differences.
-    equations = StepEquations(StateEvolution(MODEL), 1, RULE)
+    # On enough nodes: first orders in gaps are the kernel's, whose derivatives belong to its own nodes.
+    equations = StepEquations(StateEvolution(MODEL), 1, GridRule(nodes=16))
     grid = equations.grid(STATE)
     here = equations.evaluate(STATE, 1.3, grid)
     n = step_space(MODEL.structure.layout, 1).size
@@ -105,6 +170,8 @@ def test_nodes_that_symmetries_fold_stand_for_all():
     odd = AttentionModel.paper(omega=0.3, positional_encoding=(1.0, -1.0 + 1e-13))
     whole = StepEquations(StateEvolution(odd), 1, RULE)
     a, b = folded.evaluate(state, 1.2), whole.evaluate(state, 1.2)
+    assert a.grid is not None
+    assert b.grid is not None
     assert len(a.grid.weights) < len(b.grid.weights)
     assert a.free_entropy == pytest.approx(b.free_entropy, rel=1e-9)
     np.testing.assert_allclose(a.residual, b.residual, rtol=1e-6, atol=1e-10)
@@ -137,6 +204,17 @@ def test_what_is_outside_the_domain_is_refused():
 def test_two_columns_are_refused():
     with pytest.raises(ValueError, match="rank 1, got rank 2"):
         StepEquations(StateEvolution(AttentionModel.paper(rank=2)), 1)
+
+
+def test_lines_serve_one_step():
+    with pytest.raises(ValueError, match="one step and two tokens or more, got 2 step"):
+        StepEquations(StateEvolution(MODEL), 2, JumpLineRule())
+
+
+@pytest.mark.parametrize(("name", "value"), [("modes", 2), ("nodes", 0), ("roughness", 0.0), ("spacing", np.nan)])
+def test_rules_that_make_no_lines_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        JumpLineRule(**{name: value})
 
 
 def test_too_many_points_are_refused_before_they_are_made():

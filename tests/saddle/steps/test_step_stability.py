@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
-from saddle import GridRule, Replicon, StateEvolution, StepStability, find_point
+from saddle import GridRule, JumpLineRule, Replicon, StateEvolution, StepStability, find_point
 from saddle.averages.nested_averages import curvature_forms
 from saddle.state_evolution.steps.step_equations import StepEquations
-from saddle.state_evolution.steps.step_stability import step_stability
+from saddle.state_evolution.steps.step_stability import solution_stability, step_stability
 from saddle.state_evolution.steps.step_state import StepState
 
 MODEL = AttentionModel.paper(omega=0.3)
@@ -52,7 +52,9 @@ def growth(evolution, state: StepState, level: int, y: float, grid_rule: GridRul
 
 def stability(evolution, state: StepState, alpha: float, rule: GridRule) -> StepStability:
     equations = StepEquations(evolution, len(state.parisi), rule)
-    return step_stability([(equations, equations.evaluate(state, alpha))])
+    here = equations.evaluate(state, alpha)
+    assert here.grid is not None
+    return step_stability(equations, [(here, here.grid)])
 
 
 def test_a_vanishing_gap_has_the_replicon_of_replica_symmetry_on_both_sides():
@@ -180,6 +182,35 @@ def test_what_is_said_follows_from_the_numbers():
     assert not perfectly_made((-0.2, 0.0), (0.3, 0.0)).stable
     assert pickle.loads(pickle.dumps(found)) == copy.deepcopy(found) == found
     assert all(reason in repr(found) for reason in found.reasons)
+
+
+STATE = StepState(
+    np.array([0.0450]), np.array([[0.0080]]), np.array([0.25]), np.array([12.0]), np.array([[0.0]]), np.array([150.0])
+)
+
+
+def test_solutions_on_lines_have_the_stability_of_those_on_grids():
+    evolution = StateEvolution(MODEL)
+    lines = StepEquations(evolution, 1, JumpLineRule(roughness=30.0))
+    found = solution_stability(lines, lines.evaluate(STATE, 1.5), [])
+    expected = stability(evolution, STATE, 1.5, GridRule())
+    for one, other in zip(found.replicons, expected.replicons, strict=True):
+        assert one.regular == pytest.approx(other.regular, rel=1e-2)
+        assert one.jump_strength == pytest.approx(other.jump_strength, rel=1e-2)
+    assert all(one.regular_error > 0.0 for one in found.replicons)
+
+
+def test_what_no_grid_resolves_is_not_known():
+    equations = StepEquations(StateEvolution(MODEL), 1, JumpLineRule(roughness=30.0))
+    here = equations.evaluate(replace(STATE, gaps=np.array([[1e-6]])), 1.5)
+    for found, said in (
+        (solution_stability(equations, here, []), "gap of 2.2e-05 of the fields' variance"),
+        (solution_stability(equations, here, None), "to a factor only"),
+    ):
+        assert found.stable is None
+        assert found.eigenvalues.shape == (0,)
+        assert said in found.reasons[0]
+        assert "not known" in repr(found)
 
 
 @pytest.mark.slow

@@ -1,0 +1,99 @@
+"""What one step adds to the replica-symmetric average, along lines of local fields that are broken at jumps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from replica.common.by_value import ByValue
+from saddle.averages.in_threads import spread, workers_of
+from saddle.averages.lines.jump_line_rule import JumpLineRule
+from saddle.averages.lines.step_excess import StepExcess, StepFields, step_excess
+from saddle.averages.moreau_envelope import EnvelopeTable
+from saddle.averages.rules.outer import OuterNodes
+from saddle.state_evolution.steps.field_law import FieldDerivatives, FieldLaw
+from saddle.state_evolution.steps.step_state import StepState
+
+__all__ = ["LineExcess", "line_excess"]
+
+# Lines of local fields that are worked on at a time: what they need fits the processor's caches.
+BLOCK = 400
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LineExcess(ByValue):
+    """What one step adds, line by line.
+
+    Attributes
+    ----------
+    law, state
+        At which it was computed.
+    outer
+        Lines, weights, and embedded weights.
+    teacher_fields
+        At the lines, (N, L, t).
+    excess
+        What each adds.
+    """
+
+    law: FieldLaw
+    state: StepState
+    outer: OuterNodes
+    teacher_fields: np.ndarray
+    excess: StepExcess
+
+    def _with(self, weights: np.ndarray) -> np.ndarray:
+        x = self.excess
+        found = FieldDerivatives(
+            float(weights @ x.value),
+            weights @ x.by_variance,
+            weights[:, None] * x.by_centre,
+            weights @ x.by_susceptibility,
+        )
+        by_gap = self.law.of_groups(weights @ x.by_step_variance)[None]
+        all_of_it = self.law.with_levels(
+            self.law.chained(self.state, found, self.teacher_fields), by_gap, np.array([weights @ x.by_parisi])
+        )
+        return all_of_it - self.law.first_order(0.5 * self.law.of_groups(weights @ x.squares), self.state)
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """The average with its derivatives, (1 + n + k,)."""
+        return self._with(self.outer.weights)
+
+    @property
+    def differences(self) -> np.ndarray:
+        """What embedded rules give for it minus what the rule gives, (m, 1 + n + k)."""
+        return np.array([self._with(weights) for weights in self.outer.embedded]) - self.total
+
+
+def line_excess(law: FieldLaw, table: EnvelopeTable, rule: JumpLineRule, state: StepState) -> LineExcess:
+    """Average what one step adds along lines of the replica-symmetric rule, coarsened."""
+    channel, groups = law.evolution.channel, law.groups
+    length, t = len(groups), law.teacher_factors.shape[-1]
+    lines = channel.rule.refined(1.0 / rule.roughness)
+    outer = lines.outer(length * t, length - 1, channel.symmetries(law.symmetric_vector(state)))
+    standard = outer.nodes[:, : length * t].reshape(-1, length, t)
+    teacher_fields = np.einsum("nlt,lst->nls", standard, law.teacher_factors)
+    targets, centres = table.targets(teacher_fields), law.centres(state, teacher_fields)
+    common, variance = outer.nodes[:, length * t :], law.outer_variance(state)[groups]
+    block = max(1, BLOCK // rule.modes ** (length - 1))
+    parts: dict[int, StepExcess] = {}
+
+    def task(first: int) -> None:
+        own = slice(first, first + block)
+
+        def search(places: np.ndarray, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            wanted = np.ascontiguousarray(targets[own][places])
+            found = table.at(fields[:, :, None], wanted, state.susceptibility[:, None, None])
+            return -found.value, found.proximal_point[:, :, 0], found.slope[:, :, 0]
+
+        fields = StepFields(centres[own], common[own], variance, state.gaps[0, groups], rule)
+        parts[first] = step_excess(search, fields, float(state.parisi[0]))
+
+    firsts = range(0, len(common), block)
+    spread(task, firsts, workers_of(table.threads))
+    excess = StepExcess.joined([parts[first] for first in firsts])
+    return LineExcess(law, state, outer, teacher_fields, excess)

@@ -1,0 +1,149 @@
+"""How local fields depend on order parameters of k steps, and what averages over them depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from saddle.state_evolution.state_evolution import StateEvolution
+from saddle.state_evolution.steps.step_state import StepState, step_space
+
+__all__ = ["FieldDerivatives", "FieldLaw"]
+
+
+@dataclass(frozen=True)
+class FieldDerivatives:
+    """An average over local fields at N teacher nodes, and its derivatives in the law of the fields.
+
+    Attributes
+    ----------
+    value
+        The average.
+    by_variance, by_susceptibility
+        In the variance of every token's outermost field, and in its V, (L,).
+    by_centre
+        In the means of the outermost fields, (N, L).
+    """
+
+    value: float
+    by_variance: np.ndarray
+    by_centre: np.ndarray
+    by_susceptibility: np.ndarray
+
+
+@dataclass(frozen=True)
+class FieldLaw:
+    """Local fields of one model with k steps.
+
+    Attributes
+    ----------
+    evolution
+        The model's replica-symmetric equations.
+    steps
+        Number k of steps.
+    """
+
+    evolution: StateEvolution
+    steps: int
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """The group of every token, (L,)."""
+        return np.array(self.evolution.space.layout.groups)
+
+    @cached_property
+    def teacher_factors(self) -> np.ndarray:
+        """Cholesky factors of the variances of every token's teacher fields, (L, t, t)."""
+        return np.linalg.cholesky(self.evolution.channel.variances)[self.groups]
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.inv(self.evolution.channel.variances)
+
+    def centres(self, state: StepState, teacher_fields: np.ndarray) -> np.ndarray:
+        """Return means of the outermost local fields given the teacher's (N, L, t), (N, L)."""
+        slopes = np.einsum("gt,gts->gs", state.semantic_overlap, self._inverse)[self.groups]
+        encoding = self.evolution.model.encoding_matrix
+        means = encoding @ state.positional_overlap if encoding.size else np.zeros(len(self.groups))
+        return means + np.einsum("nls,ls->nl", teacher_fields, slopes)
+
+    def outer_variance(self, state: StepState) -> np.ndarray:
+        """Return the variances of the outermost local fields given the teacher's, (groups,)."""
+        explained = np.einsum("gt,gts,gs->g", state.semantic_overlap, self._inverse, state.semantic_overlap)
+        return state.outer_overlap - explained
+
+    def symmetric_vector(self, state: StepState) -> np.ndarray:
+        """Return the replica-symmetric state of the innermost level, which all fields together are distributed by."""
+        none = StepState(
+            state.levels[-1],
+            np.zeros((0, len(state.outer_overlap))),
+            state.positional_overlap,
+            state.susceptibility,
+            state.semantic_overlap,
+            np.zeros(0),
+        )
+        return step_space(self.evolution.space.layout, 0).vector(none)
+
+    def chained(self, state: StepState, found: FieldDerivatives, teacher_fields: np.ndarray) -> np.ndarray:
+        """Return an average, and its derivatives in q_0, m, V and theta at fixed gaps, (1 + n_0,)."""
+        layout, encoding = self.evolution.space.layout, self.evolution.model.encoding_matrix
+        by_variance = self.of_groups(found.by_variance)
+        by_mean = np.einsum("nl,nls->ls", found.by_centre, teacher_fields)
+        of_group = self.of_groups(np.eye(len(self.groups)))
+        by_semantic = np.einsum("gl,ls,gst->gt", of_group, by_mean, self._inverse)
+        by_semantic -= 2.0 * by_variance[:, None] * np.einsum("gs,gst->gt", state.semantic_overlap, self._inverse)
+        by_positional = encoding.T @ found.by_centre.sum(axis=0) if encoding.size else np.zeros(0)
+        # What is odd under a symmetry of the state averages to zero, which nodes folded by the symmetry do not show.
+        by_positional = np.where(state.positional_overlap == 0.0, 0.0, by_positional)
+        by_semantic = np.where(state.semantic_overlap == 0.0, 0.0, by_semantic)
+        by_susceptibility = self.of_groups(found.by_susceptibility)
+        none = np.zeros((0, layout.group_count))
+        slopes = StepState(by_variance, none, by_positional, by_susceptibility, by_semantic, np.zeros(0))
+        return np.concatenate([[found.value], step_space(layout, 0).raw(slopes)])
+
+    def of_groups(self, tokens: np.ndarray) -> np.ndarray:
+        """Return sums over every group of what tokens (L, ...) have, (groups, ...)."""
+        of_group = np.zeros((self.evolution.space.layout.group_count, len(self.groups)))
+        of_group[self.groups, np.arange(len(self.groups))] = 1.0
+        return of_group @ tokens
+
+    def first_order(self, by_susceptibility: np.ndarray, state: StepState) -> np.ndarray:
+        r"""Return what steps add to an average to first order in gaps, with its derivatives, (1 + n + k,).
+
+        .. math:: \sum_j \tfrac12 y_j \Delta_j E g^2
+
+        with :math:`\tfrac12 E g^2` the derivative of the replica-symmetric average in V, (groups,), taken as a number:
+        that it depends on order parameters itself is left out.
+        """
+        levels = -np.diff(state.parisi, prepend=0.0, append=0.0)[:, None] * by_susceptibility
+        by_parisi = state.gaps @ by_susceptibility
+        rest = np.zeros(step_space(self.evolution.space.layout, 0).size - len(by_susceptibility))
+        return np.concatenate([[state.parisi @ by_parisi], levels.ravel(), rest, by_parisi])
+
+    def at_steps(self, symmetric: np.ndarray, state: StepState) -> np.ndarray:
+        """Return a replica-symmetric average at q_k (1 + n_0,) as one of k steps, to first order in their gaps."""
+        groups = len(state.outer_overlap)
+        slopes = step_space(self.evolution.space.layout, 0).state(symmetric[1:], np.zeros(0))
+        outer = np.zeros(self.steps * groups)
+        plain = np.concatenate([symmetric[:1], outer, symmetric[1:], np.zeros(self.steps)])
+        return plain + self.first_order(slopes.susceptibility, state)
+
+    def with_levels(self, symmetric: np.ndarray, by_gap: np.ndarray, by_parisi: np.ndarray) -> np.ndarray:
+        """Return an average with its derivatives in order parameters and y, (1 + n + k,).
+
+        Parameters
+        ----------
+        symmetric
+            It, and its derivatives at fixed gaps, (1 + n_0,).
+        by_gap
+            Its derivatives in the gaps at fixed q_0, (k, groups).
+        by_parisi
+            Its derivatives in y, (k,).
+        """
+        groups = by_gap.shape[1]
+        # It knows q_0 and gaps; a q_j ends one gap and begins the next.
+        levels = np.concatenate([symmetric[None, 1 : 1 + groups], by_gap])
+        levels[:-1] -= by_gap
+        return np.concatenate([symmetric[:1], levels.ravel(), symmetric[1 + groups :], by_parisi])
