@@ -13,6 +13,7 @@ import xarray as xr
 from replica.common.by_value import shortened
 from replica.common.checked_arguments import checked_instance
 from replica.common.errors import UnreadableFile
+from replica.model.attention_model import AttentionModel
 from saddle.diagram.provenance import Provenance
 from saddle.output.files.file_schema import Column, Contents, variable_of
 from saddle.output.files.json_values import to_json
@@ -150,6 +151,8 @@ def load_ground_state(path: str | os.PathLike[str]) -> GroundState:
 
 def _ground_state(contents: Contents) -> GroundState:
     model = model_from_dict(contents.json("model", Mapping[str, Any]))
+    if not isinstance(model, AttentionModel):
+        raise UnreadableFile(f"model must be an AttentionModel, got {model!r:.60}")
     contents.check((LABEL, *MOVES, *NUMBERS, _student(model.rank)))
     kept = contents.json("runs", tuple[_Run, ...])
     if tuple(contents.texts(LABEL.name)) != NAMES or len(kept) != len(NAMES):
