@@ -134,6 +134,7 @@ def test_its_solution_is_where_descent_from_the_teacher_ends(retrieval):
     assert np.all(np.abs(runs.mean(axis=0) - [theta, q, point.train_loss]) < 4.0 * scatter + 1.0 / 400)
 
 
+@pytest.mark.slow
 def test_it_is_drawn_stored_and_reported(retrieval, tmp_path):
     assert_survives(retrieval)
     assert next(axes.get_label() for axes in retrieval.plot().axes) == "overlap"
@@ -149,6 +150,7 @@ def test_its_diagram_does_not_depend_on_the_asking():
     assert_symmetric(PHASE_RETRIEVAL)
 
 
+@pytest.mark.slow
 def test_derivatives_of_its_transition_are_differences_of_solved_ones(retrieval):
     (name,) = [name for name, x in retrieval.transitions.items() if x.kind == "first-order"]
     slope, step = retrieval.derivatives(name)["regularization"], 2e-3
