@@ -95,6 +95,7 @@ def derive(model: Model | ModelStructure | LossModel) -> Derivation:
 
     Examples
     --------
+    >>> from replica import AttentionModel
     >>> equations = derive(AttentionModel(omega=0.3)).saddle_system
     >>> [str(x.symbol) for x in equations.order_parameters]
     ['q', 'm', 'V', 'theta']
@@ -170,6 +171,7 @@ def derive_broken_symmetry(model: Model | ModelStructure | LossModel, steps: int
 
     Examples
     --------
+    >>> from replica import AttentionModel
     >>> derivation = derive_broken_symmetry(AttentionModel(omega=0.3), steps=1)
     >>> derivation.terms.prior.integrand
     -(log(B1) - log(B2))/(2*y1) + (m_hat**2 + q_hat0*sigma**2 + sigma**4*theta_hat**2)/(2*B1)

@@ -35,6 +35,7 @@ def line_parameters(model: Model) -> dict[str, float]:
 
     Examples
     --------
+    >>> from replica import AttentionModel
     >>> list(line_parameters(AttentionModel.paper()))[:4]
     ['omega', 'sigma', 'regularization', 'positional_matrix_11']
     """

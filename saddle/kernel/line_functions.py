@@ -86,9 +86,12 @@ class LineFunctions:
         if mode not in self._averages:
             shared = "newton_sweeps", "fill_constants", "local_fields", "along_line"
             self._averages[mode] = self._model(*shared, *INTEGRANDS[mode])
-        model = self._averages[mode]
+        model, place = self._averages[mode], (lines.start, lines.stop)
         room = self.numerics.room_for(self._sizes, len(rule[0]))
-        self.numerics.average_lines(model, (lines.start, lines.stop), outer, state, parameters, rule, room, mode, rows)
+        given = outer, state, parameters
+        self.numerics.average_lines(
+            model, place, *map(_read_only, given), tuple(map(_read_only, rule)), room, mode, rows
+        )
 
     def proximal_points(
         self,
@@ -119,4 +122,11 @@ class LineFunctions:
     def _minimise(self, function: Callable[..., None], lines: range, *arguments: np.ndarray) -> None:
         *given, out = arguments
         work = np.zeros(self.module.WORK_SIZE + self.module.N_FIELDS)
-        function(self._minimisation, (lines.start, lines.stop), *given, work, out)
+        function(self._minimisation, (lines.start, lines.stop), *map(_read_only, given), work, out)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Return an array that is not to be written to: one type of argument, for which code is compiled once."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
+from replica.quantities.names import order_parameters
 from replica.quantities.structure import ModelStructure
 from saddle import LineRule, StateEvolution
 from saddle.averages.minimiser_starts import minimiser_starts
@@ -43,7 +44,9 @@ def test_cost_of_a_minimisation(benchmark, tmp_path_factory, length, rank):
     targets = (attention / attention.sum(axis=2, keepdims=True)).reshape(count, -1)
     guesses = np.tile(minimiser_starts(length, rank)[0], (count, 1))
     # Of the parameters only sigma, the second, enters the loss once the target's entries are given.
-    parameters, state = np.full(3 + length**2 + length, 0.5), np.array([0.1, 0.0, 20.0, 0.0])
+    parameters, quantities = np.full(3 + length**2 + length, 0.5), order_parameters(structure.layout)
+    # Only the susceptibility matters.
+    state = np.array([20.0 * (x.kind == "susceptibility" and x.indices[0] == x.indices[1]) for x in quantities])
     out = np.empty((count, length * rank + 2))
     start = time.perf_counter()
     functions.proximal_points(range(count), fields, targets, guesses, state, parameters, out)

@@ -139,8 +139,8 @@ def test_readme_finds_its_transitions(empty_folder):
     [
         "docs/validation.md",
         "docs/reproduction.md",
-        "docs/examples/power_law.md",
-        "docs/examples/unequal_variances.md",
+        pytest.param("docs/examples/power_law.md", marks=pytest.mark.slow),
+        pytest.param("docs/examples/unequal_variances.md", marks=pytest.mark.slow),
     ],
 )
 def test_code_runs_at_small_settings(page):

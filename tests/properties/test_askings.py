@@ -60,6 +60,7 @@ def test_two_askings_about_a_model_like_the_papers(model, asking):
     check_two_askings(model, asking)
 
 
+@pytest.mark.slow
 @settings(max_examples=2, derandomize=True)
 @given(model=wide_models(2), asking=askings())
 def test_two_askings_about_any_model(model, asking):

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Collection
 
 import numpy as np
+import pytest
 import sympy as sp
 from hypothesis import given, settings, strategies as st
 
@@ -50,6 +51,7 @@ def check_values(first: PhaseDiagram, second: PhaseDiagram, expected: Callable) 
 
 
 # First examples have the simplest seed and numbers: a generic model, and no map that is the identity.
+@pytest.mark.slow
 @settings(max_examples=1, derandomize=True)
 @given(model=lively_models(3))
 def test_images_of_a_model_have_its_diagram(model):
@@ -84,6 +86,7 @@ def test_rows_of_the_positional_matrix_shifted(model, shift):
     check_values(first, second, lambda alpha, phi: phi - alpha * constant)
 
 
+@pytest.mark.slow
 @settings(max_examples=1, derandomize=True)
 @given(model=lively_models(7), sharpness=st.floats(1.5, 3.0))
 def test_sharper_softmax_is_a_weaker_penalty(model, sharpness):

@@ -33,6 +33,7 @@ def test_alpha_c_depends_neither_on_direction_nor_on_grid(alpha_c, sweep, points
     assert solved.alpha_c.alpha == pytest.approx(alpha_c, abs=2e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=5)
 @given(model=two_token_models())
 def test_no_valid_model_crashes_the_solver(model):

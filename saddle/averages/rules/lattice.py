@@ -85,7 +85,7 @@ def _lattice(
     size = 4 * max(largest) + 5
 
     def label(code: np.ndarray) -> np.ndarray:
-        return (code + size) @ (2 * size) ** np.arange(dimension)
+        return (code + size) @ (2 * size) ** np.arange(dimension)[::-1]
 
     group = _group(generators, dimension)
     images = np.array([label(np.stack([sign * codes[:, k] for k, sign in g], axis=-1)) for g in group])

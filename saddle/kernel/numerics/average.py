@@ -182,25 +182,6 @@ def integrate(problem, pieces, scan, breaks, n_breaks, mode, row):
 
 
 @inlined
-def average_line(problem, scan, breaks, pieces, mode, row):
-    """Average along one line; fill ``row`` with what ``mode`` asks for, then three counts."""
-    for j in range(row.size):
-        row[j] = 0.0
-    failures = scan_line(problem, scan)
-    n_jumps, missed = break_line(problem, scan, breaks, mode, row)
-    n_breaks = n_jumps
-    centre = softest_scan_point(scan, breaks, n_jumps)
-    if centre >= 0 and n_jumps < MAX_JUMPS:
-        rounds = SHARPEST_ROUNDS if mode == REPLICON else SOFT_ROUNDS
-        add_softest_point(problem, scan, breaks, n_jumps, centre, rounds)
-        n_breaks += 1
-    failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, mode, row)
-    row[row.size - 3] = n_jumps
-    row[row.size - 2] = failures + missed + failed
-    row[row.size - 1] = n_nodes
-
-
-@inlined
 def begin_line(problem, outer):
     """Fill what the nodes of a line share."""
     sizes = problem.sizes
@@ -242,7 +223,21 @@ def average_lines(model, lines, outer, state, parameters, rule, room, mode, rows
     pieces = Pieces(orders, nodes, weights)
     for k in range(first, last):
         begin_line(problem, outer[k])
-        average_line(problem, scan, breaks, pieces, mode, rows[k])
+        row = rows[k]
+        for j in range(row.size):
+            row[j] = 0.0
+        failures = scan_line(problem, scan)
+        n_jumps, missed = break_line(problem, scan, breaks, mode, row)
+        n_breaks = n_jumps
+        centre = softest_scan_point(scan, breaks, n_jumps)
+        if centre >= 0 and n_jumps < MAX_JUMPS:
+            rounds = SHARPEST_ROUNDS if mode == REPLICON else SOFT_ROUNDS
+            add_softest_point(problem, scan, breaks, n_jumps, centre, rounds)
+            n_breaks += 1
+        failed, n_nodes = integrate(problem, pieces, scan, breaks, n_breaks, mode, row)
+        row[row.size - 3] = n_jumps
+        row[row.size - 2] = failures + missed + failed
+        row[row.size - 1] = n_nodes
 
 
 def room_for(sizes, n):

@@ -195,6 +195,7 @@ def test_jacobian_is_the_limit_of_the_general_one(model):
     np.testing.assert_allclose(here.averages.odd_blocks, near.averages.odd_blocks, rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [THREE_TOKENS, AttentionModel.paper(regularization=0.3, rank=2)])
 def test_envelope_of_small_fields_to_fourth_order(model):
     problem = NullProblem(StateEvolution(model, threads=1))

@@ -150,6 +150,7 @@ def test_what_is_left_of_vanishing_overlaps_chooses_no_rule():
     assert rule.teacher_spacing > 0.5
 
 
+@pytest.mark.slow
 def test_weights_that_no_rough_rule_shows_hide_no_branch():
     # Searches on rough rules led every start to Q = 0, which is no solution there: semantic, the minimum, was missed.
     model = AttentionModel(

@@ -33,6 +33,11 @@ STRENGTH = Event("equal test errors", lambda a, b: a.test_error - b.test_error, 
 KINDS = {"alpha_c": 1.5, "alpha_l": 1.5, "semantic -> mixed": 0.9, "agnostic -> semantic": 0.6, STRENGTH.name: 1.2}
 
 
+def alpha_c_first(names):
+    """All lines, of which that of alpha_c stands for the others in the quick suite."""
+    return [name if name == "alpha_c" else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
 @pytest.fixture(scope="module")
 def start():
     return solve_phase_diagram(MODEL, (0.01, 2.0), points=4, rule=RULE)
@@ -44,11 +49,15 @@ def asked(name):
 
 @pytest.fixture(scope="module")
 def lines(start):
-    """A line of every kind, each of few points."""
-    return {
-        name: solve_transition_line(MODEL, asked(name), OVER, BETWEEN, alpha=alpha, points=12, diagram=start)
-        for name, alpha in KINDS.items()
-    }
+    """A line of every kind, each of few points, solved when first asked for."""
+
+    class Lines(dict):
+        def __missing__(self, name):
+            alpha = KINDS[name]
+            self[name] = solve_transition_line(MODEL, asked(name), OVER, BETWEEN, alpha=alpha, points=12, diagram=start)
+            return self[name]
+
+    return Lines()
 
 
 def single(line, start, k, value=None):
@@ -63,7 +72,7 @@ def single(line, start, k, value=None):
     return locate(equations, StateEvolution(model, RULE), np.concatenate([*states, [line.plane.alpha]]))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", alpha_c_first(KINDS))
 def test_at_every_point_the_model_has_its_transition_at_the_alpha_asked_for(lines, start, name):
     line = lines[name]
     assert (line.name, line.complete, line.plane.alpha, len(line)) == (name, True, KINDS[name], 12)
@@ -74,7 +83,7 @@ def test_at_every_point_the_model_has_its_transition_at_the_alpha_asked_for(line
         assert abs(found.alpha - line.alpha[k]) <= 0.1 * found.error + 1e-6
 
 
-@pytest.mark.parametrize("name", ["alpha_c", "alpha_l", "semantic -> mixed"])
+@pytest.mark.parametrize("name", alpha_c_first(["alpha_c", "alpha_l", "semantic -> mixed"]))
 def test_the_errors_are_those_of_alpha_over_its_slope_across_the_line(lines, start, name):
     line, k, step = lines[name], 6, 2e-3
     sides = [single(line, start, k, line.second[k] + sign * step).alpha for sign in (1.0, -1.0)]
@@ -90,7 +99,7 @@ def test_it_crosses_lines_over_either_parameter_where_they_are_at_this_alpha(lin
     assert over.at(line.at(MODEL.omega)) == pytest.approx(1.5, abs=5e-4)
 
 
-@pytest.mark.parametrize("name", ["alpha_c", "semantic -> mixed"])
+@pytest.mark.parametrize("name", alpha_c_first(["alpha_c", "semantic -> mixed"]))
 def test_the_parameters_exchanged_give_the_same_curve(lines, start, name):
     line = lines[name]
     other = solve_transition_line(MODEL, name, OVER[::-1], BETWEEN[::-1], alpha=KINDS[name], points=9, diagram=start)
@@ -104,6 +113,7 @@ def test_the_parameters_exchanged_give_the_same_curve(lines, start, name):
             assert line.at(omega) == pytest.approx(sigma, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_its_tangent_is_the_ratio_of_the_derivatives_of_alpha(start):
     # Along lines of pitchforks, derivatives of the odd block are taken over from points nearby.
     for name, accuracy in (("alpha_c", 5e-3), ("alpha_l", 5e-3), ("agnostic -> semantic", 5e-2)):
@@ -117,6 +127,7 @@ def test_its_tangent_is_the_ratio_of_the_derivatives_of_alpha(start):
         assert line.tangent[0] == pytest.approx(slope, rel=max(accuracy, error)), name
 
 
+@pytest.mark.slow
 def test_it_turns_back_in_either_parameter(lines):
     """Pitchforks to meaning at alpha = 0.6: two folds in omega, and so in the second parameter where it is that."""
     line = lines["agnostic -> semantic"]
@@ -127,8 +138,9 @@ def test_it_turns_back_in_either_parameter(lines):
     assert (line.parameter[0], line.second[-1]) == (0.0, 0.7)
 
 
+@pytest.mark.slow
 def test_points_are_even_along_the_line(lines):
-    for line in lines.values():
+    for line in (lines[name] for name in KINDS):
         steps = np.diff(np.stack([line.parameter, line.second]) / np.ptp(BETWEEN, axis=1)[:, None], axis=1)
         length = np.linalg.norm(steps, axis=0)
         assert np.max(length) < 1.25 * np.min(length), line.name
@@ -152,6 +164,7 @@ def test_the_line_has_the_symmetry_of_the_model(start):
     assert np.ptp(line.parameter) > 0.5
 
 
+@pytest.mark.slow
 def test_in_the_plane_the_first_order_line_ends_in_a_bicritical_point_on_the_pitchforks(start):
     between = ((0.2, 0.5), (0.45, 0.7))
     line, pitchfork = (
@@ -216,6 +229,7 @@ def test_a_diagram_of_another_second_parameter_is_refused(start):
         solve_transition_line(other, "alpha_c", OVER, BETWEEN, alpha=1.5, diagram=start)
 
 
+@pytest.mark.slow
 def test_several_lines_from_one_start_are_those_solved_alone(lines, start, tmp_path):
     names = ("alpha_c", "semantic -> mixed")
     found = solve_transition_lines(

@@ -7,8 +7,9 @@ import pytest
 import sympy as sp
 from scipy.optimize import minimize
 
-from replica import MultiIndexModel
+from replica import AttentionModel, MultiIndexModel, Spectrum
 from replica.model.any_model import loss_model
+from replica.model.user_functions import softmax
 from saddle import LineRule, PhaseDiagram, SobolRule, solve_phase_diagram
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.testing import assert_askings_agree, assert_stationary, assert_survives, assert_symmetric
@@ -134,6 +135,7 @@ def test_its_solution_is_where_descent_from_the_teacher_ends(retrieval):
     assert np.all(np.abs(runs.mean(axis=0) - [theta, q, point.train_loss]) < 4.0 * scatter + 1.0 / 400)
 
 
+@pytest.mark.slow
 def test_it_is_drawn_stored_and_reported(retrieval, tmp_path):
     assert_survives(retrieval)
     assert next(axes.get_label() for axes in retrieval.plot().axes) == "overlap"
@@ -149,6 +151,7 @@ def test_its_diagram_does_not_depend_on_the_asking():
     assert_symmetric(PHASE_RETRIEVAL)
 
 
+@pytest.mark.slow
 def test_derivatives_of_its_transition_are_differences_of_solved_ones(retrieval):
     (name,) = [name for name, x in retrieval.transitions.items() if x.kind == "first-order"]
     slope, step = retrieval.derivatives(name)["regularization"], 2e-3
@@ -190,3 +193,33 @@ def test_a_step_of_outputs_that_moves_with_a_parameter_has_no_derivative_but_one
     slopes = evolution.channel.parameter_derivatives(np.array([0.5, 0.8, 0.4])).envelope
     assert np.isnan(slopes[names.index("edge")])
     assert np.isfinite(slopes[names.index("regularization")])
+
+
+@pytest.mark.slow
+def test_attention_written_as_any_other_loss_has_its_diagram():
+    """The paper's model, its loss and outputs typed anew: another kernel, other starts, no symmetry of attention's."""
+
+    def softmax_of(h):
+        return softmax(h * h.T)
+
+    omega, A = sp.Rational(3, 10), sp.Matrix([[0.6, 0.4], [0.4, 0.6]])
+    typed = MultiIndexModel(
+        lambda z, y: sum((y[k] - weight) ** 2 for k, weight in enumerate(softmax_of(z))) / 8,
+        0.01,
+        lambda h, xi: list((1 - omega) * softmax_of(h) + omega * A),
+        spectrum=Spectrum.isotropic(0.25, 0.25),
+        positional_gram=[[1, -1], [-1, 1]],
+    )
+    rule = LineRule.for_tolerance(1e-3)
+    found, known = (
+        solve_phase_diagram(model, (0.05, 2.5), points=6, rule=rule, progress=False)
+        for model in (typed, AttentionModel.paper(omega=0.3))
+    )
+    assert found.transitions.keys() == known.transitions.keys() - {"alpha_l"}
+    for name, transition in found.transitions.items():
+        other = known.transitions[name]
+        assert transition.alpha == pytest.approx(other.alpha, abs=0.1 * other.error), name
+        assert (transition.kind, transition.criticality) == (other.kind, other.criticality)
+    for name, branch in found.branches.items():
+        np.testing.assert_allclose(branch.states, known.branches[name].states, rtol=2e-4, atol=1e-7)
+        np.testing.assert_allclose(branch.test_error, known.branches[name].test_error, rtol=2e-4)

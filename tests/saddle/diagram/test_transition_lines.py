@@ -163,6 +163,7 @@ def test_on_lines_of_pitchforks_a_finer_rule_sees_the_odd_block_change_sign(pitc
             assert signs[0] * signs[1] < 0
 
 
+@pytest.mark.slow
 def test_in_sigma_the_first_order_line_ends_in_a_bicritical_point(start):
     line = solve_transition_line(MODEL, "alpha_c", "sigma", (0.45, 0.7), points=11, diagram=start)
     assert line.endings[1] == "an overlap vanishes"
@@ -217,6 +218,7 @@ def test_lines_in_the_regularization(start):
     assert line.at(0.012) == pytest.approx(solved.alpha_c.alpha, abs=solved.alpha_c.error + line.error[-1] + 1e-5)
 
 
+@pytest.mark.slow
 def test_what_is_not_there_is_a_line_without_points_and_a_reason():
     rough = SolveSettings(tolerance=1e-2)
     alpha_c, none = (
@@ -289,6 +291,7 @@ def test_lines_say_what_made_them(several, tmp_path):
     assert TransitionLines.load(tmp_path / "lines.nc").provenance == provenance
 
 
+@pytest.mark.slow
 def test_a_line_is_the_same_alone_among_others_and_from_a_given_diagram(several, start):
     """Which diagram it starts from, on how many points that was solved, and what else is asked for do not matter."""
     among, between = several.lines["alpha_c"], (0.25, 0.35)
@@ -302,6 +305,7 @@ def test_a_line_is_the_same_alone_among_others_and_from_a_given_diagram(several,
     assert (len(missing), missing.reason) == (0, several.lines["mixed -> mixed"].reason)
 
 
+@pytest.mark.slow
 def test_columns_are_the_same_whether_diagrams_are_known_or_not(several):
     fresh, complete = solve_columns(MODEL, "omega", (0.25, 0.35), (0.01, 1.6), {}, 0)
     assert complete

@@ -86,6 +86,7 @@ def test_solve_says_what_replica_symmetry_does(solved):
 LINES = ["--between", "0.29", "0.31", "--points", "2", "--alpha", "1.0", "1.6", "--tolerance", "5e-3", "--quiet"]
 
 
+@pytest.mark.slow
 def test_lines_writes_a_figure_and_results_that_load(tmp_path):
     output = tmp_path / "results"
     result = run("lines", "--output", str(output), *LINES)

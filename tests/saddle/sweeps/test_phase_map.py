@@ -23,6 +23,7 @@ def solved():
     return solve_map(AttentionModel.paper(), "omega", "sigma", (OMEGAS, SIGMAS), alpha=ALPHA, settings=QUIET)
 
 
+@pytest.mark.slow
 def test_every_cell_is_the_diagram_of_its_model(solved):
     alone = solve_phase_diagram(
         AttentionModel.paper(omega=0.25, sigma=0.52), ALPHA, points=2, tolerance=2e-2, progress=False

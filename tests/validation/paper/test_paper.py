@@ -70,6 +70,7 @@ def test_maps_are_exact_at_solved_values_and_jump_at_alpha_c(diagram, diagram_02
     assert alpha[np.argmax(jump)] == pytest.approx(change[0], abs=alpha[1] - alpha[0])
 
 
+@pytest.mark.slow
 def test_figures_are_written_with_a_summary_and_go_on_from_what_is_kept(tmp_path):
     names = ["overview", "slices", "scaling"]
     written = reproduce_paper(tmp_path, TINY, figures=names)
