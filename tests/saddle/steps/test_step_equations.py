@@ -134,7 +134,7 @@ def test_no_gap_is_too_small_for_lines(monkeypatch):
         state = replace(STATE, outer_overlap=STATE.levels[-1] - gap, gaps=np.array([[gap]]), parisi=15 / np.sqrt([gap]))
         made.append(gap - float(equations.evaluate(state, 1.3).residual_state.gaps[0, 0]))
     assert max(counts) < 1.2 * min(counts)
-    assert made[1] / made[2] == pytest.approx(np.sqrt(10.0), rel=0.05)
+    assert made[1] / made[2] == pytest.approx(np.sqrt(10.0), rel=0.1)
 
 
 def test_the_functional_is_stationary_where_the_residual_vanishes():
