@@ -31,8 +31,9 @@ COARSE = LineRule.for_tolerance(5e-3)
 LONGEST = (
     "tests/saddle/diagram/test_phase_diagram.py",
     "tests/saddle/reference/test_reference_error.py",
-    "tests/saddle/diagram/test_general_solver.py",
     "tests/replica/checks/test_verification.py",
+    "tests/replica/hierarchy/test_derivation.py",
+    "tests/saddle/diagram/test_general_solver.py",
     "tests/saddle/diagram/test_lines_in_plane.py",
     "tests/saddle/averages/test_replicon_general.py",
     "tests/pages/test_page_code.py",
