@@ -95,6 +95,7 @@ def test_sharper_softmax_is_a_weaker_penalty(model, sharpness):
     check(solved(changed(model, regularization=model.regularization / sharpness)), solved(sharp))
 
 
+@pytest.mark.slow
 @settings(max_examples=1, derandomize=True)
 @given(model=lively_models(9, omega=1.0), scale=st.floats(1.1, 1.4))
 def test_units_of_tokens(model, scale):

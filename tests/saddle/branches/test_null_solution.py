@@ -229,6 +229,7 @@ def test_envelope_of_small_fields_to_fourth_order(model):
     np.testing.assert_allclose(found, fourth / 24, atol=0.02 * np.max(np.abs(fourth)) / 24)
 
 
+@pytest.mark.slow
 def test_columns_of_two_are_those_of_one(strong):
     one = StateEvolution(AttentionModel.paper(regularization=0.3), RULE, threads=1)
     two = StateEvolution(AttentionModel.paper(regularization=0.3, rank=2), threads=1)
@@ -246,6 +247,7 @@ def test_columns_of_two_are_those_of_one(strong):
     assert null_sector(two.space).free == (5, 7)
 
 
+@pytest.mark.slow
 def test_three_tokens_solve_equations_typed_by_hand():
     evolution, alpha = StateEvolution(THREE_TOKENS, threads=1), 0.7
     here = null_evaluation(evolution, alpha)

@@ -92,6 +92,7 @@ def test_a_longer_range_gets_no_coarser_rule():
     assert long.teacher_spacing <= short.teacher_spacing <= LineRule.for_tolerance(5e-3).teacher_spacing
 
 
+@pytest.mark.slow
 def test_a_fold_located_on_a_part_of_a_segment_cuts_its_curve():
     # Where folds are hard to locate the segment is halved: the fold then has another bracket than any segment.
     model = AttentionModel(
@@ -138,6 +139,7 @@ def test_what_only_the_rules_error_makes_is_no_branch():
     assert diagram.branches["positional"].curve is None
 
 
+@pytest.mark.slow
 def test_what_is_left_of_vanishing_overlaps_chooses_no_rule():
     # A semantic overlap that had shrunk to 0.002, of which no rule knows a relative error, had the finest rule chosen.
     model = AttentionModel(

@@ -256,6 +256,7 @@ def several():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_saved_lines_read_back(several, tmp_path):
     path = tmp_path / "deep" / "lines.nc"
     several.save(path)
@@ -279,6 +280,7 @@ def test_saved_lines_read_back(several, tmp_path):
         TransitionLines.load(other)
 
 
+@pytest.mark.slow
 def test_lines_say_what_made_them(several, tmp_path):
     provenance = several.provenance
     assert provenance.versions["attention-phase"]
@@ -331,6 +333,7 @@ def test_lines_interrupted_before_they_begin_are_none(monkeypatch, tmp_path):
     assert str(found)
 
 
+@pytest.mark.slow
 def test_regions_of_the_figure_are_the_global_minima(several):
     for omega in (0.26, 0.34):
         model = dataclasses.replace(MODEL, omega=omega)

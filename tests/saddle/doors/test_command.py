@@ -144,6 +144,7 @@ def test_report_writes_the_formats_asked_for(results, tmp_path):
     assert r"\vartheta t" in (tmp_path / "equations.tex").read_text(encoding="utf-8").replace("{", "").replace("}", "")
 
 
+@pytest.mark.slow
 def test_report_takes_steps_of_replica_symmetry_breaking(results, tmp_path):
     chosen = ["--format", "markdown", "--steps", "1", "--latex-name", r"self_overlap=Q_{\mathrm{s}}"]
     result = run("report", "--results", str(results), "--output", str(tmp_path), *chosen)

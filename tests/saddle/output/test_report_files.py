@@ -103,6 +103,7 @@ def test_fragment_compiles_in_an_article_with_amsmath_alone(folder, tmp_path):
     assert "Reference" not in log
 
 
+@pytest.mark.slow
 @NEEDS_TEX
 def test_fragment_fits_a_paper_of_two_columns(small, tmp_path):
     small.report(tmp_path, ("latex",), line_width=21)
@@ -113,6 +114,7 @@ def test_fragment_fits_a_paper_of_two_columns(small, tmp_path):
     assert "Overfull" not in compiled_log(tmp_path, "paper")
 
 
+@pytest.mark.slow
 @NEEDS_TEX
 def test_chosen_names_compile(small, tmp_path):
     names = {

@@ -38,6 +38,7 @@ def test_every_cell_is_the_diagram_of_its_model(solved):
         assert solved.families(place)[0, 1] == expected.split()[0]
 
 
+@pytest.mark.slow
 def test_alpha_c_grows_with_omega_and_falls_with_sigma(solved):
     """As in figures 4 and 5 of the paper: position is favoured by the positional part of the target."""
     alpha, _ = solved.transition("alpha_c")
@@ -45,6 +46,7 @@ def test_alpha_c_grows_with_omega_and_falls_with_sigma(solved):
     assert np.all(np.diff(alpha, axis=1) < 0.0)
 
 
+@pytest.mark.slow
 def test_regions_end_where_transitions_are(solved):
     """Colours and lines are two ways of asking: the depths of both families vanish on alpha_c's own surface."""
     alpha = float(np.median(solved.transition("alpha_c")[0]))
@@ -60,6 +62,7 @@ def test_regions_end_where_transitions_are(solved):
         assert deepest == solved.families(alpha)[i, j]
 
 
+@pytest.mark.slow
 def test_between_models_a_map_says_what_their_own_diagrams_would(solved):
     middle = AttentionModel.paper(omega=float(np.mean(OMEGAS)), sigma=float(np.mean(SIGMAS)))
     own = solve_phase_diagram(middle, ALPHA, points=2, tolerance=2e-2, progress=False).alpha_c
@@ -84,6 +87,7 @@ def test_surfaces_pass_through_their_values_and_end_with_them():
     assert np.isnan(finer_surface(axes, np.full((4, 3), np.nan))).all()
 
 
+@pytest.mark.slow
 def test_a_figure_takes_axes_sizes_and_styles(solved):
     figure = Figure()
     axes = figure.subplots(1, 2)
@@ -99,6 +103,7 @@ def test_a_figure_takes_axes_sizes_and_styles(solved):
         solved.plot(size=-1.0)
 
 
+@pytest.mark.slow
 def test_it_draws_and_pickles(solved, tmp_path):
     middle = float(np.mean(solved.transition("alpha_c")[0]))
     for figure in (solved.plot(), solved.plot(middle), solved.plot(0.25)):
@@ -113,6 +118,7 @@ def test_it_draws_and_pickles(solved, tmp_path):
     assert data["alpha"].dims[:2] == ("omega", "sigma")
 
 
+@pytest.mark.slow
 def test_it_draws_what_was_interrupted_or_failed(solved, tmp_path):
     some = [solved.sweep[0], *(SweptModel(one.model, None, "interrupted") for one in solved.sweep[1:])]
     partial = dataclasses.replace(solved, sweep=ModelSweep(tuple(some)))
@@ -146,6 +152,7 @@ def test_bad_maps_are_refused_before_any_work(first, second, values, said):
         solve_map(AttentionModel.paper(), first, second, values)
 
 
+@pytest.mark.slow
 def test_alpha_must_have_been_solved(solved):
     with pytest.raises(InvalidArgument, match="range that was solved"):
         solved.families(5.0)
