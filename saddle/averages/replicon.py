@@ -73,9 +73,19 @@ class Replicon:
     failures: int
 
     @property
-    def stable(self) -> bool:
-        """Whether replica symmetry is locally stable: no jumps, to the accuracy of C, and a positive regular part."""
-        return self.jump_strength <= self.jump_strength_error and self.regular > 0.0
+    def jumping(self) -> bool:
+        """Whether proximal points jump, to the accuracy of C."""
+        return self.jump_strength > self.jump_strength_error
+
+    @property
+    def stable(self) -> bool | None:
+        """Whether symmetry is locally stable: no jumps, and a positive regular part.
+
+        None ("not known") where without jumps the eigenvalue is zero within its error.
+        """
+        if self.jumping:
+            return False
+        return None if abs(self.regular) <= self.regular_error else self.regular > 0.0
 
 
 @dataclass(frozen=True)

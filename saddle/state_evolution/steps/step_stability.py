@@ -66,12 +66,28 @@ class StepStability(ByValue):
 
         (k + 1,), or none where they are not known.
         """
-        return np.array([-np.inf if _jumps(one) else one.regular for one in self.replicons])
+        return np.array([-np.inf if one.jumping else one.regular for one in self.replicons])
+
+    @property
+    def errors(self) -> np.ndarray:
+        """Errors of :attr:`eigenvalues`, (k + 1,): zero of those that are -inf."""
+        return np.array([0.0 if one.jumping else one.regular_error for one in self.replicons])
+
+    @property
+    def stable_levels(self) -> tuple[bool | None, ...]:
+        """Whether each level is stable, outermost first; None where its eigenvalue is zero within its error.
+
+        k + 1 answers, or none where eigenvalues are not known.
+        """
+        return tuple(one.stable for one in self.replicons)
 
     @property
     def stable(self) -> bool | None:
-        """Whether no level splits: all eigenvalues are positive. None where they are not known."""
-        return None if self.unknown else all(one.stable for one in self.replicons)
+        """Whether no level splits. False if one does; None if none is known to, and some are not known not to."""
+        levels = self.stable_levels
+        if False in levels:
+            return False
+        return None if self.unknown or None in levels else True
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -83,22 +99,16 @@ class StepStability(ByValue):
     def _said(self, level: int, one: Replicon) -> str:
         last = len(self.replicons) - 1
         where = "between blocks" if level == 0 else "within blocks" if level == last else f"of level {level}"
-        if _jumps(one):
+        if one.jumping:
             return (
                 f"{where} unstable: proximal points jump, so that the replicon eigenvalue is -infinity, "
                 f"and -C/T at a small temperature T with C = {one.jump_strength:.3g} +- {one.jump_strength_error:.1g}"
             )
-        verdict = "stable" if one.regular > 0.0 else "unstable"
-        if abs(one.regular) <= one.regular_error:
-            verdict = "not known to be stable or not"
+        verdict = {True: "stable", False: "unstable", None: "not known to be stable or not"}[one.stable]
         return f"{where} {verdict}: replicon eigenvalue {one.regular:.3g} +- {one.regular_error:.1g}"
 
     def __repr__(self) -> str:
         return f"StepStability({'; '.join(self.reasons)})"
-
-
-def _jumps(one: Replicon) -> bool:
-    return one.jump_strength > one.jump_strength_error
 
 
 def solution_stability(

@@ -177,11 +177,25 @@ def test_what_is_said_follows_from_the_numbers():
     assert between.startswith("between blocks stable")
     assert middle.startswith("of level 1 not known")
     assert "-infinity" in within
-    assert not found.stable
-    assert perfectly_made((0.2, 0.0), (0.3, 0.0)).stable
-    assert not perfectly_made((-0.2, 0.0), (0.3, 0.0)).stable
+    assert found.stable_levels == (True, None, False)
+    np.testing.assert_array_equal(found.errors, [0.01, 0.01, 0.0])
+    assert found.stable is False
+    assert perfectly_made((0.2, 0.0), (0.3, 0.0)).stable is True
+    assert perfectly_made((-0.2, 0.0), (0.3, 0.0)).stable is False
     assert pickle.loads(pickle.dumps(found)) == copy.deepcopy(found) == found
     assert all(reason in repr(found) for reason in found.reasons)
+
+
+@pytest.mark.parametrize("value", [0.005, -0.005, 0.01, -0.01, 0.0])
+def test_an_eigenvalue_that_is_zero_within_its_error_answers_nothing(value):
+    found = perfectly_made((value, 0.0), (0.3, 0.0))
+    assert found.stable_levels == (None, True)
+    assert found.stable is None
+    assert "not known to be stable or not" in found.reasons[0]
+    # One level that does split is enough for an answer, whatever is known of the others.
+    assert perfectly_made((value, 0.0), (-0.3, 0.0)).stable is False
+    # Replica symmetry is the same with one level.
+    assert perfectly_made((value, 0.0)).replicons[0].stable is None
 
 
 STATE = StepState(
@@ -208,7 +222,8 @@ def test_what_no_grid_resolves_is_not_known():
         (solution_stability(equations, here, None), "to a factor only"),
     ):
         assert found.stable is None
-        assert found.eigenvalues.shape == (0,)
+        assert found.stable_levels == ()
+        assert found.eigenvalues.shape == found.errors.shape == (0,)
         assert said in found.reasons[0]
         assert "not known" in repr(found)
 
