@@ -12,9 +12,10 @@ from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.symmetry.sectors import Sector
 from saddle.averages.lines.jump_line_rule import JumpLineRule
-from saddle.branches.steps.first_gap import balanced, first_gap, smallest_gap, with_one_step_more
+from saddle.branches.steps.faint_gap import FAINT_GAP, solve_faint_gap
+from saddle.branches.steps.first_gap import first_gap, smallest_gap, with_one_step_more
 from saddle.branches.steps.solved_point import point_of_solved
-from saddle.branches.steps.solving import SolvedSteps, solve_steps_at, with_parisi
+from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.evaluation import StateEvaluation
@@ -25,8 +26,6 @@ from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
 __all__ = ["break_symmetry", "broken_or_none", "checked_parisi"]
 
-# Gap, relative to the variance of the outermost fields, below which y need not be resolved: it changes nothing then.
-FAINT_GAP = 5e-3
 # Change of log y from its start above which it has wandered at such a gap.
 WANDERED = 1.2
 
@@ -142,18 +141,16 @@ def _ground_state(
             raise SolverError(f"y at alpha = {alpha:.6g}: {Outcome.MAX_STEPS.value}", Outcome.MAX_STEPS)
         return solved
 
-    if faint(start):
-        start = balanced(start)
-    else:
+    if not faint(start):
         with contextlib.suppress(SolverError):
             return from_here(start)
-    solved = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report)
-    if not faint(solved.state):
-        return from_here(solved.state)
-    solved = solve_steps_at(equations, unknowns(1, False), alpha, solved.state, report=report)
+        start = solve_steps_at(rough, unknowns(1, False), alpha, start, report=report).state
+        if not faint(start):
+            return from_here(start)
     # So small a gap that averages do not resolve where in y the functional is lowest: y stays where slopes and steps
     # are balanced, and what is left of the equation for it makes its error, and those of the rest.
-    return with_parisi(equations, solved, unknowns(1, True), alpha)
+    solved = solve_faint_gap(equations, unknowns(1, True), alpha, start, report)
+    return solved if faint(solved.state) else from_here(solved.state)
 
 
 def broken_or_none(

@@ -15,7 +15,7 @@ from saddle.state_evolution.steps.step_equations import StepEquations, StepEvalu
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at", "with_parisi"]
+__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at"]
 
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
@@ -27,6 +27,8 @@ LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE, LOOSE, LINE_NOISE = 1e-5, 1.5e-4,
 DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3
 # On lines, where averages have steps as small as their errors; of gaps and y, in which little is curved, longer still.
 LINE_DIFFERENCE, LOOSE_DIFFERENCE = 4e-3, 2e-2
+# The same at gaps below this one, relative to the variance of the outermost fields: their equation has larger steps.
+ROUGH_GAP, WIDE_DIFFERENCE = 5e-3, 0.4
 # Largest accepted step of an unknown; residuals that shrink by less than this are worth a new Jacobian.
 LARGEST, SLOW, LINE_SLOW = 0.6, 0.3, 0.8
 MOST_ROUNDS = 40
@@ -104,11 +106,13 @@ class StepProblem:
         """Return the residual's derivatives by differences."""
         jacobian = np.empty((len(vector), len(vector)))
         rough, loose = set(self.unknowns.susceptibility_places), set(self.unknowns.loose_places)
+        state = self.unknowns.state(vector, self.parisi)
+        small = bool(np.min(state.gaps / self.equations.outer_variance(state)) < ROUGH_GAP)
         # Those of V come last: only they need other tables.
         for place in sorted(range(len(vector)), key=lambda x: x in rough):
             step = ROUGH_DIFFERENCE if place in rough else DIFFERENCE
             if self.grid is None:
-                step = LOOSE_DIFFERENCE if place in loose else LINE_DIFFERENCE
+                step = (WIDE_DIFFERENCE if small else LOOSE_DIFFERENCE) if place in loose else LINE_DIFFERENCE
             moved = vector.copy()
             moved[place] += step
             jacobian[:, place] = (self.residual(moved) - residual) / step
@@ -194,15 +198,6 @@ def solve_steps_at(
             jacobian = None
         fresh = False
     raise SolverError(_said(alpha, start, Outcome.MAX_STEPS), Outcome.MAX_STEPS)
-
-
-def with_parisi(equations: StepEquations, solved: SolvedSteps, unknowns: StepUnknowns, alpha: float) -> SolvedSteps:
-    """Return a solution at given y as one of unknowns with y, whose equation may not be solved."""
-    state = solved.state
-    problem = StepProblem(equations, unknowns, alpha, state.parisi, equations.grid(state))
-    vector = unknowns.vector(state, alpha)
-    jacobian = problem.jacobian(vector, unknowns.residual(solved.evaluation))
-    return SolvedSteps(solved.evaluation, jacobian, unknowns)
 
 
 def _said(alpha: float, start: StepState, outcome: Outcome) -> str:
