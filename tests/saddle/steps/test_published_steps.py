@@ -41,6 +41,33 @@ def one_step_capacity(margin: float) -> float:
     return float(minimize(capacity, [0.0, 2.0], method="Nelder-Mead", options=options).fun)
 
 
+def two_steps(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Overlaps q_0, q_1, 1 and y of two steps from unbounded numbers."""
+    shares = np.append(np.exp(x[:2]), 1.0)
+    return np.cumsum(shares) / np.sum(shares), np.cumsum(np.exp(x[2:]))
+
+
+def logarithms(overlaps: np.ndarray, parisi: np.ndarray) -> np.ndarray:
+    """The numbers that :func:`two_steps` makes these of."""
+    shares = np.diff(overlaps, prepend=0.0)
+    return np.log(np.concatenate([shares[:2] / shares[2], np.diff(parisi, prepend=0.0)]))
+
+
+def two_step_capacity(margin: float, overlaps: np.ndarray, parisi: np.ndarray) -> float:
+    """Capacity with two steps: the innermost average in closed form, the two outer ones by Gauss-Hermite."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(160)
+    weights = weights / weights.sum()
+    (outer, inner), (y, z) = np.diff(overlaps), parisi
+    middle = 1.0 + z * inner
+    stretched = middle + y * outer
+    a = margin - np.sqrt(overlaps[0]) * nodes[:, None] - np.sqrt(outer) * nodes
+    tail = np.exp(-0.5 * z * a**2 / middle) * ndtr(a / np.sqrt(inner * middle)) / np.sqrt(middle)
+    level = np.log(ndtr(-a / np.sqrt(inner)) + tail) * (y / z)
+    value = weights @ np.log(np.exp(level) @ weights) / y
+    entropy = np.log(middle) / z + np.log(stretched / middle) / y + overlaps[0] / stretched
+    return float(-0.5 * entropy / value)
+
+
 def outer_curvature(gap: float, y: float, variance: float) -> float:
     """E (F_1'')^2 of F_1 = log E exp(y |x|) / y in closed form, differentiated by differences."""
     width = np.sqrt(gap)
@@ -100,7 +127,7 @@ def test_one_step_of_the_p_spin_model_in_closed_form(p):
 
 
 def test_two_steps_of_the_three_spin_model():
-    # With any number of steps -0.8132 (Marwaha and Hadfield, Quantum 6 (2022) 757, by two).
+    # -0.8132 (El Alaoui and Montanari, arXiv:2009.11481, a numerical solution of Parisi's variational problem).
     one = best_discontinuous_ising(3, 1, np.array([0.3]))[0]
     two, overlaps, parisi = best_discontinuous_ising(3, 2, np.array([3.5, 0.3, 1.0]))
     assert two == pytest.approx(-0.8132, abs=5e-5)
@@ -123,12 +150,12 @@ def test_replica_symmetry_of_the_perceptron(margin):
 
 
 def test_one_step_of_the_perceptron_of_negative_margin():
-    # 43.77 with replica symmetry, 36.57 with one step (Stojnic, arXiv:2312.16531, levels 1 and 2).
+    # No published digits could be confirmed: Gardner's closed form, and the same by another quadrature.
     margin = -1.5
     capacity, overlaps, parisi = best_perceptron(margin, 1, np.array([-1.0, 0.5]))
-    assert symmetric_capacity(margin) == pytest.approx(43.77, abs=5e-3)
-    assert capacity == pytest.approx(36.57, abs=5e-3)
+    assert symmetric_capacity(margin) == pytest.approx(43.769, abs=5e-4)
     assert capacity == pytest.approx(one_step_capacity(margin), rel=1e-5)
+    assert capacity == pytest.approx(36.567, abs=5e-4)
     # Neither kind is stable: full breaking is needed; both are finite, since nothing jumps.
     between, within = perceptron_stability(margin, overlaps, parisi)
     assert within < between < -0.1
@@ -136,6 +163,14 @@ def test_one_step_of_the_perceptron_of_negative_margin():
 
 @pytest.mark.slow
 def test_two_steps_of_the_perceptron_of_negative_margin():
-    # 36.40 (Stojnic, arXiv:2312.16531, level 3).
-    capacity, _, _ = best_perceptron(-1.5, 2, np.array([-1.0, -0.5, 0.0, 1.0]))
-    assert capacity == pytest.approx(36.40, abs=5e-3)
+    # The same functional with the innermost average in closed form and the other one by a matrix of Gauss-Hermite
+    # nodes, at the overlaps and y where ours is smallest, and its own smallest value beside it.
+    capacity, overlaps, parisi = best_perceptron(-1.5, 2, np.array([-1.0, -0.5, 0.0, 1.0]))
+    assert two_step_capacity(-1.5, overlaps, parisi) == pytest.approx(capacity, rel=2e-5)
+    found = minimize(
+        lambda x: two_step_capacity(-1.5, *two_steps(x)), logarithms(overlaps, parisi), method="Nelder-Mead",
+        options={"xatol": 1e-6, "fatol": 1e-9},
+    )  # fmt: skip
+    assert found.fun == pytest.approx(capacity, rel=2e-5)
+    assert capacity == pytest.approx(36.398, abs=1e-3)
+    assert capacity < one_step_capacity(-1.5)
