@@ -12,6 +12,7 @@ import numpy as np
 
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_integer
+from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
 from replica.common.numeric_errors import numpy_defaults
 from replica.symmetry.sectors import Sector
@@ -348,28 +349,52 @@ class Branch(ByValue):
     @overload
     def at(self, alpha: Sequence[float] | np.ndarray) -> tuple[SolvedPoint, ...]: ...
 
-    def at(self, alpha: float | Sequence[float] | np.ndarray) -> SolvedPoint | tuple[SolvedPoint, ...]:
+    @overload
+    def at(self, alpha: float, steps: int, *, rule: StepRule | None = None) -> BrokenSymmetryPoint | SolvedPoint: ...
+
+    @overload
+    def at(
+        self, alpha: Sequence[float] | np.ndarray, steps: int, *, rule: StepRule | None = None
+    ) -> tuple[BrokenSymmetryPoint | SolvedPoint, ...]: ...
+
+    def at(
+        self, alpha: float | Sequence[float] | np.ndarray, steps: int = 0, *, rule: StepRule | None = None
+    ) -> BrokenSymmetryPoint | SolvedPoint | tuple[BrokenSymmetryPoint | SolvedPoint, ...]:
         """Solve the branch at any alpha that it reaches, by Newton's method from its own curve.
 
         Parameters
         ----------
         alpha
             Sample complexity, or several of them.
+        steps
+            Number k of steps of replica-symmetry breaking; 0 is replica symmetry. From 1 on solutions are those of
+            :meth:`with_steps`.
+        rule
+            As for :meth:`with_steps`; only with steps.
 
         Returns
         -------
-        SolvedPoint, or a tuple of them
-            Solutions of this branch, and of no other.
+        SolvedPoint or BrokenSymmetryPoint, or a tuple of them
+            Solutions of this branch, and of no other. With steps, the replica-symmetric point where no gap between
+            overlaps is resolved.
 
         Raises
         ------
         InvalidArgument
-            If alpha is not positive and finite.
+            If alpha is not positive and finite, or another argument is none of its kind.
         SolverError
             If the branch does not reach this alpha (the message says where it begins or ends), or was not found there.
         """
-        if isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) > 0:
-            return tuple(self.at(value) for value in alpha)
+        several = isinstance(alpha, (list, tuple, np.ndarray)) and np.ndim(alpha) > 0
+        if checked_integer("steps", steps, 0):
+            values = alpha if several else [checked_alpha(alpha)]
+            found = self.with_steps(values, steps, rule=rule)
+            return found if several else found[0]
+        if rule is not None:
+            raise InvalidArgument(f"rule belongs to steps of replica-symmetry breaking, got {rule!r} with steps=0")
+        return self._symmetric_at(alpha) if not several else tuple(map(self._symmetric_at, np.ravel(alpha)))
+
+    def _symmetric_at(self, alpha: object) -> SolvedPoint:
         value = checked_alpha(alpha)
         if self.curve is None:
             message = f"the {self.name} branch has no point in this diagram, so none at alpha = {value:.6g}"
@@ -423,7 +448,7 @@ class Branch(ByValue):
         found: dict[int, BrokenSymmetryPoint | SolvedPoint] = {}
         last: BrokenSymmetryPoint | None = None
         for place in np.argsort(values, kind="stable"):
-            point = self.at(float(values[place]))
+            point = self._symmetric_at(float(values[place]))
             solved = broken_or_none(point.evolution, point.sector, point.evaluation, steps, rule, last)
             found[int(place)] = point if solved is None else solved
             last = solved

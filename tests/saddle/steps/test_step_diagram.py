@@ -1,6 +1,7 @@
 """Diagrams with steps: what was asked for, the empty and the interrupted one, drawn, shown and kept."""
 
 import pickle
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from saddle import (
     JumpLineRule,
     PhaseDiagram,
     SolvedPoint,
+    SolverError,
     StepDiagram,
     StepStability,
     load_steps,
@@ -61,11 +63,32 @@ def test_points_are_those_that_are_solved_alone(diagram, stepped):
     assert stepped.complete
     first, second = stepped.branches["positional"]
     assert isinstance(first, BrokenSymmetryPoint)
-    (alone,) = diagram.branches["positional"].with_steps(1.5, rule=RULE)
+    alone = diagram.branches["positional"].at(1.5, steps=1, rule=RULE)
     assert isinstance(second, BrokenSymmetryPoint)
     assert second.free_entropy == pytest.approx(alone.free_entropy, abs=alone.free_entropy_error)
     # No gap is resolved there: the replica-symmetric solution.
     assert all(isinstance(point, SolvedPoint) for point in stepped.branches["semantic"])
+
+
+def test_a_point_with_steps_is_that_of_the_branch_with_steps(diagram):
+    branch, rule = diagram.branches["positional"], JumpLineRule(roughness=30.0)
+    (expected,) = branch.with_steps([1.5], rule=rule)
+    assert isinstance(expected, BrokenSymmetryPoint)
+    assert branch.at(1.5, steps=1, rule=rule) == expected
+    assert branch.at([1.5], 1, rule=rule) == (expected,)
+    # No step is replica symmetry.
+    assert branch.at(1.5, 0) == branch.at(1.5) == branch.at([1.5], steps=0)[0]
+    assert branch.at(np.empty(0), 1) == ()
+    for arguments, said in (
+        ({"steps": -1}, "steps must be"),
+        ({"steps": 1.5}, "steps must be"),
+        ({"rule": rule}, "rule belongs to steps"),
+        ({"alpha": -1.0, "steps": 1}, "alpha must be"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            branch.at(**({"alpha": 1.5} | arguments))
+    with pytest.raises(SolverError, match="it begins at"):
+        branch.at(0.01, steps=1)
 
 
 def test_the_positional_branch_loses(stepped):
@@ -74,6 +97,10 @@ def test_the_positional_branch_loses(stepped):
     assert moved.shift == pytest.approx(-4.2e-4, abs=2.5e-4)
     assert moved.error < 2e-3
     assert "positional broken; semantic symmetric" in repr(moved)
+    assert f"shift = {moved.shift:.2e} +- {moved.shift_error:.1e}" in repr(moved)
+    assert moved.shift_error == moved.error + moved.symmetric.error
+    assert stepped.transitions["alpha_l"].shift_error == 0.0
+    assert f"{moved.symmetric.alpha:.6f} +- {moved.symmetric.error:.1e}" in repr(stepped)
     assert stepped.transitions["alpha_l"].shift == 0.0
 
 
@@ -223,10 +250,20 @@ def test_a_report_says_what_errors_cover(stepped, tmp_path):
     text = next(x for x in written if x.name == "report.md").read_text()
     assert "## Beyond replica symmetry" in text
     assert "what more steps would change they do not cover" in text
-    assert f"{stepped.transitions['alpha_c'].alpha:.6f}" in text
+    assert f"${stepped.transitions['alpha_c'].alpha:.3f}" in text
     assert r"$-\infty$" in text
     assert r"semantic at $\alpha = 1.25$" in text
     assert "Diamonds" in text
+    # Every number of its tables but the alpha that was asked for has an error.
+    section = text.partition("## Beyond replica symmetry")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    solved = [row for row in rows if row[0] in ("positional", "semantic")]
+    located = [row for row in rows if "alpha" in row[0] and "$" in row[1] and "with" not in row[1]]
+    assert len(solved) == len(located) == 2
+    numbers = [x for row in solved for x in ", ".join(row[2:]).split(", ")]
+    numbers += [x for row in located for x in row[1:] if x != "none"]
+    assert len(numbers) == 2 * 6 + 2 * 2 + 1
+    assert all(re.fullmatch(r"\$(-?[\d.]+\(\d+\)|-\\infty)\$", x) for x in numbers), numbers
     # The replica-symmetric diagram's own report has no such part.
     with pytest.raises(ValueError, match="steps"):
         stepped.diagram.report(tmp_path, parts=["steps"])
