@@ -85,6 +85,16 @@ class ComplexityCurve(ByValue):
         ]
 
     @property
+    def _ground_row(self) -> tuple[str, str, str]:
+        point = self.ground_state
+        assert point is not None
+        return (
+            f"{point.state.parisi[0]:.5g} +- {point.parisi_errors[0]:.1e}",
+            f"{point.train_loss:.8g} +- {point.free_entropy_error:.1e}",
+            f"{point.complexity:.4g} +- {point.complexity_error:.1e}",
+        )
+
+    @property
     def title(self) -> str:
         """What it is, in a line."""
         if not self.points:
@@ -98,13 +108,17 @@ class ComplexityCurve(ByValue):
         lines = [f"ComplexityCurve: {self.title}"]
         lines += [f"  y = {y}: energy {energy}, complexity {complexity}" for y, energy, complexity in self._rows]
         if self.ground_state is not None:
-            point = self.ground_state
-            lines.append(f"  ground state: y = {point.state.parisi[0]:.5g}, energy {point.train_loss:.8g}")
+            y, energy, complexity = self._ground_row
+            lines.append(f"  ground state: y = {y}, energy {energy}, complexity {complexity}")
         lines += [f"  y = {y:.5g}: {why}" for y, why in self.missing]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return html_table(f"ComplexityCurve: {self.title}", self._rows, ("y", "energy", "complexity"))
+        rows = list(self._rows)
+        if self.ground_state is not None:
+            y, energy, complexity = self._ground_row
+            rows.append((f"ground state: {y}", energy, complexity))
+        return html_table(f"ComplexityCurve: {self.title}", rows, ("y", "energy", "complexity"))
 
 
 def solve_complexity(

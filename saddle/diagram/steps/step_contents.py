@@ -63,7 +63,11 @@ class StepContents(ByValue):
     @property
     def _rows(self) -> list[tuple[str, str, str]]:
         rows = [
-            (name, f"{one.alpha:.6f} +- {one.error:.1e}", f"{one.symmetric.alpha:.6f}")
+            (
+                name,
+                f"{one.alpha:.6f} +- {one.error:.1e}",
+                f"{one.symmetric.alpha:.6f} +- {one.symmetric.error:.1e}",
+            )
             for name, one in self.transitions.items()
         ]
         for name, points in self.branches.items():

@@ -57,10 +57,17 @@ class StepTransition:
         return self.alpha - self.symmetric.alpha
 
     @property
+    def shift_error(self) -> float:
+        """Error of the shift: those of both transitions, added up. Zero where no solution has a gap."""
+        broken = any(isinstance(point, BrokenSymmetryPoint) for point in self.points)
+        return self.error + self.symmetric.error if broken else 0.0
+
+    @property
     def _rows(self) -> list[tuple[str, str, str]]:
         return [
             ("alpha", f"{self.alpha:.6f}", f"{self.error:.1e}"),
             ("alpha of replica symmetry", f"{self.symmetric.alpha:.6f}", f"{self.symmetric.error:.1e}"),
+            ("shift", f"{self.shift:.2e}", f"{self.shift_error:.1e}"),
         ]
 
     @property

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from replica.reports.passages import Heading, Paragraph, Passage, Table
 from saddle.branches.branch import SolvedPoint
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.steps.step_contents import StepContents
+from saddle.output.steps.measured_number import measured
 
 __all__ = ["step_passages"]
 
@@ -36,15 +35,18 @@ def step_passages(contents: StepContents, diagram_parts: bool = True) -> list[Pa
         rows = tuple(
             (
                 SYMBOLS.get(name, name.replace("->", r"$\to$")),
-                f"${one.alpha:.6f}$",
-                f"${_power(one.error)}$",
-                f"${one.symmetric.alpha:.6f}$",
-                f"${_power(one.shift)}$" if one.shift else "none",
+                measured(one.alpha, one.error),
+                measured(one.symmetric.alpha, one.symmetric.error),
+                measured(one.shift, one.shift_error) if one.shift else "none",
             )
             for name, one in contents.transitions.items()
         )
-        header = ("transition", rf"$\alpha$ with {count}", "error", r"$\alpha$ of replica symmetry", "shift")
-        passages.append(Table(header, rows, "A shift is what replica symmetry is wrong by, as far as these steps say."))
+        header = ("transition", rf"$\alpha$ with {count}", r"$\alpha$ of replica symmetry", "shift")
+        caption = (
+            "A shift is what replica symmetry is wrong by, as far as these steps say; its error is those of both added "
+            "up. Errors of the last digits are in brackets."
+        )
+        passages.append(Table(header, rows, caption))
     rows = _solutions(contents)
     if rows:
         header = (
@@ -52,8 +54,9 @@ def step_passages(contents: StepContents, diagram_parts: bool = True) -> list[Pa
             "one step more",
         )  # fmt: skip
         caption = (
-            "Solutions with a gap between overlaps; changes are relative to replica symmetry. The last column is the "
-            "replicon eigenvalue of every level, outermost first: where one is negative, that level splits on."
+            "Solutions with a gap between overlaps; changes are relative to replica symmetry, with errors of the "
+            "solution with steps. The last column is the replicon eigenvalue of every level, outermost first: where "
+            "one is negative, that level splits on, and where it is zero within its error that is not known."
         )
         passages.append(Table(header, tuple(rows), caption))
     symmetric = [
@@ -83,29 +86,20 @@ def _solutions(contents: StepContents) -> list[tuple[str, ...]]:
         for point in points:
             if not isinstance(point, BrokenSymmetryPoint):
                 continue
-            symmetric = point.symmetric
-            overlaps = ", ".join(f"${x:.5f}$" for x in np.mean(point.state.levels, axis=1))
-            phi, test = (getattr(point, x) / getattr(symmetric, x) - 1.0 for x in ("free_entropy", "test_error"))
-            phi_error = point.free_entropy_error / abs(symmetric.free_entropy)
-            values = ", ".join(r"$-\infty$" if x == -np.inf else f"${x:.3f}$" for x in point.stability.eigenvalues)
-            values = values or "not known"
-            rows.append(
-                (
-                    name,
-                    f"${point.alpha:.4g}$",
-                    overlaps,
-                    rf"${_power(phi)} \pm {_power(phi_error)}$",
-                    f"${_power(test)}$",
-                    values,
-                )
-            )
+            levels, errors = point.state.levels, point.state_errors
+            errors = errors[: levels.size].reshape(levels.shape)
+            overlaps = ", ".join(measured(*both) for both in zip(levels.mean(axis=1), errors.mean(axis=1), strict=True))
+            known = zip(point.stability.eigenvalues, point.stability.errors, strict=True)
+            values = ", ".join(measured(*both) for both in known) or "not known"
+            changes = (_change(point, x) for x in ("free_entropy", "test_error"))
+            rows.append((name, f"${point.alpha:.4g}$", overlaps, *changes, values))
     return rows
 
 
-def _power(number: float) -> str:
-    """Return a number of two digits as LaTeX."""
-    mantissa, _, exponent = f"{number:.1e}".partition("e")
-    return rf"{mantissa} \times 10^{{{int(exponent)}}}"
+def _change(point: BrokenSymmetryPoint, name: str) -> str:
+    """Return by how much of itself steps change a number, with the error that it has with steps."""
+    symmetric = float(getattr(point.symmetric, name))
+    return measured(getattr(point, name) / symmetric - 1.0, point.error[name] / abs(symmetric))
 
 
 def _plain(text: str) -> str:

@@ -80,6 +80,9 @@ def test_deeper_minima_are_fewer(ground):
     assert pickle.loads(pickle.dumps(curve)) == curve
     assert "complexity of positional minima" in repr(curve)
     assert "720" in curve._repr_html_()
+    for shown in (repr(curve), curve._repr_html_()):
+        assert f"{curve.ground_state.train_loss:.8g} +- {curve.ground_state.free_entropy_error:.1e}" in shown
+        assert f"{curve.ground_state.state.parisi[0]:.5g} +- {curve.ground_state.parisi_errors[0]:.1e}" in shown
     assert np.all(curve.energy_error > 0.0)
     # Close to the ground state, at y = 737, so few are left that their number is within its error.
     assert curve.complexity_error[0] < 0.5 * curve.complexity[0]
