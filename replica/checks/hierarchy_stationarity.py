@@ -16,7 +16,7 @@ from replica.checks.quadratic_channel import QuadraticChannel
 from replica.equations.free_entropy import build_free_entropy
 from replica.equations.saddle_system import derive_saddle_system
 from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
-from replica.hierarchy.stationarity import HierarchicalSystem
+from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.quantities import symbols
 from replica.quantities.matrices import OrderParameterMatrices
 

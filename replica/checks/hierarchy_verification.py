@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from replica.checks import hierarchy_replicas, hierarchy_stationarity, level_checks
+from replica.checks import hierarchy_replicas, hierarchy_stationarity, level_checks, splitting_checks
 from replica.checks.check import Check
 from replica.checks.verification import Verification
 from replica.common.checked_arguments import checked_integer, checked_items, quoted
@@ -23,6 +23,7 @@ CHECKS: dict[Callable[[HierarchicalFreeEntropy, int], Iterator[Check]], str] = {
     hierarchy_stationarity.symmetric_case: "functional",
     hierarchy_stationarity.collapsed_levels: "functional",
     hierarchy_stationarity.stationarity: "stationarity",
+    splitting_checks.split_gaps: "stability",
 }
 """What is checked, and the step that each check belongs to."""
 

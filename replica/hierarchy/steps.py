@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sympy as sp
 
 from replica.algebra.spectrum_average import spectrum_average
 from replica.equations.replica_trick import BETA, REPLICAS
 from replica.hierarchy.ansatz import hierarchical_trace_action, trace_limit
 from replica.hierarchy.channel import hierarchical_channel_action
-from replica.hierarchy.eliminated import EliminatedTerms
+from replica.hierarchy.equations.eliminated import EliminatedTerms
 from replica.hierarchy.functional import HierarchicalFreeEntropy
 from replica.hierarchy.matrices import HierarchicalMatrix
 from replica.hierarchy.quantities import HierarchyQuantities
-from replica.hierarchy.stationarity import HierarchicalSystem
+from replica.hierarchy.equations.splitting import Splitting
+from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.steps.limits import single_partition_function
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_symbol
 
@@ -184,8 +187,30 @@ def _eliminated(terms: EliminatedTerms) -> DerivationStep:
     )
 
 
-def hierarchy_steps(system: HierarchicalSystem, eliminated: EliminatedTerms | None) -> tuple[DerivationStep, ...]:
-    """Return the steps, in order; the last two where there are any such equations."""
+def _stability(splittings: Sequence[Splitting]) -> DerivationStep:
+    equations = []
+    for one in splittings:
+        equations += [DisplayedEquation(f"answer-{x}", x, value) for x, value in one.conjugate_equations.items()]
+        equations += [DisplayedEquation(f"split-{x}", x, value) for x, value in one.gap_equations.items()]
+    k = len(splittings) - 1
+    levels = f"one of the levels 0 to {k}" if k else "replica symmetry"
+    return DerivationStep(
+        "stability",
+        "Stability of every level against one more step",
+        rf"Split off {levels} an infinitesimal gap $\delta_{{j}}$, with a parameter of its own. The channel answers with "
+        r"a gap $\hat{\delta}_{j}$ of the conjugates, the weights answer that with one of the overlaps; what the gap's "
+        r"parameter is drops out of both. The level is stable where the largest eigenvalue of the product of both maps "
+        r"is below one, and its replicon eigenvalue is one minus that. At the innermost level curvatures are those of "
+        r"$\mathcal{M}$, whose squares do not exist where the proximal point jumps: there the level is unstable at zero "
+        r"temperature.",
+        tuple(equations),
+    )
+
+
+def hierarchy_steps(
+    system: HierarchicalSystem, eliminated: EliminatedTerms | None, splittings: Sequence[Splitting]
+) -> tuple[DerivationStep, ...]:
+    """Return the steps, in order; two of them only where there are any such equations."""
     functional = system.functional
     return (
         _ansatz(functional),
@@ -196,4 +221,5 @@ def hierarchy_steps(system: HierarchicalSystem, eliminated: EliminatedTerms | No
         _stationarity(system),
         *([_parameters(system)] if functional.steps else []),
         *([_eliminated(eliminated)] if eliminated else []),
+        _stability(splittings),
     )

@@ -7,11 +7,12 @@ from functools import cached_property
 
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
-from replica.hierarchy.eliminated import EliminatedTerms, eliminated_terms
+from replica.hierarchy.equations.eliminated import EliminatedTerms, eliminated_terms
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
 from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
 from replica.hierarchy.quantities import HierarchyQuantities
-from replica.hierarchy.stationarity import HierarchicalSystem
+from replica.hierarchy.equations.splitting import Splitting
+from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.hierarchy.steps import hierarchy_steps
 from replica.model.loss_model import LossModel
 from replica.quantities.solvable_model import Model
@@ -75,9 +76,14 @@ class HierarchicalTheory:
             return None
 
     @cached_property
+    def splittings(self) -> tuple[Splitting, ...]:
+        """What a gap that is split off each level, 0 to k, makes of itself."""
+        return tuple(Splitting(self.free_entropy, level) for level in self.quantities.levels)
+
+    @cached_property
     def steps(self) -> tuple[DerivationStep, ...]:
         """The steps of the derivation, in order."""
-        return hierarchy_steps(self.saddle_system, self.eliminated)
+        return hierarchy_steps(self.saddle_system, self.eliminated, self.splittings)
 
     def step(self, name: str) -> DerivationStep:
         """Return a step by its name.

@@ -22,7 +22,9 @@ __all__ = ["HIERARCHY_PARTS", "HierarchyGlossary", "hierarchy_passages"]
 HIERARCHY_PARTS = ("symbols", "derivation")
 """What such a report consists of, in order."""
 
-_WORDS = {r"\varphi": "phi", r"\Delta": "Delta", r"\chi": "chi"}
+_WORDS = {
+    r"\varphi": "phi", r"\Delta": "Delta", r"\chi": "chi", r"\delta": "delta", r"\hat{\delta}": "delta_hat",
+}  # fmt: skip
 _MEANINGS = {
     "q": ("q_{j}", r"order parameter: $Q_a^\top \Sigma Q_b/d$ of replicas $a, b$ with a smallest block of level $j$"),
     r"\hat{q}": (r"\hat{q}_{j}", "its conjugate"),

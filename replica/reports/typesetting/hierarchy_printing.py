@@ -22,13 +22,15 @@ LEVEL_LETTERS = {
     r"\varphi": (r"\varphi_{j}", r"free entropy of a block of level $j$; $-\mathcal{M}$ at the innermost level"),
     "u": ("u_{j}", "increment of the fields at a level, Gaussian"),
     r"\chi": (r"\chi_{j}", "susceptibility of blocks of a level"),
+    r"\delta": (r"\delta_{j}", "infinitesimal gap that is split off a level"),
+    r"\hat{\delta}": (r"\hat{\delta}_{j}", "gap of the conjugates that it makes"),
     "C": ("C_{j}", "what entries of a hierarchical matrix grow by from level to level"),
     "D": ("D_{j}", "eigenvalues of a hierarchical matrix"),
 }
 """By their LaTeX: the letters of levels as they are shown, and their meanings."""
 
 _STEMS = {"s": "s", "y": "y", "Delta": r"\Delta", "chi": r"\chi", "B": "B", "K": "K", "N": "N", "C": "C",
-          "D": "D", "u": "u"}  # fmt: skip
+          "D": "D", "u": "u", "delta": r"\delta", "delta_hat": r"\hat{\delta}"}  # fmt: skip
 
 
 def hierarchy_names(quantities: HierarchyQuantities) -> dict[sp.Symbol, str]:
@@ -41,12 +43,12 @@ def hierarchy_names(quantities: HierarchyQuantities) -> dict[sp.Symbol, str]:
 
 
 def _level_latex(name: str) -> str | None:
-    """Return LaTeX of the symbols of one level: y1, B2, K1_12, u1_2."""
-    found = re.fullmatch(rf"({'|'.join(_STEMS)})(\d+)(?:_(\d+))?", name)
+    """Return LaTeX of the symbols of one level: y1, B2, K1_12, u1_2, delta0_1_12."""
+    found = re.fullmatch(rf"({'|'.join(_STEMS)})(\d+)((?:_\d+)*)", name)
     if not found:
         return None
-    stem, level, index = found.groups()
-    return f"{_STEMS[stem]}_{{{level}{f',{index}' if index else ''}}}"
+    stem, level, indices = found.groups()
+    return f"{_STEMS[stem]}_{{{level}{indices.replace('_', ',')}}}"
 
 
 class HierarchyPrinter(ReportPrinter):

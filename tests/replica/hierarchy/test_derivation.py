@@ -13,7 +13,7 @@ from replica import AttentionModel, ModelStructure, MultiIndexModel, Spectrum, d
 from replica.checks import hierarchy_replicas, hierarchy_stationarity
 from replica.common.errors import DerivationError, InvalidArgument
 from replica.hierarchy.averages import TiltedAverage
-from replica.hierarchy.eliminated import eliminated_terms
+from replica.hierarchy.equations.eliminated import eliminated_terms
 from replica.hierarchy.explicit_terms import explicit_terms
 from replica.hierarchy.functional import hierarchical_free_entropy
 from replica.hierarchy.matrices import HierarchicalMatrix
