@@ -15,8 +15,8 @@ from replica.checks.check import Check, random_matrix, random_state, random_valu
 from replica.checks.quadratic_channel import QuadraticChannel
 from replica.equations.free_entropy import build_free_entropy
 from replica.equations.saddle_system import derive_saddle_system
-from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
 from replica.hierarchy.equations.stationarity import HierarchicalSystem
+from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
 from replica.quantities import symbols
 from replica.quantities.matrices import OrderParameterMatrices
 

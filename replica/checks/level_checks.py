@@ -10,8 +10,8 @@ import sympy as sp
 
 from replica.checks.check import Check
 from replica.hierarchy.averages import TiltedAverage
-from replica.hierarchy.functional import HierarchicalFreeEntropy
 from replica.hierarchy.equations.level_slopes import level_slopes
+from replica.hierarchy.functional import HierarchicalFreeEntropy
 from replica.hierarchy.quantities import gap, parisi_parameter
 
 __all__ = ["slopes_of_levels"]

@@ -144,9 +144,7 @@ def _hierarchical(own: HierarchyQuantities, generator: np.random.Generator) -> d
     return values
 
 
-def _overlap(
-    own: HierarchyQuantities, prior: Any, values: dict[Any, Any], place: tuple[int, int, int, int]
-) -> Any:
+def _overlap(own: HierarchyQuantities, prior: Any, values: dict[Any, Any], place: tuple[int, int, int, int]) -> Any:
     r"""Return an entry of :math:`q_j` on one atom from stationarity in its conjugate.
 
     The trace term has :math:`\tfrac12(y_{j+1} - y_j)\,\mathrm{Tr}\,q_j\hat q_j` for j < k, and

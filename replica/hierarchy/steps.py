@@ -11,11 +11,11 @@ from replica.equations.replica_trick import BETA, REPLICAS
 from replica.hierarchy.ansatz import hierarchical_trace_action, trace_limit
 from replica.hierarchy.channel import hierarchical_channel_action
 from replica.hierarchy.equations.eliminated import EliminatedTerms
+from replica.hierarchy.equations.splitting import Splitting
+from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.hierarchy.functional import HierarchicalFreeEntropy
 from replica.hierarchy.matrices import HierarchicalMatrix
 from replica.hierarchy.quantities import HierarchyQuantities
-from replica.hierarchy.equations.splitting import Splitting
-from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.steps.limits import single_partition_function
 from replica.steps.step import DerivationStep, DisplayedEquation, matrix_symbol
 
@@ -197,12 +197,12 @@ def _stability(splittings: Sequence[Splitting]) -> DerivationStep:
     return DerivationStep(
         "stability",
         "Stability of every level against one more step",
-        rf"Split off {levels} an infinitesimal gap $\delta_{{j}}$, with a parameter of its own. The channel answers with "
-        r"a gap $\hat{\delta}_{j}$ of the conjugates, the weights answer that with one of the overlaps; what the gap's "
-        r"parameter is drops out of both. The level is stable where the largest eigenvalue of the product of both maps "
+        rf"Split off {levels} an infinitesimal gap $\delta_{{j}}$, with a parameter of its own. The channel answers "
+        r"with a gap $\hat{\delta}_{j}$ of the conjugates, the weights answer that with one of the overlaps; the gap's "
+        r"parameter drops out of both. The level is stable where the largest eigenvalue of the product of both maps "
         r"is below one, and its replicon eigenvalue is one minus that. At the innermost level curvatures are those of "
-        r"$\mathcal{M}$, whose squares do not exist where the proximal point jumps: there the level is unstable at zero "
-        r"temperature.",
+        r"$\mathcal{M}$, whose squares do not exist where the proximal point jumps: there the level is unstable at "
+        r"zero temperature.",
         tuple(equations),
     )
 

@@ -8,11 +8,11 @@ from functools import cached_property
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
 from replica.hierarchy.equations.eliminated import EliminatedTerms, eliminated_terms
+from replica.hierarchy.equations.splitting import Splitting
+from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
 from replica.hierarchy.functional import HierarchicalFreeEntropy, hierarchical_free_entropy
 from replica.hierarchy.quantities import HierarchyQuantities
-from replica.hierarchy.equations.splitting import Splitting
-from replica.hierarchy.equations.stationarity import HierarchicalSystem
 from replica.hierarchy.steps import hierarchy_steps
 from replica.model.loss_model import LossModel
 from replica.quantities.solvable_model import Model

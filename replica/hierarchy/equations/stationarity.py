@@ -22,8 +22,8 @@ from replica.algebra.spectrum_average import spectrum_average
 from replica.common.errors import DerivationError
 from replica.hierarchy.averages import TiltedAverage
 from replica.hierarchy.channel import increment
-from replica.hierarchy.functional import HierarchicalFreeEntropy, with_outermost
 from replica.hierarchy.equations.level_slopes import level_slopes
+from replica.hierarchy.functional import HierarchicalFreeEntropy, with_outermost
 from replica.hierarchy.prior import HierarchicalPrior, precision_symbols
 from replica.hierarchy.quantities import HierarchyQuantities, parisi_parameter
 from replica.quantities import symbols

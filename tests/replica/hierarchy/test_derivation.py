@@ -11,9 +11,11 @@ import sympy as sp
 
 from replica import AttentionModel, ModelStructure, MultiIndexModel, Spectrum, derive, derive_broken_symmetry
 from replica.checks import hierarchy_replicas, hierarchy_stationarity
+from replica.checks.splitting_checks import split_gaps
 from replica.common.errors import DerivationError, InvalidArgument
 from replica.hierarchy.averages import TiltedAverage
 from replica.hierarchy.equations.eliminated import eliminated_terms
+from replica.hierarchy.equations.splitting import Splitting
 from replica.hierarchy.explicit_terms import explicit_terms
 from replica.hierarchy.functional import hierarchical_free_entropy
 from replica.hierarchy.matrices import HierarchicalMatrix
@@ -40,8 +42,9 @@ MODELS = {
 def test_every_step_is_found_by_another_route(name, steps):
     verification = derive_broken_symmetry(MODELS[name], steps).verify()
     assert verification.passed, str(verification)
-    # Matrices, limits, channel, replica symmetry, stationarity; with steps also levels and every y.
-    assert len(verification.checks) == 14 + (3 + steps if steps else 0)
+    # Matrices, limits, channel, replica symmetry, stationarity; with steps also levels and every y; whether each level
+    # splits, in the channel and the weights, and the form that replicons have.
+    assert len(verification.checks) == 14 + (3 + steps if steps else 0) + 2 * (steps + 1) + 1
 
 
 @pytest.mark.slow
@@ -82,6 +85,31 @@ def test_a_wrong_pairing_is_refused():
     wrong = _wrong(lambda x: replace(x, trace_term=x.trace_term.subs(sp.Symbol("y1", positive=True), 1)))
     with pytest.raises(DerivationError):
         list(hierarchy_stationarity.stationarity(wrong, 0))
+
+
+@pytest.mark.parametrize(("part", "failing"), [("channel_integrands", 0), ("gap_equations", 1)])
+def test_a_wrong_answer_to_a_split_gap_is_noticed(monkeypatch, part, failing):
+    right = getattr(Splitting, part).func
+    monkeypatch.setattr(Splitting, part, property(lambda self: {x: y * 11 / 10 for x, y in right(self).items()}))
+    checks = list(split_gaps(hierarchical_free_entropy(MODELS["paper"], 0), 0))
+    assert not checks[failing].passed
+    assert checks[1 - failing].passed
+    assert checks[2].passed == (part == "gap_equations")
+
+
+def test_levels_split_as_replica_symmetry_does():
+    # Section 9: 1 - alpha E |dz/dw - 1|^2, with dM/dw = (w - z)/V and V = gamma/B.
+    broken = derive_broken_symmetry(MODELS["paper"], 1)
+    delta, hat = sp.Symbol("delta0", real=True), sp.Symbol("delta_hat0", real=True)
+    outer, inner = broken.splittings
+    sigma, B = sp.Symbol("sigma", positive=True), sp.Symbol("B1", real=True)
+    assert outer.gap_equations == {delta: hat * sigma**4 / B**2}
+    (w1, w2) = broken.free_entropy.symmetric.channel.fields
+    phi = broken.free_entropy.potential(1)
+    squares = sp.diff(phi, w1, 2) ** 2 + 2 * sp.diff(phi, w1, w2) ** 2 + sp.diff(phi, w2, 2) ** 2
+    assert sp.expand(outer.channel_integrands[hat] - delta * squares) == 0
+    assert inner.level == 1
+    assert set(broken.step("stability").equation("answer-delta_hat1").right.atoms(TiltedAverage)) != set()
 
 
 def test_wrong_eigenvalues_are_noticed(monkeypatch):

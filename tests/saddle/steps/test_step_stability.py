@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel, Spectrum, SpectrumAtom
+from replica.hierarchy.equations.splitting import Splitting
+from replica.hierarchy.functional import hierarchical_free_entropy
 from saddle import GridRule, JumpLineRule, Replicon, StateEvolution, StepStability, find_point
 from saddle.averages.nested_averages import curvature_forms
+from saddle.averages.replicon_map import weights_map
 from saddle.state_evolution.steps.step_equations import StepEquations
-from saddle.state_evolution.steps.step_stability import solution_stability, step_stability
+from saddle.state_evolution.steps.step_stability import _responses, solution_stability, step_stability
 from saddle.state_evolution.steps.step_state import StepState
 
 MODEL = AttentionModel.paper(omega=0.3)
@@ -201,6 +204,23 @@ def test_an_eigenvalue_that_is_zero_within_its_error_answers_nothing(value):
 STATE = StepState(
     np.array([0.0450]), np.array([[0.0080]]), np.array([0.25]), np.array([12.0]), np.array([[0.0]]), np.array([150.0])
 )
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_the_weights_answer_as_is_derived(level):
+    equations = StepEquations(StateEvolution(MODEL), 1, replace(RULE, nodes=4))
+    here = equations.evaluate(STATE, 1.5)
+    terms = equations.terms
+    symbols = (*(x.symbol for x in terms.quantities.conjugates), *terms.quantities.parameters)
+    values = dict(zip(symbols, (*here.conjugates, *STATE.parisi), strict=True))
+    known = {x.symbol: MODEL.parameter_values()[x.name] for x in terms.model.parameters if "omega" not in x.name}
+    values |= known | {terms.model.ridge: MODEL.regularization}
+    for symbol, formula in terms.prior.precisions.items():
+        values[symbol] = formula.xreplace(values)
+    splitting = Splitting(hierarchical_free_entropy(MODEL, 1), level)
+    hat = splitting.conjugate_gap(0)[0, 0]
+    (answer,) = (value.xreplace({**values, hat: 1.0}) for value in splitting.gap_equations.values())
+    assert weights_map(*_responses(equations, here, level))[0, 0] == pytest.approx(float(answer), rel=1e-12)
 
 
 def test_solutions_on_lines_have_the_stability_of_those_on_grids():
