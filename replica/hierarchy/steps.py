@@ -193,7 +193,7 @@ def _stability(splittings: Sequence[Splitting]) -> DerivationStep:
         equations += [DisplayedEquation(f"answer-{x}", x, value) for x, value in one.conjugate_equations.items()]
         equations += [DisplayedEquation(f"split-{x}", x, value) for x, value in one.gap_equations.items()]
     k = len(splittings) - 1
-    levels = f"one of the levels 0 to {k}" if k else "replica symmetry"
+    levels = f"one of the levels $j = 0$ to {k}" if k else "the one level $j = 0$ of replica symmetry"
     return DerivationStep(
         "stability",
         "Stability of every level against one more step",

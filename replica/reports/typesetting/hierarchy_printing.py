@@ -89,7 +89,8 @@ class HierarchyPrinter(ReportPrinter):
         name = expr.expr.func.__name__
         if not name.startswith("phi"):
             return super()._print_Derivative(expr)
-        by = "".join(rf"\partial_{{{self._print(x)}}}" for x, _ in expr.variable_count)
+        powers = ((self._print(x), rf"^{{{n}}}" if n > 1 else "") for x, n in expr.variable_count)
+        by = "".join(rf"\partial_{{{x}}}{power}" for x, power in powers)
         return rf"{by} \varphi_{{{name.removeprefix('phi')}}}"
 
     def _print_ExpBase(self, expr: Any, exp: Any = None) -> str:

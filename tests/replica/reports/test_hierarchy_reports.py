@@ -37,6 +37,17 @@ def test_letters_of_levels_are_defined_once(tmp_path: Path):
     assert "output of the target" not in text
 
 
+@pytest.mark.parametrize(("steps", "function"), [(0, r"\mathcal{M}"), (1, r"\varphi_{1}")])
+def test_whether_levels_split_is_printed(steps, function, tmp_path: Path):
+    derive_broken_symmetry(MODELS["paper"], steps).report(tmp_path, ("markdown",))
+    text = (tmp_path / "report.md").read_text()
+    section = text.partition("Stability of every level")[2]
+    for token in (1, 2):
+        assert rf"\delta_{{0}}(\partial_{{w_{{{token}}}}}^{{2}}{function})^{{2}}" in section.replace(" ", "")
+    assert rf"2\delta_{{0}}(\partial_{{w_{{1}}}}\partial_{{w_{{2}}}}{function})^{{2}}" in section.replace(" ", "")
+    assert section.count(r"\sigma^{4}") == steps + 1
+
+
 def test_names_that_stand_for_something_else_are_refused(tmp_path: Path):
     broken = derive_broken_symmetry(MODELS["paper"])
     with pytest.raises(InvalidArgument, match="free entropy of a block"):
