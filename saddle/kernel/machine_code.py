@@ -75,7 +75,12 @@ class _CompiledCode:
         digest, payload = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
         if digest != hashlib.sha256(identity + payload).digest():
             return None
-        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        try:
+            parts = pickle.loads(payload)
+        except (AttributeError, ImportError):
+            # It names what is not there, as a class of another module of generated text may be.
+            return None
+        return CompileResult._rebuild(target_context, *parts)
 
     def save_overload(self, signature: Any, compiled: CompileResult) -> None:
         """Keep a compiled signature, if it can be kept."""

@@ -48,14 +48,7 @@ FAR_OUT = 4.0
 # NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
 # function called with it would be compiled once more.
 
-# What a model's structure fixes: numbers of things and their places in the workspace, both in the text's own words
-# (see ``saddle.kernel.lanes``), then the group of every token.
-Sizes = namedtuple(
-    "Sizes",
-    "targets first_target constants row_t row_out work_size parameters state odd rank self_overlaps groups",
-)
-# Addresses of the functions over lanes. ``integrands`` and ``jump_terms`` are those of what is averaged.
-Functions = namedtuple("Functions", "newton_sweeps fill_constants local_fields along_line integrands jump_terms")
+# ``sizes`` and ``functions`` are those of a model (see ``saddle.kernel.model_tuples``).
 # The objective that is minimised.
 Objective = namedtuple("Objective", "sizes functions state parameters line")
 # What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use; ``memory`` has

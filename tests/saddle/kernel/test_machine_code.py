@@ -9,6 +9,7 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import numba
 import numpy as np
@@ -16,7 +17,9 @@ import pytest
 
 from saddle.kernel import machine_code
 from saddle.kernel.machine_code import OverLanes
+from saddle.kernel.model_tuples import Functions, Sizes
 from saddle.kernel.module_files import kept_module
+from saddle.kernel.numerics_text import numerics_source
 
 TEXT = '''
 from saddle.kernel.machine_code import OverLanes as over_lanes
@@ -85,7 +88,7 @@ def test_arrays_of_another_kind_are_refused(functions, spoil):
 class Slow(machine_code.CFunc):
     """Compiles after all threads had time to come, and counts how often."""
 
-    begun: list[str] = []
+    begun: ClassVar[list[str]] = []
 
     def compile(self):
         self.begun.append(self.__name__)
@@ -144,6 +147,55 @@ def test_code_on_disk_is_read_and_damaged_code_compiled_again(functions, tmp_pat
     assert hits == 0
     # And it is kept whole.
     assert again()[1] == 1
+
+
+PAIRS = """
+from collections import namedtuple
+
+from saddle.kernel.machine_code import entry_point
+
+Pair = namedtuple("Pair", "a b")
+Other = namedtuple("Other", "a b")
+
+
+@entry_point
+def difference(model):
+    pair, other = model
+    return pair.a * {factor} - other.b
+
+
+def found():
+    return difference((Pair(3, 4.0), Other(1.0, 2))), sum(difference.stats.cache_hits.values())
+"""
+
+
+def test_code_that_names_classes_of_another_module_is_read_or_compiled_again_where_that_is_not(tmp_path):
+    """Numba knows a tuple of named tuples by names alone: those of the module that came first."""
+
+    def imported(factor: int):
+        key = f"{factor}{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:15]}"
+        sys.modules.pop(f"pairs_{key}", None)
+        return kept_module("pairs", key, tmp_path, lambda: PAIRS.format(factor=factor))[1]
+
+    first, second = imported(2), imported(3)
+    assert (first.found()[0], second.found()[0]) == (4, 7)
+    for module_of_text in (first, second):
+        del sys.modules[module_of_text.__name__]
+    assert imported(3).found()[0] == 7
+
+
+def test_numerics_of_all_numbers_of_fields_are_told_of_models_by_the_same_classes(tmp_path, kernel):
+    """So the case above is none of theirs."""
+    one, three = (
+        kept_module("numerics", f"{fields}" * 16, tmp_path, lambda n=fields: numerics_source(n))[1] for fields in (1, 3)
+    )
+    own = {name for name, x in vars(three).items() if isinstance(x, type) and x.__module__ == three.__name__}
+    # What these are is made and used within a call: models are arguments.
+    assert "Problem" in own
+    assert not own & {"Sizes", "Functions"}
+    assert (one.N_FIELDS, three.N_FIELDS) == (1, 3)
+    model = kernel.lines._model("newton_sweeps")
+    assert tuple(map(type, model)) == (Sizes, Functions)
 
 
 def test_nothing_that_is_to_be_removed_from_numba_is_used(functions):
