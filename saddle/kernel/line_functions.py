@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from saddle.kernel.model_tuples import Functions, Sizes
+
 __all__ = ["PARAMETER_SLOPES", "REPLICON", "STATE_AVERAGES", "LineFunctions"]
 
 STATE_AVERAGES, PARAMETER_SLOPES, REPLICON = 0, 1, 2
@@ -56,13 +58,12 @@ class LineFunctions:
     def _sizes(self) -> Any:
         module = self.module
         groups = np.array(module.GROUPS, dtype=np.int64)
-        return self.numerics.Sizes(*(getattr(module, name) for name in SIZES), groups)
+        return Sizes(*(getattr(module, name) for name in SIZES), groups)
 
     def _model(self, *names: str) -> tuple[Any, Any]:
         """Return what numerics take for a model: sizes, and the addresses of the functions named; zero for others."""
-        functions = self.numerics.Functions
         addresses = [getattr(self.module, name).address if name else 0 for name in names]
-        return self._sizes, functions(*addresses, *[0] * (len(functions._fields) - len(names)))
+        return self._sizes, Functions(*addresses, *[0] * (len(Functions._fields) - len(names)))
 
     @functools.cached_property
     def _minimisation(self) -> tuple[Any, Any]:

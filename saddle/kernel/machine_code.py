@@ -10,10 +10,10 @@ counts as absent and is compiled again.
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
 import pickle
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.core.runtime.nrt import rtsys
 from numba.core.serialize import dumps
@@ -37,15 +37,13 @@ __all__ = ["OverLanes", "call", "entry_point"]
 
 PLAIN: dict[str, Any] = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 DOUBLES = ctypes.POINTER(ctypes.c_double)
-NATIVE = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES, DOUBLES
-)
-"""Numba's own convention for a function over lanes: where its result and an exception go, then its arguments."""
+C_OVER_LANES = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, DOUBLES, DOUBLES, DOUBLES, DOUBLES)
+"""A function over lanes as C calls it: ``OVER_LANES`` in the words of ctypes."""
 DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 class _CompiledCode:
-    """What a Numba dispatcher asks for compiled signatures and gives new ones to (see ``numba.core.caching``)."""
+    """What Numba asks for compiled signatures and gives new ones to (see ``numba.core.caching``)."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
@@ -77,7 +75,12 @@ class _CompiledCode:
         digest, payload = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
         if digest != hashlib.sha256(identity + payload).digest():
             return None
-        return CompileResult._rebuild(target_context, *pickle.loads(payload))
+        try:
+            parts = pickle.loads(payload)
+        except (AttributeError, ImportError):
+            # It names what is not there, as a class of another module of generated text may be.
+            return None
+        return CompileResult._rebuild(target_context, *parts)
 
     def save_overload(self, signature: Any, compiled: CompileResult) -> None:
         """Keep a compiled signature, if it can be kept."""
@@ -118,7 +121,8 @@ OVER_LANES = types.int64(types.int64, POINTER, POINTER, POINTER, POINTER)
 class OverLanes:
     """A function over lanes that numerics call through its address, compiled when that is first asked for.
 
-    So the numerics are compiled once for all models, and a model's functions each by itself, if at all.
+    So the numerics are compiled once for all models, and a model's functions each by itself, if at all. It is called
+    as C calls functions, by the address of what ``numba.cfunc`` makes: how Numba itself calls is not promised to last.
 
     Parameters
     ----------
@@ -128,20 +132,22 @@ class OverLanes:
 
     def __init__(self, function: Callable[..., int]) -> None:
         self._function = function
+        self._callback: Any = None
+        self._compiling = threading.Lock()
         self.__name__, self.__doc__ = function.__name__, function.__doc__
 
-    @functools.cached_property
-    def _code(self) -> CompileResult:
-        options = {**PLAIN, "no_cpython_wrapper": True}
-        dispatcher: Any = numba.njit(**options)(self._function)
-        dispatcher._cache = _CompiledCode(self._function)
-        dispatcher.compile(OVER_LANES.args)
-        return dispatcher.overloads[OVER_LANES.args]
-
-    @functools.cached_property
+    @property
     def address(self) -> int:
         """Where its machine code is, as long as this object lives."""
-        return self._code.library.get_pointer_to_function(self._code.fndesc.llvm_func_name)
+        # Threads that need it first at the same time wait for the one that compiles.
+        with self._compiling:
+            if self._callback is None:
+                callback = CFunc(self._function, (OVER_LANES.args, OVER_LANES.return_type), {}, PLAIN)
+                callback._cache = _CompiledCode(self._function)
+                callback.compile()
+                # Only now: what is half made, or failed, nobody is to see.
+                self._callback = callback
+        return self._callback.address
 
     def __call__(
         self, count: int, work: np.ndarray, line: np.ndarray, state: np.ndarray, parameters: np.ndarray
@@ -151,10 +157,7 @@ class OverLanes:
         if any(x.dtype != np.float64 or not x.flags.c_contiguous for x in arrays):
             kinds = [x.dtype for x in arrays]
             raise TypeError(f"arrays of {self.__name__} must be contiguous and of doubles, not {kinds}")
-        returned, raised = ctypes.c_int64(), ctypes.c_void_p()
-        pointers = [x.ctypes.data_as(DOUBLES) for x in arrays]
-        NATIVE(self.address)(ctypes.byref(returned), ctypes.byref(raised), count, *pointers)
-        return returned.value
+        return C_OVER_LANES(self.address)(count, *(x.ctypes.data_as(DOUBLES) for x in arrays))
 
 
 @intrinsic
@@ -166,13 +169,8 @@ def call(typing_context: Any, address: Any, count: Any, work: Any, problem: Any)
         address, count, work, problem = arguments
         arrays = [(signature.args[2], work)]
         arrays += [(signature.args[3].types[k], builder.extract_value(problem, k)) for k in names]
-        pointers = [context.make_array(kind)(context, builder, array).data for kind, array in arrays]
-        # Numba's own convention: where the result and an exception go come first. There are no exceptions.
-        word = ir.IntType(64)
-        returned, raised = cgutils.alloca_once(builder, word), cgutils.alloca_once(builder, ir.IntType(8).as_pointer())
-        values = [returned, raised, count, *pointers]
-        kind = ir.FunctionType(ir.IntType(32), [value.type for value in values])
-        builder.call(builder.inttoptr(address, kind.as_pointer()), values)
-        return builder.load(returned)
+        values = [count, *(context.make_array(kind)(context, builder, array).data for kind, array in arrays)]
+        kind = ir.FunctionType(ir.IntType(64), [value.type for value in values])
+        return builder.call(builder.inttoptr(address, kind.as_pointer()), values)
 
     return types.int64(types.int64, types.int64, work, problem), generate

@@ -50,7 +50,7 @@ def average_line(kernel: Kernel, model: AttentionModel, state, h, common, line: 
 
 
 def many_starts(reach: float = 1.6, per_axis: int = 7) -> np.ndarray:
-    """Starts on a grid for two tokens, far more than the kernel's own; a workspace holds 64 lanes, (49, 2)."""
+    """Starts on a grid for two tokens, far more than the kernel's own, (49, 2)."""
     axis = np.linspace(-reach, reach, per_axis)
     return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
 

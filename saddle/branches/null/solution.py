@@ -61,7 +61,6 @@ SMALL_RESPONSE, FIRST_FACTOR, LEAST_FACTOR, SMALL_PART = 0.05, 3.0, 1e-6, 0.02
 LOWER = 1e-9
 # Multiples of the search's usual starts, whose reach suits paper-like losses, from which other minima are looked for.
 START_SCALES = (1.0, 0.3, 3.0)
-MOST_STARTS = 60
 
 
 def null_sector(space: StateSpace) -> Sector:
@@ -336,7 +335,7 @@ class NullProblem:
         # The objective is even: of opposite starts one is enough.
         half = usual[np.array([row[np.flatnonzero(row)[0]] > 0.0 for row in usual])]
         everywhere = np.random.default_rng(0).normal(size=(8, self.channel.size))
-        return np.concatenate([*(scale * half for scale in START_SCALES), everywhere])[:MOST_STARTS]
+        return np.concatenate([*(scale * half for scale in START_SCALES), everywhere])
 
 
 def null_evaluation(evolution: StateEvolution, alpha: float, guess: np.ndarray | None = None) -> StateEvaluation | None:

@@ -48,14 +48,7 @@ FAR_OUT = 4.0
 # NOTE: counters start as np.int64(0), not 0: a literal argument has a type of its own in Numba, for which every
 # function called with it would be compiled once more.
 
-# What a model's structure fixes: numbers of things and their places in the workspace, both in the text's own words
-# (see ``saddle.kernel.lanes``), then the group of every token.
-Sizes = namedtuple(
-    "Sizes",
-    "targets first_target constants row_t row_out work_size parameters state odd rank self_overlaps groups",
-)
-# Addresses of the functions over lanes. ``integrands`` and ``jump_terms`` are those of what is averaged.
-Functions = namedtuple("Functions", "newton_sweeps fill_constants local_fields along_line integrands jump_terms")
+# ``sizes`` and ``functions`` are those of a model (see ``saddle.kernel.model_tuples``).
 # The objective that is minimised.
 Objective = namedtuple("Objective", "sizes functions state parameters line")
 # What all nodes of a line share. ``spare`` is a second workspace, for a search while lanes are in use; ``memory`` has
@@ -202,27 +195,33 @@ def fill_start(k, starts, fields, i, z):
 
 @compiled
 def search(problem, s, z):
-    """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success."""
+    """Find the lowest minimum at s, by multi-start and from z; write it to z, return value and success.
+
+    There may be more starts than lanes: as many as fit are tried at a time.
+    """
     work = problem.spare
     put(work, np.int64(0), s, z)
     call(problem.functions.local_fields, np.int64(1), work, problem)
     field, start = problem.memory.field, problem.memory.start
     for j in range(N_FIELDS):
         field[0, j] = work[ROW_W + j * FIELD_STRIDE]
-    count = np.int64(1)
-    for k in range(number_of_starts(work, 0, problem.starts)):
-        fill_start(k, problem.starts, field, 0, start)
-        put(work, count, s, start)
-        count += 1
-    solve(work, count, problem)
-    best, value = -1, math.inf
-    for lane in range(count):
-        candidate = work[ROW_VALUE + lane]
-        if work[ROW_DONE + lane] == 1.0 and candidate < value - 1e-14 * abs(candidate):
-            best, value = lane, candidate
-    if best >= 0:
-        take(work, best, z)
-    return value, best >= 0
+    count = number_of_starts(work, 0, problem.starts)
+    lane, found, value = np.int64(1), False, math.inf
+    # The first lane is z itself.
+    for k in range(-1, count):
+        if k >= 0:
+            fill_start(k, problem.starts, field, 0, start)
+            put(work, lane, s, start)
+            lane += 1
+        if lane == LANES or k == count - 1:
+            solve(work, lane, problem)
+            for i in range(lane):
+                candidate = work[ROW_VALUE + i]
+                if work[ROW_DONE + i] == 1.0 and candidate < value - 1e-14 * abs(candidate):
+                    found, value = True, candidate
+                    take(work, i, z)
+            lane = np.int64(0)
+    return value, found
 
 
 @entry_point
@@ -267,18 +266,21 @@ def global_minima(model, lines, fields, targets, starts, state, parameters, work
         for j in range(N_FIELDS):
             work[ROW_W + j * FIELD_STRIDE] = fields[i, j]
         count = number_of_starts(work, 0, starts)
-        for lane in range(count):
-            fill_start(lane, starts, fields, i, point)
-            put(work, lane, 0.0, point)
-            for j in range(N_FIELDS):
-                work[ROW_W + j * FIELD_STRIDE + lane] = fields[i, j]
-            for j in range(sizes.targets):
-                work[sizes.row_t + j * LANES + lane] = targets[i, j]
-        minimise(work, padded(work, count, sizes), objective)
         out[i, N_FIELDS], out[i, N_FIELDS + 1] = math.inf, 0.0
-        for lane in range(count):
-            value = work[ROW_VALUE + lane]
-            if work[ROW_DONE + lane] == 1.0 and value < out[i, N_FIELDS] - 1e-14 * abs(value):
+        # There may be more starts than lanes.
+        for begin in range(0, count, LANES):
+            lanes = min(LANES, count - begin)
+            for lane in range(lanes):
+                fill_start(begin + lane, starts, fields, i, point)
+                put(work, lane, 0.0, point)
                 for j in range(N_FIELDS):
-                    out[i, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
-                out[i, N_FIELDS], out[i, N_FIELDS + 1] = value, 1.0
+                    work[ROW_W + j * FIELD_STRIDE + lane] = fields[i, j]
+                for j in range(sizes.targets):
+                    work[sizes.row_t + j * LANES + lane] = targets[i, j]
+            minimise(work, padded(work, lanes, sizes), objective)
+            for lane in range(lanes):
+                value = work[ROW_VALUE + lane]
+                if work[ROW_DONE + lane] == 1.0 and value < out[i, N_FIELDS] - 1e-14 * abs(value):
+                    for j in range(N_FIELDS):
+                        out[i, j] = work[ROW_Z + j * FIELD_STRIDE + lane]
+                    out[i, N_FIELDS], out[i, N_FIELDS + 1] = value, 1.0
