@@ -47,6 +47,9 @@ from .simulation.coordinates import sampled_model as sampled_model
 from .simulation.descent.divergence import Diverged as Diverged
 from .simulation.execution import Execution as Execution
 from .simulation.gradient_descent import TrainingRun as TrainingRun, train_student as train_student
+from .simulation.losses.any_loss import training_loss as training_loss
+from .simulation.losses.multi_index_loss import MultiIndexLoss as MultiIndexLoss
+from .simulation.losses.training_loss import TrainingLoss as TrainingLoss
 from .simulation.run_grid import simulate_runs as simulate_runs
 from .simulation.simulate import simulate as simulate
 from .simulation.starts import initial_student as initial_student, student_with_overlaps as student_with_overlaps
@@ -56,6 +59,5 @@ from .simulation.training import (
     INTO_THE_GROUND_STATE as INTO_THE_GROUND_STATE,
     Training as Training,
 )
-from .simulation.training_loss import TrainingLoss as TrainingLoss
 
 __version__: str

@@ -61,7 +61,7 @@ def _handles(comparison: TheoryComparison | PagePoints, starts: Mapping[str, str
         Line2D(
             [],
             [],
-            color=start_colour(start),
+            color=start_colour(start, comparison.layout),
             marker=START_MARKERS[start],
             label=f"{word} start, $d = {largest}$",
             **shown,

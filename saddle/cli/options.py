@@ -167,7 +167,7 @@ class TrainingOptions:
     seeds: int
     seed: int
     steps: int
-    learning_rate: float
+    learning_rate: float | None
     polish: bool
     spherical_teacher: bool
 
@@ -181,7 +181,11 @@ class TrainingOptions:
             ),
             click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="First seed."),
             click.option("--steps", type=int, default=5000, show_default=True, help="Gradient-descent steps."),
-            click.option("--learning-rate", type=float, default=0.15, show_default=True),
+            click.option(
+                "--learning-rate",
+                type=float,
+                help="Of gradient descent.  [default: 0.15; on losses other than attention's, what their slopes allow]",
+            ),
             click.option(
                 "--polish", is_flag=True, help="Finish with L-BFGS: 5000 steps do not reach the minimum itself."
             ),

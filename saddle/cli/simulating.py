@@ -42,9 +42,7 @@ COLUMNS = (
     "--start",
     type=click.Choice(["semantic", "positional", "positional-informed"]),
     multiple=True,
-    default=("semantic", "positional"),
-    show_default=True,
-    help="Informed start; may be given several times.",
+    help="Informed start; may be given several times.  [default: semantic, and positional if there are encodings]",
 )
 @gathered("printing", PrintOptions)
 @gathered("work", WorkOptions)
@@ -53,32 +51,30 @@ def simulate(
     chosen: ModelOptions, alpha: float, training: TrainingOptions, start: tuple[str, ...], printing: PrintOptions,
     work: WorkOptions,
 ) -> None:  # fmt: skip
-    """Print theory and gradient descent side by side at one (alpha, omega, d)."""
-    from replica.model.attention_model import AttentionModel
-    from replica.symmetry.sectors import Sector
+    """Print theory and gradient descent side by side at one alpha and d, for any model."""
     from saddle.branches.branch import find_point
     from saddle.state_evolution.state_evolution import StateEvolution
 
     require_own_packages("validation")
     from validation import Prediction, Training, compare_at, comparison_table
+    from validation.simulation.starts import require_start
 
     model = chosen.model()
-    AttentionModel.require_any(model, "the simulator")
-    assert isinstance(model, AttentionModel)
+    start = start or (("semantic", "positional") if model.encoding_matrix.shape[1] else ("semantic",))
+    for name in start:
+        require_start(model, name)
     use_cache(work.cache)
     evolution = StateEvolution(model, threads=work.threads)
     settings = Training(steps=training.steps, learning_rate=training.learning_rate, polish=training.polish)
     done: list[Comparison] = []
     try:
         for name in start:
-            sector = Sector.SEMANTIC if name == "semantic" else Sector.POSITIONAL
-            point = find_point(evolution, sector, alpha)
-            values = {**point.order_parameters, "train_loss": point.train_loss, "test_error": point.test_error}
-            # The training loss is -Phi, and so is its error.
-            errors = {**point.error, "train_loss": point.error["free_entropy"]}
+            # Where symmetries do not tell families apart, the sector that holds all of them is the last.
+            sectors, family = [sector.name for sector in evolution.sectors], name.split("-")[0]
+            point = find_point(evolution, family if family in sectors else sectors[-1], alpha)
             with progress_bar(training.seeds, work.shown, f"{name} start", "run") as bar:
                 comparison = compare_at(
-                    model, Prediction(alpha, values, errors), name, training.dimension, training.all_seeds,
+                    model, Prediction.of_point(point), name, training.dimension, training.all_seeds,
                     training=settings, spherical_teacher=training.spherical_teacher, progress=lambda _: bar.update(),
                 )  # fmt: skip
             done.append(comparison)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from replica import AttentionModel
 from replica.common.aligned_text import aligned
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import (
@@ -22,7 +21,9 @@ from replica.common.checked_arguments import (
 )
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.overlap_invariants import single_overlaps
+from replica.quantities.solvable_model import Model
 from validation.comparison.prediction import Prediction, checked_prediction
 from validation.simulation.compared import (
     VANISHING,
@@ -33,7 +34,7 @@ from validation.simulation.compared import (
 )
 from validation.simulation.gradient_descent import TrainingRun
 from validation.simulation.simulate import simulate
-from validation.simulation.starts import STARTS
+from validation.simulation.starts import STARTS, require_start
 from validation.simulation.teacher import positive_integer, require_model
 from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 
@@ -101,7 +102,7 @@ class Comparison(ByValue):
         The training runs, one per seed.
     """
 
-    model: AttentionModel
+    model: Model
     start: str
     sample_complexity: float
     dimension: int
@@ -124,7 +125,7 @@ class Comparison(ByValue):
 
 @numpy_defaults
 def compare_at(
-    model: AttentionModel,
+    model: Model,
     prediction: Prediction,
     start: str,
     dimension: int,
@@ -168,7 +169,8 @@ def compare_at(
     checked_prediction(prediction).require(names)
     checked_choice("start", start, STARTS)
     dimension = positive_integer("dimension", dimension)
-    checked_training(training).schedule(model.regularization)
+    require_start(model, start)
+    checked_training(training).schedule(model.regularization, published=not isinstance(model.structure, LossStructure))
     checked_flag("spherical_teacher", spherical_teacher)
     checked_function("progress", progress)
     listed = _checked_seeds(seeds)

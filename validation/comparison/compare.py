@@ -15,6 +15,7 @@ from validation.comparison.theory_points import theory_point
 from validation.comparison.verdict import disagreements, table, verdict
 from validation.simulation.execution import IN_THIS_PROCESS, Execution
 from validation.simulation.run_grid import simulate_runs
+from validation.simulation.starts import usual_starts
 from validation.simulation.training import INTO_THE_BASIN, Training
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def compare_with_theory(
     diagram: PhaseDiagram,
     alphas: Iterable[float] = (0.5, 1.0, 1.5, 2.0, 2.5),
     *,
-    starts: Sequence[str] = ("semantic", "positional-informed"),
+    starts: Sequence[str] | None = None,
     dimensions: Iterable[int] = (1000,),
     seeds: int | Iterable[int] = 4,
     training: Training = INTO_THE_BASIN,
@@ -65,8 +66,9 @@ def compare_with_theory(
     alphas
         Sample complexities n/d.
     starts
-        Names of starts; see :func:`~validation.simulation.starts.initial_student`. The published positional
-        one, ``"positional"``, begins at m = 1/sqrt(d), almost uninformed; ``"positional-informed"`` begins at m = 1.
+        Names of starts; see :func:`~validation.simulation.starts.initial_student`. By default ``"semantic"``, at the
+        teacher, and, if the model has encodings, ``"positional-informed"``, which begins at m = 1; the published
+        positional one, ``"positional"``, begins at m = 1/sqrt(d), almost uninformed.
     dimensions
         Token dimensions d. From two or more, results are extrapolated in 1/d.
     seeds
@@ -74,10 +76,12 @@ def compare_with_theory(
     training
         How, and in which precision. By default :data:`validation.INTO_THE_BASIN`: a few steps of gradient descent, and
         L-BFGS to the bottom of the basin that they lead into; ``dataclasses.replace(INTO_THE_BASIN, ...)`` changes
-        something else about it. Published are 5000 steps of gradient descent, ``Training()``, which leave overlaps a
-        few per cent short. L-BFGS alone may leap into the basin of a higher minimum with its first steps.
+        something else about it. For attention 5000 steps of gradient descent, ``Training()``, are published, which
+        leave overlaps a few per cent short. L-BFGS alone may leap into the basin of a higher minimum with its first
+        steps.
     spherical_teacher
-        Fix the teacher's norm, as theory has it; off for a Gaussian teacher, as published.
+        Fix the teacher's norm, as theory has it, and the products of its columns; off for a Gaussian teacher, as
+        published.
     execution
         On which executor, in which folder runs are kept, and whether there is a progress bar.
 
@@ -108,13 +112,13 @@ def compare_with_theory(
     2
     """
     checked_instance("diagram", diagram, PhaseDiagram, "a PhaseDiagram")
-    starts = checked_items("starts", starts, "a sequence of names")
+    chosen = usual_starts(diagram.model) if starts is None else checked_items("starts", starts, "a sequence of names")
     runs, complete = simulate_runs(
-        diagram.attention_model, alphas, starts=starts, dimensions=dimensions, seeds=seeds, training=training,
+        diagram.model, alphas, starts=chosen, dimensions=dimensions, seeds=seeds, training=training,
         spherical_teacher=spherical_teacher, execution=execution,
     )  # fmt: skip
     axis = [float(alpha) for alpha in runs["alpha"].values]
-    points = {(start, alpha): theory_point(diagram, start, alpha) for start in starts for alpha in axis}
+    points = {(start, alpha): theory_point(diagram, start, alpha) for start in chosen for alpha in axis}
     statistics = statistics_of_runs(runs, points, diagram.model.structure.layout)
     extrapolated = extrapolate(statistics) if runs.sizes["dimension"] > 1 else None
     return TheoryComparison(diagram, points, runs, statistics, extrapolated, training, complete)

@@ -24,7 +24,7 @@ from saddle.output.figures.styles import (
     stability_handles,
 )
 from validation.comparison.contents import AGREEMENT
-from validation.comparison.theory_points import START_FAMILIES, start_overlaps
+from validation.comparison.theory_points import start_family, start_overlaps
 from validation.simulation.compared import compared_names
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_points", "plot_comparison", "plot_sizes", "quantity_labels"]
 
-START_MARKERS = {"semantic": "o", "positional": "v", "positional-informed": "s", "random": "D", "mixed": "P"}
+START_MARKERS = {
+    "semantic": "o", "positional": "v", "positional-informed": "s", "random": "D", "uninformed": "^", "mixed": "P",
+}  # fmt: skip
 COLUMNS = 3
 
 
@@ -73,9 +75,9 @@ def drawn_quantity(layout: Layout, name: str) -> DrawnQuantity:
     )
 
 
-def start_colour(start: str) -> str:
-    """Return the colour of a start: its family's."""
-    return BRANCH_COLOURS[START_FAMILIES[start]]
+def start_colour(start: str, layout: Layout | None = None) -> str:
+    """Return the colour of a start: its family's, by default in the paper's kind of model."""
+    return BRANCH_COLOURS[start_family(layout or Layout(), start)]
 
 
 def draw_points(axes: Axes, comparison: ComparisonContents, name: str, *, own_only: bool = False) -> None:
@@ -88,14 +90,15 @@ def draw_points(axes: Axes, comparison: ComparisonContents, name: str, *, own_on
     for start in map(str, part["start"].values):
         if own_only and name not in start_overlaps(comparison.layout, start):
             continue
+        colour = start_colour(start, comparison.layout)
         for dimension in sizes:
             here = part.sel(start=start, dimension=dimension)
             mean = np.abs(here["mean"].values) if name in single_overlaps(comparison.layout) else here["mean"].values
             filled = dimension == sizes[-1]
             axes.errorbar(
                 here["alpha"].values, mean, yerr=here["standard_error"].values, linestyle="",
-                marker=START_MARKERS[start], color=start_colour(start), markersize=5, capsize=2, elinewidth=1,
-                markerfacecolor=start_colour(start) if filled else "white", markeredgecolor="black" if filled else None,
+                marker=START_MARKERS[start], color=colour, markersize=5, capsize=2, elinewidth=1,
+                markerfacecolor=colour if filled else "white", markeredgecolor="black" if filled else None,
                 markeredgewidth=0.5 if filled else 1.0, zorder=4,
             )  # fmt: skip
 
@@ -169,14 +172,15 @@ def _draw_deviations(axes: Axes, comparison: ComparisonContents) -> None:
     names = compared_names(comparison.layout)
     largest = AGREEMENT
     for start in map(str, judged["start"].values):
+        colour = start_colour(start, comparison.layout)
         for alpha in map(float, judged["alpha"].values):
             exists = comparison.points[start, alpha].exists
             for k, name in enumerate(names):
                 value = float(judged["significance"].sel(start=start, alpha=alpha, quantity=name))
                 largest = max(largest, abs(value)) if exists and np.isfinite(value) else largest
                 axes.plot(
-                    alpha + width * (k - len(names) // 2), value, START_MARKERS[start], color=start_colour(start),
-                    markersize=4, markerfacecolor=start_colour(start) if exists else "white",
+                    alpha + width * (k - len(names) // 2), value, START_MARKERS[start], color=colour, markersize=4,
+                    markerfacecolor=colour if exists else "white",
                 )  # fmt: skip
     axes.axhspan(-AGREEMENT, AGREEMENT, color="#dddddd", zorder=0, linewidth=0)
     axes.axhline(0.0, color="black", linewidth=0.6)
@@ -189,7 +193,14 @@ def _draw_deviations(axes: Axes, comparison: ComparisonContents) -> None:
 def _start_handles(comparison: ComparisonContents) -> list[Line2D]:
     """Return entries of a legend for starts and sizes."""
     starts = [
-        Line2D([], [], color=start_colour(start), marker=START_MARKERS[start], linestyle="", label=f"{start} start")
+        Line2D(
+            [],
+            [],
+            color=start_colour(start, comparison.layout),
+            marker=START_MARKERS[start],
+            linestyle="",
+            label=f"{start} start",
+        )
         for start in map(str, comparison.runs["start"].values)
     ]
     sizes = comparison.runs["dimension"].values
@@ -222,7 +233,7 @@ def plot_sizes(comparison: ComparisonContents, alpha: float) -> Figure:
         part = comparison.statistics.sel(quantity=name, alpha=alpha)
         limit = comparison.extrapolated.sel(quantity=name, alpha=alpha)
         for start in map(str, part["start"].values):
-            here, fit, colour = part.sel(start=start), limit.sel(start=start), start_colour(start)
+            here, fit, colour = part.sel(start=start), limit.sel(start=start), start_colour(start, comparison.layout)
             signs = np.abs if name in single_overlaps(comparison.layout) else np.asarray
             axes.errorbar(
                 inverse, signs(here["mean"].values), yerr=here["standard_error"].values, linestyle="", capsize=2,

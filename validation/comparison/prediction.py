@@ -11,8 +11,11 @@ from typing import Any
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_instance, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
+from replica.quantities.layout import Layout
+from replica.quantities.overlap_invariants import invariant_errors, overlap_invariants, single_overlaps
+from saddle import SolvedPoint
 
-__all__ = ["Prediction", "checked_prediction"]
+__all__ = ["Prediction", "checked_prediction", "predicted_values"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +60,18 @@ class Prediction(ByValue):
         for name, value in settled.items():
             object.__setattr__(self, name, value)
 
+    @classmethod
+    def of_point(cls, point: SolvedPoint) -> Prediction:
+        """Return what a solved point says of runs, with its errors.
+
+        Errors of eigenvalues and singular values are bounds
+        (:func:`replica.quantities.overlap_invariants.invariant_errors`).
+        """
+        layout = point.evolution.model.structure.layout
+        # The training loss is -Phi, and so is its error.
+        losses = {"train_loss": point.error["free_entropy"], "test_error": point.error["test_error"]}
+        return cls(point.alpha, predicted_values(layout, point), {**invariant_errors(layout, point.error), **losses})
+
     def require(self, names: tuple[str, ...]) -> None:
         """Refuse a prediction that lacks one of some names, or allows for another, or raise a ValueError."""
         missing = [name for name in names if name not in self.values]
@@ -67,6 +82,13 @@ class Prediction(ByValue):
         for name in self.allowance_coefficients:
             if name not in names:
                 raise InvalidArgument(f"allowance_coefficients may name {', '.join(names)}; got {name!r}")
+
+
+def predicted_values(layout: Layout, point: SolvedPoint) -> dict[str, float]:
+    """Return what runs are compared with; overlaps of a single number keep their signs."""
+    own = {name: point.order_parameters[name] for name in single_overlaps(layout)}
+    losses = {"train_loss": point.train_loss, "test_error": point.test_error}
+    return {**overlap_invariants(layout, point.order_parameters), **own, **losses}
 
 
 def checked_prediction(prediction: Any) -> Prediction:

@@ -11,11 +11,12 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_choice, checked_instance, positive_number
 from replica.quantities.layout import Layout
-from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors, overlap_invariants, single_overlaps
+from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
+from validation.comparison.prediction import predicted_values
 from validation.simulation.compared import compared_names, own_overlaps
 
-__all__ = ["START_FAMILIES", "TheoryPoint", "start_overlaps", "theory_point"]
+__all__ = ["START_FAMILIES", "TheoryPoint", "start_family", "start_overlaps", "theory_point"]
 
 START_FAMILIES: Mapping[str, str] = MappingProxyType(
     {
@@ -23,10 +24,11 @@ START_FAMILIES: Mapping[str, str] = MappingProxyType(
         "positional": "positional",
         "positional-informed": "positional",
         "random": "positional",
+        "uninformed": "positional",
         "mixed": "mixed",
     }
 )
-"""The family of solutions that descent from a start is compared with.
+"""The family of solutions that descent from a start is compared with, of models with encodings.
 
 From small random weights it finds positional attention first: the agnostic solution loses its stability to m long
 before it loses that to theta.
@@ -35,9 +37,16 @@ before it loses that to theta.
 AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "mixed"
 
 
+def start_family(layout: Layout, start: str) -> str:
+    """Return the family that descent from a start is compared with: without encodings nothing is positional."""
+    family = START_FAMILIES[start]
+    return AGNOSTIC if family == POSITIONAL and layout.directions == 0 else family
+
+
 def start_overlaps(layout: Layout, start: str) -> tuple[str, ...]:
-    """Return the names of the overlaps that a start's family has of its own: m or theta, or both."""
-    kinds = OVERLAP_KINDS[1:] if START_FAMILIES[start] == MIXED else (f"{START_FAMILIES[start]}_overlap",)
+    """Return the names of the overlaps that a start's family has of its own: m or theta, both, or none."""
+    family = start_family(layout, start)
+    kinds = OVERLAP_KINDS[1:] if family == MIXED else (f"{family}_overlap",)
     return tuple(name for kind in kinds for name in own_overlaps(layout, kind))
 
 
@@ -79,6 +88,9 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     the model's symmetries leave no such family, and m and theta are non-zero together or not at all, it is the
     mixed solution with the largest overlap of the start's kind.
 
+    A start that knows nothing, of a model without encodings, is compared with the agnostic solution where that attracts
+    state evolution, and otherwise with the solution of largest free entropy that does.
+
     Raises
     ------
     ValueError
@@ -88,7 +100,10 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     checked_choice("start", start, START_FAMILIES)
     alpha = positive_number("alpha", alpha)
     layout = diagram.model.structure.layout
-    own, overlap = START_FAMILIES[start], start_overlaps(layout, start)[0]
+    own = start_family(layout, start)
+    if own == AGNOSTIC:
+        return _of_the_uninformed(diagram, alpha)
+    overlap = start_overlaps(layout, start)[0]
     families = {branch.sector.name for branch in diagram.branches.values()}
     # Families of the same kind are numbered.
     mixed = [family for family in sorted(families) if family.startswith(MIXED)]
@@ -96,12 +111,30 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     wanted = mixed if stands_in or own == MIXED else [own]
     merged = [POSITIONAL, SEMANTIC, AGNOSTIC] if own == MIXED else [AGNOSTIC]
     for among in (wanted, merged):
-        found = [(branch, point, _values(layout, point)) for branch, point in _solutions(diagram, among, alpha)]
+        found = [
+            (branch, point, predicted_values(layout, point)) for branch, point in _solutions(diagram, among, alpha)
+        ]
         if found and among is wanted and stands_in:
             return _described(layout, *max(found, key=lambda item: abs(item[2][overlap])), True)
         if found:
             best = max(found, key=lambda item: item[1].free_entropy)
             return _described(layout, *best, among is wanted)
+    return _unknown(alpha)
+
+
+def _of_the_uninformed(diagram: PhaseDiagram, alpha: float) -> TheoryPoint:
+    """Return the solution that descent reaches which knows nothing of teacher and encodings."""
+    layout = diagram.model.structure.layout
+    families = {branch.sector.name for branch in diagram.branches.values()}
+    for among in ([AGNOSTIC], sorted(families - {AGNOSTIC})):
+        found = [(branch, point) for branch, point in _solutions(diagram, among, alpha) if point.stable]
+        if found:
+            branch, point = max(found, key=lambda item: item[1].free_entropy)
+            return _described(layout, branch, point, predicted_values(layout, point), True)
+    return _unknown(alpha)
+
+
+def _unknown(alpha: float) -> TheoryPoint:
     return TheoryPoint("none", alpha, False, False, False, MappingProxyType({}), MappingProxyType({}))
 
 
@@ -130,13 +163,6 @@ def _reaches(branch: Branch, alpha: float) -> bool:
     low = branch.alpha[below] if below >= 0 else 0.0
     high = branch.alpha[above] if above < branch.alpha.size else np.inf
     return bool(low <= alpha <= high)
-
-
-def _values(layout: Layout, point: SolvedPoint) -> dict[str, float]:
-    """Return what runs are compared with; overlaps of a single number keep their signs."""
-    own = {name: point.order_parameters[name] for name in single_overlaps(layout)}
-    losses = {"train_loss": point.train_loss, "test_error": point.test_error}
-    return {**overlap_invariants(layout, point.order_parameters), **own, **losses}
 
 
 def _described(

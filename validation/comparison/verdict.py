@@ -9,8 +9,14 @@ import numpy as np
 from replica.common.aligned_text import aligned
 from replica.quantities.overlap_invariants import single_overlaps
 from validation.comparison.contents import AGREEMENT, ComparisonContents
-from validation.comparison.theory_points import START_FAMILIES, TheoryPoint, start_overlaps
-from validation.simulation.compared import VANISHING, compared_names, quantity_label, signless_overlaps
+from validation.comparison.theory_points import TheoryPoint, start_family, start_overlaps
+from validation.simulation.compared import (
+    VANISHING,
+    compared_names,
+    own_overlaps,
+    quantity_label,
+    signless_overlaps,
+)
 
 __all__ = ["Disagreement", "disagreements", "table", "verdict"]
 
@@ -138,12 +144,13 @@ def _without_branch(comparison: ComparisonContents, start: str, point: TheoryPoi
     """Say what runs do where the start's family has no solution of its own."""
     here = comparison.judged.sel(start=start, alpha=point.alpha)
     kept = []
-    for name in start_overlaps(comparison.layout, start):
+    layout = comparison.layout
+    for name in start_overlaps(layout, start) or own_overlaps(layout, "self_overlap"):
         # Signs are meaningful here: a run keeps that of its start.
         values = comparison.statistics.isel(dimension=-1).sel(start=start, alpha=point.alpha, quantity=name)
         kept.append(f"{quantity_label(name)} = {float(values['mean']):.4g} +- {float(values['standard_error']):.1g}")
     loss = here.sel(quantity="train_loss")
-    text = f"{start} start, alpha = {point.alpha:g}: theory has no {START_FAMILIES[start]} solution here"
+    text = f"{start} start, alpha = {point.alpha:g}: theory has no {start_family(layout, start)} solution here"
     if not point.values:
         return f"{text}, and none that it could merge with is known; runs keep {', '.join(kept)}."
     return (

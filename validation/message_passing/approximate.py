@@ -45,9 +45,9 @@ from replica.common.checked_arguments import checked_function, checked_instance,
 from replica.common.numeric_errors import numpy_defaults
 from validation.message_passing.settings import MessagePassingSettings, checked_settings
 from validation.simulation.descent.divergence import Diverged
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.starts import given_student
 from validation.simulation.teacher import TeacherData, checked_data
-from validation.simulation.training_loss import TrainingLoss
 from validation.simulation.wells.sample_losses import SampleLosses
 
 __all__ = ["MessagePassingRun", "approximate_message_passing"]
@@ -138,7 +138,7 @@ def approximate_message_passing(
     checked_function("progress", progress)
     settings, V = checked_settings(settings), positive_number("susceptibility (V)", susceptibility)
     student = given_student(data, start)
-    dimension, variance, ridge = data.dimension, data.model.token_variance, data.model.regularization
+    dimension, variance, ridge = data.dimension, data.attention_model.token_variance, data.model.regularization
     moving = max(1, round(settings.damping * dimension))
     share = moving / dimension
     loss = TrainingLoss.of(data)
@@ -159,7 +159,7 @@ def approximate_message_passing(
             V_hat = -slope * g.size / dimension
         else:
             V_hat = float(losses.regular_response(z, V).sum()) / dimension
-        m_hat = float(np.asarray(data.model.positional_encoding) @ g.sum(axis=1)) / dimension
+        m_hat = float(np.asarray(data.attention_model.positional_encoding) @ g.sum(axis=1)) / dimension
         conjugates.append((float(np.sum(g**2)) / dimension, m_hat, V_hat, teacher_slope * g.size / dimension))
         precision = ridge + variance * V_hat
         if not precision > 0:
@@ -184,7 +184,7 @@ def approximate_message_passing(
     for array in arrays:
         array.setflags(write=False)
     return MessagePassingRun(
-        data.model,
+        data.attention_model,
         dimension,
         data.samples,
         share,
@@ -196,7 +196,7 @@ def approximate_message_passing(
 
 
 def _order_parameters(data: TeacherData, student: Array, V: float) -> tuple[float, ...]:
-    variance, dimension = data.model.token_variance, data.dimension
+    variance, dimension = data.attention_model.token_variance, data.dimension
     q, theta = (variance * float(student @ other) / dimension for other in (student, data.teacher))
     return q, float(student.mean()), V, theta
 

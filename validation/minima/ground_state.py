@@ -15,9 +15,9 @@ from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_function, checked_instance, checked_number
 from replica.common.numeric_errors import numpy_defaults
 from validation.simulation.gradient_descent import TrainingRun, train_student
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.teacher import TeacherData, checked_data, positive_integer
 from validation.simulation.training import INTO_THE_GROUND_STATE, Training, checked_training
-from validation.simulation.training_loss import TrainingLoss
 from validation.simulation.wells.moves import (
     ITERATIONS,
     MOST_MOVES,

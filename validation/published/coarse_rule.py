@@ -21,7 +21,7 @@ from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from saddle.reference import PlanarRule, ReferenceRule, ReferenceSystem
 from saddle.reference.numeric_functions import ONE_ATOM
-from validation.simulation.layers import attention_weights
+from validation.simulation.functions.layers import attention_weights
 
 __all__ = ["CoarseSolution", "rabinowitz_richter_rule", "solve_on_published_rule", "stroud_secrest_rule"]
 

@@ -16,7 +16,7 @@ from saddle.reference import GaussHermite
 from saddle.reference.normal_rules import tensor_rule
 from validation.published.coarse_rule import solve_on_published_rule
 from validation.published.numbers import MEASURED, published_gradient_descent, published_scaling, published_theory
-from validation.simulation.layers import attention_weights
+from validation.simulation.functions.layers import attention_weights
 
 __all__ = [
     "CURVE_QUANTITIES",

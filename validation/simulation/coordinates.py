@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from replica import AttentionModel, Spectrum
 from replica.model.spectrum import gram_factor
+from replica.quantities.solvable_model import Model
 
 __all__ = ["Coordinates", "draw_teacher", "model_coordinates", "sampled_model"]
 
 Array = NDArray[np.floating[Any]]
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class Coordinates:
         return float(sum(weighted.tolist()) / len(first))
 
 
-def model_coordinates(model: AttentionModel, dimension: int) -> Coordinates:
+def model_coordinates(model: Model, dimension: int) -> Coordinates:
     r"""Return the coordinates of a model at dimension d.
 
     Atoms get their coordinates one after the other, the boundaries between them rounded, so that an atom of weight w
@@ -72,7 +74,7 @@ def model_coordinates(model: AttentionModel, dimension: int) -> Coordinates:
     bounds[-1] = dimension
     atoms = tuple(k for k in range(len(weights)) if bounds[k] < bounds[k + 1])
     ranges = tuple(slice(bounds[k], bounds[k + 1]) for k in atoms)
-    if model.spectrum is None:
+    if isinstance(model, AttentionModel) and model.spectrum is None:
         eigenvalues = np.full((1, model.sequence_length), model.token_variance)
     else:
         eigenvalues = _spectrum(model).eigenvalues[list(atoms)]
@@ -87,7 +89,7 @@ def model_coordinates(model: AttentionModel, dimension: int) -> Coordinates:
     return Coordinates(atoms, ranges, eigenvalues, directions)
 
 
-def sampled_model(model: AttentionModel, dimension: int) -> AttentionModel:
+def sampled_model(model: AnyModel, dimension: int) -> AnyModel:
     """Return the model whose spectrum is what dimension d makes of a model's: whole numbers of coordinates per atom.
 
     Atoms that get no coordinates are left out, and weights become multiples of 1/d. The result's data sets at d, and
@@ -117,9 +119,7 @@ def sampled_model(model: AttentionModel, dimension: int) -> AttentionModel:
     return replace(model, spectrum=Spectrum(kept))
 
 
-def draw_teacher(
-    model: AttentionModel, coordinates: Coordinates, generator: np.random.Generator, *, spherical: bool
-) -> Array:
+def draw_teacher(model: Model, coordinates: Coordinates, generator: np.random.Generator, *, spherical: bool) -> Array:
     r"""Draw :math:`Q_\star`, shape (d, t): Gaussian rows, given the directions, with the model's moments on each atom.
 
     Parameters
@@ -147,12 +147,12 @@ def draw_teacher(
     return teacher
 
 
-def _spectrum(model: AttentionModel) -> Spectrum:
+def _spectrum(model: Model) -> Spectrum:
     assert isinstance(model.spectrum, Spectrum)
     return model.spectrum
 
 
-def _joint_moments(model: AttentionModel) -> Array:
+def _joint_moments(model: Model) -> Array:
     """Return the joint second moments of directions and teacher on every atom, shape (atoms, k + t, k + t)."""
     encoding = model.encoding_matrix
     length, columns = encoding.shape

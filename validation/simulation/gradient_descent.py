@@ -16,18 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from replica import AttentionModel
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_function, checked_instance
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, overlap_invariants
-from validation.simulation.descent.optimisers import descend, lowest_by_lbfgs, norm_per_entry
+from replica.quantities.solvable_model import Model
+from validation.simulation.descent.halving import descend_by_halving
+from validation.simulation.descent.objective import Objective
+from validation.simulation.descent.optimisers import Schedule, descend, lowest_by_lbfgs, norm_per_entry
+from validation.simulation.losses.any_loss import training_loss
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.starts import given_student, has_random_entries, initial_student
 from validation.simulation.teacher import TeacherData, checked_data, columns_of, fresh_batches
 from validation.simulation.training import AS_PUBLISHED, Training, checked_training
-from validation.simulation.training_loss import TrainingLoss
 from validation.simulation.wells.moves import MOST_MOVES, SAME_BASIN, lowered_by_moves, require_wells
 
 __all__ = ["TrainingRun", "measured_overlaps", "train_student"]
@@ -55,7 +59,7 @@ class TrainingRun(ByValue):
     dtype
         Precision of the passes over the data: ``"float64"`` or ``"float32"``.
     learning_rate, steps
-        Step length (None for L-BFGS) and the number of steps taken.
+        Step length (None for L-BFGS; of gradient descent that found its own, the last) and the number of steps taken.
     polished
         Whether L-BFGS finished what the steps left undone.
     gradient_norm
@@ -72,11 +76,11 @@ class TrainingRun(ByValue):
     train_loss
         Training loss divided by d, which tends to -Phi.
     test_error, test_error_standard_error
-        :math:`\frac1{dL}\mathbb{E}|y - f_Q(x)|^2` per token on fresh samples of the same teacher, and the
-        standard error of that mean.
+        :math:`\frac1{dL}\mathbb{E}|y - f_Q(x)|^2` per token on fresh samples of the same teacher, of a multi-index
+        model :math:`\frac2L\mathbb{E}\,\ell`, and the standard error of that mean.
     """
 
-    model: AttentionModel
+    model: Model
     dimension: int
     samples: int
     start: str
@@ -187,8 +191,7 @@ def train_student(
 
     Examples
     --------
-    >>> from replica import AttentionModel
-    >>> from validation import draw_teacher_data
+    >>>     >>> from validation import draw_teacher_data
     >>> generator = np.random.default_rng(1)
     >>> data = draw_teacher_data(AttentionModel.paper(omega=0.3), 50, 2.0, generator=generator)
     >>> run = train_student(data, "semantic", generator=generator)
@@ -196,7 +199,8 @@ def train_student(
     True
     """
     kind = checked_data(data).tokens.dtype.name
-    schedule = checked_training(training).schedule(data.model.regularization)
+    published = not isinstance(data.model.structure, LossStructure)
+    schedule = checked_training(training).schedule(data.model.regularization, published=published)
     if training.dtype not in (None, kind):
         raise InvalidArgument(f"training must have the dtype of the data, {kind}, or None, got {training.dtype!r}")
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
@@ -207,17 +211,11 @@ def train_student(
         student = initial_student(data, start, generator.spawn(1)[0] if has_random_entries(data, start) else None)
     else:
         student = given_student(data, start)
-    loss = TrainingLoss.of(data)
-    rate, steps, tolerance = schedule.learning_rate, schedule.steps, training.gradient_tolerance
-    if rate is not None:
-        student, taken = descend(loss, student, training.method, rate, steps, tolerance, progress)
-    elif steps > 0:
-        student, taken = lowest_by_lbfgs(loss, student, steps, tolerance, progress)
-    else:
-        taken = 0
+    loss = training_loss(data)
+    student, taken, rate = _descended(loss, student, training, schedule, progress)
     if training.polish or training.moves:
         student, _ = lowest_by_lbfgs(loss, student, POLISHING_ITERATIONS)
-    if training.moves:
+    if isinstance(loss, TrainingLoss) and training.moves:
         student = _moved_between_wells(loss, student, training.moves)
     norm = norm_per_entry(loss.gradient(student))
     test_error, spread = _test_error(data, student, training.test_samples, generator)
@@ -233,13 +231,28 @@ def train_student(
         steps=taken,
         polished=training.polish or training.moves > 0,
         gradient_norm=norm,
-        converged=norm <= tolerance,
+        converged=norm <= training.gradient_tolerance,
         student=student,
         overlaps=measured_overlaps(data, student),
         train_loss=loss.per_dimension(student),
         test_error=test_error,
         test_error_standard_error=spread,
     )
+
+
+def _descended(
+    loss: Objective, student: Array, training: Training, schedule: Schedule, progress: Callable[[int], None] | None
+) -> tuple[Array, int, float | None]:
+    """Return the student after descent as asked for, the number of steps taken, and the learning rate."""
+    rate, steps, tolerance = schedule.learning_rate, schedule.steps, training.gradient_tolerance
+    if rate is not None:
+        student, taken = descend(loss, student, training.method, rate, steps, tolerance, progress)
+        return student, taken, rate
+    if training.method == "gradient-descent":
+        return descend_by_halving(loss, student, steps, tolerance, progress)
+    if steps > 0:
+        return *lowest_by_lbfgs(loss, student, steps, tolerance, progress), None
+    return student, 0, None
 
 
 def _moved_between_wells(loss: TrainingLoss, student: Array, chain: int) -> Array:
@@ -251,9 +264,8 @@ def _moved_between_wells(loss: TrainingLoss, student: Array, chain: int) -> Arra
 
 
 def _test_error(data: TeacherData, student: Array, samples: int, generator: np.random.Generator) -> tuple[float, float]:
-    """Return the mean and standard error, per token, of the squared error on fresh samples of the teacher."""
+    """Return the mean and standard error, per token, of the error on fresh samples of the teacher."""
     batches = fresh_batches(data, samples, generator)
-    errors = np.concatenate([TrainingLoss.of(batch).squared_errors(student) for batch in batches])
-    errors /= data.dimension * len(data.encodings)
+    errors = np.concatenate([training_loss(batch).test_errors(student) for batch in batches])
     spread = float(errors.std(ddof=1)) / math.sqrt(samples) if samples > 1 else math.inf
     return float(errors.mean()), spread

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from replica import AttentionModel
 from replica.common.checked_arguments import (
     checked_flag,
     checked_integer,
@@ -21,9 +20,10 @@ from replica.common.checked_arguments import (
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
 from replica.common.progress import progress_bar
+from replica.quantities.solvable_model import Model
 from validation.simulation.execution import IN_THIS_PROCESS, Execution, checked_execution
 from validation.simulation.run_store import RunTask, collect_runs, recorded_names
-from validation.simulation.starts import STARTS
+from validation.simulation.starts import STARTS, require_start, usual_starts
 from validation.simulation.teacher import positive_integer, require_model
 from validation.simulation.training import AS_PUBLISHED, Training, checked_training
 
@@ -36,10 +36,10 @@ ARGUMENTS = {"start": "starts", "dimension": "dimensions", "alpha": "alphas", "s
 
 @numpy_defaults
 def simulate_runs(
-    model: AttentionModel,
+    model: Model,
     alphas: Iterable[float],
     *,
-    starts: Sequence[str] = ("semantic", "positional-informed"),
+    starts: Sequence[str] | None = None,
     dimensions: Iterable[int] = (1000,),
     seeds: int | Iterable[int] = 4,
     training: Training = AS_PUBLISHED,
@@ -71,7 +71,9 @@ def simulate_runs(
         If an argument is out of range; the message quotes it.
     """
     require_model(model)
-    axes = _checked(alphas, starts, dimensions, seeds)
+    axes = _checked(alphas, usual_starts(model) if starts is None else starts, dimensions, seeds)
+    for start in axes["start"]:
+        require_start(model, start)
     checked_training(training)
     checked_flag("spherical_teacher", spherical_teacher)
     checked_execution(execution)

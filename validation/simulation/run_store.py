@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from replica import AttentionModel
 from replica.common.by_value import ShortText, exact_text
 from replica.common.files import prepare_folder, write_atomically
 from replica.quantities.layout import Layout
+from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
 from validation.simulation.compared import compared_names, compared_values
 from validation.simulation.simulate import simulate
 from validation.simulation.training import AS_PUBLISHED, Training
@@ -42,7 +43,7 @@ class RunTask(ShortText):
         See :func:`~validation.simulation.simulate.simulate`.
     """
 
-    model: AttentionModel
+    model: Model
     start: str
     alpha: float
     dimension: int
@@ -53,7 +54,7 @@ class RunTask(ShortText):
     @property
     def key(self) -> str:
         """Digest of everything that the result depends on: the name under which it is kept."""
-        place = (exact_text(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed)
+        place = (_model_text(self.model), self.start, repr(float(self.alpha)), self.dimension, self.seed)
         told = (FORMAT, *place, self._settings)
         return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
 
@@ -67,6 +68,13 @@ class RunTask(ShortText):
                   if getattr(self.training, entry.name) != entry.default}  # fmt: skip
         told = {"method": self.training.method, **chosen, "spherical_teacher": self.spherical_teacher}
         return tuple(sorted(told.items()))
+
+
+def _model_text(model: Model) -> str:
+    """Return all that a model is: of a loss that was written what files hold, for its own text is rounded."""
+    if isinstance(model.structure, LossStructure):
+        return json.dumps(model.to_dict(), sort_keys=True)
+    return exact_text(model)
 
 
 @dataclass(frozen=True)

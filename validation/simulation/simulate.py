@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from replica import AttentionModel
 from replica.common.checked_arguments import checked_choice, checked_integer
 from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.solvable_model import Model
 from validation.simulation.gradient_descent import TrainingRun, train_student
 from validation.simulation.starts import STARTS
 from validation.simulation.teacher import draw_teacher_data, require_model
@@ -17,7 +17,7 @@ __all__ = ["simulate"]
 
 @numpy_defaults
 def simulate(
-    model: AttentionModel,
+    model: Model,
     start: str,
     alpha: float,
     dimension: int,

@@ -12,6 +12,7 @@ from replica import AttentionModel
 from replica.common.checked_arguments import checked_instance, checked_number, quoted
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.solvable_model import Model
 from validation.simulation.teacher import TeacherData, checked_data, columns_of
 
 __all__ = [
@@ -20,7 +21,9 @@ __all__ = [
     "given_student",
     "has_random_entries",
     "initial_student",
+    "require_start",
     "student_with_overlaps",
+    "usual_starts",
 ]
 
 Array = NDArray[np.floating[Any]]
@@ -28,8 +31,11 @@ Array = NDArray[np.floating[Any]]
 INFORMED_STARTS = ("semantic", "positional", "positional-informed")
 """Names of the starts that know a minimum's direction; see :func:`initial_student`."""
 
-STARTS = (*INFORMED_STARTS, "random", "mixed")
+STARTS = (*INFORMED_STARTS, "random", "uninformed", "mixed")
 """Names of all starts; ``"mixed"`` is for students of several columns."""
+
+# These begin along the encodings.
+OF_ENCODINGS = ("positional", "positional-informed", "mixed")
 
 # Standard deviation of the entries of a random start, as in the published experiments, and of columns that an
 # informed start says nothing of: a column that is exactly zero stays zero where Q -> -Q is a symmetry.
@@ -48,7 +54,8 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
         :math:`u_1 = 1_d`), which begins at m = 1/sqrt(d), of the size of the noise. ``"positional-informed"``:
         :math:`Q = u_1`, which begins at m = 1 with the norm of a teacher, and so is to the encodings what
         ``"semantic"`` is to the teacher. ``"random"``: independent entries :math:`\mathcal N(0, 0.1^2)`, as
-        published. ``"mixed"``: the first column is :math:`u_1`, the others those of the teacher. With several columns,
+        published. ``"uninformed"``: independent entries :math:`\mathcal N(0, 1)`, of the norm of a teacher.
+        ``"mixed"``: the first column is :math:`u_1`, the others those of the teacher. With several columns,
         the first ones are those of the teacher, as many as there are, or the first is :math:`u_1`, the encodings'
         first direction; the others are random.
     generator
@@ -57,7 +64,8 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
     Raises
     ------
     ValueError
-        If the start has another name, has random entries without a generator, or is ``"mixed"`` for one column.
+        If the start has another name, has random entries without a generator, is ``"mixed"`` for one column, or
+        begins along encodings that the model does not have.
     """
     known = _known_columns(checked_data(data), start)
     if generator is not None:
@@ -67,7 +75,8 @@ def initial_student(data: TeacherData, start: str, generator: np.random.Generato
         return known.reshape(data.student_shape).copy()
     if generator is None:
         raise InvalidArgument(f"the start {start!r} needs a generator for its random columns, got None")
-    random = RANDOM_SCALE * generator.standard_normal((data.dimension, unknown))
+    scale = 1.0 if start == "uninformed" else RANDOM_SCALE
+    random = scale * generator.standard_normal((data.dimension, unknown))
     return np.concatenate([known, random], axis=1).reshape(data.student_shape)
 
 
@@ -83,16 +92,30 @@ def _known_columns(data: TeacherData, start: str) -> Array:
         raise InvalidArgument("the start 'mixed' needs a student of rank two or more, got rank 1; use an array instead")
     if not isinstance(start, str):
         raise InvalidArgument(f"start must be the name of a start, got {quoted(start)}")
+    require_start(data.model, start)
     known = {
         "semantic": teacher[:, : data.model.rank],
         "positional": direction / math.sqrt(data.dimension),
         "positional-informed": direction,
         "random": direction[:, :0],
+        "uninformed": direction[:, :0],
         "mixed": np.concatenate([direction, teacher], axis=1)[:, : data.model.rank],
     }
     if start not in known:
         raise InvalidArgument(f"start must be one of {', '.join(map(repr, STARTS))} or an array, got {start!r}")
     return known[start]
+
+
+def usual_starts(model: Model) -> tuple[str, ...]:
+    """Return the starts that know a minimum's direction, of as many kinds as a model has."""
+    return ("semantic", "positional-informed") if model.encoding_matrix.shape[1] else ("semantic",)
+
+
+def require_start(model: Model, start: str) -> None:
+    """Refuse a start along encodings of a model without any, or raise a ValueError."""
+    if start in OF_ENCODINGS and model.encoding_matrix.shape[1] == 0:
+        others = ", ".join(repr(name) for name in STARTS if name not in OF_ENCODINGS)
+        raise InvalidArgument(f"start must be one of {others} for a model without encodings, got {start!r}")
 
 
 def given_student(data: TeacherData, start: Array) -> Array:
@@ -149,7 +172,7 @@ def student_with_overlaps(
     positional_overlap = checked_number("positional_overlap", positional_overlap)
     semantic_overlap = checked_number("semantic_overlap", semantic_overlap)
     checked_instance("generator", generator, np.random.Generator, "a numpy.random.Generator")
-    dimension, variance = data.dimension, data.model.token_variance
+    dimension, variance = data.dimension, data.attention_model.token_variance
     if dimension < 3:
         raise InvalidArgument(f"three overlaps can be chosen from dimension 3 on, got {dimension}")
     fixed = np.stack([np.ones(dimension), data.teacher])

@@ -1,8 +1,8 @@
-r"""Data sets of the model at finite dimension: Gaussian tokens, a teacher, and the target's L x L matrices.
+r"""Data sets of the model at finite dimension: Gaussian tokens, a teacher, and the target's L x L matrices or outputs.
 
 Nothing here knows the theory: the simulator is a second route to its predictions, so it restates the model in
 NumPy (theory notes, section 1; section 2 of arXiv:2402.03902) and takes from ``AttentionModel`` only numbers, and
-attention and target where they are not the default.
+attention and target where they are not the default; from ``MultiIndexModel`` numbers, loss and outputs.
 
 Weights of one column, a student's or a teacher's, are arrays of shape (d,); of more, (d, r) or (d, t).
 """
@@ -28,8 +28,10 @@ from replica.common.checked_arguments import (
 )
 from replica.common.errors import InvalidArgument
 from replica.common.numeric_errors import numpy_defaults
+from replica.quantities.solvable_model import Model, require_model as require_any_model
 from validation.simulation.coordinates import Coordinates, draw_teacher, model_coordinates
-from validation.simulation.layers import target_values
+from validation.simulation.functions.layers import target_values
+from validation.simulation.functions.written_loss import written_loss
 
 __all__ = [
     "TeacherData", "checked_damping", "checked_data", "checked_precision", "columns_of", "draw_teacher_data",
@@ -64,15 +66,23 @@ class TeacherData:
     encodings
         The rows :math:`p_l = \sum_k C_{lk} u_k/\sqrt d`, shape (L, d); by default :math:`c_l 1_d/\sqrt d`.
     targets
-        :math:`T[x Q_\star/\sqrt d]`, shape (L, L, n); the labels are ``targets[:, :, mu] @ x_mu``.
+        Of attention :math:`T[x Q_\star/\sqrt d]`, shape (L, L, n); the labels are ``targets[:, :, mu] @ x_mu``. Of a
+        multi-index model the outputs :math:`y(x Q_\star/\sqrt d, \xi)`, shape (k, n).
     """
 
-    model: AttentionModel
+    model: Model
     coordinates: Coordinates
     tokens: Array
     teacher: Array
     encodings: Array
     targets: Array
+
+    @property
+    def attention_model(self) -> AttentionModel:
+        """The model, if it is one of attention; raises ValueError if it is not."""
+        AttentionModel.require_any(self.model, "what is asked of these samples")
+        assert isinstance(self.model, AttentionModel)
+        return self.model
 
     @property
     def samples(self) -> int:
@@ -102,7 +112,7 @@ def columns_of(weights: Array) -> Array:
 
 @numpy_defaults
 def draw_teacher_data(
-    model: AttentionModel,
+    model: Model,
     dimension: int,
     sample_complexity: float,
     generator: np.random.Generator,
@@ -115,7 +125,7 @@ def draw_teacher_data(
     Parameters
     ----------
     model
-        Any attention model.
+        Any model.
     dimension
         Token dimension d, at least 1.
     sample_complexity
@@ -141,8 +151,8 @@ def draw_teacher_data(
     Raises
     ------
     ValueError
-        If the model is no :class:`~replica.AttentionModel`, or the dimension, the sample complexity or the dtype is
-        out of range; the message quotes it.
+        If the model is neither an :class:`~replica.AttentionModel` nor a :class:`~replica.MultiIndexModel`, or the
+        dimension, the sample complexity or the dtype is out of range; the message quotes it.
     """
     require_model(model)
     dimension = positive_integer("dimension", dimension)
@@ -203,8 +213,8 @@ def checked_damping(damping: Any) -> float:
 
 
 def require_model(model: Any) -> None:
-    """Refuse what is no attention model, or raise a ValueError."""
-    AttentionModel.require_any(model, "the simulator")
+    """Refuse what is no model, or raise a ValueError."""
+    require_any_model(model, "the simulator")
 
 
 def checked_data(data: Any) -> TeacherData:
@@ -225,7 +235,7 @@ def checked_precision(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def _draw_samples(
-    model: AttentionModel,
+    model: Model,
     coordinates: Coordinates,
     teacher: Array,
     encodings: Array,
@@ -240,7 +250,15 @@ def _draw_samples(
     tokens *= coordinates.deviations[:, None, :]
     tokens = tokens.astype(dtype, copy=False)
     preactivations = (tokens @ teacher.astype(dtype) / math.sqrt(dimension)).astype(np.float64)
-    targets = target_values(model, preactivations)
+    targets = _labels(model, preactivations, generator)
     for array in (tokens, teacher, encodings, targets):
         array.setflags(write=False)
     return TeacherData(model, coordinates, tokens, teacher, encodings, targets)
+
+
+def _labels(model: Model, preactivations: Array, generator: np.random.Generator) -> Array:
+    """Return the target's matrices, or outputs, whose noise is drawn after the tokens."""
+    if isinstance(model, AttentionModel):
+        return target_values(model, preactivations)
+    noise = generator.standard_normal((model.noise, preactivations.shape[1]))
+    return written_loss(model).outputs(preactivations, noise)

@@ -33,8 +33,9 @@ class Training:
     method
         ``"gradient-descent"``, ``"adam"`` (both with a constant learning rate) or ``"l-bfgs"``.
     learning_rate
-        Factor of the gradient of the training loss, defined as in :mod:`validation.simulation.training_loss` (of order
-        d), or Adam's step length per entry. None is as published: 0.15 and 0.01. L-BFGS has none.
+        Factor of the gradient of the training loss, defined as in :mod:`validation.simulation.losses.training_loss` (of
+        order d), or Adam's step length per entry. None is as published: 0.15 and 0.01; on losses other than attention's
+        gradient descent then finds its own (:mod:`validation.simulation.descent.halving`). L-BFGS has none.
     steps
         Most steps taken; zero measures the start itself. None is as published, 5000 and 2500, and 10,000
         iterations of L-BFGS, which ends long before.
@@ -88,27 +89,31 @@ class Training:
         for name, value in settled.items():
             object.__setattr__(self, name, value)
 
-    def schedule(self, ridge: float) -> Schedule:
+    def schedule(self, ridge: float, *, published: bool = True) -> Schedule:
         """Return learning rate and number of steps, those published for the method where none are given.
 
         Parameters
         ----------
         ridge
             The model's regularization lambda.
+        published
+            Whether the model is of attention, for which learning rates were published. Gradient descent on another
+            loss has none unless it was given.
 
         Raises
         ------
         Diverged
             If gradient descent with this learning rate must diverge by the ridge penalty alone.
         """
-        published = PUBLISHED[self.method]
-        rate = published.learning_rate if self.learning_rate is None else self.learning_rate
+        known = PUBLISHED[self.method]
+        usual = None if self.method == "gradient-descent" and not published else known.learning_rate
+        rate = usual if self.learning_rate is None else self.learning_rate
         if self.method == "gradient-descent" and rate is not None and rate * ridge >= 2.0:
             raise Diverged(
                 f"descent would have diverged: learning_rate must be below 2/lambda = {2.0 / ridge:g}, from where on "
                 f"the ridge penalty alone makes it diverge, got {rate!r}"
             )
-        return Schedule(rate, published.steps if self.steps is None else self.steps)
+        return Schedule(rate, known.steps if self.steps is None else self.steps)
 
 
 AS_PUBLISHED = Training()

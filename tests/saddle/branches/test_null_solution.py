@@ -20,9 +20,9 @@ from saddle.branches.null.departures import null_departures, null_reach
 from saddle.branches.null.solution import NullProblem, null_evaluation, null_obstacle, null_replicon, null_sector
 from saddle.branches.search.sector_solver import evaluation_of, solve_state
 from validation.simulation.gradient_descent import train_student
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.teacher import draw_teacher_data
 from validation.simulation.training import Training
-from validation.simulation.training_loss import TrainingLoss
 
 RULE = LineRule.for_tolerance(1e-3)
 STRONG = AttentionModel.paper(regularization=0.1)

@@ -319,7 +319,7 @@ TABLE: list[tuple[str, str, Callable[[Any], Any], tuple[Any, ...]]] = [
     ("simulate_runs", "model", lambda x: validation.simulate_runs(x, (1.0,)), NO_OBJECT),
     ("simulate_runs", "alphas", lambda x: validation.simulate_runs(PAPER, x), (*NO_SEQUENCE, [], [0], ["1"], [1, 1])),
     ("simulate_runs", "starts", keyword(validation.simulate_runs, "starts", PAPER, (1.0,)),
-     (*NO_SEQUENCE, [3], ["x"], [])),
+     (*without(NO_SEQUENCE, None), [3], ["x"], [])),
     ("simulate_runs", "dimensions", keyword(validation.simulate_runs, "dimensions", PAPER, (1.0,)),
      (*NO_SEQUENCE, [0], [2.5], ["9"], [])),
     ("simulate_runs", "seeds", keyword(validation.simulate_runs, "seeds", PAPER, (1.0,)),

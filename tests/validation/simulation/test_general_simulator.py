@@ -29,8 +29,8 @@ from validation.comparison.theory_points import TheoryPoint
 from validation.message_passing.approximate import approximate_message_passing
 from validation.simulation.compared import COMPARED, compared_names, compared_values
 from validation.simulation.coordinates import model_coordinates
+from validation.simulation.functions.layers import attention_weights
 from validation.simulation.gradient_descent import measured_overlaps
-from validation.simulation.layers import attention_weights
 from validation.simulation.run_grid import simulate_runs
 
 KAPPA, MIXING, OMEGA = sp.symbols("kappa mixing omega")
@@ -386,7 +386,7 @@ def test_what_knows_plain_models_only_says_so():
         approximate_message_passing(
             data, data.teacher, 5.0, MessagePassingSettings(2), generator=np.random.default_rng(0)
         )
-    with pytest.raises(ValueError, match="the simulator must have an AttentionModel, got int"):
+    with pytest.raises(ValueError, match="an AttentionModel or a MultiIndexModel, got int"):
         draw(3)
     with pytest.raises(ValueError, match=r"\(12, 2\), got shape \(12,\)"):
         train_student(data, data.teacher, generator=np.random.default_rng(0))

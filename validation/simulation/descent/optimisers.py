@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from validation.simulation.descent.divergence import Diverged
-from validation.simulation.training_loss import TrainingLoss
+from validation.simulation.descent.objective import Objective
 
 __all__ = ["METHODS", "PUBLISHED", "Schedule", "descend", "lowest_by_lbfgs", "norm_per_entry"]
 
@@ -84,7 +84,7 @@ def norm_per_entry(gradient: Array) -> float:
 
 
 def descend(
-    loss: TrainingLoss,
+    loss: Objective,
     student: Array,
     method: str,
     learning_rate: float,
@@ -131,7 +131,7 @@ def descend(
 
 
 def lowest_by_lbfgs(
-    loss: TrainingLoss,
+    loss: Objective,
     student: Array,
     iterations: int,
     tolerance: float = 0.0,

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.common.errors import InvalidArgument
+from replica.quantities.structure import ModelStructure
 from validation.simulation.descent.divergence import Diverged
 from validation.simulation.descent.optimisers import lowest_by_lbfgs
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.teacher import TeacherData
-from validation.simulation.training_loss import TrainingLoss
 from validation.simulation.wells.sample_losses import SampleLosses
 from validation.simulation.wells.sample_wells import SampleWells, wells_at
 
@@ -69,7 +70,8 @@ def require_wells(data: TeacherData) -> None:
         If the data are not of two tokens, one column, the default attention and ``float64``; the message quotes it.
     """
     structure = data.model.structure
-    if structure.layout.sequence_length != 2 or structure.layout.rank != 1 or structure.attention:
+    of_attention = isinstance(structure, ModelStructure) and not structure.attention
+    if not of_attention or structure.layout.sequence_length != 2 or structure.layout.rank != 1:
         raise InvalidArgument(
             "data must be of a model of two tokens, a student of one column and the default attention for moves "
             f"between wells, got {structure!r}"

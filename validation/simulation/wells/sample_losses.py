@@ -27,7 +27,7 @@ from scipy.special import expit
 from replica.common.errors import InvalidArgument
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.reference.minimiser import Objective, minimise_from
-from validation.simulation.training_loss import TrainingLoss
+from validation.simulation.losses.training_loss import TrainingLoss
 
 __all__ = ["SampleLosses"]
 

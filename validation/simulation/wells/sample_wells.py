@@ -29,7 +29,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from saddle.averages.minimiser_starts import minimiser_starts
 from saddle.reference.minimiser import Objective, minimise_from
-from validation.simulation.training_loss import TrainingLoss
+from validation.simulation.losses.training_loss import TrainingLoss
 from validation.simulation.wells.sample_losses import SampleLosses
 
 __all__ = ["SampleWells", "wells_at"]

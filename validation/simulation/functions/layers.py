@@ -19,7 +19,10 @@ from replica import AttentionModel
 from replica.common.errors import InvalidArgument
 from replica.quantities.names import model_parameters
 
-__all__ = ["AttentionLayer", "attention_layer", "attention_weights", "target_values"]
+__all__ = [
+    "AttentionLayer", "attention_layer", "attention_weights", "columns_of_fields", "softmax_weight", "stacked_values",
+    "target_values",
+]  # fmt: skip
 
 Array = NDArray[np.floating[Any]]
 
@@ -89,8 +92,8 @@ class _WrittenAttention:
     def pullback(self, preactivations: Array, weights: Array, sensitivity: Array) -> Array:
         length = len(preactivations)
         entries = list(sensitivity.reshape(length**2, -1))
-        values = self.functions.pulled_back(*_columns(preactivations), *entries, *self.parameters)
-        stacked = _stacked(values, preactivations.shape[1])
+        values = self.functions.pulled_back(*columns_of_fields(preactivations), *entries, *self.parameters)
+        stacked = stacked_values(values, preactivations.shape[1])
         # Fields are listed token by token, column by column.
         by_token = stacked.reshape(length, -1, preactivations.shape[1])
         return by_token[:, 0] if preactivations.ndim == 2 else by_token.swapaxes(1, 2)
@@ -123,7 +126,7 @@ class _CompiledMatrix:
     pulled_back: Callable[..., Sequence[Any]]
 
     def entries(self, preactivations: Array, parameters: Sequence[float]) -> Array:
-        stacked = _stacked(self.values(*_columns(preactivations), *parameters), preactivations.shape[1])
+        stacked = stacked_values(self.values(*columns_of_fields(preactivations), *parameters), preactivations.shape[1])
         return stacked.reshape(self.length, self.length, -1)
 
 
@@ -142,7 +145,7 @@ def _compiled(text: str, length: int, columns: int, differentiated: bool) -> _Co
     fields = teacher_fields(length, columns)
     parameters = sorted(matrix.free_symbols - set(fields), key=str)
     sensitivities = sp.symbols(f"E_0:{length**2}", real=True, cls=sp.Dummy)
-    modules = [{"SoftmaxWeight": _softmax_weight}, "scipy", "numpy"]
+    modules = [{"SoftmaxWeight": softmax_weight}, "scipy", "numpy"]
     compile_ = functools.partial(sp.lambdify, modules=modules, cse=True)
     # Targets need have no derivatives.
     wanted = fields if differentiated else ()
@@ -155,7 +158,7 @@ def _compiled(text: str, length: int, columns: int, differentiated: bool) -> _Co
     )
 
 
-def _softmax_weight(index: int, *logits: Any) -> Any:
+def softmax_weight(index: int, *logits: Any) -> Any:
     """Return one weight of a softmax, with logits shifted so that no exponential overflows."""
     top = functools.reduce(np.maximum, logits)
     powers = [np.exp(logit - top) for logit in logits]
@@ -174,14 +177,14 @@ def _values(model: AttentionModel, letters: Sequence[str]) -> tuple[float, ...]:
     return tuple(known[letter] for letter in letters)
 
 
-def _columns(preactivations: Array) -> list[Array]:
+def columns_of_fields(preactivations: Array) -> list[Array]:
     """Return the fields as a list of contiguous arrays of shape (n,), token by token, column by column."""
     if preactivations.ndim == 2:
         return list(preactivations)
     return [np.ascontiguousarray(token[:, column]) for token in preactivations for column in range(token.shape[1])]
 
 
-def _stacked(values: Sequence[Any], samples: int) -> Array:
+def stacked_values(values: Sequence[Any], samples: int) -> Array:
     """Stack values of which some are the same for all samples: shape (m, n)."""
     stacked = np.empty((len(values), samples))
     for row, value in zip(stacked, values, strict=True):

@@ -13,7 +13,6 @@ times Q) and its transpose. Starting from :math:`\Delta` avoids the cancellation
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation.simulation.layers import AttentionLayer, attention_layer
+from validation.simulation.functions.layers import AttentionLayer, attention_layer
+from validation.simulation.losses.passes import preactivations, ridge_penalty, transposed
 from validation.simulation.teacher import TeacherData
 
 __all__ = ["TrainingLoss"]
@@ -52,7 +52,8 @@ class TrainingLoss:
 
     @classmethod
     def of(cls, data: TeacherData) -> TrainingLoss:
-        """Compute the Gram matrices of a data set."""
+        """Compute the Gram matrices of a data set; raises ValueError if its model is not one of attention."""
+        _ = data.attention_model
         tokens, encodings = data.tokens, data.encodings
         length = len(encodings)
         token_products = np.empty((length, length, data.samples))
@@ -68,24 +69,23 @@ class TrainingLoss:
     @cached_property
     def attention(self) -> AttentionLayer:
         """The student's attention function."""
-        return attention_layer(self.data.model)
+        return attention_layer(self.data.attention_model)
 
     def preactivations(self, student: Array) -> Array:
         r"""Return :math:`h = (x + p) Q/\sqrt d`, shape (L, n), or (L, n, r) for several columns, in float64."""
-        tokens = self.data.tokens
-        rows = tokens.reshape(-1, tokens.shape[2])
-        from_tokens = (rows @ student.astype(tokens.dtype)).reshape(*tokens.shape[:2], *student.shape[1:])
-        return (from_tokens + (self.data.encodings @ student)[:, None]) / math.sqrt(self.data.dimension)
+        return preactivations(self.data, student)
 
     def transposed(self, fields: Array) -> Array:
         r"""Return :math:`\sum_{\mu l}(x_l^\mu + p_l) f_l^\mu`, of a student's shape, for fields of that of h."""
-        rows = self.data.tokens.reshape(-1, self.data.dimension)
-        through_tokens = fields.astype(rows.dtype).reshape(-1, *fields.shape[2:]).T @ rows
-        return (through_tokens + fields.sum(axis=1).T @ self.data.encodings).T
+        return transposed(self.data, fields)
 
     def squared_errors(self, student: Array) -> Array:
         """Return each sample's ``|y - f_Q(x)|^2``, shape (n,), not divided by anything."""
         return self._squared_errors(self.attention.weights(self.preactivations(student)))
+
+    def test_errors(self, student: Array) -> Array:
+        """Return each sample's error per token, shape (n,), whose mean over fresh samples is the test error."""
+        return self.squared_errors(student) / (self.data.dimension * len(self.data.encodings))
 
     def value(self, student: Array) -> float:
         """Return the training loss, of order d."""
@@ -121,7 +121,7 @@ class TrainingLoss:
 
     def _with_ridge(self, squared_errors: Array, student: Array) -> float:
         fit = squared_errors.sum() / (2 * self.data.dimension)
-        return float(fit + self.data.model.regularization / 2 * np.vdot(student, student))
+        return float(fit + ridge_penalty(self.data, student))
 
     def _gradient(self, student: Array, h: Array, attention: Array) -> Array:
         data = self.data

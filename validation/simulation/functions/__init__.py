@@ -1,0 +1,1 @@
+"""Attention, outputs and losses of models as NumPy functions of many samples."""
