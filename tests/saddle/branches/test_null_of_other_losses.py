@@ -66,7 +66,7 @@ def test_a_loss_need_not_be_even_if_it_is_stationary_at_zero():
     here = null_evaluation(evolution, 0.8)
     assert null_obstacle(evolution, 0.8) is None
     q, V, theta = 1e-5, 1e-4, 1e-6
-    beside = here.state + [q, 0.0, 0.0]
+    beside = here.state + np.array([q, 0.0, 0.0])
     at = evolution.evaluate(beside, 0.8).full_residual
     for column, step in enumerate((q, V, theta)):
         moved = beside.copy()
