@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -44,22 +45,26 @@ def check_computable(name: str, expression: sp.Expr, variables: Sequence[sp.Symb
         raise InvalidModel(f"{name} must be explicit, got {unfinished[0]}; call .doit() on it")
     slopes = [sp.diff(expression, x) for x in variables]
     needed = [expression, *slopes, *(sp.diff(slope, x) for slope in slopes for x in variables)]
-    if _fault(needed) is None:
+    if _fault(tuple(needed)) is None:
         return
     functions = sorted(
         {f for x in needed for f in x.atoms(sp.Function)}, key=lambda f: (sp.count_ops(f), sp.default_sort_key(f))
     )
     for function in functions:
-        fault = _fault([function])
+        fault = _fault((function,))
         if fault is not None:
             own = function in expression.atoms(sp.Function)
             where = "" if own else f", which is in its derivatives: {expression}"
             raise InvalidModel(f"{name} must have numerical code, and there is none for {function}{where} ({fault})")
-    raise InvalidModel(f"{name} must have numerical code, and there is none for {expression} ({_fault(needed)})")
+    raise InvalidModel(f"{name} must have numerical code, and there is none for {expression} ({_fault(tuple(needed))})")
 
 
-def _fault(expressions: Sequence[sp.Expr]) -> str | None:
-    """Return why expressions cannot be computed, or None if they can."""
+@functools.lru_cache(maxsize=64)
+def _fault(expressions: tuple[sp.Expr, ...]) -> str | None:
+    """Return why expressions cannot be computed, or None if they can.
+
+    It is remembered: models that differ by a number hold the same expressions, and each is checked when it is made.
+    """
     explicit = [with_exponentials(x) for x in expressions]
     symbols = sorted(set().union(*(x.free_symbols for x in explicit)), key=str)
     trials = [TRIAL + TRIAL_STEP * k for k in range(len(symbols))]

@@ -1,10 +1,11 @@
 r"""The sample loss expanded about z = 0, to fourth order.
 
-If the loss is even in z, the state without weights, Q = 0, is a candidate for a solution, and everything about it and
-the solutions that begin there follows from
+If z = 0 is stationary whatever the outputs, as where the loss is even in z, the state without weights, Q = 0, is a
+candidate for a solution, and everything about it and the solutions that begin there follows from
 
 .. math::
-    \ell(z, h^\star) = \ell(0, h^\star) + \tfrac12 H_{ab} z_a z_b + \tfrac1{24} D_{abcd} z_a z_b z_c z_d + O(z^6).
+    \ell(z, h^\star) = \ell(0, h^\star) + \tfrac12 H_{ab} z_a z_b + \tfrac16 C_{abc} z_a z_b z_c
+    + \tfrac1{24} D_{abcd} z_a z_b z_c z_d + O(z^5).
 """
 
 from __future__ import annotations
@@ -21,9 +22,15 @@ import sympy as sp
 from replica.algebra.softmax_weight import SoftmaxWeight, with_exponentials
 from replica.model.loss_model import LossModel
 
-__all__ = ["OriginExpansion", "expand_at_origin"]
+__all__ = ["NoExpansion", "OriginExpansion", "expand_at_origin"]
 
 ORDER = 4
+# What SymPy writes where a derivative has no value.
+NOT_FINITE = (sp.nan, sp.zoo, sp.oo, -sp.oo, sp.AccumBounds, sp.DiracDelta, sp.Subs, sp.Derivative)
+
+
+class NoExpansion(ValueError):
+    """A loss that is infinite at z = 0, or has no four derivatives there."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +41,24 @@ class OriginExpansion:
     ----------
     value
         The loss at z = 0.
-    odd
-        Coefficients of monomials of degree one and three, those that are not identically zero.
+    gradient
+        First derivatives, by index; what is missing is zero.
     hessian
         Second derivatives, by indices in ascending order.
-    quartic
-        Fourth derivatives, by indices in ascending order; what is missing is zero.
+    cubic, quartic
+        Third and fourth derivatives, by indices in ascending order; what is missing is zero.
     """
 
     value: sp.Expr
-    odd: tuple[sp.Expr, ...]
+    gradient: Mapping[tuple[int], sp.Expr]
     hessian: Mapping[tuple[int, int], sp.Expr]
+    cubic: Mapping[tuple[int, int, int], sp.Expr]
     quartic: Mapping[tuple[int, int, int, int], sp.Expr]
 
     @property
     def is_even(self) -> bool:
-        """Whether no term of degree one or three is there: z = 0 is stationary whatever the outputs."""
-        return not self.odd
+        """Whether no term of degree one or three is there."""
+        return not (self.gradient or self.cubic)
 
 
 def _derivatives(expression: sp.Expr, step: sp.Symbol) -> list[sp.Expr]:
@@ -106,6 +114,11 @@ def expand_at_origin(model: LossModel) -> OriginExpansion:
     ----------
     model
         Fields, loss and outputs.
+
+    Raises
+    ------
+    NoExpansion
+        If the loss is infinite at z = 0, or has no four derivatives there.
     """
     step = sp.Dummy("step", real=True)
     scaled: Any = model.loss.xreplace({x: step * x for x in model.proximal_point})
@@ -114,10 +127,12 @@ def expand_at_origin(model: LossModel) -> OriginExpansion:
     for weight in sorted(scaled.atoms(SoftmaxWeight), key=sp.default_sort_key):
         terms = enumerate(_weight_coefficients(weight, step))
         polynomials[weight] = sp.Add(*(value * step**k for k, value in terms))
-    value, first, second, third, fourth = _derivatives(scaled.xreplace(polynomials), step)
-    odd = tuple(
-        x for form, degree in ((first, 1), (third, 3)) for x in _tensor(form, model.proximal_point, degree).values()
-    )
-    return OriginExpansion(
-        value, odd, _tensor(second, model.proximal_point, 2), _tensor(fourth, model.proximal_point, 4)
-    )
+    forms = _derivatives(scaled.xreplace(polynomials), step)
+    if any(form.has(*NOT_FINITE) for form in forms):
+        raise NoExpansion(f"the loss has no expansion about z = 0: {model.loss}")
+    try:
+        tensors = [_tensor(form, model.proximal_point, degree) for degree, form in enumerate(forms) if degree]
+    except sp.PolynomialError:
+        # What is left of a kink, such as |z|^3, is no polynomial in z.
+        raise NoExpansion(f"the loss is not smooth enough at z = 0: {model.loss}") from None
+    return OriginExpansion(forms[0], *tensors)

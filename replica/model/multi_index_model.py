@@ -101,9 +101,9 @@ class MultiIndexModel(ShortText):
         # What functions return is known: kept instead of them, it compares and pickles.
         loss = WrittenFunction((model.proximal_point, model.target_symbols), (model.loss,), single=True)
         object.__setattr__(self, "loss", loss.made_by(self.loss))
-        if self.outputs is not None:
-            outputs = WrittenFunction((model.teacher_fields, model.noise_fields), tuple(model.target))
-            object.__setattr__(self, "outputs", outputs.made_by(self.outputs))
+        # The default is written down, too: a model that is read back equals it.
+        outputs = WrittenFunction((model.teacher_fields, model.noise_fields), tuple(model.target))
+        object.__setattr__(self, "outputs", outputs if self.outputs is None else outputs.made_by(self.outputs))
 
     @property
     def gram(self) -> np.ndarray:

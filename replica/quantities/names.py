@@ -61,6 +61,11 @@ class Quantity:
     group: int | None = None
     indices: tuple[int, ...] = ()
 
+    @property
+    def stem(self) -> str:
+        """What all entries of its matrix or vector are called: the name without numbers."""
+        return self.name.rstrip("0123456789_")
+
 
 ALPHA = Quantity("alpha", "alpha", r"\alpha", "samples per dimension $n/d$", positive=True)
 AVERAGE_ENVELOPE = Quantity("average_envelope", "average_envelope", r"\mathbb{E}[\mathcal{M}]", "its average")
@@ -102,7 +107,10 @@ _CONJUGATE_KINDS = (
 
 
 def _entries(kind: _Kind, layout: Layout) -> Iterator[Quantity]:
-    """Yield the entries of one kind, group by group; an index that takes one value only is not written."""
+    """Yield the entries of one kind, group by group; an index that takes one value only is not written.
+
+    Without encodings, from which meaning would be told, a semantic overlap is called the teacher's.
+    """
     columns = {"symmetric": layout.rank, "directions": layout.directions, "teacher": layout.teacher_rank}[kind.shape]
     grouped = kind.shape != "directions" and layout.group_count > 1
     for group in range(layout.group_count if kind.shape != "directions" else 1):
@@ -110,9 +118,10 @@ def _entries(kind: _Kind, layout: Layout) -> Iterator[Quantity]:
             for column in range(row if kind.shape == "symmetric" else 0, columns):
                 written = [str(row + 1)] * (layout.rank > 1) + [str(column + 1)] * (columns > 1)
                 suffix = f"_{group + 1}" * grouped + ("_" + "".join(written)) * bool(written)
+                stem = kind.name if layout.directions else kind.name.replace("semantic", "teacher")
                 latex = kind.latex + rf"^{{({group + 1})}}" * grouped + f"_{{{''.join(written)}}}" * bool(written)
                 yield Quantity(
-                    kind.name + suffix,
+                    stem + suffix,
                     kind.letter + suffix,
                     latex,
                     kind.meaning,

@@ -15,18 +15,13 @@ from typing import ClassVar, TypeVar
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, order_parameters
+from replica.symmetry.families import families_of, family_of
 from replica.symmetry.signs import Signs, sign_group
 
-__all__ = [
-    "FAMILIES", "PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "closed_under_unions", "family_of",
-    "find_sectors",
-]  # fmt: skip
+__all__ = ["PAPER_SECTORS", "POSITIONAL_INDEX", "SEMANTIC_INDEX", "Sector", "closed_under_unions", "find_sectors"]
 
 POSITIONAL_INDEX = 1
 SEMANTIC_INDEX = 3
-FAMILIES = ("agnostic", "positional", "semantic", "mixed")
-"""Families of solutions, by which of the overlaps with encodings and teacher may differ from zero."""
-
 Item = TypeVar("Item")
 
 
@@ -63,7 +58,7 @@ class Sector:
 
     @property
     def family(self) -> str:
-        """One of ``FAMILIES``."""
+        """What may differ from zero, in a word of :mod:`replica.symmetry.families`."""
         return self.name.split()[0]
 
 
@@ -92,12 +87,6 @@ def closed_under_unions(sets: Iterable[frozenset[Item]]) -> set[frozenset[Item]]
         closed = larger
 
 
-def family_of(kinds: set[str]) -> str:
-    """Return the family in which the order parameters of these kinds may differ from zero."""
-    position, meaning = "positional_overlap" in kinds, "semantic_overlap" in kinds
-    return FAMILIES[2 * meaning + position]
-
-
 def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: bool = False) -> tuple[Sector, ...]:
     """Return the invariant subspaces of a group of signs, the smallest of every family first, family by family.
 
@@ -117,16 +106,16 @@ def find_sectors(layout: Layout, generators: Sequence[Signs], *, columns_alike: 
     )
     if columns_alike:
         spaces = {max(_renamed(quantities, layout.rank, space), key=sorted) for space in spaces}
-    found: dict[str, list[Sector]] = {family: [] for family in FAMILIES}
+    found: dict[str, list[Sector]] = {family: [] for family in families_of(layout)}
     every = range(len(quantities))
     odd = [i for i in every if quantities[i].kind in ("positional_overlap", "semantic_overlap")]
     for space in sorted(spaces, key=lambda space: (-len(space), sorted(space))):
         free = tuple(i for i in every if i not in space)
-        family = family_of({quantities[i].kind for i in free})
+        family = family_of((quantities[i] for i in free), layout)
         name = f"{family} {len(found[family]) + 1}" if found[family] else family
         broken, transverse = (tuple(i for i in odd if (i in space) == vanishes) for vanishes in (False, True))
         found[family].append(Sector(name, free, broken, transverse))
-    return tuple(sector for family in FAMILIES for sector in found[family])
+    return tuple(sector for own in found.values() for sector in own)
 
 
 def _renamed(quantities: Sequence[Quantity], rank: int, space: frozenset[int]) -> list[frozenset[int]]:

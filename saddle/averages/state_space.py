@@ -15,7 +15,8 @@ import numpy as np
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, conjugates, order_parameters
-from replica.symmetry.sectors import Sector, family_of, find_sectors
+from replica.symmetry.families import family_of
+from replica.symmetry.sectors import Sector, find_sectors
 from replica.symmetry.signs import Signs, sign_group
 
 __all__ = ["StateSpace"]
@@ -93,7 +94,7 @@ class StateSpace:
                 return sector
         broken = tuple(i for i in self.odd if i in free)
         transverse = tuple(i for i in self.odd if i not in free)
-        family = family_of({self.quantities[i].kind for i in free})
+        family = family_of((self.quantities[i] for i in free), self.layout)
         return Sector(f"{family} 0", tuple(sorted(free)), broken, transverse)
 
     def is_aligned(self, sector: Sector) -> bool:

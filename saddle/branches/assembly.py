@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from replica.symmetry.sectors import FAMILIES, Sector
+from replica.symmetry.families import families_of
+from replica.symmetry.sectors import Sector
 from saddle.averages.in_threads import in_threads, workers_of
 from saddle.averages.replicon import Replicon
 from saddle.averages.state_space import StateSpace
@@ -62,7 +63,9 @@ def assemble_branches(
     """
     branches: dict[str, Branch] = {}
     finished = complete
-    for family in dict.fromkeys((*(piece.family for piece in pieces if piece.family not in FAMILIES), *FAMILIES)):
+    known = _families(evolution.space)
+    others = (piece.family for piece in pieces if piece.family not in known)
+    for family in dict.fromkeys((*others, *known)):
         own = [piece for piece in pieces if piece.family == family]
         for piece in own:
             solved: dict[int, SolvedState] = {}
@@ -73,9 +76,18 @@ def assemble_branches(
                 interrupted, finished = True, False
             branches[piece.name] = _branch(evolution, piece, grid, solved, branches, interrupted)
         # A family of which there are fragments alone has no main branch either.
-        if family not in branches and family in FAMILIES:
+        if family not in branches and family in known:
             branches[family] = _empty(evolution, family, grid, Outcome.ABSENT if complete else Outcome.INTERRUPTED)
     return branches, finished
+
+
+def _families(space: StateSpace) -> tuple[str, ...]:
+    """Return the families that are listed even where no solution was found, in order."""
+    whole = families_of(space.layout)
+    if space.layout.directions:
+        return whole
+    own = {sector.family for sector in space.sectors}
+    return tuple(family for family in whole if family in own)
 
 
 def _solve_on_grid(
@@ -108,7 +120,7 @@ def _quick_replicon(evolution: StateEvolution, here: StateEvaluation) -> Replico
         return closed if closed is not None else Replicon(np.nan, np.nan, np.nan, np.nan, 0, 0)
     coarser = evolution.with_rule(evolution.rule.coarsened())
     coarse = coarser.replicon(here.state, here.alpha, quick=True, averages=here.averages)
-    if coarse.jump_strength > CLEARLY * here.averages.envelope:
+    if coarse.jump_strength > CLEARLY * abs(here.averages.envelope):
         return coarse
     return evolution.replicon(here.state, here.alpha, quick=True, averages=here.averages)
 

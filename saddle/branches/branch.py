@@ -315,7 +315,7 @@ class Branch(ByValue):
     @property
     def jumping(self) -> np.ndarray:
         """Whether jumps of the proximal point break replica symmetry, (n,); True where nothing is stored."""
-        weak = self.jump_strength <= np.maximum(self.jump_strength_error, NEGLIGIBLE * self.average_envelope)
+        weak = self.jump_strength <= np.maximum(self.jump_strength_error, NEGLIGIBLE * np.abs(self.average_envelope))
         return ~weak
 
     @property

@@ -27,6 +27,8 @@ ON_CURVE, ON_NOISY_CURVE = 0.05, 0.15
 TOO_CLOSE = 0.02
 # Relative distance from a first-order transition at which both of its sides are looked at.
 BESIDE = 0.02
+# Relative width of a gap between the ends of two curves that is none: as near as ends are known.
+UNREACHED = 1e-5
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,23 @@ class Audit:
         By increasing alpha.
     complete
         False if it was interrupted, or never made.
+    unknown
+        Ranges of alpha, of the range asked for, in which no solution at all is known: whether there is a ground state
+        was not found out.
+    obstacle
+        In words, why the training loss has no minimum at any alpha; "" if nothing is known to speak against one.
     """
 
     points: tuple[AuditPoint, ...] = ()
     complete: bool = False
+    unknown: tuple[tuple[float, float], ...] = ()
+    obstacle: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it was completed, and no solution of larger free entropy is missing."""
-        return self.complete and not any(point.missing for point in self.points)
+        """Whether it was completed, a solution is known at every alpha, and none of larger free entropy is missing."""
+        found = not (self.unknown or self.obstacle)
+        return self.complete and found and not any(point.missing for point in self.points)
 
     @property
     def alphas(self) -> tuple[float, ...]:
@@ -89,13 +99,22 @@ class Audit:
         return "; ".join(said)
 
     def __str__(self) -> str:
+        if self.obstacle:
+            return self.obstacle
         if not self.points:
             return "not audited"
         places = ", ".join(f"{alpha:.4g}" for alpha in self.alphas)
         missing = [text for point in self.points for text in point.missing]
         result = "; ".join(missing) if missing else "no solution of larger free entropy is missing"
         unfinished = "" if self.complete else " (interrupted)"
-        return f"{self.starts} starts at alpha = {places}: {result}{unfinished}"
+        unknown = f"; {self.said_unknown}" if self.unknown else ""
+        return f"{self.starts} starts at alpha = {places}: {result}{unknown}{unfinished}"
+
+    @property
+    def said_unknown(self) -> str:
+        """Where no solution is known, in words; "" if one is everywhere."""
+        ranges = " and ".join(f"{low:.5g} to {high:.5g}" for low, high in self.unknown)
+        return f"no solution is known for alpha = {ranges}" if ranges else ""
 
 
 def audit_places(
@@ -128,8 +147,10 @@ def audit_places(
     return [alpha for alpha in near if low <= alpha <= high]
 
 
-def audited(branches: Sequence[OnCurve], searches: Sequence[Sought], complete: bool) -> Audit:
-    """Return what became of all searches, now that branches are what they are."""
+def audited(
+    branches: Sequence[OnCurve], searches: Sequence[Sought], complete: bool, asked: tuple[float, float]
+) -> Audit:
+    """Return what became of all searches, now that branches are what they are, over the range asked for."""
     points = []
     for sought in sorted(searches, key=lambda one: one.alpha):
         missing = []
@@ -144,7 +165,21 @@ def audited(branches: Sequence[OnCurve], searches: Sequence[Sought], complete: b
                 "that could not be followed"
             )
         points.append(AuditPoint(sought.alpha, sought.starts, sought.converged, len(sought.new), tuple(missing)))
-    return Audit(tuple(points), complete)
+    return Audit(tuple(points), complete, _unknown(branches, *asked))
+
+
+def _unknown(branches: Sequence[OnCurve], low: float, high: float) -> tuple[tuple[float, float], ...]:
+    """Return the parts of a range of alpha that no branch reaches."""
+    found, reached = [], low
+    for first, last in sorted(branch.curve.reach for branch in branches if branch.curve is not None):
+        if first > reached * (1.0 + UNREACHED) and first > low:
+            found.append((reached, min(first, high)))
+        reached = max(reached, last)
+        if reached >= high:
+            break
+    if reached < high * (1.0 - UNREACHED):
+        found.append((reached, high))
+    return tuple((a, b) for a, b in found if a < b)
 
 
 def _on_a_branch(branches: Sequence[OnCurve], state: np.ndarray, alpha: float) -> bool:

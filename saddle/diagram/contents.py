@@ -16,6 +16,7 @@ from replica.common.html_table import html_table
 from replica.model.attention_model import AttentionModel
 from replica.quantities.loss_structure import LossStructure
 from replica.quantities.solvable_model import Model
+from replica.quantities.structure import ModelStructure
 from saddle.averages.rules.outer import OuterRule
 from saddle.branches.branch import Branch
 from saddle.branches.branch_curve import OnCurve
@@ -30,17 +31,26 @@ from saddle.transitions.found import Found
 from saddle.transitions.global_minimum import Phase, find_phases
 from saddle.transitions.transition import Transition
 
-__all__ = ["LINEAR", "DiagramContents", "known_phases"]
+__all__ = ["LINEAR", "DiagramContents", "known_phases", "special_transitions"]
 
 LINEAR = "linear positional"
 # Those that take every model.
 GENERAL_BASELINES = (LINEAR, "uniform attention")
 
 
+def special_transitions(structure: ModelStructure | LossStructure) -> tuple[str, ...]:
+    """Return which of "alpha_c" and "alpha_l" mean something for models of a structure."""
+    if not isinstance(structure, LossStructure):
+        return ("alpha_c", "alpha_l")
+    return ("alpha_c",) if structure.directions else ()
+
+
 def known_phases(
     branches: Sequence[OnCurve], transitions: Sequence[Transition], searched: tuple[float, float], audit: Audit
 ) -> tuple[Phase, ...]:
     """Return ranges of alpha by global minimum, as far as the audit lets one say so."""
+    if audit.obstacle:
+        return (Phase(None, *searched, audit.obstacle),)
     if not audit.complete:
         return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
     phases = without_jumps(find_phases(branches, transitions, *searched), branches, transitions, audit.alphas)
@@ -62,9 +72,11 @@ class DiagramContents(ByValue):
     alpha
         Grid of sample complexities n/d, increasing, (n,).
     branches
-        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.Branch`;
-        further pieces of a family, which folds or separate pitchforks give it, by where they are born, such as
-        "positional from agnostic"; "null" where Q = 0 is a solution.
+        "agnostic", "positional", "semantic" and "mixed" families, each a :class:`saddle.Branch`; of models without
+        encodings "agnostic" and "teacher", or of several of the teacher's columns "teacher-1", "teacher-2",
+        "teacher-12" and so on, by what solutions overlap with; further pieces of a family, which folds or separate
+        pitchforks give it, by where they are born, such as "positional from agnostic"; "null" where Q = 0 is a
+        solution.
     alpha_c
         The first of all first-order transitions between positional and semantic branches that attract: where both
         have the same training loss, whether or not a third branch has a lower one. None if there is none in the range
@@ -128,6 +140,14 @@ class DiagramContents(ByValue):
         return summary_rows(
             self.alpha, self.searched, self.complete, self.branches, self.phases, self.transitions, self.audit
         )
+
+    @property
+    def special_names(self) -> tuple[str, ...]:
+        """Which of "alpha_c" and "alpha_l" mean something for this model, whether or not it has them.
+
+        The first is between position and meaning, the second compares attention with a baseline.
+        """
+        return special_transitions(self.model.structure)
 
     @property
     def transitions(self) -> dict[str, Transition]:

@@ -73,8 +73,12 @@ def _phase(phase: Phase) -> str:
 
 
 def _result(audit: Audit) -> str:
+    if audit.obstacle:
+        return "not passed, there is no ground state, see .audit"
+    unknown = "not passed, no solution is known for part of alpha" if audit.unknown else ""
+    missing = "" if audit.passed else unknown or "solutions are missing"
+    missing = f"{missing}, see .audit" if missing and audit.complete else "interrupted" if missing else ""
     if not audit.points:
         return "none was made"
-    missing = "" if audit.passed else "solutions are missing, see .audit" if audit.complete else "interrupted"
     result = missing or "passed"
     return f"{result}, {audit.starts} starts at {len(audit.points)} values of alpha"

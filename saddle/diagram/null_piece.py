@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from replica.symmetry.families import AGNOSTIC
 from saddle.branches.branch_curve import BranchCurve, CurveEnd, OnCurve
 from saddle.branches.null.channel import NEVER
 from saddle.branches.null.departing import departing_state
 from saddle.branches.null.departures import NullDeparture, NullInterval, null_departures, null_reach
-from saddle.branches.null.on_rule import null_ratio
+from saddle.branches.null.on_rule import null_shift
 from saddle.branches.null.solution import NULL_FAMILY, NullProblem, evaluation_at, null_evaluation, null_sector
 from saddle.branches.pieces.faint_ends import without_faint_ends
 from saddle.branches.pieces.pieces import Piece
@@ -56,7 +57,7 @@ def find_null(evolution: StateEvolution, bounds: tuple[float, float], pieces: Se
 
     Where the least eigenvalue of dF/du at Q = 0 vanishes, agnostic solutions take over: both do not exist together.
     """
-    if _covered([piece for piece in pieces if piece.family == "agnostic"], bounds):
+    if _covered([piece for piece in pieces if piece.family == AGNOSTIC], bounds):
         return NullBranches()
     intervals = null_reach(evolution, *bounds)
     if not intervals:
@@ -176,12 +177,12 @@ def _extended(piece: Piece, end: int, alpha: float, here: StateEvaluation) -> Br
     kept = curve.alpha > alpha if end == 0 else curve.alpha < alpha
     # As the curve's own rule has it.
     beside = tuple(map(float, curve.states[kept][-1 if end else 0])) if kept.any() else ()
-    ratio = null_ratio(piece.evolution, here.state, here.averages.envelope, beside)
+    shift = null_shift(piece.evolution, here.state, here.averages.envelope, beside)
     node = {
         "alpha": alpha,
         "states": here.state,
-        "free_entropy": here.free_entropy * ratio,
-        "average_envelope": here.averages.envelope * ratio,
+        "free_entropy": here.free_entropy - here.alpha * shift,
+        "average_envelope": here.averages.envelope + shift,
         "test_error": here.test_error,
     }
     return curve.ending(end, CurveEnd("onset", alpha, NULL_FAMILY), kept, node, piece.sector.broken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from replica.common.progress import progress_bar
 from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
 from replica.quantities.solvable_model import Model
-from replica.symmetry.sectors import FAMILIES
+from replica.symmetry.families import families_of
 from saddle.branches.assembly import assemble_branches
 from saddle.branches.branch import Branch
 from saddle.branches.families import Families, find_families, follow, look_again
@@ -21,23 +22,29 @@ from saddle.branches.pieces.pieces import Piece, pieces_of
 from saddle.branches.problem import AttentionProblem
 from saddle.branches.search.search_interval import search_interval
 from saddle.diagram.audit import Audit, audit_places, audited
-from saddle.diagram.contents import LINEAR, DiagramContents, known_phases
+from saddle.diagram.contents import LINEAR, DiagramContents, known_phases, special_transitions
+from saddle.diagram.lower_bound import no_lower_bound
 from saddle.diagram.null_piece import NullBranches, find_null, find_onsets, starts_beside, with_null
 from saddle.diagram.provenance import provenance_of
 from saddle.diagram.rule_choice import rule_for_range
 from saddle.diagram.solve_arguments import SolveArguments
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.transitions.baseline_crossing import find_crossing
+from saddle.transitions.baseline_crossing import Crossing, find_crossing
 from saddle.transitions.bifurcations import find_bifurcations
 from saddle.transitions.first_order import find_alpha_c, find_first_order, told_from_births
-from saddle.transitions.found import by_alpha
+from saddle.transitions.found import Found, by_alpha
 from saddle.transitions.transition import Transition
+
+if TYPE_CHECKING:
+    from saddle.averages.rules.outer import OuterRule
 
 __all__ = ["solve_contents"]
 
 
 # How often it is looked again for solutions, if the last look found some.
 MOST_ROUNDS = 3
+# Of families, of which a progress bar expects a branch each.
+MOST_FAMILIES = 4
 
 
 def _grid(alpha: Sequence[float], points: int | tuple[float, ...]) -> np.ndarray:
@@ -64,18 +71,26 @@ def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
     alpha, points, sweep, tolerance, rule, threads, progress = arguments
     grid = _grid(alpha, points)
     asked = float(grid[0]), float(grid[-1])
-    if rule is None:
+    # None stands for a default.
+    obstacle = no_lower_bound(StateEvolution(model, cast("OuterRule", rule), threads))
+    if rule is None and not obstacle:
         with stage("choose rule"):
             rule = rule_for_range(model, asked[1], tolerance, threads)
-    evolution = StateEvolution(model, rule, threads)
-    with progress_bar(len(FAMILIES) * grid.size + 3, progress, "solving", "pt") as bar:
-        searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
+    evolution = StateEvolution(model, cast("OuterRule", rule), threads)
+    # As many branches as there are families of a paper-like model, or of another model at least.
+    usual = min(len(families_of(evolution.space.layout)), MOST_FAMILIES)
+    with progress_bar(usual * grid.size + 3, progress, "solving", "pt") as bar:
+        if obstacle:
+            searched, families, pieces, null = asked, _nothing(evolution, asked, True), (), NullBranches()
+        else:
+            searched, families, pieces, null = _search(evolution, asked, sweep == "up", bar.set_description)
         bar.set_description("solving on the grid")
         with stage("solve on the grid"):
             branches, finished = assemble_branches(evolution, pieces, grid, families.complete, bar.update)
-        bar.update(max(0, len(FAMILIES) * grid.size - bar.n))
+        bar.update(max(0, usual * grid.size - bar.n))
         located = _Located(None, None, (), (), (), {})
-        audit = audited(list(branches.values()), families.searches, families.complete)
+        audit = audited(list(branches.values()), families.searches, families.complete, asked)
+        audit = replace(audit, obstacle=obstacle)
         if finished:
 
             def said(what: str) -> None:
@@ -105,6 +120,11 @@ def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
     )
 
 
+def _nothing(evolution: StateEvolution, asked: tuple[float, float], complete: bool) -> Families:
+    """Return no families."""
+    return Families(AttentionProblem(evolution), (), complete, (), asked)
+
+
 def _search(
     evolution: StateEvolution, asked: tuple[float, float], upwards: bool, report: Callable[[str], object]
 ) -> tuple[tuple[float, float], Families, tuple[Piece, ...], NullBranches]:
@@ -113,7 +133,7 @@ def _search(
         report("looking for the smallest alpha")
         interval = search_interval(evolution, asked)
     except KeyboardInterrupt:
-        return asked, Families(AttentionProblem(evolution), (), False, (), asked), (), NullBranches()
+        return asked, _nothing(evolution, asked, False), (), NullBranches()
     with stage("follow"):
         families = find_families(evolution, interval, upwards=upwards, report=report)
         families = follow_from_lonely_pitchforks(families, report)
@@ -185,13 +205,16 @@ def _locate(
     report("first-order transitions")
     with stage("locate first-order transitions"):
         first_order = told_from_births(find_first_order(listed, *searched), bifurcations)
-    alpha_c = find_alpha_c(first_order, listed, *asked)
+    special = special_transitions(evolution.model.structure)
+    alpha_c = find_alpha_c(first_order, listed, *asked) if "alpha_c" in special else Found()
     jumps = first_order.of_the_minimum
     everywhere = (*jumps.transitions, *bifurcations.transitions)
-    report("alpha_l")
-    phases = known_phases(listed, everywhere, searched, audit)
-    with stage("locate the baseline's crossing"):
-        alpha_l = find_crossing(listed, LINEAR, phases, jumps.transitions, asked)
+    alpha_l = Crossing(LINEAR, Found())
+    if "alpha_l" in special:
+        report("alpha_l")
+        phases = known_phases(listed, everywhere, searched, audit)
+        with stage("locate the baseline's crossing"):
+            alpha_l = find_crossing(listed, LINEAR, phases, jumps.transitions, asked)
     return _Located(
         alpha_c.first,
         alpha_l.transition,

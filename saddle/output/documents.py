@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["diagram_document", "diagram_rows", "lines_document", "lines_rows"]
 
-NAMED = ("alpha_c", "alpha_l")
 # Of a line, what is the same for all, or has no meaning outside of this library.
 LEFT_OUT = ("name", "model", "over", "rule", "plane")
 IN_PLANE = ("second", "second_error")
@@ -40,7 +39,11 @@ def diagram_document(diagram: DiagramContents) -> dict[str, Any]:
         "transitions": to_plain(diagram.transitions),
         "reasons": dict(diagram.reasons),
         "phases": to_plain(diagram.phases),
-        "linear_baseline": baseline and {"test_error": baseline.test_error, "error": baseline.error},
+        **(
+            {}
+            if baseline is None
+            else {"linear_baseline": {"test_error": baseline.test_error, "error": baseline.error}}
+        ),
         "audit": {"passed": diagram.audit.passed, **to_plain(diagram.audit)},
         "branches": {
             name: {
@@ -55,11 +58,14 @@ def diagram_document(diagram: DiagramContents) -> dict[str, Any]:
 
 
 def diagram_rows(diagram: DiagramContents) -> list[list[Any]]:
-    """Return a row for every transition, and for alpha_c and alpha_l also where there is none; columns' names first."""
+    """Return a row for every transition, and one with the reason for alpha_c and alpha_l that the model does not have.
+
+    Columns' names come first.
+    """
     columns = ["transition", "kind", "criticality", "alpha", "error", "first", "second", "unstable_to", "resolved"]
     rows: list[list[Any]] = [[*columns, "reason"]]
     found = diagram.transitions
-    for name in (*NAMED, *(name for name in found if name not in NAMED)):
+    for name in (*diagram.special_names, *(name for name in found if name not in diagram.special_names)):
         if name in found:
             one = found[name]
             numbers = [one.kind, one.criticality, one.alpha, one.error]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from saddle.output.files.diagram_columns import KNOWN
 from saddle.output.files.diagram_file import to_dataset as diagram_dataset
 from saddle.output.files.lines_file import to_dataset as lines_dataset
 from saddle.output.steps.point_columns import SOLUTION, SOLUTIONS
@@ -30,7 +29,7 @@ def diagram_frame(diagram: DiagramContents) -> pd.DataFrame:
     """Return what a diagram's branches store on the grid, one row per branch and alpha."""
     data = diagram_dataset(diagram)
     branches, alpha = data["branch"].values.astype(object), data["alpha"].values
-    families = [KNOWN[code] for code in data["family"].values]
+    families = [name.split()[0] for name in branches]
     columns = {
         "branch": np.repeat(branches, alpha.size),
         "family": np.repeat(np.array(families, dtype=object), alpha.size),

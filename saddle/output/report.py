@@ -13,6 +13,7 @@ from replica.common.checked_arguments import checked_path
 from replica.common.files import prepare_folder, write_files
 from replica.common.numeric_errors import numpy_defaults
 from replica.derivation import derive
+from replica.quantities.loss_structure import LossStructure
 from replica.reports.content.equation_report import PARTS, equation_report
 from replica.reports.formats.choices import ReportOptions
 from replica.reports.formats.documents import ReportText, documents
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportOptions", "write_report"]
 
-TITLE = "Replica theory of dot-product attention"
+TITLES = {True: "Replica theory of a multi-index model", False: "Replica theory of dot-product attention"}
 
 
 RESULT_PARTS = ("baselines", "transitions", "figure", "check")
@@ -131,5 +132,6 @@ def write_report(
     kinds = sorted({drawn[x] for x in choices.formats}) if "figure" in choices.parts else []
     drawn_files = _figures(diagram, compared, choices.naming, kinds, steps)
     figures = {f"{FIGURE_STEM}.{kind}": x for kind, x in drawn_files.items()}
-    text = ReportText(TITLE, passages, theory.fragments(unnamed, choices.parts), figures)
+    title = TITLES[isinstance(diagram.model.structure, LossStructure)]
+    text = ReportText(title, passages, theory.fragments(unnamed, choices.parts), figures)
     return write_files(target, documents(text, choices))

@@ -9,7 +9,7 @@ import numpy as np
 
 from replica.quantities.symbols import parameter
 from replica.reports.passages import Equation, Figure, Heading, Line, Paragraph, Passage, Table
-from replica.symmetry.sectors import FAMILIES
+from replica.symmetry.families import families_of
 from saddle.averages.rules.sobol import SobolRule
 from saddle.output.report_check import RULE, check_equations
 from saddle.output.tables import replica_symmetry, transition_rows
@@ -135,6 +135,8 @@ def transition_passages(diagram: DiagramContents) -> list[Passage]:
 def _audit_sentence(diagram: DiagramContents) -> str:
     """Say where solutions were looked for that no branch leads to."""
     audit = diagram.audit
+    if audit.obstacle:
+        return f"There is no ground state: {audit.obstacle}."
     if not audit.points:
         return "It was not audited."
     # Each value is a formula of its own: TeX breaks no line inside a formula after a comma.
@@ -144,7 +146,7 @@ def _audit_sentence(diagram: DiagramContents) -> str:
     unfinished = "" if audit.complete else " The search was interrupted."
     return (
         rf"Solutions that no branch leads to were looked for from {audit.starts} starts at these $\alpha$: {places}; "
-        f"{found}.{unfinished}"
+        f"{found}.{unfinished}" + (f" {_with_symbols(audit.said_unknown).capitalize()}." if audit.unknown else "")
     )
 
 
@@ -181,7 +183,7 @@ def _points(diagram: DiagramContents) -> list[SolvedPoint]:
     middle = 0.5 * float(diagram.alpha[0] + diagram.alpha[-1])
     wanted = middle if diagram.alpha_c is None else diagram.alpha_c.alpha
     points = []
-    for family in FAMILIES:
+    for family in families_of(diagram.model.structure.layout):
         branch = diagram.branches.get(family)
         if branch is not None and branch.distinct.any():
             grid = branch.alpha[branch.distinct]

@@ -11,6 +11,8 @@ import xarray as xr
 
 from replica.common.checked_arguments import checked_instance, checked_items
 from replica.common.errors import InvalidArgument
+from replica.quantities.loss_structure import LossStructure
+from saddle.diagram.contents import special_transitions
 from saddle.diagram.provenance import Provenance
 from saddle.output.files.diagram_columns import YES_OR_NO
 from saddle.output.files.file_schema import Column, Variable, variable_of
@@ -95,11 +97,16 @@ def sweep_dataset(sweep: Iterable[SweptModel | PhaseDiagram]) -> xr.Dataset:
     data = xr.Dataset(
         {column.name: _variable(column, found) for column, found in values.items()},
         {x.name: found for x, found in {TRANSITION: variable_of(TRANSITION, names), **coordinates}.items()},
-        description(f"Transitions of {len(members)} models of dot-product attention", _shared_provenance(members)),
+        description(_title(members), _shared_provenance(members), members[0].model.structure),
     )
     first = members[0].model
     alike = all((x.model.structure, x.model.spectrum) == (first.structure, first.spectrum) for x in members)
     return _over_parameters(data, varying) if alike else data
+
+
+def _title(members: Sequence[SweptModel]) -> str:
+    others = isinstance(members[0].model.structure, LossStructure)
+    return f"Transitions of {len(members)} {'multi-index models' if others else 'models of dot-product attention'}"
 
 
 def _shared_provenance(members: Sequence[SweptModel]) -> Provenance:
@@ -144,8 +151,8 @@ def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
 
 
 def _names(members: Sequence[SweptModel]) -> list[str]:
-    """Return the names of all transitions: alpha_c and alpha_l, then in the order in which they first appear."""
-    found = {"alpha_c": None, "alpha_l": None}
+    """Return the names of all transitions: alpha_c and alpha_l if a model can have them, then as they first appear."""
+    found = dict.fromkeys(name for one in members for name in special_transitions(one.model.structure))
     for one in members:
         found |= dict.fromkeys(() if one.diagram is None else one.diagram.transitions)
     return list(found)

@@ -49,17 +49,24 @@ class MapContents(ByValue):
             for name, axis in zip(self.over, self.values, strict=True)
         ]
         heading = f"{type(self).__name__} over {', '.join(axes)}"
-        return f"<{heading}: {len(self.sweep.diagrams)} of {len(self.sweep)} models solved>"
+        found = f"; {self._found}" if self.transition_names else ""
+        return f"<{heading}: {len(self.sweep.diagrams)} of {len(self.sweep)} models solved{found}>"
 
     def _repr_html_(self) -> str:
         rows = [
             ("model", shortened(repr(self.model))),
             *((name, f"{a[0]:.6g} to {a[-1]:.6g} ({len(a)})") for name, a in zip(self.over, self.values, strict=True)),
             ("found", f"{len(self.sweep.diagrams)} of {len(self.sweep)} models solved"),
-            ("transitions", ", ".join(self.transition_names)),
+            ("transitions", self._found),
             ("first failure", shortened(next(iter(self.sweep.failures.values()), ""))),
         ]
         return html_table(type(self).__name__, [(name, text) for name, text in rows if text])
+
+    @property
+    def _found(self) -> str:
+        """Every transition, and in how many of the models that were solved it was found."""
+        total = len(self.sweep.diagrams)
+        return ", ".join(f"{name} in {count} of {total}" for name, count in self.transition_counts.items())
 
     @property
     def complete(self) -> bool:
@@ -93,11 +100,16 @@ class MapContents(ByValue):
     @property
     def transition_names(self) -> tuple[str, ...]:
         """Names of all transitions that some diagram has, those of most diagrams first."""
+        return tuple(self.transition_counts)
+
+    @property
+    def transition_counts(self) -> dict[str, int]:
+        """In how many of the diagrams every transition was found, those of most diagrams first."""
         counts: dict[str, int] = {}
         for diagram in self.sweep.diagrams:
             for name in diagram.transitions:
                 counts[name] = counts.get(name, 0) + 1
-        return tuple(sorted(counts, key=lambda name: -counts[name]))
+        return {name: counts[name] for name in sorted(counts, key=lambda name: -counts[name])}
 
     def families(self, alpha: float) -> np.ndarray:
         """Return the family of the global minimum at one alpha, (n, k) of texts; "" where it is not known.

@@ -1,4 +1,4 @@
-"""The figure of phase diagrams over two parameters: regions and lines at one alpha, or alpha_c over the plane."""
+"""The figure of phase diagrams over two parameters: regions and lines at one alpha, or a transition over the plane."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from matplotlib.patches import Patch
 from scipy.ndimage import distance_transform_edt
 
 from saddle.branches.line_parameters import parameter_latex
+from saddle.diagram.contents import special_transitions
 from saddle.output.figures.figure_frame import new_figure, place_legend, root_figure, styled
-from saddle.output.figures.lines_figure import REGIONS, parameters_text, style_of
+from saddle.output.figures.lines_figure import REGIONS, parameters_text, regions_of, style_of
 from saddle.output.figures.styles import BRANCH_COLOURS, USUAL_WIDTH
 from saddle.sweeps.map_interpolation import family_depths, finer_axis, finer_surface, line_surface, near_models
 
@@ -35,7 +36,7 @@ UNKNOWN: dict[str, Any] = {"facecolor": "white", "edgecolor": "#999999", "hatch"
 
 
 def plot_map(solved: MapContents, alpha: float | None, request: FigureRequest) -> Figure:
-    """Draw regions by global minimum and lines of transitions at one alpha; without one, levels of alpha_c."""
+    """Draw regions by global minimum and lines of transitions at one alpha; without one, levels of a transition."""
     with styled(request):
         if request.axes is not None:
             _draw(request.axes[0], solved, alpha)
@@ -75,7 +76,8 @@ def _regions(axes: Axes, solved: MapContents, alpha: float, lines: np.ndarray) -
     """Colour the regions by family, up to the transitions between them; name them, beside lines, or in the legend."""
     first, second = (finer_axis(values) for values in solved.values)
     depths = family_depths(solved, alpha)
-    present = [family for family in ("", *REGIONS) if family in depths]
+    regions = regions_of(depths)
+    present = [family for family in ("", *regions) if family in depths]
     if not present:
         return []
     # Between models, only what is the minimum in one of them is.
@@ -94,7 +96,7 @@ def _regions(axes: Axes, solved: MapContents, alpha: float, lines: np.ndarray) -
         margin = fine[place] - np.max(others, axis=0) if len(others) else np.where(np.isnan(fine[place]), np.nan, 1.0)
         if not np.any(margin > 0.0):
             continue
-        look = UNKNOWN if family == "" else {"facecolor": REGIONS[family], "edgecolor": "#999999", "hatch": None}
+        look = UNKNOWN if family == "" else {"facecolor": regions[family], "edgecolor": "#999999", "hatch": None}
         filled = axes.contourf(
             first, second, np.ma.masked_invalid(margin).T, levels=[0.0, np.inf], colors=[look["facecolor"]],
             hatches=[look["hatch"]], zorder=0,
@@ -146,17 +148,21 @@ def _lines(axes: Axes, solved: MapContents, alpha: float) -> tuple[list[Artist],
 
 
 def _levels(axes: Axes, solved: MapContents) -> str:
-    """Draw levels of alpha_c; where there is none, the plane stays grey."""
-    surface = solved.transition("alpha_c")[0]
+    """Draw levels of alpha_c, or of another loss's most common transition; grey where there is none."""
+    name = "alpha_c" if special_transitions(solved.model.structure) else next(iter(solved.transition_names), "")
+    shown = r"$\alpha_c$" if name == "alpha_c" else style_of(name, (name,))[0]
+    surface = solved.transition(name)[0]
     axes.set_facecolor(REGIONS["agnostic"])
     known = surface[np.isfinite(surface)]
     if len(known) < FEWEST or known.min() == known.max():
         where = "no first-order transition between\nposition and meaning in this plane"
+        if name != "alpha_c":
+            where = f"{name} in too few\nof the models to draw" if name else "no transition in this plane"
         axes.text(0.5, 0.5, where, transform=axes.transAxes, ha="center", va="center")
-        return r"$\alpha_c$"
+        return shown
     first, second = (finer_axis(values) for values in solved.values)
     fine = np.ma.masked_invalid(np.exp(finer_surface(solved.values, np.log(surface))))
     axes.contourf(first, second, fine.T, levels=LEVELS, cmap="Blues", alpha=0.85)
     lines = axes.contour(first, second, fine.T, levels=LEVELS, colors=[BRANCH_COLOURS["positional"]], linewidths=1.0)
     axes.clabel(lines, fontsize="small", inline=True, colors="black")
-    return r"$\alpha_c$: positional/semantic, first order"
+    return r"$\alpha_c$: positional/semantic, first order" if name == "alpha_c" else rf"$\alpha$ of {shown}"

@@ -10,12 +10,23 @@ from replica.common.by_value import shortened
 from replica.common.html_table import html_table
 from replica.quantities.solvable_model import Model
 from saddle.phase_diagram import PhaseDiagram
+from saddle.transitions.transition import Transition
 
 __all__ = ["INTERRUPTED", "ModelSweep", "SweptModel"]
 
 INTERRUPTED = "interrupted before it was solved"
 # Members that a notebook shows.
 MOST_SHOWN = 10
+# Transitions of one model that are named in a line, and those that every model of attention is asked for.
+MOST_TRANSITIONS, SPECIAL = 4, ("alpha_c", "alpha_l")
+
+
+def _said(name: str, transition: Transition | None) -> str:
+    """Return a transition in words, or that there is none."""
+    if transition is None:
+        return f"no {name}"
+    apart = ": alpha" if " " in name else ""
+    return f"{name}{apart} = {transition.alpha:.5f} +- {transition.error:.1e}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,11 +57,14 @@ class SweptModel:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """In words, what became of it: alpha_c and alpha_l with their errors, or why there is no diagram."""
+        """In words, what became of it: its transitions with their errors, or why there is no diagram."""
         if self.diagram is None:
             return (shortened(self.failure, 300),)
-        both = {"alpha_c": self.diagram.alpha_c, "alpha_l": self.diagram.alpha_l}
-        texts = (f"{name} = {x.alpha:.5f} +- {x.error:.1e}" if x else f"no {name}" for name, x in both.items())
+        found, special = self.diagram.transitions, self.diagram.special_names
+        # Attention has transitions that are asked of every model; of other losses all that there are, the first ones.
+        names = special if special == SPECIAL else list(dict.fromkeys((*special, *found)))[:MOST_TRANSITIONS]
+        texts = [_said(name, found.get(name)) for name in names] or ["no transitions"]
+        texts += [f"and {len(found) - len(names)} more"] if special != SPECIAL and len(found) > len(names) else []
         return (*texts, *(() if self.diagram.complete else ("interrupted",)))
 
 

@@ -107,7 +107,7 @@ def replica_margin(point: SolvedPoint) -> float:
     found = point.evolution.replicon(
         point.evaluation.state, point.alpha, quick=True, averages=point.evaluation.averages
     )
-    weak = NEGLIGIBLE * point.evaluation.averages.envelope
+    weak = NEGLIGIBLE * abs(point.evaluation.averages.envelope)
     jumps = math.log(weak / found.jump_strength) if found.jump_strength > 0.0 else NO_JUMPS
     return min(found.regular, jumps)
 

@@ -16,7 +16,7 @@ import numpy as np
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.curve_solving import solve_on_curve
-from saddle.branches.null.on_rule import null_averages, null_ratio
+from saddle.branches.null.on_rule import null_averages, null_shift
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
 from saddle.continuation.outcomes import SolverError
@@ -194,7 +194,8 @@ def _brackets(first: OnCurve, second: OnCurve, low: float, high: float) -> list[
     places, difference = _differences(first, second, low, high)
     if len(places) < 2:
         return []
-    scale = np.abs(highest([first], places)[0])
+    # Losses may vanish on one of them, as at Q = 0.
+    scale = np.max(np.abs(highest([first, second], places)), axis=0)
     rough = np.abs(difference) <= APART * scale
     rough = _without_births(first, second, places, rough, difference)
     # Solved only where interpolation changes its sign: elsewhere the sign does not matter.
@@ -276,7 +277,7 @@ def _difference_of(first: OnCurve, second: OnCurve, pair: tuple[StateEvaluation,
     """Return Phi_second - Phi_first as the branches' rule has it."""
     direction = first_to_leave((first, second))
     phi = [
-        here.free_entropy * null_ratio(branch.evolution, here.state, here.averages.envelope, direction)
+        here.free_entropy - here.alpha * null_shift(branch.evolution, here.state, here.averages.envelope, direction)
         if branch.family == NULL_FAMILY
         else here.free_entropy
         for branch, here in zip((first, second), pair, strict=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from saddle.branches.branch_curve import OnCurve
-from saddle.branches.null.on_rule import null_ratio
+from saddle.branches.null.on_rule import null_shift
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.transitions.transition import Transition
 
@@ -104,7 +104,7 @@ def _on_the_rule(branch: OnCurve, places: np.ndarray, direction: tuple[float, ..
     if branch.family == NULL_FAMILY:
         middle = len(curve.alpha) // 2
         exact = float(curve.average_envelope[middle])
-        found = found * null_ratio(branch.evolution, curve.states[middle], exact, direction)
+        found = found - places * null_shift(branch.evolution, curve.states[middle], exact, direction)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import sympy as sp
@@ -15,6 +15,7 @@ from replica.model.loss_model import LossModel
 from replica.quantities import names, symbols
 from replica.quantities.letters import LETTERS, STEMS, Letter
 from replica.quantities.structure import ModelStructure
+from replica.reports.content.sample_words import in_words_of
 from replica.reports.passages import Equation, Figure, Paragraph, Passage, Table
 from replica.reports.typesetting.latex_names import latex_table
 from replica.reports.typesetting.parameter_letters import parameter_letters, parameter_meaning
@@ -147,7 +148,7 @@ def _letters(part: str, said: Mapping[str, str]) -> list[Definition]:
 def _meanings(model: LossModel) -> dict[str, str]:
     """Return, by their LaTeX, the meanings of letters that depend on the model."""
     structure, layout = model.structure, model.layout
-    plain = structure is None or structure.isotropic
+    plain = structure is not None and structure.isotropic
     encodings = "positional encodings"
     if layout.directions == 1:
         encodings += r", with rows $p_l = c_l\, 1_d/\sqrt{d}$ along the vector of ones"
@@ -189,6 +190,7 @@ class Glossary:
             *_letters("results", said),
             *_letters("derivation", said),
         ]
+        listed = [replace(entry, meaning=in_words_of(known_model, entry.meaning)) for entry in listed]
         known = {x for entry in listed for x in entry.symbols}
         self.entries = (*listed, *(x for x in extra if not known.intersection(x.symbols) or not x.symbols))
 

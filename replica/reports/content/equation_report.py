@@ -20,6 +20,7 @@ from replica.reports.content.equation_content import (
 )
 from replica.reports.content.general_model_content import atom_passages, general_field_passages, general_model_passages
 from replica.reports.content.model_content import field_passages, model_passages
+from replica.reports.content.sample_words import passage_in_words_of
 from replica.reports.passages import Heading, Passage, Table
 from replica.reports.typesetting.line_breaking import LINE_WIDTH
 from replica.reports.typesetting.naming import Naming
@@ -133,17 +134,16 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
     if isinstance(derivation.model, AttentionModel | MultiIndexModel):
         numbers += atom_passages(derivation.model.atoms, printer)
     families_of = sector_passages(system, printer, derivation.sectors) if plain else family_passages(families, printer)
-    return EquationReport(
-        {
-            "model": tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
-            "derivation": tuple(derivation_passages(steps, printer)),
-            "free entropy": tuple(
-                free_entropy_passages(system, printer, field_passages if plain else general_field_passages)
-            ),
-            "saddle point": tuple(saddle_passages(system, printer)),
-            "sectors": tuple(families_of),
-            "observables": tuple(observable_passages(system, printer)),
-            "parameters": tuple(numbers),
-        },
-        Glossary(model),
-    )
+    sections: dict[str, tuple[Passage, ...]] = {
+        "model": tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
+        "derivation": tuple(derivation_passages(steps, printer)),
+        "free entropy": tuple(
+            free_entropy_passages(system, printer, field_passages if plain else general_field_passages)
+        ),
+        "saddle point": tuple(saddle_passages(system, printer)),
+        "sectors": tuple(families_of),
+        "observables": tuple(observable_passages(system, printer)),
+        "parameters": tuple(numbers),
+    }
+    told = {part: tuple(passage_in_words_of(model, x) for x in passages) for part, passages in sections.items()}
+    return EquationReport(told, Glossary(model))

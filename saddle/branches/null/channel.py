@@ -1,15 +1,18 @@
-r"""The channel where the student's weights vanish: averages over the teacher's fields of the loss about z = 0.
+r"""The channel where the student's weights vanish: averages over the outputs of the loss about z = 0.
 
-With q = m = theta = 0 the local field w is zero in every sample. As long as z* = 0 is the global minimiser for every
-h*, the envelope is, for small fields,
+With q = m = theta = 0 the local field w is zero in every sample. As long as z* = 0 is the global minimiser for all
+outputs, the envelope is, for small fields,
 
 .. math::
-    \mathcal M(w) = \ell(0) + \tfrac12 w^\top K w + \tfrac1{24} M_{abcd} w_a w_b w_c w_d,\qquad
-    K = H (1 + V H)^{-1},\quad M = D\,[A, A, A, A],\quad A = (1 + V H)^{-1},
+    \mathcal M(w) = \ell(0) + \tfrac12 w^\top K w + \tfrac16 C[A, A, A]_{abc} w_a w_b w_c
+    + \tfrac1{24} M_{abcd} w_a w_b w_c w_d,\qquad K = H (1 + V H)^{-1},\quad A = (1 + V H)^{-1},
 
-with H and D the loss's second and fourth derivatives in z at zero (``replica.equations.origin_expansion``), both
-functions of h*. Averaged over w at small q, m and theta this gives E[M] to the order that first derivatives of the
-conjugates need.
+    M_{abcd} = D[A, A, A, A]_{abcd} - \bigl(C_{ef\cdot} A V C_{gh\cdot}\bigr)[A, A, A, A]_{abcd},
+    \text{ the latter summed over the three ways to pair } a, b, c, d,
+
+with H, C and D the loss's second, third and fourth derivatives in z at zero (``replica.equations.origin_expansion``),
+all functions of the outputs, that is, of h* and noise. Averaged over w at small q, m and theta this gives E[M] to the
+order that first derivatives of the conjugates need.
 """
 
 from __future__ import annotations
@@ -36,9 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NEVER", "NullChannel", "Probes", "Response", "null_channel"]
 
-# Nodes along every direction of the teacher's fields, of a rule and of the one it is compared with, by the number of
-# directions. The integrand is smooth; what is given is the difference, the coarser rule's error. The first rule that
-# averages the loss at z = 0 and its second derivatives to a relative EXACT is taken, or the last.
+# Nodes along every direction of the teacher's fields and of noise, of a rule and of the one it is compared with, by the
+# number of directions. The integrand is smooth; what is given is the difference, the coarser rule's error. The first
+# rule that averages the loss at z = 0 and its second derivatives to a relative EXACT is taken, or the last.
 HERMITE = {
     1: ((40, 30), (128, 96)),
     2: ((32, 24), (56, 40), (112, 84)),
@@ -54,6 +57,8 @@ LEAST_CURVATURE = 0.05
 CHUNK = 2000
 # Rays along which teacher's fields are probed for other minima, and points of each.
 RAYS, RAY_POINTS = 128, 24
+# Of a ray's points' spacing: how far from the centre, where outputs may be singular, the first one lies.
+OFF_CENTRE = 1e-3
 # Nodes of less weight are left out: together they do not weigh a rounding error of the average.
 LEAST_WEIGHT = 1e-17
 
@@ -101,14 +106,14 @@ class Response:
 
 @dataclass(frozen=True)
 class Probes:
-    """Teacher's fields that are met, from the centre of their law out to its far tails, and the loss there.
+    """Teacher's fields and noise that are met, from next to the centre of their law out to its far tails, and the loss.
 
     Attributes
     ----------
     radii
         Distances from the centre in standard deviations, (n,).
     targets
-        The target's entries, (n, entries).
+        The outputs, (n, entries).
     losses, hessians
         The loss at z = 0 and its second derivatives, (n,) and (n, N, N).
     """
@@ -121,12 +126,12 @@ class Probes:
 
 @dataclass(frozen=True)
 class NullChannel:
-    """Averages over the teacher's fields at q = m = theta = 0, for one model; n is the number of order parameters.
+    """Averages over teacher's fields and noise at q = m = theta = 0, for one model of n order parameters.
 
     Attributes
     ----------
     model
-        What it is of; its loss must be even in z.
+        What it is of; z = 0 must be stationary for its loss, whatever the outputs.
     space
         The order parameters.
     """
@@ -150,15 +155,14 @@ class NullChannel:
 
     @cached_property
     def nodes(self) -> OuterNodes:
-        """Standard normal coordinates of the teacher's fields and rules for their average."""
-        layout = self.space.layout
-        dimension = layout.sequence_length * layout.teacher_rank
+        """Standard normal coordinates of teacher's fields and noise, and rules for their average."""
+        dimension = self._teacher_size + self.model.noise
         if dimension not in HERMITE:
             return MANY_DIRECTIONS.outer(dimension, 0, ())
         *coarser, finest = HERMITE[dimension]
         for counts in coarser:
             nodes = hermite_nodes(dimension, counts)
-            losses, hessians = self.derivatives(self.targets(self.teacher_fields(nodes.nodes)))
+            losses, hessians = self.derivatives(self.targets_at(nodes.nodes))
             rows = np.column_stack([losses, hessians.reshape(len(losses), -1)])
             difference = np.abs((nodes.embedded - nodes.weights) @ rows)
             if np.all(difference <= EXACT * (nodes.weights @ np.abs(rows))):
@@ -170,21 +174,32 @@ class NullChannel:
         """Number N of the student's fields in a sample."""
         return self.space.layout.sequence_length * self.space.layout.rank
 
+    @property
+    def _teacher_size(self) -> int:
+        """Number of the teacher's fields in a sample; further coordinates are noise."""
+        return self.space.layout.sequence_length * self.space.layout.teacher_rank
+
     def teacher_fields(self, standard: np.ndarray) -> np.ndarray:
-        """Return h*, (n, tokens, columns), from standard normal coordinates (n, tokens * columns)."""
+        """Return h*, (n, tokens, columns), from standard normal coordinates (n, tokens * columns + noise)."""
         layout = self.space.layout
         factors = np.linalg.cholesky(teacher_variances(self.model))[list(layout.groups)]
         shape = (len(standard), layout.sequence_length, layout.teacher_rank)
-        return np.einsum("nlt,lst->nls", standard.reshape(shape), factors)
+        return np.einsum("nlt,lst->nls", standard[:, : self._teacher_size].reshape(shape), factors)
 
-    def targets(self, fields: np.ndarray) -> np.ndarray:
-        """Return the target's entries, (n, entries), at teacher's fields (n, tokens, columns)."""
+    def targets_at(self, standard: np.ndarray) -> np.ndarray:
+        """Return the outputs, (n, entries), at standard normal coordinates (n, tokens * columns + noise)."""
+        return self.targets(self.teacher_fields(standard), standard[:, self._teacher_size :])
+
+    def targets(self, fields: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+        """Return the outputs, (n, entries), at teacher's fields (n, tokens, columns) and noise (n, noise), if any."""
         from saddle.reference.numeric_functions import array_function
 
         known = self._loss
-        arguments = (*(x.symbol for x in known.parameters), *known.teacher_fields)
+        arguments = (*(x.symbol for x in known.parameters), *known.teacher_fields, *known.noise_fields)
         function = array_function(arguments, [*known.target.flat()], "the target")
-        return function(*parameter_vector(self.model), *fields.reshape(len(fields), -1).T).T
+        coordinates = (*fields.reshape(len(fields), -1).T, *(() if noise is None else noise.T))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(*parameter_vector(self.model), *coordinates).T
 
     def derivatives(self, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss at z = 0, (n,), and its second derivatives, (n, N, N), at targets (n, entries)."""
@@ -201,7 +216,11 @@ class NullChannel:
         known = self._loss
         arguments = (*(x.symbol for x in known.parameters), *known.target_symbols)
         function = array_function(arguments, expressions, "the loss at z = 0")
-        return function(*parameter_vector(self.model), *targets.T)
+        if not targets.shape[1]:
+            # A loss that knows no outputs: one value for all nodes.
+            return np.repeat(function(*parameter_vector(self.model))[:, None], len(targets), axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return function(*parameter_vector(self.model), *targets.T)
 
     @cached_property
     def fields(self) -> np.ndarray:
@@ -211,7 +230,7 @@ class NullChannel:
     @cached_property
     def node_targets(self) -> np.ndarray:
         """The target's entries at the nodes, (nodes, entries)."""
-        return self.targets(self.fields)
+        return self.targets_at(self.nodes.nodes)
 
     @cached_property
     def _at_nodes(self) -> tuple[np.ndarray, np.ndarray]:
@@ -228,6 +247,12 @@ class NullChannel:
         return self._at_nodes[1]
 
     @cached_property
+    def infinite(self) -> bool:
+        """Whether the loss at z = 0, or its curvature, has no finite average."""
+        used = self.nodes.weights > 0.0
+        return not (np.isfinite(self.losses[used]).all() and np.isfinite(self.hessians[used]).all())
+
+    @cached_property
     def reach(self) -> float:
         """Radius in standard deviations beyond which teacher's fields count as never met."""
         # The square of the radius of k fields follows the law of chi-squared.
@@ -237,17 +262,21 @@ class NullChannel:
     def probes(self) -> Probes:
         """Teacher's fields along rays, at which minima other than z = 0 are looked for."""
         dimension = self.nodes.nodes.shape[1]
-        if dimension == 2:
+        if dimension == 1:
+            rays = np.array([[1.0], [-1.0]])
+        elif dimension == 2:
             angles = 2.0 * np.pi * np.arange(RAYS) / RAYS
             rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         else:
             axes = np.concatenate([np.eye(dimension), -np.eye(dimension)])
             points = SobolRule(points=RAYS // 2, scrambles=2).outer(dimension, 0, ()).nodes
             rays = np.concatenate([axes, points / np.linalg.norm(points, axis=1, keepdims=True)])
-        radii = self.reach * np.arange(RAY_POINTS + 1) / RAY_POINTS
+        radii = self.reach * np.maximum(np.arange(RAY_POINTS + 1), OFF_CENTRE) / RAY_POINTS
         standard = (radii[:, None, None] * rays).reshape(-1, dimension)
-        targets = self.targets(self.teacher_fields(standard))
-        return Probes(np.repeat(radii, len(rays)), targets, *self.derivatives(targets))
+        targets = self.targets_at(standard)
+        losses, hessians = self.derivatives(targets)
+        known = np.isfinite(losses) & np.isfinite(hessians).all(axis=(1, 2)) & np.isfinite(targets).all(axis=1)
+        return Probes(np.repeat(radii, len(rays))[known], targets[known], losses[known], hessians[known])
 
     @cached_property
     def _met(self) -> np.ndarray:
@@ -390,23 +419,57 @@ class NullChannel:
         """Return derivatives of m^/alpha and theta^/alpha in m and theta, (odd, odd), on a rule's weights."""
         return np.einsum("n,nij->ij", weights[response.used], self._odd_derivatives(response))
 
-    def quartic_average(self, response: Response, weights: np.ndarray) -> np.ndarray:
+    def quartic_average(self, response: Response, susceptibilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return derivatives of V^/alpha in q, (entries, entries): a quarter of M contracted with two entries of q."""
         entries, X = self.expansion.quartic, self.even_directions
         total = np.zeros((len(X), len(X)))
         used = np.flatnonzero(weights)
-        for first in range(0, len(used) if entries else 0, CHUNK):
+        for first in range(0, len(used) if entries or self.expansion.cubic else 0, CHUNK):
             part = used[first : first + CHUNK]
-            A, values = response.gain[part], self._of_targets(list(entries.values()), self.node_targets[part])
+            A = response.gain[part]
             spread = np.einsum("nab,jbc,ndc->njad", A, X, A, optimize=True)
+            values = self._of_targets(list(entries.values()), self.node_targets[part]) if entries else ()
             for indices, value in zip(entries, values, strict=True):
                 for a, b, c, d in _orders(indices):
                     total += np.einsum(
                         "n,ni,nj->ij", weights[part] * value, spread[:, :, a, b], spread[:, :, c, d], optimize=True
                     )
+            if self.expansion.cubic:
+                C, G = self.cubic(part), A @ self.block(susceptibilities)
+                both = np.einsum("nefp,nief->nip", C, spread, optimize=True)
+                crossed = np.einsum("negp,nief,njgh->nijfhp", C, spread, spread, optimize=True)
+                total -= np.einsum("n,nip,npq,njq->ij", weights[part], both, G, both, optimize=True)
+                total -= 2.0 * np.einsum("n,nijfhp,npq,nfhq->ij", weights[part], crossed, G, C, optimize=True)
         return 0.25 * self.pairing[:, None] * total
 
-    def averages(self, response: Response) -> ChannelAverages:
+    def cubic(self, nodes: np.ndarray) -> np.ndarray:
+        """Return the loss's third derivatives at some nodes, (nodes, N, N, N)."""
+        entries = self.expansion.cubic
+        found = np.zeros((len(nodes), self.size, self.size, self.size))
+        values = self._of_targets(list(entries.values()), self.node_targets[nodes])
+        for indices, value in zip(entries, values, strict=True):
+            for a, b, c in _orders(indices):
+                found[:, a, b, c] = value
+        return found
+
+    def cubic_averages(self, response: Response, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return derivatives of (m^, theta^)/alpha in q, (odd, entries), and of V^/alpha in (m, theta), (entries, odd).
+
+        They vanish where the loss is even in z.
+        """
+        odd, even = len(self.space.odd), len(self.even_directions)
+        in_q, in_odd = np.zeros((odd, even)), np.zeros((even, odd))
+        used = np.flatnonzero(weights)
+        for first in range(0, len(used) if self.expansion.cubic else 0, CHUNK):
+            part = used[first : first + CHUNK]
+            A, moves = response.gain[part], self.odd_directions[part]
+            turned = np.einsum("nefg,nea,nfb,ngc->nabc", self.cubic(part), A, A, A, optimize=True)
+            total = np.einsum("n,nabc,ibc,nka->ik", weights[part], turned, self.even_directions, moves, optimize=True)
+            in_q -= 0.5 * total.T
+            in_odd += 0.5 * self.pairing[:, None] * total
+        return in_q, in_odd
+
+    def averages(self, response: Response, susceptibilities: np.ndarray) -> ChannelAverages:
         """Return every average that a state evaluation needs, at q = m = theta = 0, from the response at all nodes."""
         space, nodes = self.space, self.nodes
         columns = Columns(space.size, len(space.odd))
@@ -425,7 +488,8 @@ class NullChannel:
         overlap_derivatives = self._self_overlap_derivatives(response, nodes.weights)
         derivatives[np.ix_(q, q)] = overlap_derivatives
         derivatives[np.ix_(V, V)] = -overlap_derivatives
-        derivatives[np.ix_(V, q)] = self.quartic_average(response, nodes.weights)
+        derivatives[np.ix_(V, q)] = self.quartic_average(response, susceptibilities, nodes.weights)
+        derivatives[np.ix_(odd, q)], derivatives[np.ix_(V, odd)] = self.cubic_averages(response, nodes.weights)
         derivatives[np.ix_(odd, odd)] = np.einsum("n,nij->ij", nodes.weights, odd_derivatives)
         test_slopes = np.zeros(space.size)
         mean_hessian = np.einsum("n,nab->ab", nodes.weights, self.hessians)
@@ -454,8 +518,8 @@ class NullChannel:
         )
 
 
-def _orders(indices: tuple[int, int, int, int]) -> list[tuple[int, ...]]:
-    """Return all distinct orders of four indices."""
+def _orders(indices: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Return all distinct orders of some indices."""
     return sorted(set(itertools.permutations(indices)))
 
 

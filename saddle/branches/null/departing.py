@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from replica.symmetry.families import AGNOSTIC
 from saddle.branches.null.departures import NullDeparture
 from saddle.branches.null.solution import NullProblem
 from saddle.continuation.newton import OutsideDomain, newton
@@ -64,7 +65,7 @@ def departing_state(evolution: StateEvolution, departure: NullDeparture, alpha: 
         found.
     """
     problem = NullProblem(evolution)
-    agnostic = departure.leaves == "agnostic"
+    agnostic = departure.leaves == AGNOSTIC
     # Agnostic solutions leave in proportion to the distance, others with its square root.
     power = 1.0 if agnostic else 2.0
     first, second = ((length**power, _at_length(problem, departure, length))
@@ -91,7 +92,7 @@ def _at_length(problem: NullProblem, departure: NullDeparture, length: float) ->
     moved = np.flatnonzero(departure.direction)
     entries = list(space.of_kind("susceptibility"))
     units = problem.units(start[entries])
-    agnostic = departure.leaves == "agnostic"
+    agnostic = departure.leaves == AGNOSTIC
     block = space.block_of(problem.sector, int(moved[0]))
     free = sorted({*space.block_of(problem.sector, problem.sector.free[0]), *(() if agnostic else block)})
     row = (departure.direction / units**2)[free]
@@ -116,15 +117,15 @@ def _start(problem: NullProblem, departure: NullDeparture, length: float) -> np.
     space, prior, channel = problem.space, problem.evolution.prior, problem.channel
     # Exactly at a fold there is nothing to solve for.
     inside = departure.alpha * (1.0 - (1e-6 if departure.unstable_above else -1e-6))
-    here = problem.solve(inside if departure.leaves == "agnostic" else departure.alpha)
+    here = problem.solve(inside if departure.leaves == AGNOSTIC else departure.alpha)
     if here is None:
         return None
     state = problem.state(here.susceptibilities) + length * departure.direction
     odd, entries = list(space.odd), list(space.of_kind("self_overlap"))
-    if departure.leaves == "agnostic":
+    if departure.leaves == AGNOSTIC:
         return state
     response = problem.response(here.susceptibilities)
-    averages = channel.averages(response)
+    averages = channel.averages(response, here.susceptibilities)
     conjugates = departure.alpha * averages.conjugates
     slopes = prior.overlap_derivatives(conjugates)
     jacobian = np.eye(space.size) - departure.alpha * slopes @ averages.derivatives

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from replica.common.errors import InvalidArgument
-from replica.symmetry.sectors import family_of
+from replica.symmetry.families import AGNOSTIC, family_of
 from saddle.branches.null.channel import NEVER
 from saddle.branches.null.solution import NullProblem, evaluation_at
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -65,8 +65,8 @@ class NullDeparture:
     alpha, error
         Where, and how well that is known.
     leaves
-        Family of the solutions that begin there: agnostic, positional, semantic, or mixed where symmetries do not
-        tell position from meaning.
+        Family of the solutions that begin there, by what they overlap with: mixed where symmetries do not tell position
+        from meaning.
     unknown
         Name of the order parameter that is largest, in natural units, in ``direction``.
     direction
@@ -366,7 +366,7 @@ def _odd_departure(
     largest = block[int(np.argmax(np.abs(vector)))]
     direction = np.zeros(space.size)
     direction[block] = vector * problem.units(problem.entries(unknowns))[block]
-    leaves = family_of({space.quantities[i].kind for i in block})
+    leaves = family_of((space.quantities[i] for i in np.flatnonzero(direction)), space.layout)
     return NullDeparture(alpha, error, leaves, space.quantities[largest].name, direction, 1, bool(slope < 0.0))
 
 
@@ -386,5 +386,5 @@ def _agnostic_departure(problem: NullProblem, end: _End, unstable_above: bool) -
     direction[entries] = vector * units
     largest = entries[int(np.argmax(vector))]
     return NullDeparture(
-        end.alpha, end.error, "agnostic", space.quantities[largest].name, direction, len(right), unstable_above
+        end.alpha, end.error, AGNOSTIC, space.quantities[largest].name, direction, len(right), unstable_above
     )

@@ -14,7 +14,7 @@ from saddle.averages.channel_averages import ChannelAverages
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["null_averages", "null_ratio"]
+__all__ = ["null_averages", "null_shift"]
 
 # Of a token's variance: so small that the proximal points are those of Q = 0.
 SMALL = 1e-8
@@ -60,10 +60,12 @@ def null_averages(
     return evolution.channel.averages(state)
 
 
-def null_ratio(
+def null_shift(
     evolution: StateEvolution, state: np.ndarray, envelope: float, direction: tuple[float, ...] = ()
 ) -> float:
-    """Return what a rule gives for E[M] at Q = 0, and so for Phi, as a part of its exact value.
+    """Return by how much a rule's E[M] at Q = 0 differs from its exact value; its Phi does by -alpha times that.
+
+    It is a difference, and no ratio: losses may vanish at Q = 0, or be negative.
 
     Parameters
     ----------
@@ -77,6 +79,6 @@ def null_ratio(
         As for :func:`null_averages`.
     """
     averages = null_averages(evolution, tuple(map(float, state)), direction)
-    if averages is None or not envelope > 0.0 or not np.isfinite(averages.envelope):
-        return 1.0
-    return averages.envelope / envelope
+    if averages is None or not np.isfinite(averages.envelope):
+        return 0.0
+    return averages.envelope - envelope

@@ -1,9 +1,9 @@
 r"""The solution Q = 0 of strongly regularised models, in closed form.
 
-At q = m = theta = 0 the local field of every sample is zero. If the loss is even in z, z = 0 is stationary there
-whatever h*, and Q = 0 is a solution if z = 0 is the global minimiser of
-:math:`\tfrac12 z^\top V^{-1} z + \ell(z, h^\star)` for almost every h*. Then no force acts, the conjugates of V, m and
-theta vanish, and V alone is left to solve for:
+At q = m = theta = 0 the local field of every sample is zero. If the loss is stationary at z = 0 whatever the outputs,
+as where it is even in z, Q = 0 is a solution if z = 0 is the global minimiser of
+:math:`\tfrac12 z^\top V^{-1} z + \ell(z, h^\star)` for almost every h* and noise. Then no force
+acts, the conjugates of V, m and theta vanish, and V alone is left to solve for:
 
 .. math::
     V_g = \mathbb{E}_\nu\,\gamma_g B^{-1},\quad B = \lambda + \sum_g \gamma_g \hat V_g,\quad
@@ -25,9 +25,10 @@ import numpy as np
 from scipy.special import chdtrc
 
 from replica.common.errors import InvalidArgument
+from replica.quantities.structure import ModelStructure
 from replica.symmetry.sectors import Sector
 from saddle.averages.channel_averages import ChannelAverages
-from saddle.averages.minimiser_starts import minimiser_starts
+from saddle.averages.minimiser_starts import starts_of
 from saddle.averages.parameters import parameter_vector
 from saddle.averages.replicon import Replicon
 from saddle.averages.state_space import StateSpace
@@ -57,9 +58,11 @@ MOST_EVALUATIONS = 20
 # From an infinite penalty: where V H is this small, V is that of no samples; the first factor from there, and the
 # least, absolutely and as a part of the way that is left.
 SMALL_RESPONSE, FIRST_FACTOR, LEAST_FACTOR, SMALL_PART = 0.05, 3.0, 1e-6, 0.02
-# A minimum that is lower than z = 0 by less than this part of the loss is z = 0 found again.
+# A minimum that is lower than z = 0 by less than this part of the loss, or of its own penalty, is z = 0 found again.
 LOWER = 1e-9
-# Multiples of the search's usual starts, whose reach suits paper-like losses, from which other minima are looked for.
+# The same, of a minimum this near: where z = 0 is one, the next is not that close, but rounding is.
+NEARBY = 1e-4
+# Multiples of the search's usual starts, whose reach suits usual losses, from which other minima are looked for.
 START_SCALES = (1.0, 0.3, 3.0)
 
 
@@ -137,10 +140,23 @@ class NullProblem:
 
     @property
     def obstacle(self) -> str:
-        """Why Q = 0 is no solution at any alpha, in words; empty if it may be one."""
-        if not self.evolution.channel.kernel.symmetries.student:
-            return "the loss is not even in the pre-activations, so that z = 0 need not be stationary"
-        return ""
+        """Why Q = 0 is no solution at any alpha, or none in closed form, in words; empty if it may be one."""
+        # NOTE: what is even is known without SymPy; of attention models no others have z = 0 stationary.
+        even = bool(self.evolution.channel.kernel.symmetries.student)
+        if isinstance(self.evolution.model.structure, ModelStructure):
+            return "" if even else "the loss is not even in the pre-activations, so that z = 0 need not be stationary"
+        return self._obstacle_of_loss
+
+    @cached_property
+    def _obstacle_of_loss(self) -> str:
+        from replica.equations.origin_expansion import NoExpansion
+
+        try:
+            if self.channel.expansion.gradient:
+                return "the loss's derivatives do not vanish at z = 0 for all outputs"
+        except NoExpansion as error:
+            return f"{error}"
+        return "the loss, or its curvature, has no finite average at z = 0" if self.channel.infinite else ""
 
     def prior_at(self, regularization: float) -> Prior:
         """Return the weights' half of the equations at another ridge penalty."""
@@ -325,17 +341,21 @@ class NullProblem:
             parameter_vector(evolution.model),
             found,
         )
-        away[left] = found[:, self.channel.size] < probes.losses[left] * (1.0 - LOWER)
+        points, lowest, losses = found[:, : self.channel.size], found[:, self.channel.size], probes.losses[left]
+        precision = np.linalg.inv(self.channel.block(susceptibilities))
+        penalties = 0.5 * np.einsum("na,ab,nb->n", points, precision, points)
+        apart = np.linalg.norm(points, axis=1) > NEARBY
+        away[left] = apart & (lowest < losses - LOWER * (np.abs(losses) + penalties))
         return away
 
     @cached_property
     def _starts(self) -> np.ndarray:
-        layout = self.space.layout
-        usual = minimiser_starts(layout.sequence_length, layout.rank)
-        # The objective is even: of opposite starts one is enough.
-        half = usual[np.array([row[np.flatnonzero(row)[0]] > 0.0 for row in usual])]
+        usual = starts_of(self.evolution.model)
+        if self.evolution.channel.kernel.symmetries.student:
+            # The objective is even: of opposite starts one is enough.
+            usual = usual[np.array([row[np.flatnonzero(row)[0]] > 0.0 for row in usual])]
         everywhere = np.random.default_rng(0).normal(size=(8, self.channel.size))
-        return np.concatenate([*(scale * half for scale in START_SCALES), everywhere])
+        return np.concatenate([*(scale * usual for scale in START_SCALES), everywhere])
 
 
 def null_evaluation(evolution: StateEvolution, alpha: float, guess: np.ndarray | None = None) -> StateEvaluation | None:
@@ -393,7 +413,7 @@ def _positive(alpha: float) -> float:
 def evaluation_at(problem: NullProblem, here: NullState) -> StateEvaluation:
     """Return the evaluation at V of a solution."""
     evolution, space, alpha = problem.evolution, problem.space, here.alpha
-    averages: ChannelAverages = problem.channel.averages(problem.response(here.susceptibilities))
+    averages: ChannelAverages = problem.channel.averages(problem.response(here.susceptibilities), here.susceptibilities)
     state, prior = problem.state(here.susceptibilities), evolution.prior
     conjugates = alpha * averages.conjugates
     slopes = prior.overlap_derivatives(conjugates)

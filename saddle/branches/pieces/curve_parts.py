@@ -8,7 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from replica.symmetry.families import family_of
 from replica.symmetry.sectors import Sector
+from saddle.averages.rules.lattice import LineRule
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.problem import AttentionProblem, state_evaluation
@@ -28,6 +30,8 @@ __all__ = ["Part", "evaluated", "image_beside", "parts_of"]
 
 # Shares of a pre-activation, of position and of meaning, below which a solution knows neither.
 SMALL_SHARE = 0.02
+# An overlap below this, in its natural unit, is zero where there are no encodings; and on rules of larger errors.
+VANISHED, VANISHED_ROUGHLY = 2e-3, 2e-2
 # Whether a piece attracts is looked at so far above its birth: that does not depend on where it was cut.
 LOOKED_AT = 1.3
 
@@ -39,7 +43,7 @@ class Part:
     Attributes
     ----------
     family, sector
-        What it attends by, and which order parameters are non-zero.
+        What it overlaps with, and which order parameters are non-zero.
     traced
         The curve that it is a part of.
     data
@@ -76,8 +80,12 @@ def parts_of(problem: AttentionProblem, traced: TracedBranch, there: dict[int, S
         if data is None:
             continue
         attracting = _attracts(sector, points)
-        told = space.tells_families_apart
-        family = sector.family if told else _family(problem.evolution, data, attracting)
+        if not space.layout.directions:
+            family = _family_by_columns(problem.evolution, sector, data)
+        elif space.tells_families_apart:
+            family = sector.family
+        else:
+            family = _family(problem.evolution, data, attracting)
         found.append(Part(family, sector, traced, data, special_points, attracting, traced.special_points))
     return found
 
@@ -264,15 +272,28 @@ def _attracts(sector: Sector, points: Sequence[CurvePoint]) -> bool:
     return bool(np.all(np.linalg.eigvals(here.full_jacobian[np.ix_(free, free)]).real > 0.0))
 
 
-def _family(evolution: StateEvolution, data: BranchCurve, attracting: bool) -> str:
-    """Return what the solutions of a piece attend by, where symmetries do not tell: by the overlaps at one alpha.
-
-    That is in the middle of what of it lies in the smallest interval searched, whatever was asked.
-    """
+def _middle_state(data: BranchCurve) -> np.ndarray:
+    """Return the state (n,) in the middle of what of a piece lies in the smallest interval searched."""
     low, high = data.reach
     middle = float(np.clip(np.sqrt(max(low, LOWEST) * min(high, HIGHEST)), low, high))
-    state = data.state(middle)[0]
-    position, meaning = evolution.shares(state)
+    return data.state(middle)[0]
+
+
+def _family_by_columns(evolution: StateEvolution, sector: Sector, data: BranchCurve) -> str:
+    """Return which of the teacher's columns the solutions of a piece overlap with, where there are no encodings.
+
+    An overlap that symmetries allow may vanish nevertheless, as of a linear student with a teacher of no linear part.
+    """
+    space, state = evolution.space, _middle_state(data)
+    sizes = np.abs(state) / evolution.units(space.floored(state))
+    least = VANISHED if isinstance(evolution.rule, LineRule) else VANISHED_ROUGHLY
+    there = [i for i in sector.broken if sizes[i] > least]
+    return family_of((space.quantities[i] for i in there), space.layout)
+
+
+def _family(evolution: StateEvolution, data: BranchCurve, attracting: bool) -> str:
+    """Return what the solutions of a piece overlap with, where symmetries do not tell: by the overlaps at one alpha."""
+    position, meaning = evolution.shares(_middle_state(data))
     if max(position, meaning) < SMALL_SHARE:
         return "agnostic"
     if not attracting:

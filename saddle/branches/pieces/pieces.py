@@ -1,6 +1,6 @@
 """Name the parts of curves by what they are: pieces, with one solution per alpha.
 
-A piece is named by what its solutions attend by. The short name, such as "positional", goes to the first piece of a
+A piece is named by what its solutions overlap with. The short name, such as "positional", goes to the first piece of a
 family, by increasing alpha, that attracts state evolution within its sector (or to the first one, if none does); the
 others say where they are born: "positional from agnostic", "semantic from fold". So a name does not depend on the
 range that was asked for, but on the solutions alone.
@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from replica.symmetry.sectors import FAMILIES, Sector
+from replica.symmetry.families import families_of
+from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve
 from saddle.branches.families import Families
@@ -63,7 +64,7 @@ class Piece:
 
     @property
     def family(self) -> str:
-        """What it attends by."""
+        """What it overlaps with."""
         return self.name.split()[0]
 
     @property
@@ -79,7 +80,7 @@ def pieces_of(families: Families) -> tuple[Piece, ...]:
     cut = [part for traced in families.branches for part in parts_of(problem, traced, there)]
     parts = mended(cut, problem)
     found = []
-    for family in FAMILIES:
+    for family in families_of(problem.space.layout):
         own = sorted((part for part in parts if part.family == family), key=_order)
         for name, part in zip(_names(family, own, parts, problem.space), own, strict=True):
             found.append(

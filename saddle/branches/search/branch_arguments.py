@@ -6,7 +6,7 @@ from typing import Any
 
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
-from replica.symmetry.sectors import FAMILIES, Sector
+from replica.symmetry.sectors import Sector
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["checked_evolution", "checked_sector"]
@@ -30,8 +30,6 @@ def checked_sector(evolution: StateEvolution, sector: Any) -> Sector:
         If there is no such family, or the sector belongs to another kind of model.
     """
     if isinstance(sector, str):
-        if not sector.split() or sector.split()[0] not in FAMILIES:
-            raise InvalidArgument(f"sector must be one of {', '.join(map(repr, FAMILIES))}, got {sector!r}")
         named = {known.name: known for known in evolution.sectors}
         if sector not in named:
             raise InvalidArgument(f"sector must be one of this model's, {', '.join(map(repr, named))}, got {sector!r}")

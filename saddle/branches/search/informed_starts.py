@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from replica.quantities.solvable_model import Model
+from replica.symmetry.families import AGNOSTIC, knows_position, knows_teacher
 from replica.symmetry.sectors import Sector
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -29,9 +30,7 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
     """Yield states with large overlaps of a family's kind, among those that may differ from zero."""
     space, model = evolution.space, evolution.model
     variances = np.diagonal(evolution.channel.variances, axis1=1, axis2=2)
-    informed_of_position = family in ("positional", "mixed") and any(
-        i in broken for i in space.of_kind("positional_overlap")
-    )
+    informed_of_position = knows_position(family) and any(i in broken for i in space.of_kind("positional_overlap"))
     patterns = _positional_patterns(model) if informed_of_position else [np.zeros(model.structure.directions)]
     # Pre-activations of order 0.3 are where softmax attention starts to discriminate, whatever sigma.
     sizes = (
@@ -42,19 +41,19 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
     for (size, field, penalty), pattern in itertools.product(sizes, patterns):
         state = np.zeros(space.size)
         informed = {space.quantities[i].indices[0] for i in space.of_kind("semantic_overlap") if i in broken}
-        informed = informed if family in ("semantic", "mixed") else set()
+        informed = informed if knows_teacher(family) else set()
         for index, x in enumerate(space.quantities):
             if x.kind == "self_overlap" and x.positive:
                 # A column that knows nothing of the teacher is smaller than one that does; informed columns differ.
                 column = x.indices[0]
-                unlike = 1.0 if family == "agnostic" else 0.8**column
+                unlike = 1.0 if family == AGNOSTIC else 0.8**column
                 state[index] = size * variances[x.group].mean() * (2.0 if column in informed else unlike)
             elif x.kind == "susceptibility" and x.positive:
                 state[index] = 0.5 * variances[x.group].mean() / penalty
             elif x.kind == "positional_overlap" and index in broken:
                 state[index] = field * pattern[x.indices[1]]
         for index, x in enumerate(space.quantities):
-            if x.kind == "semantic_overlap" and index in broken and family in ("semantic", "mixed"):
+            if x.kind == "semantic_overlap" and index in broken and knows_teacher(family):
                 row, column = x.indices
                 variance = space.matrices(state, "self_overlap")[x.group, row, row]
                 state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / variances.shape[1])

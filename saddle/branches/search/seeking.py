@@ -43,7 +43,7 @@ VANISHED = 2e-3
 # The same, for what a rule's error leaves of a rotated solution of several columns.
 ROTATED = 0.12
 RANDOM_STARTS, INFORMED_STARTS = 3, 2
-MOST_MIXED = 3
+MOST_MIXED, MOST_FAMILIES = 3, 8
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,18 @@ def _families(space: StateSpace) -> list[tuple[str, Sector]]:
     """Return families of solutions to start from, and the sector in which each is looked for.
 
     That is the smallest sector of the family; where symmetries do not tell the family from others, the smallest one
-    that holds all of them. With several columns, every aligned mixed sector.
+    that holds all of them. With several columns, every aligned mixed sector. Without encodings, the smallest sector of
+    every family there is, and the widest one, where columns may overlap in any way.
     """
+    if not space.layout.directions:
+        own: dict[str, Sector] = {}
+        for sector in space.sectors:
+            if space.is_aligned(sector):
+                own.setdefault(sector.family, sector)
+        widest = space.sectors[-1]
+        listed = list(own.items())[:MOST_FAMILIES]
+        alone = widest in own.values() or not space.is_aligned(widest)
+        return listed if alone else [*listed, (widest.family, widest)]
     smallest: dict[str, Sector] = {}
     for sector in space.sectors:
         smallest.setdefault(sector.family, sector)

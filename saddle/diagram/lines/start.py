@@ -5,7 +5,7 @@ from __future__ import annotations
 from baselines import BASELINES
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
-from replica.symmetry.sectors import FAMILIES
+from replica.symmetry.families import is_family
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.diagram.contents import DiagramContents
 from saddle.diagram.lines.request import LineRequest
@@ -28,14 +28,12 @@ def canonical_name(name: str | Event, argument: str = "transition") -> str | Eve
         return name
     if not isinstance(name, str):
         raise InvalidArgument(f"{argument} must be the name of a transition or an event, got {quoted(name)}")
-    if name.endswith(REPLICON) and name.split()[0] in FAMILIES:
+    if name.endswith(REPLICON) and is_family(name.split()[0]):
         return replicon_event(name.removesuffix(REPLICON))
     name = ALIASES.get(name, name)
     stem = name.split(" (")[0]
     parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
-    if name in ("alpha_c", "alpha_l", *BASELINES) or (
-        len(parts) == 2 and all(" ".join(part.split()[:1]) in (*FAMILIES, NULL_FAMILY) for part in parts)
-    ):
+    if name in ("alpha_c", "alpha_l", *BASELINES) or (len(parts) == 2 and all(map(_names_family, parts))):
         return name
     known = (
         "'alpha_c', 'alpha_l', "
@@ -44,6 +42,12 @@ def canonical_name(name: str | Event, argument: str = "transition") -> str | Eve
         "'agnostic / semantic'"
     )
     raise InvalidArgument(f"{argument} must be one of {known}, got {name!r}")
+
+
+def _names_family(branch: str) -> bool:
+    """Return whether a branch's name begins with that of a family."""
+    first = " ".join(branch.split()[:1])
+    return first == NULL_FAMILY or is_family(first)
 
 
 def equations_of(name: str | Event, transition: Transition, diagram: DiagramContents) -> TransitionEquations:

@@ -13,7 +13,7 @@ from replica.common.errors import InvalidArgument
 from saddle.diagram.steps.complexity import ComplexityCurve
 from saddle.output.figures.figure_frame import new_figure, root_figure, styled
 from saddle.output.figures.figure_request import checked_line_figure
-from saddle.output.figures.styles import BRANCH_COLOURS, ink
+from saddle.output.figures.styles import branch_colour, ink
 
 __all__ = ["plot_complexity"]
 
@@ -63,8 +63,7 @@ def plot_complexity(
 
 
 def _draw(axes: Axes, curve: ComplexityCurve) -> None:
-    family = curve.points[0].sector.family if curve.points else ""
-    colour = BRANCH_COLOURS.get(family, ink())
+    colour = branch_colour(curve.points[0].sector.family if curve.points else "")
     energy, complexity = curve.energy, curve.complexity
     for k in range(len(energy) - 1):
         counted = complexity[k + 1] < complexity[k]

@@ -21,12 +21,12 @@ from saddle.output.figures.figure_request import FigureRequest
 from saddle.output.figures.label_places import CurveLabel, place_labels, spread
 from saddle.output.figures.minimum_marks import drawn_phases, mark_minimum, minimum_handles
 from saddle.output.figures.styles import (
-    BRANCH_COLOURS,
     QUANTITIES,
     STABILITY,
     USUAL_WIDTH,
     DrawnQuantity,
     baseline_style,
+    branch_colour,
     branch_handles,
     draw_baseline,
     draw_curve,
@@ -138,7 +138,7 @@ def _drawn_components(diagram: DiagramContents, branch: Branch, name: str) -> li
     if name == "overlap":
         indices = branch.sector.broken or space.odd[:1]
     else:
-        indices = [k for k, entry in enumerate(space.quantities) if name in (entry.kind, entry.name)]
+        indices = [k for k, entry in enumerate(space.quantities) if name in (entry.stem, entry.name)]
     return [(space.quantities[k].latex, overlap(k)) for k in indices]
 
 
@@ -150,12 +150,16 @@ def _drawn_by_name(diagram: DiagramContents, name: str) -> Callable[[str], dict[
 def _axis_label(diagram: DiagramContents, name: str, latex: Rename) -> str:
     if name in LOSSES:
         words, symbol = LOSSES[name]
+        if diagram.model.sequence_length == 1:
+            words = words.removesuffix(" per token")
         return f"{words}, ${latex(symbol)}$"
     if name == "overlap":
         return "overlap"
     words = name.replace("_", " ").rstrip(" 0123456789")
     for branch in diagram.branches.values():
-        own = [entry.latex for entry in branch.evolution.space.quantities if name in (entry.kind, entry.name)]
+        entries = [entry for entry in branch.evolution.space.quantities if name in (entry.stem, entry.name)]
+        own = [entry.latex for entry in entries]
+        words = (entries[0].stem if entries else name).replace("_", " ")
         return f"{words}, " + ", ".join(f"${latex(symbol)}$" for symbol in own)
     return words
 
@@ -198,7 +202,7 @@ def _bifurcation_points(
 
 def _draw_bifurcation(axes: Axes, alpha: float, value: float, transition: Transition) -> None:
     """Mark a bifurcation: filled where supercritical, open where not, by half if it is not known; squares for folds."""
-    colour = BRANCH_COLOURS.get(transition.between[1].split()[0], ink())
+    colour = branch_colour(transition.between[1])
     axes.plot([alpha], [value], color=colour, **_marker(transition, axes.get_facecolor(), colour), zorder=3)
 
 
@@ -318,7 +322,7 @@ def _labels(diagram: DiagramContents, curves: Mapping[str, DenseCurve], name: st
         for symbols, values in grouped:
             said = ", ".join(f"${latex(symbol)}$" for symbol in symbols)
             text = f"{said} ({branch_name})" if several else branch_name
-            found.append(CurveLabel(text, BRANCH_COLOURS[branch.family], np.column_stack([curve.alpha, values])))
+            found.append(CurveLabel(text, branch_colour(branch.name), np.column_stack([curve.alpha, values])))
     return found
 
 

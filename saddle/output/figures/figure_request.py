@@ -101,7 +101,7 @@ def quantity_names(layout: Layout) -> tuple[str, ...]:
         "train_loss",
         "test_error",
         "free_entropy",
-        *(x.kind for x in entries),
+        *(x.stem for x in entries),
         *(x.name for x in entries),
     )
     return tuple(dict.fromkeys(named))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from saddle.output.figures.styles import BRANCH_COLOURS, USUAL_WIDTH
 if TYPE_CHECKING:
     from saddle.diagram.lines.contents import LinesContents
 
-__all__ = ["global_minimum_at", "mark_end", "parameters_text", "plot_lines", "style_of"]
+__all__ = ["global_minimum_at", "mark_end", "parameters_text", "plot_lines", "regions_of", "style_of"]
 
 STYLES: dict[str, tuple[str, str, object, float]] = {
     "alpha_c": (r"$\alpha_c$: positional/semantic, first order", "black", "-", 2.2),
@@ -44,9 +44,17 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.
 
 # Lightness tells the regions apart without colour, too; hatches mark where attention does not pay yet.
 REGIONS = {"null": "#f4f4f4", "agnostic": "#e3e3e3", "positional": "#b5d3ea", "semantic": "#fbe3d2", "mixed": "#f1dcea"}
+# As pale, of families that are named by the teacher's columns, in their order; after the last comes the first.
+TEACHER_REGIONS = ("#fbe3d2", "#b5d3ea", "#f1dcea", "#cfe8df", "#fbeecb", "#dbeefa")
 REGION_COLUMNS, REGION_ROWS = 240, 320
 # Where the vertical axis ends, compared with the highest point of the line of first-order transitions.
 HEADROOM = 1.25
+
+
+def regions_of(families: Iterable[str | None]) -> dict[str, str]:
+    """Return the colours of regions by family: those of attention's, and of others among some families."""
+    others = sorted({family for family in families if family} - REGIONS.keys(), key=lambda name: (len(name), name))
+    return REGIONS | {name: TEACHER_REGIONS[k % len(TEACHER_REGIONS)] for k, name in enumerate(others)}
 
 
 def _crossings(line: TransitionLine | None, value: float) -> list[float]:
@@ -119,7 +127,7 @@ def _regions(lines: LinesContents, top: float) -> tuple[np.ndarray, np.ndarray, 
     """Return values of the parameter (c,), of alpha (r,), and the region at each (r, c): -1 where it is not known."""
     values = np.linspace(*lines.between, REGION_COLUMNS)
     alphas = np.linspace(0.0, top, REGION_ROWS)
-    families = list(REGIONS)
+    families = list(_regions_of(lines))
     code = np.full((len(alphas), len(values)), -1)
     for k, value in enumerate(values):
         borders = _borders_at(lines, float(value))
@@ -134,12 +142,17 @@ def _regions(lines: LinesContents, top: float) -> tuple[np.ndarray, np.ndarray, 
     return values, alphas, code
 
 
+def _regions_of(lines: LinesContents) -> dict[str, str]:
+    return regions_of(family for column in lines.columns for family in column.families)
+
+
 def _shade(axes: Axes, lines: LinesContents, top: float) -> None:
     """Fill the regions by global minimum where it is known, and hatch where the semantic one does not pay yet."""
     values, alphas, code = _regions(lines, top)
-    families = list(REGIONS)
+    regions = _regions_of(lines)
+    families = list(regions)
     levels = np.arange(-1, len(families) + 1) - 0.5
-    axes.contourf(values, alphas, code, levels=levels, colors=["white", *REGIONS.values()], zorder=0, antialiased=True)
+    axes.contourf(values, alphas, code, levels=levels, colors=["white", *regions.values()], zorder=0, antialiased=True)
     baseline = [_crossings(lines.lines.get("alpha_l"), p) for p in values]
     level = np.array([crossing[0] if crossing else np.inf for crossing in baseline])
     behind = (code == families.index("semantic")) & (alphas[:, None] < level)
@@ -162,7 +175,7 @@ def _name_regions(axes: Axes, lines: LinesContents, values: np.ndarray, alphas: 
                 if row < len(alphas):
                     clear[row, column] = False
     clear[[0, -1], :] = clear[:, [0, -1]] = False
-    for index, family in enumerate(REGIONS):
+    for index, family in enumerate(_regions_of(lines)):
         inside = code == index
         if np.count_nonzero(inside) < 0.005 * code.size:
             continue

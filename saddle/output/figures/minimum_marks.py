@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from saddle.output.figures.dense_curves import DenseCurve, drawn_range
-from saddle.output.figures.styles import BRANCH_COLOURS, USUAL_WIDTH, DrawnQuantity, ink
+from saddle.output.figures.styles import USUAL_WIDTH, DrawnQuantity, branch_colour, ink
 from saddle.transitions.global_minimum import Phase
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def mark_minimum(
         if name is not None and name in curves:
             shown = (quantity.of_branch(curves[name]) for quantity in drawn(name).values())
             paths = [_between(curves[name].alpha, values, phase.low, phase.high) for values in shown]
-            _stroke(axes, paths, BRANCH_COLOURS[name.split()[0]])
+            _stroke(axes, paths, branch_colour(name))
     for below, above in pairwise(phases):
         first, second = below.branch, above.branch
         if first is not None and second is not None and first in curves and second in curves:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from saddle.output.figures.figure_frame import place_legend
 from saddle.output.figures.figure_request import FigureRequest
-from saddle.output.figures.styles import BRANCH_COLOURS, ink
+from saddle.output.figures.styles import branch_colour, ink
 from saddle.output.steps.point_columns import BROKEN
 from saddle.output.steps.step_files import steps_dataset
 
@@ -77,7 +77,7 @@ def _size() -> float:
 def _points(axes: Axes, contents: StepContents, values: np.ndarray, resolved: np.ndarray) -> None:
     """Draw one row per branch, filled where replica symmetry is broken and open where no gap is resolved."""
     for name, row, broken in zip(contents.branches, values, resolved, strict=True):
-        colour = BRANCH_COLOURS.get(name.split()[0], ink())
+        colour = branch_colour(name)
         for filled in (True, False):
             shown = np.isfinite(row) & (broken == filled)
             axes.plot(

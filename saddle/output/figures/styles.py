@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from baselines import Baseline
 from replica.quantities.names import ORDER_PARAMETERS
+from replica.symmetry.families import is_family
 from saddle.branches.branch import Branch
 from saddle.output.figures.dense_curves import DenseCurve, dense_curve, drawn_range
 from saddle.transitions.transition import TransitionPoint
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BASELINE_STYLES", "BRANCH_COLOURS", "QUANTITIES", "STABILITY", "USUAL_WIDTH", "DrawnQuantity", "Solutions",
-    "baseline_style", "branch_handles", "draw_baseline", "draw_branch", "draw_curve", "ink", "overlap",
+    "baseline_style", "branch_colour", "branch_handles", "draw_baseline", "draw_branch", "draw_curve", "ink", "overlap",
     "stability_handles",
 ]  # fmt: skip
 
@@ -34,6 +35,9 @@ BRANCH_COLOURS = {
     "mixed": "#CC79A7",
 }
 """Colours that stay apart for colour-blind readers (after Okabe and Ito)."""
+
+TEACHER_COLOURS = ("#D55E00", "#0072B2", "#CC79A7", "#009E73", "#E69F00", "#56B4E9")
+"""The same, of families that are named by the teacher's columns, in their order; after the last comes the first."""
 
 BASELINE_STYLES = {
     "linear positional": ("#009E73", "--"),
@@ -52,7 +56,8 @@ STABILITY: dict[bool | None, Any] = {True: "-", False: (0, (4, 2)), None: (0, (1
 USUAL_WIDTH = 1.5
 """Width of lines in Matplotlib's own settings: widths here are multiples of the user's."""
 
-BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "positional": 2.0, "semantic": 2.0, "mixed": 1.2}
+BRANCH_WIDTHS = {"null": 1.6, "agnostic": 1.2, "mixed": 1.2}
+USUAL_BRANCH_WIDTH = 2.0
 
 
 class Solutions(Protocol):
@@ -113,13 +118,24 @@ def draw_branch(axes: Axes, diagram: DiagramContents, branch: Branch, quantity: 
 
 def draw_curve(axes: Axes, branch: Branch, curve: DenseCurve, quantity: DrawnQuantity) -> None:
     """Draw one quantity of a branch's curve, as :func:`draw_branch` does."""
-    colour, values = BRANCH_COLOURS[branch.family], quantity.of_branch(curve)
-    width = BRANCH_WIDTHS[branch.family] * rcParams["lines.linewidth"] / USUAL_WIDTH
+    colour, values = branch_colour(branch.name), quantity.of_branch(curve)
+    width = BRANCH_WIDTHS.get(branch.family, USUAL_BRANCH_WIDTH) * rcParams["lines.linewidth"] / USUAL_WIDTH
     if len(curve.alpha) == 1:
         axes.plot(curve.alpha, values, ".", color=colour)
         return
     for part, stable in curve.stretches:
         axes.plot(curve.alpha[part], values[part], color=colour, linestyle=STABILITY[stable], linewidth=width)
+
+
+def branch_colour(name: str) -> Any:
+    """Return the colour of a branch's family, by the branch's name; that of text where there is no such family."""
+    family = f"{name} ".split()[0] if name.strip() else ""
+    if not is_family(family):
+        return BRANCH_COLOURS.get(family, ink())
+    columns = family.partition("-")[2]
+    # 1, 2, 12, 3, 13, 23, 123: as numbers whose digits in base two say which columns there are.
+    place = sum(1 << (int(column) - 1) for column in columns) - 1 if columns else 0
+    return BRANCH_COLOURS.get(family, TEACHER_COLOURS[place % len(TEACHER_COLOURS)])
 
 
 def baseline_style(name: str) -> tuple[str, object]:
@@ -140,10 +156,10 @@ def draw_baseline(axes: Axes, baseline: Baseline, alpha: np.ndarray) -> None:
 
 def branch_handles(diagram: DiagramContents) -> list[Line2D]:
     """Return entries of a legend for the families of solutions that a diagram has."""
+    present = {branch.family for branch in diagram.branches.values() if _is_drawn(diagram, branch)}
+    order = (*BRANCH_COLOURS, *sorted(present - BRANCH_COLOURS.keys(), key=lambda family: (len(family), family)))
     return [
-        Line2D([], [], color=BRANCH_COLOURS[family], linewidth=2, label=family)
-        for family in BRANCH_COLOURS
-        if any(_is_drawn(diagram, branch) for branch in diagram.branches.values() if branch.family == family)
+        Line2D([], [], color=branch_colour(family), linewidth=2, label=family) for family in order if family in present
     ]
 
 

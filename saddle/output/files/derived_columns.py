@@ -9,16 +9,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from replica.quantities.layout import Layout
 from saddle.branches.branch import Branch
 from saddle.continuation.outcomes import Outcome
 from saddle.output.files.diagram_columns import (
-    FAMILY,
-    KNOWN,
     MERGED_FLAG,
     MERGED_WITH,
     OUTCOME_CODE,
     REPLICA_STABLE,
     STABLE,
+    family_column,
+    known_families,
 )
 from saddle.output.files.file_schema import Variable, variable_of
 
@@ -42,8 +43,8 @@ def merged_with(branches: Mapping[str, Branch], name: str, place: int) -> str:
     return name if name in branches and name not in seen else UNKNOWN
 
 
-def branch_variables(branches: Mapping[str, Branch], size: int) -> dict[str, Variable]:
-    """Return what follows from branches on a grid of some size, as variables."""
+def branch_variables(branches: Mapping[str, Branch], size: int, layout: Layout) -> dict[str, Variable]:
+    """Return what follows from branches of a layout on a grid of some size, as variables."""
     listed, shape = list(branches.values()), (len(branches), size)
     codes = {outcome: code for code, outcome in enumerate(Outcome)}
     of_grid = {
@@ -54,5 +55,6 @@ def branch_variables(branches: Mapping[str, Branch], size: int) -> dict[str, Var
         MERGED_WITH: [[merged_with(branches, name, k) for k in range(size)] for name in branches],
     }
     variables = {column.name: variable_of(column, values, shape) for column, values in of_grid.items()}
-    families = [KNOWN.index(b.family) for b in listed]
-    return variables | {FAMILY.name: variable_of(FAMILY, np.array(families, dtype=np.int8))}
+    column, known = family_column(layout), known_families(layout)
+    families = np.array([known.index(b.family) for b in listed], dtype=np.int8 if len(known) < 128 else np.int16)
+    return variables | {column.name: variable_of(column, families)}

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity, conjugates, order_parameters
-from replica.symmetry.sectors import FAMILIES
+from replica.symmetry.families import families_of
 from saddle.branches.branch_numbers import BRANCH_NUMBERS
 from saddle.branches.null.solution import NULL_FAMILY
 from saddle.continuation.outcomes import Outcome
 from saddle.output.files.file_schema import Column
 
 __all__ = [
-    "ALPHA_COLUMN", "BRANCH_COLUMNS", "FAMILY", "FREE", "KNOWN", "LABELS", "MERGED_FLAG", "MERGED_WITH",
-    "NUMBER_COLUMNS", "OUTCOME_CODE", "REPLICA_STABLE", "STABLE", "YES_OR_NO", "quantity_columns",
+    "ALPHA_COLUMN", "BRANCH_COLUMNS", "FREE", "LABELS", "MERGED_FLAG", "MERGED_WITH",
+    "NUMBER_COLUMNS", "OUTCOME_CODE", "REPLICA_STABLE", "STABLE", "YES_OR_NO", "family_column", "known_families",
+    "quantity_columns",
 ]  # fmt: skip
 
 ON_GRID = ("branch", "alpha")
 MERGED = "where outcome is MERGED: the value of the family of higher symmetry into which the branch has merged"
 FREE = "free"
-KNOWN = (NULL_FAMILY, *FAMILIES)
-"""First words of the names of branches."""
 ON_BRANCHES = (
     Outcome.CONVERGED, Outcome.MERGED, Outcome.ABSENT, Outcome.FOLDED, Outcome.LOST, Outcome.INTERRUPTED,
 )  # fmt: skip
@@ -71,8 +70,6 @@ BRANCH_COLUMNS = (
 )  # fmt: skip
 """Everything else that is stored of branches."""
 
-FAMILY = Column("family", ("branch",), "family of the branch: what its solutions attend by", kind="integer",
-                flags=tuple(enumerate(KNOWN)))  # fmt: skip
 OUTCOME_CODE = Column("outcome_code", ON_GRID, "outcome, as a number", kind="integer",
                       comment="values are stored where it is CONVERGED or MERGED",
                       flags=tuple((k, one.name) for k, one in enumerate(Outcome)))  # fmt: skip
@@ -80,6 +77,19 @@ MERGED_FLAG = Column("merged", ON_GRID, "whether the values are those of another
                      comment="yes where outcome is MERGED", flags=YES_OR_NO)  # fmt: skip
 MERGED_WITH = Column("merged_with", ON_GRID, "branch whose values these are, where it is another one", kind="text",
                      comment="where outcome is MERGED, empty elsewhere; 'unknown' if it is not here")  # fmt: skip
+
+
+def known_families(layout: Layout) -> tuple[str, ...]:
+    """Return the first words of the names of branches that models of a layout may have."""
+    return NULL_FAMILY, *families_of(layout)
+
+
+def family_column(layout: Layout) -> Column:
+    """Return the column of branches' families, whose flags are those of the layout."""
+    flags = tuple(enumerate(known_families(layout)))
+    return Column(
+        "family", ("branch",), "family of the branch: what its solutions overlap with", kind="integer", flags=flags
+    )
 
 
 def quantity_columns(layout: Layout) -> list[tuple[Column, Column, Column]]:

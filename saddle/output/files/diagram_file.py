@@ -27,14 +27,14 @@ from saddle.output.files.diagram_columns import (
     ALPHA_COLUMN,
     BRANCH_COLUMNS,
     FREE,
-    KNOWN,
     LABELS,
     NUMBER_COLUMNS,
+    known_families,
     quantity_columns,
 )
 from saddle.output.files.file_schema import Attribute, Column, Contents, Variable, attributes_to_json, variable_of
 from saddle.output.files.json_values import to_json
-from saddle.output.files.metadata import description
+from saddle.output.files.metadata import description, with_own_normalisation
 from saddle.output.files.results_file import FileKind, read_contents, write_contents
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
 from saddle.output.files.transition_columns import LABEL as TRANSITION, transition_variables
@@ -106,7 +106,9 @@ def to_dataset(diagram: DiagramContents) -> xr.Dataset:
     coordinates["alpha"] = variable_of(ALPHA_COLUMN, diagram.alpha)
     attributes = {
         "format": DIAGRAM_FILE.format,
-        **description(f"Phase diagram of {shortened(repr(diagram.model))}", diagram.provenance),
+        **description(
+            f"Phase diagram of {shortened(repr(diagram.model))}", diagram.provenance, diagram.model.structure
+        ),
         "model": to_json(diagram.model.to_dict()),
         "rule": to_json(rule_to_dict(diagram.rule)),
         **attributes_to_json(ATTRIBUTES, diagram),
@@ -115,15 +117,17 @@ def to_dataset(diagram: DiagramContents) -> xr.Dataset:
     }
     if diagram.linear_baseline is not None:
         attributes["linear_baseline_test_error"] = diagram.linear_baseline.test_error
-    data = xr.Dataset({**variables, **curve_variables(branches), **_derived(diagram)}, coordinates, attributes)
+    variables = {**variables, **curve_variables(branches), **_derived(diagram)}
+    data = xr.Dataset(with_own_normalisation(variables, diagram.model.structure), coordinates, attributes)
     return data.set_coords(TRANSITION.name)
 
 
 def _derived(diagram: DiagramContents) -> dict[str, Variable]:
     """Return the variables that follow from the others and from attributes."""
-    unknowns = len(order_parameters(diagram.model.structure.layout))
+    layout = diagram.model.structure.layout
+    unknowns = len(order_parameters(layout))
     return {
-        **branch_variables(diagram.branches, len(diagram.alpha)),
+        **branch_variables(diagram.branches, len(diagram.alpha), layout),
         **transition_variables(diagram.transitions, unknowns),
     }
 
@@ -159,7 +163,7 @@ def _check(contents: Contents) -> dict[str, Any]:
     if not (np.all(np.isfinite(alpha)) and alpha.size and alpha[0] > 0.0 and np.all(np.diff(alpha) > 0.0)):
         raise UnreadableFile(f"alpha must be positive, finite and increasing, got {alpha.tolist()!r:.80}")
     names = contents.texts("branch")
-    if len(set(names)) != len(names) or any((name.split() or [""])[0] not in KNOWN for name in names):
+    if len(set(names)) != len(names) or any((name.split() or [""])[0] not in known_families(layout) for name in names):
         raise UnreadableFile(f"branches must have the names of families, each its own, got {names!r:.80}")
     if contents.texts("order_parameter") != [quantity.name for quantity in order_parameters(layout)]:
         raise UnreadableFile(f"order parameters must be the model's, got {contents.texts('order_parameter')!r:.80}")

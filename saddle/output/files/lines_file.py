@@ -32,7 +32,7 @@ from saddle.output.files.line_columns import (
     SOLUTIONS,
     line_variables,
 )
-from saddle.output.files.metadata import description
+from saddle.output.files.metadata import description, with_own_normalisation
 from saddle.output.files.results_file import FileKind, read_contents, write_contents
 from saddle.output.files.stored_inputs import model_from_dict, rule_from_dict, rule_to_dict
 
@@ -108,7 +108,11 @@ def to_dataset(lines: LinesContents) -> xr.Dataset:
     labels = {"line": [key for key, line in lines.lines.items() for _ in range(len(line))], "order_parameter": names}
     attributes = {
         "format": LINES_FILE.format,
-        **description(f"Lines of transitions of {shortened(repr(lines.model))} over {over}", lines.provenance),
+        **description(
+            f"Lines of transitions of {shortened(repr(lines.model))} over {over}",
+            lines.provenance,
+            lines.model.structure,
+        ),
         "model": to_json(lines.model.to_dict()),
         "over": lines.over,
         "between": to_json(lines.between),
@@ -120,7 +124,8 @@ def to_dataset(lines: LinesContents) -> xr.Dataset:
     coordinates = {column.name: variable_of(column, labels[column.name]) for column in LABELS}
     derived = line_variables(lines.lines, lines.plane is not None)
     coordinates[LINE_LABEL.name] = derived.pop(LINE_LABEL.name)
-    return xr.Dataset(variables | derived, coordinates, attributes)
+    variables = with_own_normalisation(variables | derived, lines.model.structure)
+    return xr.Dataset(variables, coordinates, attributes)
 
 
 def save(lines: LinesContents, path: str | os.PathLike[str]) -> None:

@@ -56,7 +56,7 @@ def solved(
     diagram = solve_phase_diagram(
         learner(outputs, penalty, noise, loss), (0.5 * alpha, alpha), points=2, rule=rule, progress=False
     )
-    return diagram.branches["semantic"].at(alpha), oracle(alpha, penalty, noise)
+    return diagram.branches["teacher"].at(alpha), oracle(alpha, penalty, noise)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_errors_of_a_coarse_rule_cover_what_noise_alone_makes_rough():
     """Its lattice errs along the noise's direction: embedded rules that vary all directions at once see nothing."""
     point, truth = solved("pseudo-Huber", 2.0, 0.05, 0.5, LineRule())
     away = np.abs(numbers(point) - truth.array())
-    stated = np.array([point.error[x] for x in ("self_overlap", "semantic_overlap", "susceptibility")])
+    stated = np.array([point.error[x] for x in ("self_overlap", "teacher_overlap", "susceptibility")])
     assert np.all(away[:3] <= stated)
     assert np.all(stated < 30.0 * away[:3])
 
@@ -81,7 +81,7 @@ def test_errors_of_a_coarse_rule_cover_what_noise_alone_makes_rough():
 def test_outputs_that_jump_where_noise_says_are_averaged_on_scattered_points():
     point, truth = solved("logistic", 2.0, 0.05, 0.5, SobolRule(4096, 8))
     away = np.abs(numbers(point) - truth.array())[:3]
-    stated = np.array([point.error[x] for x in ("self_overlap", "semantic_overlap", "susceptibility")])
+    stated = np.array([point.error[x] for x in ("self_overlap", "teacher_overlap", "susceptibility")])
     assert np.all(away <= 3.0 * stated)
     assert np.all(stated < 0.01 * np.abs(numbers(point)[:3]))
 
@@ -100,7 +100,7 @@ def retrieval() -> PhaseDiagram:
 
 def test_phase_retrieval_jumps(retrieval):
     (jump,) = retrieval.first_order
-    assert jump.between == ("agnostic", "semantic")
+    assert jump.between == ("agnostic", "teacher")
     assert jump.alpha == pytest.approx(1.45527, abs=10 * jump.error)
     (fold,) = [x for x in retrieval.bifurcations if x.kind == "fold"]
     (pitchfork,) = [x for x in retrieval.bifurcations if x.kind == "pitchfork"]
@@ -127,7 +127,7 @@ def descend(d: int, alpha: float, penalty: float, seed: int) -> np.ndarray:
 
 
 def test_its_solution_is_where_descent_from_the_teacher_ends(retrieval):
-    point = retrieval.branches["semantic"].at(2.0)
+    point = retrieval.branches["teacher"].at(2.0)
     q, _, theta = point.evaluation.state
     runs = np.array([descend(400, 2.0, 0.05, seed) for seed in range(12)])
     scatter = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
@@ -140,7 +140,7 @@ def test_it_is_drawn_stored_and_reported(retrieval, tmp_path):
     assert_survives(retrieval)
     assert next(axes.get_label() for axes in retrieval.plot().axes) == "overlap"
     assert retrieval.report(tmp_path / "report", formats=("markdown",))
-    assert "linear positional attention is a baseline of attention models only" in retrieval.reasons["alpha_l"]
+    assert dict(retrieval.reasons) == {}
     with pytest.raises(ValueError, match="multi-index"):
         retrieval.plot(baselines=("linear positional",))
 
