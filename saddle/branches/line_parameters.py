@@ -31,7 +31,7 @@ def line_parameters(model: Model) -> dict[str, float]:
     ("positional_encoding_1", or of their Gram matrix "positional_gram_12"), declared parameters by their own names,
     and, of a spectrum, the eigenvalues of every atom ("eigenvalue_1", for several groups of tokens "eigenvalue_1_2")
     and its teacher's moments ("teacher_moment_1", for several columns "teacher_moment_1_12"). A pair of equal
-    off-diagonal entries of a symmetric matrix is one number.
+    off-diagonal entries of a symmetric matrix is one number. What classes of samples have values of is not among them.
 
     Examples
     --------
@@ -45,7 +45,8 @@ def line_parameters(model: Model) -> dict[str, float]:
         if not name.startswith(STATISTICS) and not (model.positional_gram is not None and "positional_enc" in name)
     }
     declared = dict(model.parameters)
-    values = {name: value for name, value in values.items() if name not in declared}
+    of_classes = _of_classes(model)
+    values = {name: value for name, value in values.items() if name not in declared and name not in of_classes}
     if model.positional_gram is not None:
         values |= _upper("positional_gram", model.gram)
     if isinstance(model.spectrum, Spectrum):
@@ -60,6 +61,14 @@ def line_parameters(model: Model) -> dict[str, float]:
             else:
                 values |= _upper(f"teacher_moment_{n}", moments)
     return values | declared
+
+
+def _of_classes(model: Model) -> set[str]:
+    """Return the names of what has no value of its own in the model, but one in every class of samples."""
+    if not model.classes:
+        return set()
+    known = {name for name in model.parameter_values() if name.startswith("positional_encoding")}
+    return known | set(dict(model.classes[0].parameters))
 
 
 def with_parameters(model: Model, changes: Mapping[str, float]) -> Model:
