@@ -19,7 +19,15 @@ from replica.model.checked_fields import checked_parameters
 from replica.model.parameter_values import encoding_values
 from replica.quantities.solvable_model import Model
 
-__all__ = ["ClassNumbers", "SampleClass", "checked_classes", "class_numbers", "mean_matrix", "mean_parameters"]
+__all__ = [
+    "ClassNumbers",
+    "SampleClass",
+    "checked_classes",
+    "class_numbers",
+    "mean_matrix",
+    "mean_parameters",
+    "names_of_classes",
+]
 
 # More classes than these are not what the average over them, one after the other, is for.
 MOST_CLASSES = 100
@@ -120,6 +128,14 @@ def class_numbers(model: Model) -> tuple[ClassNumbers, ...]:
         ClassNumbers(one.probability, matrix, values | encoding_values(matrix) | dict(one.parameters))
         for one, matrix in zip(model.classes, matrices, strict=True)
     )
+
+
+def names_of_classes(model: Model) -> set[str]:
+    """Return the names of the parameters that have a value in every class, and none of their own."""
+    if not model.classes:
+        return set()
+    encodings = {name for name in model.parameter_values() if name.startswith("positional_encoding")}
+    return encodings | set(dict(model.classes[0].parameters))
 
 
 def _checked_means(means: Any) -> tuple[tuple[float, ...], ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from replica.common.errors import InvalidModel
+from replica.model.sample_class import names_of_classes
 from replica.model.spectrum import Spectrum
 from replica.quantities.names import model_parameters
 from replica.quantities.solvable_model import Model
@@ -45,7 +46,7 @@ def line_parameters(model: Model) -> dict[str, float]:
         if not name.startswith(STATISTICS) and not (model.positional_gram is not None and "positional_enc" in name)
     }
     declared = dict(model.parameters)
-    of_classes = _of_classes(model)
+    of_classes = names_of_classes(model)
     values = {name: value for name, value in values.items() if name not in declared and name not in of_classes}
     if model.positional_gram is not None:
         values |= _upper("positional_gram", model.gram)
@@ -61,14 +62,6 @@ def line_parameters(model: Model) -> dict[str, float]:
             else:
                 values |= _upper(f"teacher_moment_{n}", moments)
     return values | declared
-
-
-def _of_classes(model: Model) -> set[str]:
-    """Return the names of what has no value of its own in the model, but one in every class of samples."""
-    if not model.classes:
-        return set()
-    known = {name for name in model.parameter_values() if name.startswith("positional_encoding")}
-    return known | set(dict(model.classes[0].parameters))
 
 
 def with_parameters(model: Model, changes: Mapping[str, float]) -> Model:
