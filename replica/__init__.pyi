@@ -16,13 +16,14 @@ from .derivation import (
 from .equations.saddle_system import SaddleSystem as SaddleSystem, derive_saddle_system as derive_saddle_system
 from .model.any_model import model_atoms as model_atoms
 from .model.attention_model import AttentionModel as AttentionModel
-from .model.multi_index_model import MultiIndexModel as MultiIndexModel
-from .model.spectrum import Spectrum as Spectrum, SpectrumAtom as SpectrumAtom
-from .model.user_functions import (
+from .model.functions.user_functions import (
     linear_attention as linear_attention,
     softmax as softmax,
     softmax_attention as softmax_attention,
 )
+from .model.multi_index_model import MultiIndexModel as MultiIndexModel
+from .model.sample_class import SampleClass as SampleClass
+from .model.spectrum import Spectrum as Spectrum, SpectrumAtom as SpectrumAtom
 from .quantities.overlap_invariants import (
     invariant_errors as invariant_errors,
     overlap_invariants as overlap_invariants,

@@ -166,7 +166,7 @@ def _text_function(text: str, length: int, columns: int) -> _TextFunction:
     import sympy as sp
 
     from replica.algebra.softmax_weight import SoftmaxWeight
-    from replica.model.user_functions import matrix_from_text
+    from replica.model.functions.user_functions import matrix_from_text
     from replica.quantities.symbols import teacher_fields
 
     matrix = matrix_from_text(text)

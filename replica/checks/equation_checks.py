@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import mpmath
@@ -50,12 +51,14 @@ def shared_order_parameters(derivation: Theory, seed: int) -> Iterator[Check]:
     _moments(phi, values, generator)
     reduced = phi.trace_term + phi.prior.written_out(phi.prior.integrand)
     # One set per token: overlaps are shared, conjugates of a group are split among its tokens in any way.
-    tokens = layout.per_token
+    tokens, C = layout.per_token, sp.Matrix(law.encoding).xreplace(values)
+    if layout.directions > layout.sequence_length:
+        # Classes of samples have more directions than tokens: overlaps are with directions from the start.
+        tokens, C = replace(tokens, directions=layout.directions), sp.eye(layout.directions)
     whole_law = atom_law(tokens, encoding_symbols(tokens))
     prior = prior_term(whole_law, phi.model.ridge)
     whole = trace_term(tokens) + prior.written_out(prior.integrand)
     own: Values = {phi.model.ridge: values[phi.model.ridge]}
-    C = sp.Matrix(law.encoding).xreplace(values)
     split = _random_split(layout.groups, generator)
     wide, narrow = OrderParameterMatrices(tokens), OrderParameterMatrices(layout)
     for token, group in enumerate(layout.groups):

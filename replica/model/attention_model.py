@@ -153,6 +153,11 @@ class AttentionModel(ShortText):
         return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
 
     @property
+    def classes(self) -> tuple[()]:
+        """Kinds of samples: one, and none is given."""
+        return ()
+
+    @property
     def noise(self) -> int:
         """Number of noise variables of a sample's outputs: none."""
         return 0

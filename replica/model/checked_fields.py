@@ -54,7 +54,7 @@ def checked_fields(given: Mapping[str, Any]) -> dict[str, Any]:
     parameters = checked_parameters(model.parameters)
     functions = _functions(model, length, {"attention": rank, "target": teacher_rank})
     if parameters:
-        from replica.model.given_functions import check_parameters_used, symbols_in_text
+        from replica.model.functions.given_functions import check_parameters_used, symbols_in_text
 
         used = set().union(*map(symbols_in_text, functions.values()))
         check_parameters_used(dict(parameters), used, "attention or target")
@@ -199,8 +199,8 @@ def _functions(model: SimpleNamespace, length: int, columns: Mapping[str, int]) 
 def _text(model: SimpleNamespace, name: str, function: Any, length: int, columns: int) -> str:
     import sympy as sp
 
-    from replica.model.given_functions import called_on_symbols, check_text
-    from replica.model.user_functions import matrix_to_text
+    from replica.model.functions.given_functions import called_on_symbols, check_text
+    from replica.model.functions.user_functions import matrix_to_text
     from replica.quantities import symbols
 
     if not isinstance(function, str) and not callable(function):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import sympy as sp
 
 from replica.model.attention import attention_matrix, sample_loss, target_matrix
+from replica.model.functions.user_functions import matrix_from_text
 from replica.model.token_law import TokenLaw, atom_law, encoding_symbols, law_of_structure
-from replica.model.user_functions import matrix_from_text
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
 from replica.quantities.loss_structure import LossStructure

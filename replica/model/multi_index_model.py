@@ -21,12 +21,19 @@ from replica.common.checked_arguments import checked_items, quoted
 from replica.common.checked_values import count, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.checked_fields import checked_parameters, checked_spectrum, settled
-from replica.model.given_functions import called_on_symbols, check_parameters_used
+from replica.model.functions.given_functions import called_on_symbols, check_parameters_used
+from replica.model.functions.user_functions import check_expression, check_smooth, matrix_from_text
+from replica.model.functions.written_function import WrittenFunction
 from replica.model.loss_model import LossModel, multi_index_loss_model
-from replica.model.parameter_values import atom_values, statistics_values, zero_moments
+from replica.model.parameter_values import (
+    atom_values,
+    class_atom_values,
+    encoding_values,
+    statistics_values,
+    zero_moments,
+)
+from replica.model.sample_class import SampleClass, checked_classes, mean_matrix, mean_parameters
 from replica.model.spectrum import Spectrum, gram_factor
-from replica.model.user_functions import check_expression, check_smooth, matrix_from_text
-from replica.model.written_function import WrittenFunction
 from replica.quantities import symbols
 from replica.quantities.layout import Layout
 from replica.quantities.loss_structure import LossStructure
@@ -62,6 +69,10 @@ class MultiIndexModel(ShortText):
         Gram matrix of encodings :math:`p_l`; by default none.
     parameters
         Values of further symbols in loss and outputs, by name.
+    classes
+        Kinds of samples, each with its probability, its tokens' means and its own values of further symbols: instead of
+        encodings, which are the case of one class. Directions of the means are orthonormal, orthogonal to the
+        teacher's columns, and like no eigenvector of the covariances in particular.
 
     Raises
     ------
@@ -78,6 +89,19 @@ class MultiIndexModel(ShortText):
     ... )
     >>> ridge.loss_model().loss
     (-y_1 + z_1)**2/2
+
+    Two clouds around plus and minus one direction, told apart by the logistic loss:
+
+    >>> import sympy as sp
+    >>> from replica import SampleClass
+    >>> label = sp.Symbol("label")
+    >>> clouds = MultiIndexModel(
+    ...     lambda z, y: sp.log(1 + sp.exp(-label * z[0])),
+    ...     0.1,
+    ...     classes=[SampleClass(0.5, 1.0, {"label": 1.0}), SampleClass(0.5, -1.0, {"label": -1.0})],
+    ... )
+    >>> clouds.structure.directions, clouds.structure.parameter_names
+    (1, ('label',))
     """
 
     loss: Callable[[sp.Matrix, Sequence[sp.Symbol]], Any]
@@ -89,6 +113,7 @@ class MultiIndexModel(ShortText):
     teacher_rank: int = 1
     positional_gram: Sequence[Sequence[float]] | None = None
     parameters: Mapping[str, float] | Sequence[tuple[str, float]] = ()
+    classes: Sequence[SampleClass] = ()
 
     def __post_init__(self) -> None:
         """Validate numbers; expressions are checked when the loss model is made, here once."""
@@ -113,8 +138,8 @@ class MultiIndexModel(ShortText):
 
     @property
     def encoding_matrix(self) -> np.ndarray:
-        """Encodings along orthonormal directions, (L, k)."""
-        return gram_factor(self.gram)
+        """Encodings along orthonormal directions, (L, k); of classes, the mean over them."""
+        return mean_matrix(self.classes, self.sequence_length) if self.classes else gram_factor(self.gram)
 
     @property
     def layout(self) -> Layout:
@@ -124,6 +149,8 @@ class MultiIndexModel(ShortText):
     @property
     def atoms(self) -> list[tuple[float, dict[str, float]]]:
         """Weight of every atom of the spectrum, and the values of its symbols."""
+        if self.classes:
+            return class_atom_values(self.spectrum, self.layout.directions, self.teacher_rank)
         return atom_values(self.spectrum, self.gram, self.encoding_matrix, self.teacher_rank)
 
     @property
@@ -146,7 +173,12 @@ class MultiIndexModel(ShortText):
 
     def _structure(self, loss: str, outputs: str) -> LossStructure:
         zero = zero_moments(self.atoms)
-        return LossStructure(self.layout, loss, outputs, self.noise, zero, tuple(dict(self.parameters)))
+        return LossStructure(self.layout, loss, outputs, self.noise, zero, tuple(self._further_values))
+
+    @property
+    def _further_values(self) -> dict[str, float]:
+        """Values of further symbols; of those that classes give values to, the mean over classes."""
+        return dict(self.parameters) | (mean_parameters(self.classes) if self.classes else {})
 
     def loss_model(self) -> LossModel:
         """Return what the derivation starts from."""
@@ -170,7 +202,7 @@ class MultiIndexModel(ShortText):
         loss = check_expression("loss", written, [*z, *y, *known], declare)
         check_smooth("loss", loss, z)
         used = {str(x) for expression in (loss, *outputs) for x in expression.free_symbols}
-        own = dict(self.parameters)
+        own = self._further_values
         check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
         return multi_index_loss_model(structure, loss, outputs)
 
@@ -191,6 +223,8 @@ class MultiIndexModel(ShortText):
             values["positional_gram"] = [list(row) for row in self.positional_gram]
         if self.parameters:
             values["parameters"] = dict(self.parameters)
+        if self.classes:
+            values["classes"] = [one.to_dict() for one in self.classes]
         return values
 
     @classmethod
@@ -229,14 +263,10 @@ class MultiIndexModel(ShortText):
         )
 
     def parameter_values(self) -> dict[str, float]:
-        """Return every numeric parameter by name."""
-        encoding = self.encoding_matrix
-        values = {"regularization": self.regularization}
-        for i, row in enumerate(encoding.tolist(), start=1):
-            for j, entry in enumerate(row, start=1):
-                values[f"positional_encoding_{i}" if len(row) == 1 else f"positional_encoding_{i}{j}"] = entry
+        """Return every numeric parameter by name; of what differs between classes, the mean over them."""
+        values = {"regularization": self.regularization} | encoding_values(self.encoding_matrix)
         values |= statistics_values(self.spectrum, self.gram, self.teacher_rank)
-        return values | dict(self.parameters)
+        return values | self._further_values
 
 
 def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
@@ -252,6 +282,10 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
         gram = real_matrix("positional_gram", gram, (size, size))
         gram_factor(np.array(gram))
     teacher_rank = count("teacher_rank", model.teacher_rank, 1, LARGEST)
+    parameters = checked_parameters(model.parameters)
+    classes = checked_classes(model.classes, size, dict(parameters))
+    if classes and gram is not None:
+        raise InvalidModel("positional_gram must not be given with classes: their means take its place")
     spectrum.moments(np.zeros((size, size)) if gram is None else np.array(gram), teacher_rank)
     for name, optional in (("loss", False), ("outputs", True)):
         function = getattr(model, name)
@@ -264,5 +298,6 @@ def checked_multi_index(model: MultiIndexModel) -> dict[str, Any]:
         "teacher_rank": teacher_rank,
         "spectrum": spectrum,
         "positional_gram": gram,
-        "parameters": checked_parameters(model.parameters),
+        "parameters": parameters,
+        "classes": classes,
     }

@@ -9,6 +9,8 @@ from replica.quantities.names import eigenvalue_name, moment_name
 
 __all__ = [
     "atom_values",
+    "class_atom_values",
+    "encoding_values",
     "group_statistics",
     "statistics_values",
     "zero_moments",
@@ -62,6 +64,34 @@ def atom_values(
                 values[moment_name(i, j, directions)] = float(moments[i, j])
         atoms.append((float(weight), values))
     return atoms
+
+
+def class_atom_values(spectrum: Spectrum, directions: int, teacher_rank: int) -> list[tuple[float, dict[str, float]]]:
+    """Return what :func:`atom_values` does, for directions like no eigenvector in particular.
+
+    Their moments are those of the identity on every atom, and they know nothing of the teacher.
+    """
+    length = spectrum.sequence_length
+    teacher = spectrum.moments(np.zeros((length, length)), teacher_rank)[:, length:, length:]
+    atoms = []
+    for weight, eigenvalues, own in zip(spectrum.weights, spectrum.group_eigenvalues(), teacher, strict=True):
+        joint = np.eye(directions + teacher_rank)
+        joint[directions:, directions:] = own
+        values = {eigenvalue_name(g, len(eigenvalues)): float(x) for g, x in enumerate(eigenvalues)}
+        for i in range(directions + teacher_rank):
+            for j in range(i, directions + teacher_rank):
+                values[moment_name(i, j, directions)] = float(joint[i, j])
+        atoms.append((float(weight), values))
+    return atoms
+
+
+def encoding_values(encoding: np.ndarray) -> dict[str, float]:
+    """Return the components of encodings along their directions, (L, k), by name."""
+    values: dict[str, float] = {}
+    for i, row in enumerate(encoding.tolist(), start=1):
+        for j, entry in enumerate(row, start=1):
+            values[f"positional_encoding_{i}" if len(row) == 1 else f"positional_encoding_{i}{j}"] = entry
+    return values
 
 
 def direction_moments(spectrum: Spectrum, gram: np.ndarray, encoding: np.ndarray, teacher_rank: int) -> np.ndarray:

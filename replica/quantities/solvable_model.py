@@ -11,7 +11,7 @@ from replica.common.errors import InvalidModel
 from replica.quantities.loss_structure import LossStructure
 from replica.quantities.structure import ModelStructure
 
-__all__ = ["Model", "outer_directions", "require_model"]
+__all__ = ["Model", "outer_directions", "require_model", "require_one_class"]
 
 
 class Model(Protocol):
@@ -43,6 +43,11 @@ class Model(Protocol):
     def noise(self) -> int:
         """Number of noise variables of a sample's outputs."""
         ...
+
+    @property
+    def classes(self) -> Any:
+        """Kinds of samples with their own means and labels; empty where all samples are of one kind."""
+        return ()
 
     @property
     def regularization(self) -> float:
@@ -107,3 +112,15 @@ def require_model(model: object, what: str) -> None:
     if isinstance(model, type) or not (hasattr(kind, "structure") and hasattr(kind, "parameter_values")):
         shown = f"{kind.__name__} {quoted(model)}"
         raise InvalidModel(f"model: {what} must have an AttentionModel or a MultiIndexModel, got {shown}")
+
+
+def require_one_class(model: Model, what: str) -> None:
+    """Refuse models whose samples are of several classes.
+
+    Raises
+    ------
+    ValueError
+        If they are; naming ``what``, which does not handle it.
+    """
+    if model.classes:
+        raise InvalidModel(f"model: {what} is not defined for samples of several classes, got {len(model.classes)}")

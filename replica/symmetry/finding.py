@@ -112,8 +112,10 @@ def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
 
 def _outputs_are_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
     flip = _reversed(_of_columns(phi.model.teacher_fields, phi.layout.teacher_rank, columns))
-    changed = phi.target.subs(flip, simultaneous=True)
-    return all(identically_zero(x - y) for x, y in zip(changed, phi.target, strict=True))
+    changed, used = phi.target.subs(flip, simultaneous=True), phi.channel.loss.free_symbols
+    entries = zip(phi.channel.target_symbols, changed, phi.target, strict=True)
+    # What the loss does not read may be anything.
+    return all(identically_zero(x - y) for symbol, x, y in entries if symbol in used)
 
 
 def _knows_no_sign(phi: FreeEntropy, columns: Collection[int]) -> bool:

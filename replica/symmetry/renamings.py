@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +30,8 @@ def with_renamings(found: Symmetries, model: Model) -> Symmetries:
     Its renamings generate all that there are; what acts by signs although none of its factors does is listed, too.
     """
     layout = model.structure.layout
+    if model.classes:
+        return replace(found, renamings=tuple(_class_exchanges(model)))
     length, encoding = layout.sequence_length, model.encoding_matrix
     if length > MOST_TOKENS or not (found.exchange or found.neighbours):
         return found
@@ -51,6 +55,28 @@ def with_renamings(found: Symmetries, model: Model) -> Symmetries:
         renamings.append(Symmetry(f"renaming of tokens {shown}", acting, order=order))
         generated = _closure(generated, order)
     return replace(found, renamings=tuple(renamings))
+
+
+def _class_exchanges(model: Model) -> Iterator[Symmetry]:
+    """Yield the reversals of directions that classes of samples make up for: every class has one that is its image.
+
+    Other exchanges of classes are not looked for.
+    """
+
+    def known(probability: float, matrix: np.ndarray, own: Any) -> tuple[Any, ...]:
+        return round(probability / TOLERANCE), tuple((matrix + 0.0).ravel().tolist()), tuple(dict(own).items())
+
+    listed = sorted(known(one.probability, one.mean_matrix, one.parameters) for one in model.classes)
+    for k in range(model.structure.directions):
+        signs = np.ones(model.structure.directions)
+        signs[k] = -1.0
+        images = [known(one.probability, one.mean_matrix * signs, one.parameters) for one in model.classes]
+        if sorted(images) == listed:
+            acting = tuple(
+                -1 if x.kind == "positional_overlap" and x.indices[1] == k else 1
+                for x in order_parameters(model.structure.layout)
+            )
+            yield Symmetry(f"exchange of classes that reverses direction {k + 1} of their means", acting)
 
 
 def _moments(model: Model) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from replica.quantities.solvable_model import Model, outer_directions
 from saddle.averages.channel_averages import N_COUNTS, ChannelAverages, ChannelParameterDerivatives, Columns
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.minimiser_starts import starts_of
-from saddle.averages.parameters import parameter_vector, teacher_variances
+from saddle.averages.parameters import class_parameter_vectors, teacher_variances
 from saddle.averages.rules.line_orders import LineOrders, legendre_tables
 from saddle.averages.rules.outer import (
     EXCHANGE,
@@ -66,9 +66,9 @@ class Channel(ByValue):
         return np.linalg.cholesky(self.variances)[list(self.space.layout.groups)]
 
     @cached_property
-    def parameters(self) -> np.ndarray:
-        """The model's parameters in the kernel's order."""
-        return parameter_vector(self.model)
+    def classes(self) -> tuple[tuple[float, np.ndarray], ...]:
+        """Probability of every class of samples, and its parameters in the kernel's order."""
+        return class_parameter_vectors(self.model)
 
     @cached_property
     def columns(self) -> Columns:
@@ -135,27 +135,34 @@ class Channel(ByValue):
         """Average along the lines of outer nodes (n, k) what a mode of the kernel asks for.
 
         Returns a row per line, (n, columns), three counts at its end: jumps, failures, proximal points. ``line``
-        replaces the rule's own orders.
+        replaces the rule's own orders. Rows are averages over the classes of samples, whose lines have the same nodes;
+        counts are sums over them.
         """
         largest = float(np.max(self.space.matrices(state, "self_overlap")))
         line = (line or self.rule.line).for_field_scale(np.sqrt(largest))
-        rows = np.zeros((len(outer_nodes), columns))
+        rows = np.zeros((len(self.classes), len(outer_nodes), columns))
         coordinates = self._coordinates(outer_nodes)
-        parameters = self.parameters
         starts = starts_of(self.model)
         rule = (line.scan, starts, line.piece_orders, *legendre_tables())
 
-        workers = workers_of(self.threads)
-        block = len(rows)
-        if workers > 1 and len(rows) > LEAST_LINES:
-            block = max(LEAST_LINES // 2, -(-len(rows) // (BLOCKS_PER_THREAD * workers)))
+        workers, count = workers_of(self.threads), len(outer_nodes)
+        block = count
+        if workers > 1 and count * len(rows) > LEAST_LINES:
+            block = max(LEAST_LINES // 2, -(-count * len(rows) // (BLOCKS_PER_THREAD * workers)))
 
-        def task(first: int) -> None:
-            lines = range(first, min(first + block, len(rows)))
-            self.kernel.lines.average_lines(lines, coordinates, state, parameters, rule, mode, rows)
+        def task(of: tuple[int, int]) -> None:
+            which, first = of
+            lines = range(first, min(first + block, count))
+            _, parameters = self.classes[which]
+            self.kernel.lines.average_lines(lines, coordinates, state, parameters, rule, mode, rows[which])
 
-        spread(task, range(0, len(rows), max(block, 1)), workers)
-        return rows
+        firsts = range(0, count, max(block, 1))
+        spread(task, [(which, first) for which in range(len(rows)) for first in firsts], workers)
+        if len(rows) == 1:
+            return rows[0]
+        mean = np.einsum("c,cnj->nj", [probability for probability, _ in self.classes], rows)
+        mean[:, -N_COUNTS:] = rows[:, :, -N_COUNTS:].sum(axis=0)
+        return mean
 
     def averages(self, state: np.ndarray) -> ChannelAverages:
         """Average every integrand at a state (n,) inside the domain.
@@ -209,7 +216,7 @@ class Channel(ByValue):
         # NOTE: the tokens' exchange is a symmetry of the parameters' values, not of their neighbourhood: a change of
         # A_11 alone breaks it. The sign symmetries hold whatever the parameters.
         outer = self.outer(state, exchange=False)
-        n_parameters, size = len(self.parameters), self.space.size
+        n_parameters, size = len(self.classes[0][1]), self.space.size
         columns = (size + 2) * n_parameters
         rows = self.line_rows(state, outer.nodes, columns + N_COUNTS, PARAMETER_SLOPES)
         sums = np.einsum("k,kj->j", outer.weights, rows[:, :columns]).reshape(size + 2, n_parameters)

@@ -9,7 +9,7 @@ import numpy as np
 
 from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
-from replica.quantities.solvable_model import Model, require_model
+from replica.quantities.solvable_model import Model, require_model, require_one_class
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.minimiser_starts import starts_of
 from saddle.averages.parameters import parameter_vector
@@ -138,6 +138,7 @@ class EnvelopeTable:
         """
         if self.model.noise:
             raise InvalidArgument("outputs with noise are no function of teacher fields alone: give a model without")
+        require_one_class(self.model, "the Moreau envelope")
         module, parameters = self.kernel.module, parameter_vector(self.model)
         common, unused = np.zeros(module.N_FIELDS - 1), np.zeros(1)
         targets, line = np.empty((len(teacher_fields), module.N_TARGETS)), np.zeros(module.N_CONSTANTS)

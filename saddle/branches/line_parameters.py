@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from replica.common.errors import InvalidModel
+from replica.model.sample_class import names_of_classes
 from replica.model.spectrum import Spectrum
 from replica.quantities.names import model_parameters
 from replica.quantities.solvable_model import Model
@@ -31,7 +32,7 @@ def line_parameters(model: Model) -> dict[str, float]:
     ("positional_encoding_1", or of their Gram matrix "positional_gram_12"), declared parameters by their own names,
     and, of a spectrum, the eigenvalues of every atom ("eigenvalue_1", for several groups of tokens "eigenvalue_1_2")
     and its teacher's moments ("teacher_moment_1", for several columns "teacher_moment_1_12"). A pair of equal
-    off-diagonal entries of a symmetric matrix is one number.
+    off-diagonal entries of a symmetric matrix is one number. What classes of samples have values of is not among them.
 
     Examples
     --------
@@ -45,7 +46,8 @@ def line_parameters(model: Model) -> dict[str, float]:
         if not name.startswith(STATISTICS) and not (model.positional_gram is not None and "positional_enc" in name)
     }
     declared = dict(model.parameters)
-    values = {name: value for name, value in values.items() if name not in declared}
+    of_classes = names_of_classes(model)
+    values = {name: value for name, value in values.items() if name not in declared and name not in of_classes}
     if model.positional_gram is not None:
         values |= _upper("positional_gram", model.gram)
     if isinstance(model.spectrum, Spectrum):

@@ -53,11 +53,11 @@ class NullBranches:
 
 
 def find_null(evolution: StateEvolution, bounds: tuple[float, float], pieces: Sequence[Piece]) -> NullBranches:
-    """Look for Q = 0 over an interval, unless agnostic solutions are known over all of it.
+    """Look for Q = 0 over an interval, unless agnostic solutions are known over all of it, or samples have classes.
 
     Where the least eigenvalue of dF/du at Q = 0 vanishes, agnostic solutions take over: both do not exist together.
     """
-    if _covered([piece for piece in pieces if piece.family == AGNOSTIC], bounds):
+    if evolution.model.classes or _covered([piece for piece in pieces if piece.family == AGNOSTIC], bounds):
         return NullBranches()
     intervals = null_reach(evolution, *bounds)
     if not intervals:

@@ -10,8 +10,8 @@ number.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import sympy as sp
@@ -25,6 +25,7 @@ from replica.equations.saddle_system import SaddleSystem
 from replica.model.any_model import model_atoms
 from replica.model.attention_model import AttentionModel
 from replica.model.multi_index_model import MultiIndexModel
+from replica.model.sample_class import class_numbers
 from saddle.reference.breaks import breaks_of
 from saddle.reference.channel_averages import ReferenceRule
 from saddle.reference.normal_rules import GaussHermite, LegendrePanels, node_count
@@ -167,10 +168,9 @@ def _reference_system(
     max_nodes: int,
 ) -> ReferenceSystem:
     if isinstance(system, ReferenceSystem):
-        return system if rule is None else ReferenceSystem(system.system, rule)
+        return system if rule is None else replace(system, rule=rule)
     if rule is None:
-        given = ReferenceSystem(system).given_values(parameters, alpha)
-        rule = _coarse_rule(system.free_entropy, breaks_of(system.free_entropy, given), max_nodes)
+        rule = _chosen_rule(system, [parameters], alpha, max_nodes)
     return ReferenceSystem(system, rule)
 
 
@@ -238,7 +238,24 @@ def solve_model(
     derivation, alpha = derive(model), positive_number("alpha", alpha)
     if not isinstance(model, AttentionModel | MultiIndexModel):
         raise InvalidArgument(f"model must be one with numbers, an AttentionModel or a MultiIndexModel, got {model!r}")
-    system, atoms = derivation.saddle_system, model_atoms(model)
-    return solve_reference(
-        system, model.parameter_values(), alpha, start=start, atoms=atoms, rule=rule, settings=settings
-    )
+    system: SaddleSystem | ReferenceSystem = derivation.saddle_system
+    numbers, atoms = model.parameter_values(), model_atoms(model)
+    if model.classes:
+        own = [(one.probability, one.parameters) for one in class_numbers(model)]
+        chosen = rule or _chosen_rule(derivation.saddle_system, [one for _, one in own], alpha, settings.max_nodes)
+        system = ReferenceSystem(derivation.saddle_system, chosen, tuple(own))
+        if rule is None and settings.accuracy is None:
+            settings = replace(settings, accuracy=ACCURACY)
+        rule = None
+    return solve_reference(system, numbers, alpha, start=start, atoms=atoms, rule=rule, settings=settings)
+
+
+def _chosen_rule(
+    system: SaddleSystem, classes: Sequence[Mapping[str, float]], alpha: float, max_nodes: int
+) -> ReferenceRule:
+    """Return the rule where refinement starts, broken where the outputs of any class jump."""
+    reference = ReferenceSystem(system)
+    breaks: dict[sp.Expr, None] = {}
+    for own in classes:
+        breaks |= dict.fromkeys(breaks_of(system.free_entropy, reference.given_values(own, alpha)))
+    return _coarse_rule(system.free_entropy, tuple(breaks), max_nodes)

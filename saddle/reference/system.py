@@ -56,10 +56,14 @@ class ReferenceSystem:
         The equations.
     rule
         How averages are computed.
+    classes
+        Probability of every class of samples and the values that parameters have in it, by name: averages are over
+        classes, too. By default there is one class.
     """
 
     system: SaddleSystem
     rule: ReferenceRule = ReferenceRule()
+    classes: tuple[tuple[float, Mapping[str, float]], ...] = ((1.0, {}),)
 
     @cached_property
     def _order(self) -> tuple[sp.Symbol, ...]:
@@ -139,6 +143,12 @@ class ReferenceSystem:
             values[quantity.symbol] = float(parameters[quantity.name])
         return values
 
+    @cached_property
+    def _own_values(self) -> tuple[tuple[float, dict[sp.Symbol, float]], ...]:
+        """Probability of every class, and its values by symbol."""
+        known = {x.name: x.symbol for x in self.system.free_entropy.parameters}
+        return tuple((p, {known[name]: float(value) for name, value in own.items()}) for p, own in self.classes)
+
     @property
     def normals(self) -> tuple[NormalRule, ...]:
         """The rule, along each of the standard normals that the fields are made of."""
@@ -162,7 +172,7 @@ class ReferenceSystem:
         rank = self.system.free_entropy.layout.rank
         susceptibility, precision = self._precisions
         _require_positive_definite(susceptibility.values(values, atoms).reshape(-1, rank, rank), "susceptibility")
-        averages = self._channel.averages(values, normals)
+        averages = np.sum([p * self._channel.averages(values | own, normals) for p, own in self._own_values], axis=0)
         values |= dict(zip(self._expressions[1].values(), averages.tolist(), strict=True))
         conjugates = self._sides[0].values(values, atoms)
         values |= dict(zip(self._conjugate, conjugates.tolist(), strict=True))

@@ -17,6 +17,7 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_number
 from replica.common.numeric_errors import numpy_defaults
+from replica.model.sample_class import class_numbers
 from replica.quantities.solvable_model import Model, require_model
 from replica.symmetry.sectors import Sector
 from saddle.averages.channel import Channel
@@ -102,7 +103,9 @@ class StateEvolution(ByValue):
         space, groups = self.space, list(self.space.layout.groups)
         q = np.diagonal(space.matrices(state, "self_overlap"), axis1=1, axis2=2)[groups]
         m, theta = (space.matrices(state, kind) for kind in ("positional_overlap", "semantic_overlap"))
-        mean = np.einsum("rk,lk->lr", m[0], self.model.encoding_matrix) ** 2
+        mean = sum(
+            one.probability * np.einsum("rk,lk->lr", m[0], one.encoding) ** 2 for one in class_numbers(self.model)
+        )
         explained = np.einsum("grs,gst,grt->gr", theta, np.linalg.inv(self.channel.variances), theta)[groups]
         return float(np.mean(mean / (q + mean))), float(np.mean(explained / q))
 

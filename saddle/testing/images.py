@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from replica.model.attention_model import AttentionModel
+from replica.model.functions.user_functions import matrix_from_text
 from replica.model.spectrum import Spectrum, SpectrumAtom
-from replica.model.user_functions import matrix_from_text
 from replica.quantities.solvable_model import Model, require_model
 
 __all__ = ["images_of"]

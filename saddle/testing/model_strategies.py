@@ -11,7 +11,7 @@ from hypothesis import assume, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from replica.model.attention_model import AttentionModel
-from replica.model.user_functions import linear_attention, softmax, softmax_attention
+from replica.model.functions.user_functions import linear_attention, softmax, softmax_attention
 from saddle.testing.drawn_models import lively, paper_like, wide
 from saddle.testing.spectrum_strategies import spectra
 

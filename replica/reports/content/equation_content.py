@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import sympy as sp
@@ -189,10 +189,12 @@ def observable_passages(system: SaddleSystem, printer: ReportPrinter) -> list[Pa
     ]
 
 
-def parameter_passages(system: SaddleSystem, values: Mapping[str, float]) -> list[Passage]:
-    """Return the table of the model's parameters."""
-    parameters = system.free_entropy.parameters
-    letters = parameter_letters(parameters)
+def parameter_passages(
+    system: SaddleSystem, values: Mapping[str, float], left_out: Collection[str] = ()
+) -> list[Passage]:
+    """Return the table of the model's parameters, without some of them."""
+    parameters = [x for x in system.free_entropy.parameters if x.name not in left_out]
+    letters = parameter_letters(system.free_entropy.parameters)
     rows = tuple(
         (parameter_meaning(x, letters[x.name]), f"${letters[x.name]}$", f"{values[x.name]:g}") for x in parameters
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from replica.model.attention_model import AttentionModel
 from replica.model.multi_index_model import MultiIndexModel
+from replica.model.sample_class import names_of_classes
+from replica.reports.content.class_content import class_passages, class_table
 from replica.reports.content.definitions import Definition, Glossary
 from replica.reports.content.equation_content import (
     derivation_passages,
@@ -130,12 +132,16 @@ def equation_report(derivation: Theory, naming: Naming | None = None, line_width
     # The last two steps are sections of their own.
     *steps, _, families = derivation.steps
     values = derivation.parameter_values
-    numbers = [*parameter_passages(system, values)] if values else []
+    numbers: list[Passage] = []
+    classes: list[Passage] = []
     if isinstance(derivation.model, AttentionModel | MultiIndexModel):
+        classes = class_passages(derivation.model)
+        numbers += parameter_passages(system, values, names_of_classes(derivation.model))
+        numbers += class_table(system, derivation.model)
         numbers += atom_passages(derivation.model.atoms, printer)
     families_of = sector_passages(system, printer, derivation.sectors) if plain else family_passages(families, printer)
     sections: dict[str, tuple[Passage, ...]] = {
-        "model": tuple(model_passages(phi, printer) if plain else general_model_passages(phi, printer)),
+        "model": (*(model_passages(phi, printer) if plain else general_model_passages(phi, printer)), *classes),
         "derivation": tuple(derivation_passages(steps, printer)),
         "free entropy": tuple(
             free_entropy_passages(system, printer, field_passages if plain else general_field_passages)

@@ -9,8 +9,8 @@ import sympy as sp
 from replica.common.errors import DerivationError
 from replica.equations.free_entropy import FreeEntropy
 from replica.model.attention import attention_matrix, sample_loss
+from replica.model.functions.user_functions import matrix_from_text
 from replica.model.loss_model import LossModel
-from replica.model.user_functions import matrix_from_text
 from replica.quantities.structure import ModelStructure
 from replica.quantities.symbols import teacher_fields
 from replica.reports.passages import Equation, Heading, Paragraph, Passage, Table

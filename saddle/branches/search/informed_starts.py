@@ -65,8 +65,16 @@ def _positional_patterns(model: Model) -> list[np.ndarray]:
 
     Along one direction there is but one way; along several, tokens may have any signs but the same.
     """
+    if model.classes:
+        return _directions_alone(model.structure.directions)
     encoding = model.encoding_matrix
     if encoding.shape[1] == 1:
         return [np.ones(1) / np.sqrt(np.mean(encoding**2))]
     signs = [s for s in itertools.product((1.0, -1.0), repeat=len(encoding)) if s[0] > 0 and len(set(s)) > 1]
     return [np.linalg.pinv(encoding) @ np.array(s) for s in signs[:MOST_PATTERNS]]
+
+
+def _directions_alone(directions: int) -> list[np.ndarray]:
+    """Return overlaps with some of several directions of classes' means, (k,): with all alike, and with each alone."""
+    every = [np.ones(directions)]
+    return every + [row for row in np.eye(directions) if directions > 1][: MOST_PATTERNS - 1]

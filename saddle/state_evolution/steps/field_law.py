@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from replica.quantities.solvable_model import require_one_class
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.step_state import StepState, step_space
 
@@ -47,6 +48,10 @@ class FieldLaw:
 
     evolution: StateEvolution
     steps: int
+
+    def __post_init__(self) -> None:
+        """Refuse samples of several classes, whose fields have no law of this form."""
+        require_one_class(self.evolution.model, "replica-symmetry breaking")
 
     @cached_property
     def groups(self) -> np.ndarray:

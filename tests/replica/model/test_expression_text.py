@@ -10,7 +10,7 @@ from replica import AttentionModel, softmax
 from replica.algebra.expression_bounds import CONSTANTS, KINDS
 from replica.code.source import _KernelPrinter
 from replica.common.errors import InvalidModel
-from replica.model.user_functions import matrix_from_text
+from replica.model.functions.user_functions import matrix_from_text
 from replica.quantities.symbols import teacher_fields
 from tests.replica.equations.test_expressions import combined
 

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from replica import AttentionModel, MultiIndexModel, Spectrum
 from replica.model.any_model import loss_model
-from replica.model.user_functions import softmax
+from replica.model.functions.user_functions import softmax
 from saddle import LineRule, PhaseDiagram, SobolRule, solve_phase_diagram
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.testing import assert_askings_agree, assert_stationary, assert_survives, assert_symmetric

@@ -136,7 +136,7 @@ def _compiled(text: str, length: int, columns: int, differentiated: bool) -> _Co
     # SymPy is for models that need it: the paper's kind does not.
     import sympy as sp
 
-    from replica.model.user_functions import matrix_from_text
+    from replica.model.functions.user_functions import matrix_from_text
     from replica.quantities.symbols import teacher_fields
 
     matrix = matrix_from_text(text)

@@ -13,7 +13,7 @@ from sympy.printing.pycode import PythonCodePrinter
 from replica.algebra.softmax_weight import SoftmaxWeight
 from replica.common.checked_arguments import quoted
 from replica.common.errors import AttentionPhaseError, InvalidModel
-from replica.model.user_functions import matrix_from_text
+from replica.model.functions.user_functions import matrix_from_text
 
 __all__ = ["called_on_symbols", "check_parameters_used", "check_text", "symbols_in_text"]
 
@@ -52,7 +52,7 @@ def check_text(name: str, text: str, fields: Collection[sp.Symbol], *, smooth: b
     name
         "attention" or "target", for messages.
     text
-        What ``replica.model.user_functions.matrix_to_text`` wrote.
+        What ``replica.model.functions.user_functions.matrix_to_text`` wrote.
     fields
         The pre-activations.
     smooth

@@ -1,0 +1,1 @@
+"""Functions that users give: read, checked, kept as text, written out."""
