@@ -117,7 +117,7 @@ def test_stored_points_are_those_of_the_campaign(stored):
     assert list(stored) == [point.name for point in runs.POINTS]
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 def test_stored_theory_is_what_is_solved_now(stored):
     point = runs.POINTS[1]
     found = runs.theory(point)

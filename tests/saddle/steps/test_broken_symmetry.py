@@ -63,6 +63,7 @@ def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
     assert back.state.levels[-1, 0] == pytest.approx(ground.state.levels[-1, 0], abs=ground.error["self_overlap_1"])
 
 
+@pytest.mark.slow
 def test_deeper_minima_are_fewer(ground):
     curve = solve_complexity(
         find_point(StateEvolution(MODEL), "positional", 1.5),

@@ -32,16 +32,19 @@ def comparison(diagram):
 
 
 def statistics(values: dict[str, float], numbers: np.ndarray, *, exists: bool = True) -> xr.Dataset:
-    """Statistics of made-up runs (d, seed) in every quantity, against made-up theory."""
-    numbers = np.asarray(numbers, dtype=float)
-    sizes = [100 * 2**k for k in range(len(numbers))]
+    """Statistics of made-up runs (d, seed), or (alpha, d, seed), in every quantity, against made-up theory."""
+    numbers = np.atleast_3d(np.asarray(numbers, dtype=float).T).T
+    sizes, alphas = [100 * 2**k for k in range(numbers.shape[1])], [1.0 + k for k in range(len(numbers))]
     runs = xr.Dataset(
-        dict.fromkeys(COMPARED, (("start", "dimension", "alpha", "seed"), numbers[None, :, None, :])),
-        coords={"start": ["semantic"], "dimension": sizes, "alpha": [1.0], "seed": list(range(numbers.shape[1]))},
+        dict.fromkeys(COMPARED, (("start", "dimension", "alpha", "seed"), numbers.transpose(1, 0, 2)[None])),
+        coords={"start": ["semantic"], "dimension": sizes, "alpha": alphas, "seed": list(range(numbers.shape[2]))},
     )
     theory = dict.fromkeys(COMPARED, 0.5) | values
-    point = TheoryPoint("semantic", 1.0, exists, True, True, theory, dict.fromkeys(COMPARED, 1e-6))
-    return statistics_of_runs(runs, {("semantic", 1.0): point})
+    points = {
+        ("semantic", alpha): TheoryPoint("semantic", alpha, exists, True, True, theory, dict.fromkeys(COMPARED, 1e-6))
+        for alpha in alphas
+    }
+    return statistics_of_runs(runs, points)
 
 
 @pytest.mark.parametrize("freedom", [1, 3, 10, 500])
@@ -97,11 +100,11 @@ def test_missing_runs_are_left_out():
 def test_extrapolation_recovers_a_line_in_1_over_d_and_its_error():
     generator = np.random.default_rng(1)
     noise = generator.standard_normal((400, 3, 20))
-    found = []
-    for part in noise:
-        numbers = 0.5 + 3.0 / (100.0 * 2.0 ** np.arange(3))[:, None] + 0.02 * part
-        fit = extrapolate(statistics({}, numbers)).sel(quantity="self_overlap").squeeze()
-        found.append([float(fit[name]) for name in ("mean", "standard_error", "slope", "slope_error", "deviation")])
+    # Every repetition stands at an alpha of its own.
+    numbers = 0.5 + 3.0 / (100.0 * 2.0 ** np.arange(3))[:, None] + 0.02 * noise
+    fit = extrapolate(statistics({}, numbers)).sel(quantity="self_overlap").squeeze()
+    names = ("mean", "standard_error", "slope", "slope_error", "deviation")
+    found = np.transpose([fit[name].values for name in names])
     means = np.mean(found, axis=0)
     assert means[0] == pytest.approx(0.5, abs=3 * 0.008 / 20)
     assert means[2] == pytest.approx(3.0, abs=3 * 1.2 / 20)

@@ -106,6 +106,7 @@ def test_moves_take_a_sample_where_they_should(at_minimum):
         np.testing.assert_allclose(loss.preactivations(displaced)[:, sample], wells.other_fields[sample], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_moves_cost_what_the_moreau_objectives_say():
     """To second order, and so for the typical one: now and then other samples follow, or all return."""
     said, found = [], []
@@ -197,6 +198,7 @@ def test_training_with_moves_ends_at_the_ground_state(moving):
     assert run.polished
 
 
+@pytest.mark.slow
 def test_a_comparison_at_ground_states_has_lower_losses(moving):
     """And the same data: where no move is accepted the runs are the same."""
     diagram = solve_phase_diagram(SMALLER, (1.0, 2.0), points=3, tolerance=5e-3, threads=1)
@@ -234,6 +236,7 @@ def test_every_named_start(start):
     assert found.lowest.train_loss <= found.metastable.train_loss
 
 
+@pytest.mark.slow
 def test_no_start_of_hundreds_leads_lower():
     """In nearly all data sets, and in some of them plain minima are beaten: so moves are what finds the lowest."""
     generator, beaten, plain_beaten = np.random.default_rng(1), 0, 0
