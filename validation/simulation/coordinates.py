@@ -158,6 +158,11 @@ def _joint_moments(model: Model) -> Array:
     length, columns = encoding.shape
     if model.spectrum is None:
         return np.eye(columns + model.teacher_rank)[None]
+    if model.classes:
+        joint = np.tile(np.eye(columns + model.teacher_rank), (len(_spectrum(model).weights), 1, 1))
+        teacher = _spectrum(model).moments(np.zeros((length, length)), model.teacher_rank)
+        joint[:, columns:, columns:] = teacher[:, length:, length:]
+        return joint
     change = np.zeros((columns + model.teacher_rank, length + model.teacher_rank))
     change[:columns, :length] = np.linalg.pinv(encoding)
     change[columns:, length:] = np.eye(model.teacher_rank)

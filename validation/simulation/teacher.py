@@ -68,6 +68,9 @@ class TeacherData:
     targets
         Of attention :math:`T[x Q_\star/\sqrt d]`, shape (L, L, n); the labels are ``targets[:, :, mu] @ x_mu``. Of a
         multi-index model the outputs :math:`y(x Q_\star/\sqrt d, \xi)`, shape (k, n).
+    classes
+        Of a model whose samples are of several classes, the class of each, counted from 0, shape (n,). Its tokens
+        contain their means, and there are no encodings besides.
     """
 
     model: Model
@@ -76,6 +79,7 @@ class TeacherData:
     teacher: Array
     encodings: Array
     targets: Array
+    classes: NDArray[np.intp] | None = None
 
     @property
     def attention_model(self) -> AttentionModel:
@@ -174,7 +178,8 @@ def draw_teacher_data(
     teacher = draw_teacher(model, coordinates, generator, spherical=spherical_teacher)
     if model.teacher_rank == 1:
         teacher = teacher[:, 0]
-    encodings = model.encoding_matrix / math.sqrt(dimension) @ coordinates.directions.T
+    encoding = np.zeros_like(model.encoding_matrix) if model.classes else model.encoding_matrix
+    encodings = encoding / math.sqrt(dimension) @ coordinates.directions.T
     return _draw_samples(model, coordinates, teacher, encodings, samples, generator, kind)
 
 
@@ -250,15 +255,33 @@ def _draw_samples(
     tokens *= coordinates.deviations[:, None, :]
     tokens = tokens.astype(dtype, copy=False)
     preactivations = (tokens @ teacher.astype(dtype) / math.sqrt(dimension)).astype(np.float64)
-    targets = _labels(model, preactivations, generator)
+    classes = _drawn_classes(model, samples, generator)
+    targets = _labels(model, preactivations, generator, classes)
     for array in (tokens, teacher, encodings, targets):
         array.setflags(write=False)
-    return TeacherData(model, coordinates, tokens, teacher, encodings, targets)
+    if classes is None:
+        return TeacherData(model, coordinates, tokens, teacher, encodings, targets)
+    # The teacher does not see the means, which in high dimension are orthogonal to its columns.
+    matrices = np.array([one.mean_matrix.reshape(length, -1) for one in model.classes])
+    means = (matrices / math.sqrt(dimension) @ coordinates.directions.T).astype(dtype)
+    moved = tokens + means[classes].swapaxes(0, 1)
+    for array in (moved, classes):
+        array.setflags(write=False)
+    return TeacherData(model, coordinates, moved, teacher, encodings, targets, classes)
 
 
-def _labels(model: Model, preactivations: Array, generator: np.random.Generator) -> Array:
+def _drawn_classes(model: Model, samples: int, generator: np.random.Generator) -> NDArray[np.intp] | None:
+    """Return a class for every sample, (n,), if the model has any."""
+    if not model.classes:
+        return None
+    return generator.choice(len(model.classes), samples, p=[one.probability for one in model.classes])
+
+
+def _labels(
+    model: Model, preactivations: Array, generator: np.random.Generator, classes: NDArray[np.intp] | None
+) -> Array:
     """Return the target's matrices, or outputs, whose noise is drawn after the tokens."""
     if isinstance(model, AttentionModel):
         return target_values(model, preactivations)
     noise = generator.standard_normal((model.noise, preactivations.shape[1]))
-    return written_loss(model).outputs(preactivations, noise)
+    return written_loss(model, classes).outputs(preactivations, noise)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from replica.common.errors import InvalidModel
+from replica.model.sample_class import class_numbers, names_of_classes
 from replica.quantities.loss_structure import LossStructure
 from replica.quantities.solvable_model import Model
 from validation.simulation.functions.layers import columns_of_fields, softmax_weight, stacked_values
@@ -28,10 +29,13 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class WrittenLoss:
-    r"""A sample's loss :math:`\ell(z, y)` and its outputs :math:`y(h^\star, \xi)`, with the values of parameters."""
+    r"""A sample's loss :math:`\ell(z, y)` and its outputs :math:`y(h^\star, \xi)`, with the values of parameters.
+
+    Those that differ between classes of samples are arrays, (n,).
+    """
 
     functions: _CompiledLoss
-    parameters: tuple[float, ...]
+    parameters: tuple[float | Array, ...]
 
     def outputs(self, preactivations: Array, noise: Array) -> Array:
         """Return outputs, shape (k, n), of the teacher's pre-activations, (L, n) or (L, n, t), and noise, (m, n)."""
@@ -53,13 +57,21 @@ class WrittenLoss:
         return stacked[0], by_token[:, 0] if preactivations.ndim == 2 else by_token.swapaxes(1, 2)
 
 
-def written_loss(model: Model) -> WrittenLoss:
-    """Return a multi-index model's loss and outputs; raises ValueError for a model that has none of its own."""
+def written_loss(model: Model, classes: NDArray[np.intp] | None = None) -> WrittenLoss:
+    """Return a multi-index model's loss and outputs; raises ValueError for a model that has none of its own.
+
+    ``classes`` are those of the samples, (n,), if the model has any.
+    """
     structure = model.structure
     if not isinstance(structure, LossStructure):
         raise InvalidModel(f"model must be a MultiIndexModel, whose loss is its own, got {model!r:.80}")
     functions, known = _compiled(structure), model.parameter_values()
-    return WrittenLoss(functions, tuple(known[name] for name in functions.parameters))
+    values: dict[str, float | Array] = {name: known[name] for name in functions.parameters}
+    if classes is not None:
+        of_classes = class_numbers(model)
+        for name in names_of_classes(model):
+            values[name] = np.array([one.parameters[name] for one in of_classes])[classes]
+    return WrittenLoss(functions, tuple(values.values()))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class MultiIndexLoss:
     @cached_property
     def written(self) -> WrittenLoss:
         """The model's loss as a function of pre-activations and outputs."""
-        return written_loss(self.data.model)
+        return written_loss(self.data.model, self.data.classes)
 
     def sample_losses(self, student: Array) -> Array:
         """Return each sample's loss, shape (n,)."""
