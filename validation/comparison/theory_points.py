@@ -109,8 +109,10 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
     mixed = [family for family in sorted(families) if family.startswith(MIXED)]
     stands_in = bool(mixed) and own not in families and own != MIXED
     wanted = mixed if stands_in or own == MIXED else [own]
+    # Of several directions or columns, solutions may be along others than the first.
+    numbered = [family for family in sorted(families) if family.startswith(f"{own} ") and family not in wanted]
     merged = [POSITIONAL, SEMANTIC, AGNOSTIC] if own == MIXED else [AGNOSTIC]
-    for among in (wanted, merged):
+    for among in (wanted, numbered, merged):
         found = [
             (branch, point, predicted_values(layout, point)) for branch, point in _solutions(diagram, among, alpha)
         ]
@@ -118,7 +120,7 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
             return _described(layout, *max(found, key=lambda item: abs(item[2][overlap])), True)
         if found:
             best = max(found, key=lambda item: item[1].free_entropy)
-            return _described(layout, *best, among is wanted)
+            return _described(layout, *best, among is not merged)
     return _unknown(alpha)
 
 
