@@ -81,6 +81,16 @@ def test_ridge_regression_of_labels_is_what_data_show():
     assert np.all(np.abs(mean - (q, m)) < 4.0 * spread + 2.0 / d)
 
 
+def test_a_strong_penalty_learns_the_mean_of_labelled_samples():
+    """Which classifies balanced clouds as well as can be (arXiv:2002.11544): m^2/q = alpha/(1 + alpha)."""
+    classes, alpha = two(0.5), 1.7
+    q, m, _ = ridge_of_clouds(classes, alpha, 1e6)
+    assert m**2 / q == pytest.approx(alpha / (1 + alpha), rel=1e-5)
+    point = solution(clouds(squared, classes, 300.0), alpha)
+    q, m = point.evaluation.state[:2]
+    assert m**2 / q == pytest.approx(alpha / (1 + alpha), rel=0.01)
+
+
 def test_logistic_classification_agrees_with_the_reference_solver():
     model = clouds(logistic, two(0.3, 1.2, -0.7), parameters=())
     point, slow = solution(model, 1.5), solve_model(model, 1.5, start={"positional_overlap": 0.5})
