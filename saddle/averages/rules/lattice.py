@@ -60,9 +60,10 @@ MOST_ROWS = 1 << 25
 FACTORS = (0.25, 0.03, 0.15)
 # Where directions are not alike, every third and every fifth node in each field alone: two, since differences of one
 # pass zero where errors do not. Of a function with a pole at a distance d from the real axis a rule of spacing h errs
-# by exp(-2 pi d/h), every third node by the cube root of that, so that factors fall with the spacing, from these on
-# (measured: error functions three times as steep as fields vary, of a field, and of noise; docs/numerics.md).
-APART_FACTORS = {3: (0.07, 0.44), 5: (0.11, 0.53)}
+# by exp(-2 pi d/h), every third node by the cube root of that, so that factors fall with the spacing: below the second
+# number, so many decades when errors fall by one as the third one says (measured: error functions three times as steep
+# as fields vary, of a field, and of noise).
+APART_FACTORS = {3: (0.08, 0.44, 1.0), 5: (0.11, 0.53, 1.5)}
 SHELL = 0.4
 # On lattices coarser than this one's the differences no longer follow the law, and cover less: by as much as errors
 # themselves should have grown (measured on 80 random models at 137 solutions, docs/trust.md).
@@ -143,8 +144,8 @@ def _roughness(teacher_spacing: float) -> float:
 
 def _apart_factor(every: int, teacher_spacing: float) -> float:
     """Return the factor of a rule of every third, or fifth, node in one field."""
-    factor, finest = APART_FACTORS[every]
-    return factor * 10.0 ** min(0.0, math.log(teacher_spacing / finest) / math.log(PER_DECADE))
+    factor, finest, power = APART_FACTORS[every]
+    return factor * 10.0 ** min(0.0, power * math.log(teacher_spacing / finest) / math.log(PER_DECADE))
 
 
 @dataclass(frozen=True)
