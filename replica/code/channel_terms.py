@@ -18,6 +18,7 @@ from replica.algebra.inverse_matrices import InverseMatrix, Stage, differentiate
 from replica.code.line_coordinates import LineCoordinates, cholesky
 from replica.equations.free_entropy import FreeEntropy
 from replica.equations.saddle_system import SaddleSystem
+from replica.quantities.loss_structure import CONSTANT_STEPS
 
 __all__ = ["ChannelTerms", "gradient"]
 
@@ -30,8 +31,13 @@ def gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Exp
     return [partial_derivative(expression, x) for x in variables]
 
 
-# Functions that are constant but for steps.
-STEPS = (sp.sign, sp.Heaviside, sp.floor, sp.ceiling)
+STEPS = tuple(getattr(sp, name) for name in CONSTANT_STEPS)
+BY_FLOORS = (sp.Mod, sp.frac)
+
+
+def _with_floors(expression: sp.Expr) -> sp.Expr:
+    """Return an expression with remainders written by steps of height one."""
+    return expression.replace(sp.Mod, lambda a, b: a - b * sp.floor(a / b)).replace(sp.frac, lambda a: a - sp.floor(a))
 
 
 @dataclass(frozen=True)
@@ -204,6 +210,7 @@ class ChannelTerms:
         A step of the outputs, as that of a sign, contributes nothing as long as it stays at its node; where it moves,
         the derivative is not that of an integrand, and nan.
         """
+        expression = _with_floors(expression)
         steps = sorted(expression.atoms(*STEPS), key=sp.default_sort_key)
         if not steps:
             moved = (self.derivative(expression, h) * change for h, change in self.teacher_drift(x).items())
@@ -236,6 +243,11 @@ class ChannelTerms:
         """Differentiate at a fixed node and fixed z, the target's entries following the parameter."""
         if x not in self.parameters:
             return self.derivative(expression, x)
+        if expression.has(*STEPS, *BY_FLOORS):
+            # A loss that jumps with its outputs: what matters is whether they move where it does.
+            channel = self.free_entropy.channel
+            outputs = dict(zip(channel.target_symbols, self.free_entropy.target, strict=True))
+            return self.along_node(expression.xreplace(outputs), x)
         slopes = ((entry, slope) for (entry, y), slope in self.target_derivatives.items() if y == x)
         by_target = sp.Add(*(partial_derivative(expression, entry) * slope for entry, slope in slopes))
         return self.along_node(expression, x) + by_target

@@ -236,11 +236,15 @@ class MultiIndexModel(ShortText):
         Raises
         ------
         ValueError
-            If it is none.
+            If it is none, or one of another kind; the message quotes what it is instead.
         """
+        if not isinstance(values, Mapping):
+            raise InvalidModel(f"model must be a dictionary of its entries, got {quoted(values)}")
         given = dict(values)
-        given.pop("kind", None)
-        unknown = sorted(set(given) - {field.name for field in fields(cls)})
+        kind = given.pop("kind", KIND)
+        if not (isinstance(kind, str) and kind == KIND):
+            raise InvalidModel(f"model must be of the kind {KIND!r}, or say none, got the kind {quoted(kind)}")
+        unknown = sorted(set(given) - {field.name for field in fields(cls)}, key=repr)
         if unknown:
             raise InvalidModel(f"model has the unknown entry {unknown[0]!r:.40}")
         texts = [given.pop(name, "") for name in ("loss", "outputs")]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from replica.quantities.layout import Layout
 
-__all__ = ["LossStructure"]
+__all__ = ["CONSTANT_STEPS", "KINK_FUNCTIONS", "STEP_FUNCTIONS", "LossStructure"]
 
 
-# SymPy's names of functions that are constant but for steps.
-STEPS = ("sign", "Heaviside", "floor", "ceiling")
+CONSTANT_STEPS = ("sign", "Heaviside", "floor", "ceiling")
+"""SymPy's names of functions that are constant but for steps."""
+
+STEP_FUNCTIONS = (*CONSTANT_STEPS, "Mod", "frac", "Piecewise", "ITE", "arg", "atan2", "acot", "asec", "acsc")
+"""SymPy's names of all functions that jump somewhere, or may."""
+
+KINK_FUNCTIONS = ("Abs", "Max", "Min")
+"""SymPy's names of functions that do not jump, but whose slopes do."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,18 @@ class LossStructure:
         return self.layout.groups
 
     @property
-    def has_steps(self) -> bool:
-        """Whether outputs jump somewhere, as a sign does."""
-        return any(f"{name}(" in self.outputs for name in STEPS)
+    def may_jump(self) -> bool:
+        """Whether outputs may jump somewhere in their fields, as a sign does, or the loss in its outputs."""
+        return self._has(STEP_FUNCTIONS)
+
+    @property
+    def may_bend(self) -> bool:
+        """Whether these, or their slopes, may jump."""
+        return self._has(STEP_FUNCTIONS + KINK_FUNCTIONS)
+
+    def _has(self, functions: tuple[str, ...]) -> bool:
+        called = re.compile(rf"\b(?:{'|'.join(functions)})\(")
+        return any(called.search(text) is not None for text in (self.outputs, self.loss))
 
     @property
     def isotropic(self) -> bool:

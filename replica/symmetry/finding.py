@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-import numpy as np
 import sympy as sp
 
 from replica.algebra.equality import identically_zero
 from replica.equations.free_entropy import FreeEntropy
 from replica.quantities import symbols
-from replica.symmetry.signs import Signs
+from replica.symmetry.joint_reversals import joint_reversals
+from replica.symmetry.reversals import knows_no_sign, of_columns, opposite, reversal, reversed_fields
 from replica.symmetry.symmetries import Symmetries, Symmetry
 
 __all__ = ["find_symmetries", "transformed_fields"]
@@ -28,38 +28,27 @@ def find_symmetries(free_entropy: FreeEntropy) -> Symmetries:
     teacher, of_teacher = _even_subsets(
         layout.teacher_rank,
         lambda own: _outputs_are_even(free_entropy, own),
-        lambda own: _knows_no_sign(free_entropy, own),
+        lambda own: knows_no_sign(free_entropy, own),
     )
-    reversals = [_reversal(free_entropy, student=columns) for columns in of_student]
-    reversals += [_reversal(free_entropy, teacher=columns) for columns in of_teacher]
+    reversals = [reversal(free_entropy, student=columns) for columns in of_student]
+    reversals += [reversal(free_entropy, teacher=columns) for columns in of_teacher]
+    reversals += joint_reversals(free_entropy, reversals)
     every = tuple(reversed(range(layout.sequence_length)))
     return Symmetries(
         student=student,
         teacher=teacher,
         exchange=_is_renaming(free_entropy, every),
         neighbours=tuple(_neighbours(free_entropy)),
-        reversals=tuple(reversals or _joint_reversal(free_entropy)),
+        reversals=tuple(reversals),
         rotations=_rotations(free_entropy),
     )
 
 
 def transformed_fields(free_entropy: FreeEntropy, symmetry: Symmetry) -> dict[sp.Symbol, sp.Expr]:
     """Return every field (and proximal point) that a symmetry changes, and what it becomes."""
-    layout, teacher_fields = free_entropy.layout, free_entropy.model.teacher_fields
     if symmetry.order:
         return _renamed_student(free_entropy, symmetry.order) | _renamed_teacher(free_entropy, symmetry.order)
-    student = _of_columns(free_entropy.channel.proximal_point, layout.rank, symmetry.student)
-    student += _of_columns(free_entropy.channel.fields, layout.rank, symmetry.student)
-    return _reversed(student + _of_columns(teacher_fields, layout.teacher_rank, symmetry.teacher))
-
-
-def _of_columns(fields: Sequence[sp.Symbol], count: int, columns: Iterable[int]) -> list[sp.Symbol]:
-    """Return the fields of some of ``count`` columns, of all tokens."""
-    return [x for own in columns for x in fields[own::count]]
-
-
-def _reversed(fields: Iterable[sp.Symbol]) -> dict[sp.Symbol, sp.Expr]:
-    return {x: -x for x in fields}
+    return reversed_fields(free_entropy, symmetry.student, symmetry.teacher, symmetry.noise)
 
 
 def _even_subsets(
@@ -82,68 +71,19 @@ def _even_subsets(
     return all_even, chosen
 
 
-def _reversal(phi: FreeEntropy, student: tuple[int, ...] = (), teacher: tuple[int, ...] = ()) -> Symmetry:
-    whose, columns = ("the student", student) if student else ("the teacher", teacher)
-    if student and teacher:
-        name = "reversal of student and teacher"
-    elif (phi.layout.rank if student else phi.layout.teacher_rank) == 1:
-        name = f"reversal of {whose}"
-    else:
-        listed = " and ".join(str(a + 1) for a in columns)
-        name = f"reversal of {whose}'s column{'s' * (len(columns) > 1)} {listed}"
-    return Symmetry(name, _signs(phi, student, teacher), student, teacher)
-
-
-def _joint_reversal(phi: FreeEntropy) -> list[Symmetry]:
-    """Return the reversal of student and teacher together, which may be one where neither of them is alone."""
-    layout, model = phi.layout, phi.model
-    both = _reversal(phi, tuple(range(layout.rank)), tuple(range(layout.teacher_rank)))
-    if min(both.signs) > 0 or not _knows_no_sign(phi, both.teacher):
-        return []
-    loss = phi.channel.loss.xreplace(dict(zip(phi.channel.target_symbols, model.target, strict=True)))
-    flip = transformed_fields(phi, both)
-    return [both] if identically_zero(loss.subs(flip, simultaneous=True) - loss) else []
-
-
 def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
-    flip = _reversed(_of_columns(phi.channel.proximal_point, phi.layout.rank, columns))
+    flip = opposite(of_columns(phi.channel.proximal_point, phi.layout.rank, columns))
     return identically_zero(phi.channel.loss.subs(flip, simultaneous=True) - phi.channel.loss)
 
 
 def _outputs_are_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
-    flip = _reversed(_of_columns(phi.model.teacher_fields, phi.layout.teacher_rank, columns))
-    changed, used = phi.target.subs(flip, simultaneous=True), phi.channel.loss.free_symbols
-    entries = zip(phi.channel.target_symbols, changed, phi.target, strict=True)
-    # What the loss does not read may be anything.
-    return all(identically_zero(x - y) for symbol, x, y in entries if symbol in used)
-
-
-def _knows_no_sign(phi: FreeEntropy, columns: Collection[int]) -> bool:
-    """Return whether no moment couples these columns of the teacher to the encodings or to its other columns.
-
-    A structure knows which moments vanish on every atom of a model's spectrum; without numbers, none does.
-    """
-    law, k = phi.model.token_law, phi.layout.directions
-    if not law.atom_symbols:
-        return True
-    joint = sp.Matrix(sp.BlockMatrix([[law.positional, law.mixed], [law.mixed.T, law.teacher]]))
-    coupled = np.array([[joint[i, j] != 0 for j in range(joint.cols)] for i in range(joint.rows)])
-    places = [k + own for own in columns]
-    return not np.any(np.delete(coupled[places], places, axis=1))
-
-
-def _signs(phi: FreeEntropy, student: Collection[int], teacher: Collection[int]) -> Signs:
-    """Return how reversals of columns act on the order parameters."""
-    signs = []
-    for x in phi.order_parameters:
-        row, column = x.indices
-        sign = -1 if row in student else 1
-        if x.kind in ("self_overlap", "susceptibility") and column in student:
-            sign = -sign
-        if x.kind == "semantic_overlap" and column in teacher:
-            sign = -sign
-        signs.append(sign)
-    return tuple(signs)
+    flip = opposite(of_columns(phi.model.teacher_fields, phi.layout.teacher_rank, columns))
+    if phi.model.structure is None:
+        # A loss may be even in outputs that are not, and need not read all of them.
+        loss = phi.channel.loss.xreplace(dict(zip(phi.channel.target_symbols, phi.model.target, strict=True)))
+        return identically_zero(loss.subs(flip, simultaneous=True) - loss)
+    changed = phi.target.subs(flip, simultaneous=True)
+    return all(identically_zero(x - y) for x, y in zip(changed, phi.target, strict=True))
 
 
 def _neighbours(phi: FreeEntropy) -> Iterable[tuple[int, int]]:
@@ -198,7 +138,7 @@ def _rotations(phi: FreeEntropy) -> bool:
     if rank == 1:
         return False
     for a, b in itertools.combinations(range(rank), 2):
-        first, second = (_of_columns(phi.channel.proximal_point, rank, [column]) for column in (a, b))
+        first, second = (of_columns(phi.channel.proximal_point, rank, [column]) for column in (a, b))
         loss = phi.channel.loss
         change = sp.Add(*(x * sp.diff(loss, y) - y * sp.diff(loss, x) for x, y in zip(first, second, strict=True)))
         if not identically_zero(change):

@@ -25,8 +25,8 @@ class Symmetry:
         What it does, in words.
     signs
         Factor of every order parameter; empty where it acts otherwise than by signs.
-    student, teacher
-        Columns of Q and Q* that are reversed; a kernel keeps the signs alone.
+    student, teacher, noise
+        Columns of Q and Q*, and variables of the outputs' noise, that are reversed; a kernel keeps the signs alone.
     order
         For each token, the one whose place it takes; empty if none is renamed.
     """
@@ -36,6 +36,7 @@ class Symmetry:
     student: tuple[int, ...] = ()
     teacher: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
+    noise: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

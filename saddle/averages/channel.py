@@ -76,9 +76,14 @@ class Channel(ByValue):
         return Columns(self.space.size, len(self.space.odd))
 
     @property
-    def _planar(self) -> bool:
+    def attentive(self) -> bool:
+        """Whether the model is one of attention: its teacher fields are then alike."""
+        return isinstance(self.model, AttentionModel)
+
+    @property
+    def planar(self) -> bool:
         """Whether it is attention of two tokens with one student and one teacher field each, as in the paper."""
-        return isinstance(self.model, AttentionModel) and outer_directions(self.model) == (2, 1)
+        return self.attentive and outer_directions(self.model) == (2, 1)
 
     @cached_property
     def _token_exchange(self) -> tuple[SignedPermutation, ...]:
@@ -103,7 +108,7 @@ class Channel(ByValue):
         Only for two tokens with one student and one teacher field each. ``exchange`` says whether the exchange of two
         tokens may be one of them.
         """
-        if not self._planar:
+        if not self.planar:
             return ()
         space, known = self.space, self.kernel.symmetries
         without_teacher = known.teacher and not np.any(state[list(space.of_kind("semantic_overlap"))])
@@ -118,7 +123,8 @@ class Channel(ByValue):
 
     def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
         """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""
-        return self.rule.outer(*outer_directions(self.model), self.symmetries(state, exchange=exchange))
+        generators = self.symmetries(state, exchange=exchange)
+        return self.rule.outer(*outer_directions(self.model), generators, alike=self.attentive)
 
     def _coordinates(self, nodes: np.ndarray) -> np.ndarray:
         """Return outer nodes (n, k) as the kernel wants them: common modes, the teacher's fields as they are, noise."""

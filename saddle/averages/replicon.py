@@ -4,10 +4,11 @@ The replicon eigenvalue is one minus the largest eigenvalue of a linear map (``s
 channel part is averaged here; for the paper's model it is :math:`1 - \alpha\,\mathbb{E}|dz^\star/dw - 1|^2`, with the
 squared Frobenius norm. The integrand is not one for the rule of ``saddle.averages.rules.lattice``: where a jump of z*
 is about to be born, at a distance delta in the outer variables, averages along lines grow as :math:`|\delta|^{-1/2}`,
-on either side, whereas those of the residual have a finite slope there. So for two tokens of rank one, one outer
-direction is integrated like the lines themselves: along the difference of the teacher fields, which the births cross
-transversally, each is located, and nodes are graded towards it, after which the remaining two directions see a smooth
-function.
+on either side, whereas those of the residual have a finite slope there. So for attention of two tokens and rank one,
+one outer direction is integrated like the lines themselves: along the difference of the teacher fields, which the
+births cross transversally, each is located, and nodes are graded towards it, after which the remaining two directions
+see a smooth function. Which direction births of another loss cross is not known: their averages are those of the
+rule's own nodes, and rough where there are jumps.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ LINE_NODES = (64, 40)
 FACTORS = np.array([0.25, 1.0])
 # What lines next to a birth leave, relative to the regular average, whatever the outer nodes (measured there, too).
 LINE_ERROR = 5e-4
-# Largest relative error of the regular average on the residual's own nodes where there are jumps; measured at 18
+# Largest relative error of the regular average on a lattice's own nodes where there are jumps; measured at 18
 # solutions of the paper's models.
 QUICK_ERROR = 0.4
 
@@ -123,16 +124,18 @@ def replicon(
     """Average what the replicon eigenvalue needs at a state (n,), and put it together.
 
     ``weights`` is the weights' map there, see :func:`saddle.averages.replicon_map.weights_map`. If ``quick``, on the
-    outer nodes of the residual, which is rough for the regular part where there are jumps.
+    outer nodes of the residual, which is rough for the regular part where there are jumps; so always on a lattice for
+    another loss than attention's.
     """
-    if isinstance(channel.rule, LineRule) and not quick:
+    between = isinstance(channel.rule, LineRule) and channel.planar and not quick
+    if isinstance(channel.rule, LineRule) and between:
         forms = _averages_between_births(channel, channel.rule, state)
     else:
         forms = _averages(channel, state)
     regular, error = forms.largest(weights, 0)
     jumps, jumps_error = forms.largest(weights, 1)
     if isinstance(channel.rule, LineRule):
-        error += (QUICK_ERROR if quick and forms.counts[0] else LINE_ERROR) * abs(regular)
+        error += (QUICK_ERROR if forms.counts[0] and not between else LINE_ERROR) * abs(regular)
     return Replicon(
         regular=float(1.0 - alpha * regular),
         regular_error=float(alpha * error),

@@ -58,7 +58,7 @@ class LineFunctions:
     def _sizes(self) -> Any:
         module = self.module
         groups = np.array(module.GROUPS, dtype=np.int64)
-        return Sizes(*(getattr(module, name) for name in SIZES), groups)
+        return Sizes._make([*(getattr(module, name) for name in SIZES), groups])
 
     def _model(self, *names: str) -> tuple[Any, Any]:
         """Return what numerics take for a model: sizes, and the addresses of the functions named; zero for others."""

@@ -142,7 +142,7 @@ class OverLanes:
         # Threads that need it first at the same time wait for the one that compiles.
         with self._compiling:
             if self._callback is None:
-                callback = CFunc(self._function, (OVER_LANES.args, OVER_LANES.return_type), {}, PLAIN)
+                callback: Any = CFunc(self._function, (OVER_LANES.args, OVER_LANES.return_type), {}, PLAIN)
                 callback._cache = _CompiledCode(self._function)
                 callback.compile()
                 # Only now: what is half made, or failed, nobody is to see.

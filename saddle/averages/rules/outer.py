@@ -84,6 +84,16 @@ class OuterRule(Protocol):
         """Return a rule of the same accuracy whose lines are scanned at other points."""
         ...
 
-    def outer(self, teacher_fields: int, common_modes: int, generators: tuple[SignedPermutation, ...]) -> OuterNodes:
-        """Return outer nodes for so many directions, equivalent ones under the generators only once."""
+    def outer(
+        self,
+        teacher_fields: int,
+        common_modes: int,
+        generators: tuple[SignedPermutation, ...],
+        *,
+        alike: bool = True,
+    ) -> OuterNodes:
+        """Return outer nodes for so many directions, equivalent ones under the generators only once.
+
+        ``alike`` says whether averages are as rough along one teacher field as along another.
+        """
         ...

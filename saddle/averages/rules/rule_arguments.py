@@ -50,14 +50,16 @@ def checked_threads(threads: Any) -> int:
 
 
 def fits_lattice(model: Model) -> bool:
-    """Whether a model has no more outer directions than a lattice: two tokens, student and teacher of rank one.
+    """Whether a model has no more outer directions than a lattice, and averages that are smooth in them.
 
-    Outputs that jump, as a sign does, jump along a line of two fields that is none of a lattice's: its average then
-    converges slowly, and embedded rules err alike.
+    Where outputs jump or bend with the fields, as a sign and an absolute value do, or the loss with the outputs, an
+    average over a lattice converges slowly, and embedded rules err alike; in one field, too.
     """
-    fields, modes = outer_directions(model)
-    jumping = isinstance(model.structure, LossStructure) and model.structure.has_steps and fields > 1
-    return fields + modes <= MOST_DIRECTIONS and not jumping
+    return sum(outer_directions(model)) <= MOST_DIRECTIONS and not _bends(model)
+
+
+def _bends(model: Model) -> bool:
+    return isinstance(model.structure, LossStructure) and model.structure.may_bend
 
 
 def checked_rule(rule: Any) -> OuterRule:
@@ -78,6 +80,11 @@ def fitting_rule(model: Model, rule: Any = None) -> OuterRule:
     if rule is None:
         return LineRule() if fits_lattice(model) else SobolRule()
     rule = checked_rule(rule)
+    if isinstance(rule, LineRule) and _bends(model):
+        raise InvalidArgument(
+            "rule must be a SobolRule for outputs or a loss that jump or bend: a LineRule is a lattice, whose error "
+            f"estimate does not see where, got {rule!r}"
+        )
     if isinstance(rule, LineRule) and not fits_lattice(model):
         raise InvalidArgument(
             f"rule must be a SobolRule for {model.sequence_length} tokens, a student of rank {model.rank} and a "

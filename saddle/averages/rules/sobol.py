@@ -84,7 +84,17 @@ class SobolRule:
         """Return a rule with fewer points, for warming up."""
         return self.refined(0.1)
 
-    def outer(self, teacher_fields: int, common_modes: int, generators: tuple[SignedPermutation, ...]) -> OuterNodes:
-        """Return all points of all scrambles; symmetries, which are none of a Sobol sequence, are not used."""
-        del generators
+    def outer(
+        self,
+        teacher_fields: int,
+        common_modes: int,
+        generators: tuple[SignedPermutation, ...],
+        *,
+        alike: bool = True,
+    ) -> OuterNodes:
+        """Return all points of all scrambles.
+
+        Symmetries, which are none of a Sobol sequence, are not used, and independent scrambles see any roughness.
+        """
+        del generators, alike
         return _sobol(self.points, self.scrambles, self.seed, teacher_fields + common_modes)

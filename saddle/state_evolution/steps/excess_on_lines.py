@@ -74,7 +74,8 @@ def line_excess(law: FieldLaw, table: EnvelopeTable, rule: JumpLineRule, state: 
     channel, groups = law.evolution.channel, law.groups
     length, t = len(groups), law.teacher_factors.shape[-1]
     lines = channel.rule.refined(1.0 / rule.roughness)
-    outer = lines.outer(length * t, length - 1, channel.symmetries(law.symmetric_vector(state)))
+    generators = channel.symmetries(law.symmetric_vector(state))
+    outer = lines.outer(length * t, length - 1, generators, alike=channel.attentive)
     standard = outer.nodes[:, : length * t].reshape(-1, length, t)
     teacher_fields = np.einsum("nlt,lst->nls", standard, law.teacher_factors)
     targets, centres = table.targets(teacher_fields), law.centres(state, teacher_fields)

@@ -11,6 +11,7 @@ from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, Sym
 from replica.derivation import Derivation, derive
 from replica.quantities.structure import ModelStructure
 from replica.symmetry.finding import transformed_fields
+from replica.symmetry.joint_reversals import _candidates
 from replica.symmetry.sectors import Sector
 
 STUDENT, TEACHER = "reversal of the student", "reversal of the teacher"
@@ -198,6 +199,92 @@ def test_without_numbers_no_symmetry_is_assumed():
     assert names == {STUDENT, TEACHER}
     # Moments of a spectrum are unknown: the teacher may be tied to the encodings.
     assert {x.name for x in derive(ModelStructure(2, isotropic=False)).symmetries.generators} == {STUDENT}
+
+
+def squares_of_columns(z, y):
+    return sum((z[0, a] - y[a]) ** 2 for a in range(2))
+
+
+def both(*numbers: int) -> str:
+    return f"reversal of the {columns('student', *numbers)} and the {columns('teacher', *numbers)}"
+
+
+@pytest.mark.parametrize(
+    ("model", "names", "vanishing"),
+    [
+        # One reversal is that of the other column, but for all together, which overlaps do not see.
+        (MultiIndexModel(squares_of_columns, 0.1, rank=2, teacher_rank=2), {both(1)}, "q_12 V_12 theta_12 theta_21"),
+        # Their noise is reversed with them.
+        (
+            MultiIndexModel(
+                squares_of_columns, 0.1, lambda h, xi: [h[0] + xi[0], h[1] + 2 * xi[1] ** 3], 2, rank=2, teacher_rank=2
+            ),
+            {both(1)},
+            "q_12 V_12 theta_12 theta_21",
+        ),
+        # Encodings tell a column's sign.
+        (
+            MultiIndexModel(squares_of_columns, 0.1, rank=2, teacher_rank=2, positional_gram=[[1.0]]),
+            {both(1), both(2)},
+            "m_1 m_2 q_12 V_12 theta_12 theta_21",
+        ),
+        # Not where noise has a sign, nor where columns share an output.
+        (
+            MultiIndexModel(
+                squares_of_columns, 0.1, lambda h, xi: [h[0] + xi[0] ** 2, h[1] + 1], 1, rank=2, teacher_rank=2
+            ),
+            set(),
+            "",
+        ),
+        (MultiIndexModel(lambda z, y: (z[0] + z[1] - y[0] - y[1]) ** 2, 0.1, rank=2, teacher_rank=2), set(), ""),
+        # A column that the loss does not tell the sign of, beside one that it does, whose teacher's square matters.
+        (
+            MultiIndexModel(
+                lambda z, y: (z[0] - y[0]) ** 2 + (z[1] ** 2 - y[1]) ** 2, 0.1, lambda h, xi: [h[0], h[1] ** 2],
+                rank=2, teacher_rank=2,
+            ),
+            {"reversal of the " + columns("student", 2), "reversal of the " + columns("teacher", 2)},
+            "q_12 V_12 theta_12 theta_21 theta_22",
+        ),
+        # Teachers that are correlated tell each other's sign.
+        (
+            MultiIndexModel(
+                squares_of_columns, 0.1, rank=2, teacher_rank=2,
+                spectrum=Spectrum((SpectrumAtom(1.0, (1.0,), teacher_moments=[[1, 0.3], [0.3, 1]]),)),
+            ),
+            set(),
+            "",
+        ),
+    ],
+)  # fmt: skip
+def test_reversals_of_both_together_are_found(model, names, vanishing):
+    found = derive(model)
+    assert {x.name for x in found.symmetries.reversals} == names
+    assert set(map(str, found.vanishing(found.sectors[0]))) == set(vanishing.split())
+    assert found.verify(steps=["sectors"]).passed
+
+
+def test_linear_attention_of_keys_and_queries_has_a_reversal_of_one_column_with_the_teachers():
+    """Reversing the keys alone reverses the attention, as reversing the teacher's does: the loss sees neither."""
+
+    def keys_and_queries(h):
+        return h[:, 0] * h[:, 1].T
+
+    model = AttentionModel(0.0, rank=2, teacher_rank=2, attention=keys_and_queries, target=keys_and_queries)
+    names = {x.name for x in derive(model).symmetries.reversals}
+    assert names == {
+        f"reversal of the {columns('student', 1, 2)}", f"reversal of the {columns('teacher', 1, 2)}", both(1),
+    }  # fmt: skip
+
+
+def test_of_many_columns_those_of_one_each_are_looked_for():
+    """Eight columns of each: not every set of signs is tried."""
+    found = list(_candidates(8, 8, 1))
+    assert ((2,), (2,), ()) in found
+    assert (tuple(range(8)), tuple(range(8)), (0,)) in found
+    assert len(found) == 2 * (8 * 8 + 1)
+    # Of few, every set.
+    assert len(list(_candidates(2, 3, 1))) == 3 * 7 * 2
 
 
 def test_a_loss_that_tells_signs_apart_has_no_reversal():

@@ -179,16 +179,26 @@ def test_a_dictionary_that_is_no_model_is_refused():
         ({"colour": 1}, "colour"),
         ({"loss": 3}, "texts"),
         ({"noise": -1}, "noise"),
+        ({"kind": "attention"}, "kind 'multi-index', or say none, got the kind 'attention'"),
+        ({"kind": None}, "got the kind None"),
+        ({"kind": ["multi-index"]}, r"got the kind \['multi-index'\]"),
     ):
         with pytest.raises(ValueError, match=words):
             MultiIndexModel.from_dict({**values, **changes})
+    for other in (None, 3, "multi-index", [("kind", "multi-index")], PHASE_RETRIEVAL):
+        with pytest.raises(ValueError, match="model must be a dictionary of its entries, got"):
+            MultiIndexModel.from_dict(other)
+    with pytest.raises(ValueError, match="unknown entry"):
+        MultiIndexModel.from_dict(AttentionModel.paper().to_dict())
+    without_kind = {name: value for name, value in values.items() if name != "kind"}
+    assert MultiIndexModel.from_dict(without_kind) == PHASE_RETRIEVAL
 
 
 def test_a_step_of_outputs_that_moves_with_a_parameter_has_no_derivative_but_one_at_its_place_has():
     threshold = MultiIndexModel(
         squared, 0.1, lambda h, xi: [sp.sign(h[0] - sp.Symbol("edge"))], parameters={"edge": 0.2}
     )
-    evolution = StateEvolution(threshold, LineRule(), threads=1)
+    evolution = StateEvolution(threshold, SobolRule(64, 4), threads=1)
     names = list(threshold.parameter_values())
     slopes = evolution.channel.parameter_derivatives(np.array([0.5, 0.8, 0.4])).envelope
     assert np.isnan(slopes[names.index("edge")])

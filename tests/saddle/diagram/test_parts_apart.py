@@ -1,0 +1,91 @@
+"""Laws of models whose parts do not interact: tokens are more samples, columns are learners of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+
+from replica import MultiIndexModel, Spectrum
+from saddle import LineRule, SolverError, find_point
+from saddle.state_evolution.state_evolution import StateEvolution
+
+# Its nodes reach so far that some 2e-5 of averages are beyond, which two models leave out differently.
+RULE = LineRule.for_tolerance(1e-4)
+PENALTY = 0.05
+
+
+def square(z, y):
+    return (y - z) ** 2 / 2
+
+
+def pseudo_huber(z, y):
+    return sp.sqrt(1 + (y - z) ** 2) - 1
+
+
+def single(loss, output) -> MultiIndexModel:
+    return MultiIndexModel(lambda z, y: loss(z[0], y[0]), PENALTY, lambda h, xi: [output(h[0])])
+
+
+def solved(model: MultiIndexModel, alpha: float, sector: str = "semantic"):
+    return find_point(StateEvolution(model, RULE, threads=1), sector, alpha)
+
+
+def test_tokens_that_do_not_interact_are_more_samples():
+    two = MultiIndexModel(
+        lambda z, y: pseudo_huber(z[0], y[0]) + pseudo_huber(z[1], y[1]),
+        PENALTY,
+        lambda h, xi: [sp.erf(h[0]), sp.erf(h[1])],
+        spectrum=Spectrum.isotropic(1.0, 1.0),
+    )
+    of_two, of_one = solved(two, 0.8), solved(single(pseudo_huber, sp.erf), 1.6)
+    np.testing.assert_allclose(of_two.evaluation.state, of_one.evaluation.state, rtol=5e-5)
+    assert of_two.train_loss == pytest.approx(of_one.train_loss, rel=5e-5)
+    assert of_two.test_error == pytest.approx(of_one.test_error, rel=5e-5)
+    # What an error or a replicon says of the law of a sample, too.
+    assert of_two.replicon().regular == pytest.approx(of_one.replicon().regular, abs=1e-5)
+    # A law that any two solutions obey would be none.
+    assert solved(two, 1.6).train_loss != pytest.approx(of_one.train_loss, rel=0.1)
+
+
+COLUMNS = MultiIndexModel(
+    lambda z, y: square(z[0], y[0]) + pseudo_huber(z[1], y[1]),
+    PENALTY,
+    lambda h, xi: [sp.erf(h[0]), h[1] + h[1] ** 3 / 6],
+    rank=2,
+    teacher_rank=2,
+)
+PARTS = (single(square, sp.erf), single(pseudo_huber, lambda h: h + h**3 / 6))
+
+
+def test_columns_that_do_not_interact_have_a_family_in_which_they_know_nothing_of_each_other():
+    space = StateEvolution(COLUMNS, RULE).space
+    apart, together = space.sectors
+    vanishing = {space.quantities[i].name for i in range(space.size) if i not in apart.free}
+    assert vanishing == {"self_overlap_12", "susceptibility_12", "semantic_overlap_12", "semantic_overlap_21"}
+    assert len(together.free) == space.size
+
+
+def test_columns_that_do_not_interact_are_learners_of_their_own():
+    both, alpha = solved(COLUMNS, 1.5), 1.5
+    space, state = both.evolution.space, both.evaluation.state
+    alone = [solved(model, alpha) for model in PARTS]
+    q, V, theta = np.array([x.evaluation.state for x in alone]).T
+    for kind, diagonal in (("self_overlap", q), ("susceptibility", V), ("semantic_overlap", theta)):
+        np.testing.assert_allclose(space.matrices(state, kind)[0], np.diag(diagonal), rtol=1e-4, atol=1e-8)
+    assert both.train_loss == pytest.approx(sum(x.train_loss for x in alone), rel=1e-4)
+    assert both.test_error == pytest.approx(sum(x.test_error for x in alone), rel=1e-4)
+    # The loss is convex: there is no other solution, as one in which columns know of each other would be.
+    with pytest.raises(SolverError):
+        solved(COLUMNS, alpha, "semantic 2")
+
+
+@pytest.mark.slow
+def test_errors_of_columns_that_do_not_interact_are_those_of_their_own():
+    """The lattice of two columns has directions that are not alike: each column varies along its own alone."""
+    rough = LineRule.for_tolerance(2e-2)
+    both = find_point(StateEvolution(COLUMNS, rough, threads=1), "semantic", 1.5)
+    exact = solved(COLUMNS, 1.5).evaluation.state
+    away = np.abs(both.evaluation.state - exact)
+    stated = both.evaluation.order_parameter_errors(both.sector.free)
+    assert np.all(away <= stated + 1e-9)
