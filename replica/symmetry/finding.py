@@ -11,10 +11,13 @@ import sympy as sp
 from replica.algebra.equality import identically_zero
 from replica.equations.free_entropy import FreeEntropy
 from replica.quantities import symbols
-from replica.symmetry.signs import Signs
+from replica.symmetry.signs import Signs, sign_group
 from replica.symmetry.symmetries import Symmetries, Symmetry
 
 __all__ = ["find_symmetries", "transformed_fields"]
+
+# Pairs of subsets of columns, of student and teacher, that are tried: those of up to three columns each.
+MOST_PAIRS = 49
 
 
 def find_symmetries(free_entropy: FreeEntropy) -> Symmetries:
@@ -38,7 +41,7 @@ def find_symmetries(free_entropy: FreeEntropy) -> Symmetries:
         teacher=teacher,
         exchange=_is_renaming(free_entropy, every),
         neighbours=tuple(_neighbours(free_entropy)),
-        reversals=tuple(reversals or _joint_reversal(free_entropy)),
+        reversals=(*reversals, *_joint_reversals(free_entropy, reversals)),
         rotations=_rotations(free_entropy),
     )
 
@@ -94,15 +97,37 @@ def _reversal(phi: FreeEntropy, student: tuple[int, ...] = (), teacher: tuple[in
     return Symmetry(name, _signs(phi, student, teacher), student, teacher)
 
 
-def _joint_reversal(phi: FreeEntropy) -> list[Symmetry]:
-    """Return the reversal of student and teacher together, which may be one where neither of them is alone."""
-    layout, model = phi.layout, phi.model
-    both = _reversal(phi, tuple(range(layout.rank)), tuple(range(layout.teacher_rank)))
-    if min(both.signs) > 0 or not _knows_no_sign(phi, both.teacher):
-        return []
-    loss = phi.channel.loss.xreplace(dict(zip(phi.channel.target_symbols, model.target, strict=True)))
-    flip = transformed_fields(phi, both)
-    return [both] if identically_zero(loss.subs(flip, simultaneous=True) - loss) else []
+def _joint_reversals(phi: FreeEntropy, known: Sequence[Symmetry]) -> list[Symmetry]:
+    """Return reversals of student and teacher together, which may be some where neither of them is one alone.
+
+    Of attention, all columns are reversed, if none may be alone; of other losses, some of each, the fewest first.
+    """
+    layout = phi.layout
+    students, teachers = (_subsets(count) for count in (layout.rank, layout.teacher_rank))
+    pairs = sorted(itertools.product(students, teachers), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
+    if phi.model.structure is not None or len(pairs) > MOST_PAIRS:
+        pairs = [] if known else [(students[-1], teachers[-1])]
+    found: list[Symmetry] = []
+    generated = {tuple(1 for _ in phi.order_parameters), *sign_group([one.signs for one in known])}
+    for student, teacher in pairs:
+        both = _reversal(phi, student, teacher)
+        if both.signs in generated or not _knows_no_sign(phi, teacher):
+            continue
+        loss = _composed_loss(phi)
+        if identically_zero(loss.subs(transformed_fields(phi, both), simultaneous=True) - loss):
+            found.append(both)
+            generated |= set(sign_group([one.signs for one in (*known, *found)]))
+    return found
+
+
+def _subsets(count: int) -> list[tuple[int, ...]]:
+    """Return the subsets of some columns that are not empty, the smallest first."""
+    return [own for size in range(1, count + 1) for own in itertools.combinations(range(count), size)]
+
+
+def _composed_loss(phi: FreeEntropy) -> sp.Expr:
+    """Return the loss as a function of z, the teacher's fields and noise."""
+    return phi.channel.loss.xreplace(dict(zip(phi.channel.target_symbols, phi.model.target, strict=True)))
 
 
 def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
@@ -112,6 +137,10 @@ def _loss_is_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
 
 def _outputs_are_even(phi: FreeEntropy, columns: Collection[int]) -> bool:
     flip = _reversed(_of_columns(phi.model.teacher_fields, phi.layout.teacher_rank, columns))
+    if phi.model.structure is None:
+        # A loss may be even in outputs that are not.
+        loss = _composed_loss(phi)
+        return identically_zero(loss.subs(flip, simultaneous=True) - loss)
     changed = phi.target.subs(flip, simultaneous=True)
     return all(identically_zero(x - y) for x, y in zip(changed, phi.target, strict=True))
 
