@@ -197,7 +197,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
             raise InvalidArgument(f"transition must be a name, got {quoted(transition)}")
         found = self.crossing(name).transition if name in BASELINES else self.transitions.get(name)
         if found is None or not found.points:
-            known = ", ".join(repr(name) for name, one in self.transitions.items() if one.points)
+            known = ", ".join(repr(name) for name, one in self.transitions.items() if one.points) or "and it has none"
             raise InvalidArgument(f"transition must be one that this diagram has, {known}; got {transition!r}")
         evolution = next(iter(self.branches.values())).evolution
         return alpha_derivatives(equations_of(name, found, self), evolution, found)
@@ -235,7 +235,7 @@ class PhaseDiagram(DiagramContents):  # noqa: D101
         Raises
         ------
         ValueError
-            If an argument is none of its kind, or the student has several columns.
+            If an argument is none of its kind, outputs have noise, or the student has several columns.
 
         Notes
         -----

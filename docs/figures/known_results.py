@@ -106,7 +106,7 @@ def main() -> None:
                 point = solve_reference(system, model.parameter_values(), alpha, atoms=model_atoms(model))
                 assert point.converged, (alpha, penalty)
                 found = point.order_parameters
-                wrong = angle(found["self_overlap"], found["semantic_overlap"])
+                wrong = angle(found["self_overlap"], found["teacher_overlap"])
                 curve.append(point.test_error if axis is left else wrong)
             axis.plot(alphas, curve, color=f"C{k}", label=rf"$\lambda = {penalty:g}$")
             if axis is left:

@@ -32,7 +32,10 @@ def transition_rows(diagram: DiagramContents) -> tuple[tuple[str, str, str, str,
 
 def transition_table(diagram: DiagramContents) -> str:
     """Return the transitions, the reasons for missing ones, the baseline and what replica symmetry does, as text."""
-    lines = aligned([("transition", "kind", "alpha", "error", "between"), *transition_rows(diagram)], underlined=True)
+    rows = transition_rows(diagram)
+    lines = aligned([("transition", "kind", "alpha", "error", "between"), *rows], underlined=True)
+    if not (rows or diagram.reasons):
+        lines = ["no transitions in this range"]
     lines += [reason if name == "interrupted" else f"no {name}: {reason}" for name, reason in diagram.reasons.items()]
     baseline = diagram.linear_baseline
     if baseline is not None:

@@ -79,7 +79,7 @@ def _neighbours(diagram: DiagramContents) -> list[tuple[str | None, str | None]]
 
 
 def _silent(diagram: DiagramContents) -> Iterator[str]:
-    for name in ("alpha_c", "alpha_l"):
+    for name in diagram.special_names:
         if getattr(diagram, name) is None and not diagram.reasons.get(name):
             yield f"reasons: no {name}, and no word why"
 

@@ -247,10 +247,18 @@ class NullChannel:
         return self._at_nodes[1]
 
     @cached_property
-    def infinite(self) -> bool:
-        """Whether the loss at z = 0, or its curvature, has no finite average."""
+    def obstacle(self) -> str:
+        """Why z = 0 is not stationary for all outputs, or not known to be, in words; empty if it is."""
+        from replica.equations.origin_expansion import NoExpansion
+
+        try:
+            if self.expansion.gradient:
+                return "the loss's derivatives do not vanish at z = 0 for all outputs"
+        except NoExpansion as error:
+            return f"{error}"
         used = self.nodes.weights > 0.0
-        return not (np.isfinite(self.losses[used]).all() and np.isfinite(self.hessians[used]).all())
+        finite = np.isfinite(self.losses[used]).all() and np.isfinite(self.hessians[used]).all()
+        return "" if finite else "the loss, or its curvature, has no finite average at z = 0"
 
     @cached_property
     def reach(self) -> float:

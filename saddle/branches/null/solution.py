@@ -145,18 +145,7 @@ class NullProblem:
         even = bool(self.evolution.channel.kernel.symmetries.student)
         if isinstance(self.evolution.model.structure, ModelStructure):
             return "" if even else "the loss is not even in the pre-activations, so that z = 0 need not be stationary"
-        return self._obstacle_of_loss
-
-    @cached_property
-    def _obstacle_of_loss(self) -> str:
-        from replica.equations.origin_expansion import NoExpansion
-
-        try:
-            if self.channel.expansion.gradient:
-                return "the loss's derivatives do not vanish at z = 0 for all outputs"
-        except NoExpansion as error:
-            return f"{error}"
-        return "the loss, or its curvature, has no finite average at z = 0" if self.channel.infinite else ""
+        return self.channel.obstacle
 
     def prior_at(self, regularization: float) -> Prior:
         """Return the weights' half of the equations at another ridge penalty."""

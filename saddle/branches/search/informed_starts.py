@@ -10,12 +10,15 @@ import numpy as np
 from replica.quantities.solvable_model import Model
 from replica.symmetry.families import AGNOSTIC, knows_position, knows_teacher
 from replica.symmetry.sectors import Sector
+from saddle.averages.state_space import StateSpace
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["informed_states", "seeds_of_family"]
 
 # Signs of tokens' pre-activations that are tried.
 MOST_PATTERNS = 4
+# By what overlaps with several columns are shortened, and how often at most, until weights can have them.
+SHORTER, SHORTENINGS = 0.8, 12
 # With weaker penalties V is of the order of 1/lambda only up to some alpha, beyond which state evolution would take
 # very long to come down from there: further starts have a V as if the penalty were this.
 WEAK = 0.01
@@ -52,12 +55,41 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
                 state[index] = 0.5 * variances[x.group].mean() / penalty
             elif x.kind == "positional_overlap" and index in broken:
                 state[index] = field * pattern[x.indices[1]]
-        for index, x in enumerate(space.quantities):
-            if x.kind == "semantic_overlap" and index in broken and knows_teacher(family):
+        known = [i for i in space.of_kind("semantic_overlap") if i in broken and knows_teacher(family)]
+        for chosen in _ways_to_know(space, known):
+            informed_state = state.copy()
+            for index in chosen:
+                x = space.quantities[index]
                 row, column = x.indices
                 variance = space.matrices(state, "self_overlap")[x.group, row, row]
-                state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / variances.shape[1])
-        yield state
+                informed_state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / variances.shape[1])
+            yield _inside(evolution, informed_state, chosen)
+
+
+def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
+    """Return which overlaps with the teacher are large at first: all, and without encodings also one for each column.
+
+    A student may know every column of the teacher by each of its own, or each by one.
+    """
+    if space.layout.directions:
+        return [known]
+    pairs = [space.quantities[i].indices for i in known]
+    matched: list[tuple[int, ...]] = []
+    for row, column in sorted(pairs, key=lambda pair: ((pair[1] - pair[0]) % space.layout.teacher_rank, pair)):
+        if all(row != a and column != b for a, b in matched):
+            matched.append((row, column))
+    alone = [i for i in known if space.quantities[i].indices in matched]
+    return [known] if alone == known else [known, alone]
+
+
+def _inside(evolution: StateEvolution, state: np.ndarray, known: list[int]) -> np.ndarray:
+    """Return a state whose overlaps with the teacher are no more than weights can have, shortened if they were."""
+    space = evolution.space
+    for _ in range(SHORTENINGS if len(known) > 1 and not space.layout.directions else 0):
+        if space.inside(state, evolution.channel.variances):
+            break
+        state[known] *= SHORTER
+    return state
 
 
 def _positional_patterns(model: Model) -> list[np.ndarray]:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from replica.common.checked_arguments import checked_items
 from replica.common.errors import InvalidArgument
 from replica.common.stages import recorded
+from saddle.diagram.contents import special_transitions
 from saddle.diagram.lines.columns import PhaseColumn, solve_columns
 from saddle.diagram.lines.contents import LinesContents
 from saddle.diagram.lines.line import TransitionLine
 from saddle.diagram.lines.request import LineRequest
-from saddle.diagram.lines.start import canonical_name
+from saddle.diagram.lines.start import canonical_name, check_meant
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.lines.tracing import trace_line
 from saddle.diagram.provenance import provenance_of
@@ -64,6 +65,10 @@ def solve_lines(request: LineRequest, names: Sequence[str | Event]) -> LinesCont
 
 def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents:
     model, over, (low, high), how = request.model, request.over, request.between, request.arguments
+    by_default = list(names) == list(DEFAULT_TRANSITIONS)
+    if not by_default or special_transitions(model.structure):
+        for name in names:
+            check_meant(model, canonical_name(name))
     diagrams = StartDiagrams(request)
     lines: dict[str, TransitionLine] = {}
     columns: tuple[PhaseColumn, ...] = ()
@@ -71,6 +76,10 @@ def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents
     try:
         if low <= request.own <= high:
             complete = diagrams.at(request.own, progress=how.progress).complete
+        if by_default and not special_transitions(model.structure) and complete:
+            # Attention's are none of this model's: those that its diagram has, in the middle of the range or its own.
+            middle = request.own if low <= request.own <= high else 0.5 * (low + high)
+            names = list(diagrams.at(middle).transitions)
         for name in names if complete else ():
             lines[_name(name)] = trace_line(request, canonical_name(name), diagrams)
             if not lines[_name(name)].complete:
@@ -80,7 +89,7 @@ def _solved(request: LineRequest, names: Sequence[str | Event]) -> LinesContents
             columns, complete = solve_columns(model, over, request.between, how.alpha, diagrams.solved, how.threads)
         # Borders that the columns show and nobody asked for, where nothing special was asked for.
         missing = [name for column in columns for name in column.jumps if name not in lines]
-        for name in dict.fromkeys(missing) if complete and names == list(DEFAULT_TRANSITIONS) else ():
+        for name in dict.fromkeys(missing) if complete and by_default else ():
             lines[name] = trace_line(request, canonical_name(name), diagrams)
             complete = complete and lines[name].complete
     except KeyboardInterrupt:

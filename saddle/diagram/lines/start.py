@@ -5,9 +5,11 @@ from __future__ import annotations
 from baselines import BASELINES
 from replica.common.checked_arguments import quoted
 from replica.common.errors import InvalidArgument
-from replica.symmetry.families import is_family
+from replica.quantities.loss_structure import LossStructure
+from replica.quantities.solvable_model import Model
+from replica.symmetry.families import families_of, is_family
 from saddle.branches.null.solution import NULL_FAMILY
-from saddle.diagram.contents import DiagramContents
+from saddle.diagram.contents import DiagramContents, special_transitions
 from saddle.diagram.lines.request import LineRequest
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.transitions.baseline_crossing import test_errors_of
@@ -16,9 +18,10 @@ from saddle.transitions.events import REPLICON, Event, event_equations, replicon
 from saddle.transitions.found import Found
 from saddle.transitions.transition import Transition
 
-__all__ = ["INTERRUPTED", "canonical_name", "equations_of", "find_start"]
+__all__ = ["INTERRUPTED", "canonical_name", "check_meant", "equations_of", "find_start"]
 
 INTERRUPTED = "the computation was interrupted"
+OF_ATTENTION = ("alpha_c", "alpha_l")
 ALIASES = {"semantic spinodal": "semantic -> mixed", "positional spinodal": "positional -> mixed"}
 
 
@@ -33,7 +36,7 @@ def canonical_name(name: str | Event, argument: str = "transition") -> str | Eve
     name = ALIASES.get(name, name)
     stem = name.split(" (")[0]
     parts = stem.split(" -> ") if " -> " in stem else stem.split(" / ")
-    if name in ("alpha_c", "alpha_l", *BASELINES) or (len(parts) == 2 and all(map(_names_family, parts))):
+    if name in (*OF_ATTENTION, *BASELINES) or (len(parts) == 2 and all(map(_names_family, parts))):
         return name
     known = (
         "'alpha_c', 'alpha_l', "
@@ -42,6 +45,31 @@ def canonical_name(name: str | Event, argument: str = "transition") -> str | Eve
         "'agnostic / semantic'"
     )
     raise InvalidArgument(f"{argument} must be one of {known}, got {name!r}")
+
+
+def check_meant(model: Model, name: str | Event) -> None:
+    """Refuse a canonical name, or an event, of what no model of this kind has.
+
+    Raises
+    ------
+    InvalidArgument
+        If it names attention's transitions or baselines, or families of solutions that other models have.
+    """
+    structure = model.structure
+    if isinstance(name, Event) or not isinstance(structure, LossStructure):
+        return
+    special, known = special_transitions(structure), (NULL_FAMILY, *families_of(structure.layout))
+    if name in BASELINES or name in set(OF_ATTENTION) - set(special):
+        raise InvalidArgument(
+            f"{name!r} is defined for attention, which this model is not; its transitions are named by its branches, "
+            f"such as '{known[1]} -> {known[-1]}'"
+        )
+    parts = name.split(" -> ") if " -> " in name else name.split(" / ")
+    unknown = [part for part in parts if part.split()[0] not in known] if name not in special else []
+    if unknown:
+        raise InvalidArgument(
+            f"branches of this model begin with {', '.join(map(repr, known))}, by what they overlap with; got {name!r}"
+        )
 
 
 def _names_family(branch: str) -> bool:

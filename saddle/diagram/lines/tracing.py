@@ -21,7 +21,7 @@ from saddle.diagram.lines.line import TransitionLine, empty_line
 from saddle.diagram.lines.line_curve import CONTROL, LOWEST_ALPHA, Beginning, curve_over
 from saddle.diagram.lines.request import LineRequest, line_request
 from saddle.diagram.lines.solved_points import LinePoint, line_of
-from saddle.diagram.lines.start import INTERRUPTED, canonical_name, equations_of, find_start
+from saddle.diagram.lines.start import INTERRUPTED, canonical_name, check_meant, equations_of, find_start
 from saddle.diagram.lines.start_diagrams import StartDiagrams
 from saddle.diagram.solve_settings import SolveSettings
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -110,6 +110,7 @@ def solve_transition_line(
     """
     name = canonical_name(transition)
     request = line_request(model, over, between, points, alpha, settings)
+    check_meant(request.model, name)
     request.check_diagram(diagram)
     return trace_line(request, name, StartDiagrams(request, diagram))
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from baselines import Baseline
+from replica.quantities.loss_structure import LossStructure
 from replica.quantities.names import model_parameters
 from replica.reports.typesetting.parameter_letters import parameter_letters
 from saddle.branches.branch import Branch
@@ -353,7 +354,9 @@ def parameter_title(diagram: DiagramContents, latex: Rename = lambda formula: fo
         for quantity in parameters
         if quantity.name in ("omega", "sigma", "regularization") or quantity.name in own
     ]
-    sizes = [("L", model.sequence_length, 2), ("r", model.rank, 1), ("t", model.teacher_rank, 1)]
+    # Attention has two tokens, unless it is said; another loss one vector.
+    length = 1 if isinstance(model.structure, LossStructure) else 2
+    sizes = [("L", model.sequence_length, length), ("r", model.rank, 1), ("t", model.teacher_rank, 1)]
     unlike = [f"${latex(letter)} = {value}$" for letter, value, usual in sizes if value != usual]
     return ", ".join(unlike + shown)
 

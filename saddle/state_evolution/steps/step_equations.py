@@ -132,7 +132,7 @@ class StepEquations:
     Raises
     ------
     ValueError
-        If the student has several columns, or lines are asked for several steps or a single token.
+        If outputs have noise, the student has several columns, or lines are asked for several steps or a single token.
     """
 
     evolution: StateEvolution
@@ -140,8 +140,13 @@ class StepEquations:
     asked: StepRule | None = None
 
     def __post_init__(self) -> None:
-        """Refuse students of several columns, and lines for several steps."""
-        layout = self.evolution.space.layout
+        """Refuse outputs with noise, students of several columns, and lines for several steps."""
+        layout, noise = self.evolution.space.layout, self.evolution.model.noise
+        if noise:
+            raise InvalidArgument(
+                "steps of replica-symmetry breaking are solved for outputs that are functions of the teacher's fields "
+                f"alone, got a model with {noise} noise variable{'s' * (noise > 1)}"
+            )
         if layout.rank != 1:
             raise InvalidArgument(
                 f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {layout.rank}"

@@ -71,7 +71,7 @@ def logistic_system() -> ReferenceSystem:
 
 def compared(point: SaddlePoint) -> np.ndarray:
     """The numbers of an oracle, in its order."""
-    names = ("self_overlap", "semantic_overlap", "susceptibility")
+    names = ("self_overlap", "teacher_overlap", "susceptibility")
     return np.array([*(point.order_parameters[name] for name in names), point.training_loss, point.test_error])
 
 
@@ -142,7 +142,7 @@ def test_rank_two_learns_two_outputs():
     point = solve_model(model, 1.5, rule=QUADRATIC)
     expected = ridge_of_tokens(1.5, 0.3, noises, [1.0], readout)
     assert point.converged
-    for stem in ("self_overlap", "susceptibility", "semantic_overlap"):
+    for stem in ("self_overlap", "susceptibility", "teacher_overlap"):
         for name, value in point.order_parameters.items():
             if name.startswith(stem):
                 row, column = (int(i) - 1 for i in name[-2:])
@@ -170,7 +170,7 @@ def test_rank_two_in_a_spectrum_is_two_regressions():
     ]
     for a, expected in enumerate(single):
         entry = f"_{a + 1}{a + 1}"
-        found = [point.order_parameters[x + entry] for x in ("self_overlap", "semantic_overlap", "susceptibility")]
+        found = [point.order_parameters[x + entry] for x in ("self_overlap", "teacher_overlap", "susceptibility")]
         np.testing.assert_allclose(found, expected.array()[:3], rtol=1e-9)
     assert point.training_loss == pytest.approx(sum(x.training_loss for x in single), rel=1e-9)
     assert point.training_loss == pytest.approx(-point.free_entropy, rel=1e-10)
@@ -190,7 +190,7 @@ def test_an_encoding_is_an_intercept():
     )
     point = solve_model(model, 1.2, rule=QUADRATIC)
     assert point.converged
-    q, _, theta = (point.order_parameters[x] for x in ("self_overlap", "susceptibility", "semantic_overlap"))
+    q, _, theta = (point.order_parameters[x] for x in ("self_overlap", "susceptibility", "teacher_overlap"))
     mean = encoding * point.order_parameters["positional_overlap"]
     expected = np.array([mean, q, theta, point.training_loss, point.test_error])
     runs = np.array([simulate_intercept(1000, 1.2, 0.4, 0.3, encoding, offset, seed) for seed in range(8)])
@@ -215,7 +215,7 @@ def test_tokens_are_rows_of_their_own_variance(variances):
     assert point.converged
     for group in range(len(set(variances))):
         suffix = f"_{group + 1}" if len(set(variances)) > 1 else ""
-        for stem in ("self_overlap", "susceptibility", "semantic_overlap"):
+        for stem in ("self_overlap", "susceptibility", "teacher_overlap"):
             value = point.order_parameters[stem + suffix]
             assert value == pytest.approx(getattr(expected, stem)[group, 0, 0], rel=1e-9)
     assert point.training_loss == pytest.approx(expected.training_loss, rel=1e-9)
@@ -228,7 +228,7 @@ def test_a_solve_says_how_it_ended(ridge_system):
     short = solve_reference(ridge_system, values, 1.0, atoms=atoms, settings=ReferenceSettings(max_steps=3))
     assert short.outcome is ReferenceOutcome.NOT_CONVERGED
     assert short.residual > 1e-3
-    outside = solve_reference(ridge_system, values, 1.0, atoms=atoms, start={"semantic_overlap": 2.0})
+    outside = solve_reference(ridge_system, values, 1.0, atoms=atoms, start={"teacher_overlap": 2.0})
     assert outside.outcome is ReferenceOutcome.LEFT_DOMAIN
     assert np.isnan(outside.free_entropy)
 

@@ -26,7 +26,7 @@ from tests.oracles.known_logistic import logistic_by_label_average
 from tests.oracles.known_regression import pseudo_huber, ridge_on_error_function
 from tests.oracles.known_results import Asymptotics, ridge
 
-NAMES = ("self_overlap", "semantic_overlap", "susceptibility", "training_loss", "test_error")
+NAMES = ("self_overlap", "teacher_overlap", "susceptibility", "training_loss", "test_error")
 # The oracles' own accuracy.
 ORACLE = 1e-9
 
