@@ -11,8 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from replica.quantities.loss_structure import LossStructure
-from saddle.averages.parameters import parameter_vector
-from saddle.branches.null.channel import null_channel
+from saddle.averages.parameters import class_parameter_vectors
 from saddle.state_evolution.state_evolution import StateEvolution
 
 __all__ = ["no_lower_bound"]
@@ -34,23 +33,31 @@ def no_lower_bound(evolution: StateEvolution) -> str:
     evolution
         The equations of a model. Losses of attention are squares, and not looked at.
     """
-    model = evolution.model
-    if not isinstance(model.structure, LossStructure):
+    if not isinstance(evolution.model.structure, LossStructure):
         return ""
+    said = (_said_of(evolution, parameters) for _, parameters in class_parameter_vectors(evolution.model))
+    return next(filter(None, said), "")
+
+
+def _said_of(evolution: StateEvolution, parameters: np.ndarray) -> str:
+    """Return what is said of one class of samples, whose numbers are given in the kernel's order."""
     from replica.model.any_model import loss_model
     from saddle.reference.numeric_functions import array_function
 
-    known, channel, generator = loss_model(model), null_channel(model, evolution.space), np.random.default_rng(0)
+    known, generator = loss_model(evolution.model), np.random.default_rng(0)
     names = (*(x.symbol for x in known.parameters), *known.target_symbols, *known.proximal_point)
     loss = array_function(names, [known.loss], "the loss")
     size = len(known.proximal_point)
     coordinates = generator.normal(size=(SAMPLES, len(known.teacher_fields) + len(known.noise_fields)))
-    targets = np.repeat(channel.targets_at(coordinates), DIRECTIONS, axis=0)
+    given = (*(x.symbol for x in known.parameters), *known.teacher_fields, *known.noise_fields)
+    outputs = array_function(given, [*known.target.flat()], "the outputs")
+    with np.errstate(all="ignore"):
+        targets = np.repeat(outputs(*parameters, *coordinates.T).T, DIRECTIONS, axis=0)
     directions = np.concatenate([np.eye(size), -np.eye(size), generator.normal(size=(DIRECTIONS, size))])[:DIRECTIONS]
     z = np.tile(directions / np.linalg.norm(directions, axis=1, keepdims=True), (SAMPLES, 1))
     with np.errstate(all="ignore"):
         at_zero, *ratios = (
-            loss(*parameter_vector(model), *targets.T, *(distance * z).T)[0] / max(distance, 1.0) ** 2
+            loss(*parameters, *targets.T, *(distance * z).T)[0] / max(distance, 1.0) ** 2
             for distance in (0.0, *DISTANCES)
         )
     if np.any(at_zero == -np.inf):

@@ -29,4 +29,5 @@ def label_prefix(theory: Theory | HierarchicalTheory) -> str:
         said = repr([loss.loss, list(loss.target), loss.target_symbols, loss.layout, loss.structure])
         if isinstance(model, MultiIndexModel):
             said += repr([sorted(model.parameter_values().items()), model.atoms, model.encoding_matrix.tolist()])
+            said += repr(model.classes) if model.classes else ""
     return f"{kind}-{hashlib.sha256(said.encode()).hexdigest()[:DIGITS]}"

@@ -10,9 +10,11 @@ import pytest
 import sympy as sp
 from scipy.optimize import brentq
 
-from replica import InvalidModel, MultiIndexModel, SampleClass
+from replica import InvalidModel, MultiIndexModel, SampleClass, derive
+from replica.reports.formats.label_prefix import label_prefix
 from saddle import LineRule, PhaseDiagram, StateEvolution, solve_broken_symmetry, solve_phase_diagram
 from saddle.branches.line_parameters import with_parameters
+from saddle.diagram.lower_bound import no_lower_bound
 from saddle.reference.solver import solve_model
 from saddle.testing import assert_stationary, assert_survives
 
@@ -212,3 +214,16 @@ def test_classes_are_read_back():
     model = exclusive_or(1.5)
     again = MultiIndexModel.from_dict(model.to_dict())
     assert (again.classes, again.structure, again.atoms) == (model.classes, model.structure, model.atoms)
+
+
+def test_a_class_without_a_lower_bound_leaves_no_ground_state():
+    """Although the mean over classes has one."""
+    model = clouds(lambda z: LABEL * z**4 / 4 + z**2, two(0.9))
+    assert "no ground state" in no_lower_bound(StateEvolution(model, LineRule()))
+    bounded = clouds(lambda z: LABEL**2 * z**4 / 4 - z**2, two(0.9))
+    assert no_lower_bound(StateEvolution(bounded, LineRule())) == ""
+
+
+def test_labels_of_reports_tell_models_of_equal_means_apart():
+    first, second = (label_prefix(derive(clouds(logistic, two(0.5, x, -x)))) for x in (1.0, 0.9))
+    assert first != second
