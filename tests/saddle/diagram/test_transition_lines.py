@@ -69,7 +69,12 @@ def slopes(line, k, solution, rule):
 
 
 @pytest.mark.parametrize(
-    "omega", [0.1, 0.35, *(pytest.param(x, marks=pytest.mark.measurement) for x in (0.0, 0.2, 0.45))]
+    "omega",
+    [
+        0.35,
+        pytest.param(0.1, marks=pytest.mark.slow),
+        *(pytest.param(x, marks=pytest.mark.measurement) for x in (0.0, 0.2, 0.45)),
+    ],
 )
 def test_alpha_c_agrees_with_independent_solves_to_the_stated_errors(alpha_c, omega):
     """On a ten times finer rule, so that both errors are seen; interpolation between points adds to neither."""

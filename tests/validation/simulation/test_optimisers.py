@@ -29,7 +29,7 @@ def train(data, start, *, progress=None, **settings):
     return train_student(data, start, generator=np.random.default_rng(9), training=training, progress=progress)
 
 
-@pytest.mark.parametrize("start", ["semantic", "random"])
+@pytest.mark.parametrize("start", ["semantic", pytest.param("random", marks=pytest.mark.slow)])
 def test_all_methods_reach_the_same_minimum(start):
     """And it is none of the starts: how far apart the minima of the two starts are sets the scale."""
     data = draw(dimension=120, alpha=2.0, seed=1)
@@ -136,7 +136,7 @@ def test_runs_are_the_same_bit_for_bit(method, dtype):
 
 
 def test_another_process_gives_the_same_bits():
-    calls = [(seed, method, dtype) for seed in (5, 6) for method in METHODS for dtype in ("float64", "float32")]
+    calls = [(seed, method, dtype) for seed in (5,) for method in METHODS for dtype in ("float64", "float32")]
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         elsewhere = list(pool.map(fingerprint, *zip(*calls, strict=True)))
     assert elsewhere == [fingerprint(*call) for call in calls]
