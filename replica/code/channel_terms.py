@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import sympy as sp
 
@@ -33,6 +33,12 @@ def gradient(expression: sp.Expr, variables: Sequence[sp.Symbol]) -> list[sp.Exp
 
 STEPS = tuple(getattr(sp, name) for name in CONSTANT_STEPS)
 BY_FLOORS = (sp.Mod, sp.frac)
+
+
+@lru_cache(maxsize=1 << 16)
+def _has_steps(expression: sp.Basic) -> bool:
+    """Return whether there are steps in an expression, looking at every part of it once."""
+    return isinstance(expression, (*STEPS, *BY_FLOORS)) or any(map(_has_steps, expression.args))
 
 
 def _with_floors(expression: sp.Expr) -> sp.Expr:
@@ -210,11 +216,11 @@ class ChannelTerms:
         A step of the outputs, as that of a sign, contributes nothing as long as it stays at its node; where it moves,
         the derivative is not that of an integrand, and nan.
         """
-        expression = _with_floors(expression)
-        steps = sorted(expression.atoms(*STEPS), key=sp.default_sort_key)
-        if not steps:
+        if not _has_steps(expression):
             moved = (self.derivative(expression, h) * change for h, change in self.teacher_drift(x).items())
             return self.derivative(expression, x) + sp.Add(*moved)
+        expression = _with_floors(expression)
+        steps = sorted(expression.atoms(*STEPS), key=sp.default_sort_key)
         for step in steps:
             change = self.along_node(step.args[0], x)
             # A change in proportion to the argument vanishes where the step is.
@@ -243,7 +249,7 @@ class ChannelTerms:
         """Differentiate at a fixed node and fixed z, the target's entries following the parameter."""
         if x not in self.parameters:
             return self.derivative(expression, x)
-        if expression.has(*STEPS, *BY_FLOORS):
+        if _has_steps(expression):
             # A loss that jumps with its outputs: what matters is whether they move where it does.
             channel = self.free_entropy.channel
             outputs = dict(zip(channel.target_symbols, self.free_entropy.target, strict=True))

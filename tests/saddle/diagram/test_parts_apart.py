@@ -89,3 +89,36 @@ def test_errors_of_columns_that_do_not_interact_are_those_of_their_own():
     away = np.abs(both.evaluation.state - exact)
     stated = both.evaluation.order_parameter_errors(both.sector.free)
     assert np.all(away <= stated + 1e-9)
+
+
+def units(h):
+    """Two units whose sum and difference are columns: exchanging them reverses the second column."""
+    return (h[0] + h[1]) / sp.sqrt(2), (h[0] - h[1]) / sp.sqrt(2)
+
+
+def outputs_of(h):
+    return sum(sp.erf(2 * x) for x in units(h))
+
+
+COMMITTEE = MultiIndexModel(
+    lambda z, y: square(outputs_of(z), y[0]), 0.02, lambda h, xi: [outputs_of(h)], rank=2, teacher_rank=2
+)
+ALIKE = "self_overlap_12 susceptibility_12 semantic_overlap_12 semantic_overlap_21"
+
+
+@pytest.mark.slow
+def test_units_of_a_committee_are_alike_or_specialised_where_columns_are_their_sum_and_difference():
+    evolution = StateEvolution(COMMITTEE, LineRule(teacher_spacing=0.8, common_spacing=1.0, reach=3.5))
+    space = evolution.space
+    vanishing = [{space.quantities[i].name for i in range(space.size) if i not in x.free} for x in space.sectors]
+    assert vanishing[:2] == [{*ALIKE.split(), "semantic_overlap_22"}, set(ALIKE.split())]
+    alike, specialised = (find_point(evolution, name, 3.0) for name in ("semantic", "semantic 2"))
+    difference = [x.name for x in space.quantities].index("semantic_overlap_22")
+    assert alike.evaluation.state[difference] == 0.0
+    assert specialised.evaluation.state[difference] > 0.5
+    # With as many samples units that specialise have the lower loss, and know much more; with few, none do.
+    assert specialised.train_loss < alike.train_loss
+    assert specialised.test_error < 0.1 < 0.4 < alike.test_error
+    find_point(evolution, "semantic", 1.0)
+    with pytest.raises(SolverError):
+        find_point(evolution, "semantic 2", 1.0)
