@@ -89,9 +89,14 @@ class Sought:
     new: tuple[NewSolution, ...]
 
 
-def rough_rules(rule: OuterRule) -> tuple[OuterRule, OuterRule]:
-    """Return a rough rule for following state evolution, and a better one for telling solutions apart."""
+def rough_rules(rule: OuterRule, several_columns: bool = False) -> tuple[OuterRule, OuterRule]:
+    """Return a rough rule for following state evolution, and a better one for telling solutions apart.
+
+    Where several columns' proximal points jump, each in a direction of its own, a lattice is rougher.
+    """
     if isinstance(rule, LineRule):
+        if several_columns:
+            return LineRule.for_tolerance(2e-2), LineRule.for_tolerance(5e-3)
         return LineRule.for_tolerance(1e-1), LineRule.for_tolerance(2e-2)
     return SobolRule(points=32, scrambles=2), SobolRule(points=128, scrambles=2)
 
@@ -311,7 +316,9 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     Sought
         Rough rules have so few lines that more threads than one would only wait for each other.
     """
-    first, second = (StateEvolution(evolution.model, rule, 1) for rule in rough_rules(evolution.rule))
+    layout = evolution.space.layout
+    several = not layout.directions and layout.rank > 1
+    first, second = (StateEvolution(evolution.model, rule, 1) for rule in rough_rules(evolution.rule, several))
     begun = starts(evolution, known, thorough=thorough)
     led = list(in_threads(lambda start: _flow(first, alpha, start, known), begun, evolution.threads))
     converged = sum(end is not None for end in led)

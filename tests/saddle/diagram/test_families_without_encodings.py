@@ -12,6 +12,7 @@ from replica.quantities.names import order_parameters
 from replica.symmetry.families import FAMILIES, families_of, family_of, is_family
 from saddle import LineRule, StateEvolution, find_point, solve_phase_diagram, solve_transition_line
 from saddle.branches.search.informed_starts import seeds_of_family
+from saddle.branches.search.seeking import seek
 from saddle.state_evolution.steps.step_equations import StepEquations
 
 RULE = LineRule.for_tolerance(2e-2)
@@ -72,6 +73,20 @@ def test_starts_of_several_columns_are_states_that_weights_can_have():
     thetas = [space.matrices(state, "semantic_overlap")[0] for state in seeds]
     # Each column of the teacher is known by both of the student's, or by one.
     assert {int(np.count_nonzero(theta)) for theta in thetas} == {2, 4}
+
+
+@pytest.mark.slow
+def test_each_of_two_columns_finds_its_teacher_or_not():
+    """Where one column is a minimum with and without its teacher, two that do not interact are in all four ways."""
+    evolution = StateEvolution(TWO_COLUMNS, LineRule.for_tolerance(5e-3), threads=1)
+    found = {one.sector.family: one for one in seek(evolution, 4.0, []).new if one.attracting}
+    assert set(found) == {"agnostic", "teacher-1", "teacher-2", "teacher-12"}
+    phi = {family: one.evaluation.free_entropy for family, one in found.items()}
+    error = sum(one.evaluation.free_entropy_error for one in found.values())
+    assert phi["teacher-12"] + phi["agnostic"] == pytest.approx(phi["teacher-1"] + phi["teacher-2"], abs=3.0 * error)
+    single = seek(StateEvolution(RETRIEVAL, LineRule.for_tolerance(1e-3), threads=1), 4.0, []).new
+    (one,) = [x for x in single if x.sector.family == "teacher" and x.attracting]
+    assert phi["teacher-12"] == pytest.approx(2.0 * one.evaluation.free_entropy, rel=0.01)
 
 
 @pytest.mark.parametrize(
