@@ -149,7 +149,7 @@ def _not_stationary(name: str, branch: Branch, evolution: StateEvolution, tolera
             shift[index] = STEP * here.full_units[index]
             up, down = (evolution.evaluate(state + sign * shift, alpha) for sign in (1.0, -1.0))
             slope = (up.free_entropy - down.free_entropy) / (2.0 * STEP)
-            scale = alpha * here.averages.envelope
+            scale = alpha * abs(here.averages.envelope)
             if not abs(slope) <= STATED * tolerance * scale:
                 yield (
                     f"stationary: Phi of {name!r} at alpha = {alpha:.7g} is not stationary in {quantity.name}: its "

@@ -19,6 +19,8 @@ __all__ = ["informed_states", "seeds_of_family"]
 MOST_PATTERNS = 4
 # By what overlaps with several columns are shortened, and how often at most, until weights can have them.
 SHORTER, SHORTENINGS = 0.8, 12
+# Of several columns' first starts, the least penalty that their V is taken for.
+MODERATE = 0.5
 # With weaker penalties V is of the order of 1/lambda only up to some alpha, beyond which state evolution would take
 # very long to come down from there: further starts have a V as if the penalty were this.
 WEAK = 0.01
@@ -41,6 +43,10 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
         (0.1, 0.2, model.regularization),
         (0.4, 0.5, max(model.regularization, WEAK)),
     )
+    several = _knows_several_columns(space)
+    if several:
+        # Where columns find their teachers one by one there may be nothing in between: starts next to all of them.
+        sizes = ((0.4, 0.5, max(model.regularization, MODERATE)), *sizes)
     for (size, field, penalty), pattern in itertools.product(sizes, patterns):
         state = np.zeros(space.size)
         informed = {space.quantities[i].indices[0] for i in space.of_kind("semantic_overlap") if i in broken}
@@ -50,7 +56,8 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
                 # A column that knows nothing of the teacher is smaller than one that does; informed columns differ.
                 column = x.indices[0]
                 unlike = 1.0 if family == AGNOSTIC else 0.8**column
-                state[index] = size * variances[x.group].mean() * (2.0 if column in informed else unlike)
+                large = column in informed or several
+                state[index] = size * variances[x.group].mean() * (2.0 if large else unlike)
             elif x.kind == "susceptibility" and x.positive:
                 state[index] = 0.5 * variances[x.group].mean() / penalty
             elif x.kind == "positional_overlap" and index in broken:
@@ -62,8 +69,15 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
                 x = space.quantities[index]
                 row, column = x.indices
                 variance = space.matrices(state, "self_overlap")[x.group, row, row]
-                informed_state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / variances.shape[1])
+                shared = 1 if several else variances.shape[1]
+                informed_state[index] = 0.8 * np.sqrt(variance * variances[x.group, column] / shared)
             yield _inside(evolution, informed_state, chosen)
+
+
+def _knows_several_columns(space: StateSpace) -> bool:
+    """Return whether there are several columns of student or teacher, and no encodings."""
+    layout = space.layout
+    return not layout.directions and max(layout.rank, layout.teacher_rank) > 1
 
 
 def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
@@ -71,7 +85,7 @@ def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
 
     A student may know every column of the teacher by each of its own, or each by one.
     """
-    if space.layout.directions:
+    if not _knows_several_columns(space):
         return [known]
     pairs = [space.quantities[i].indices for i in known]
     matched: list[tuple[int, ...]] = []
@@ -85,7 +99,7 @@ def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
 def _inside(evolution: StateEvolution, state: np.ndarray, known: list[int]) -> np.ndarray:
     """Return a state whose overlaps with the teacher are no more than weights can have, shortened if they were."""
     space = evolution.space
-    for _ in range(SHORTENINGS if len(known) > 1 and not space.layout.directions else 0):
+    for _ in range(SHORTENINGS if _knows_several_columns(space) else 0):
         if space.inside(state, evolution.channel.variances):
             break
         state[known] *= SHORTER

@@ -42,8 +42,12 @@ CLUSTERED, ROUGHLY, SAME = 0.05, 0.05, 0.01
 VANISHED = 2e-3
 # The same, for what a rule's error leaves of a rotated solution of several columns.
 ROTATED = 0.12
+# The same, of what it leaves of correlations between columns.
+CORRELATED = 0.02
+# By what overlaps are shortened, to begin again inside the domain.
+INWARDS = 0.99
 RANDOM_STARTS, INFORMED_STARTS = 3, 2
-MOST_MIXED, MOST_FAMILIES = 3, 8
+MOST_MIXED, MOST_SECTORS = 3, 16
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,14 @@ class Sought:
     new: tuple[NewSolution, ...]
 
 
-def rough_rules(rule: OuterRule) -> tuple[OuterRule, OuterRule]:
-    """Return a rough rule for following state evolution, and a better one for telling solutions apart."""
+def rough_rules(rule: OuterRule, several_columns: bool = False) -> tuple[OuterRule, OuterRule]:
+    """Return a rough rule for following state evolution, and a better one for telling solutions apart.
+
+    Where several columns' proximal points jump, each in a direction of its own, a lattice is rougher.
+    """
     if isinstance(rule, LineRule):
+        if several_columns:
+            return LineRule.for_tolerance(2e-2), LineRule.for_tolerance(5e-3)
         return LineRule.for_tolerance(1e-1), LineRule.for_tolerance(2e-2)
     return SobolRule(points=32, scrambles=2), SobolRule(points=128, scrambles=2)
 
@@ -149,17 +158,13 @@ def _families(space: StateSpace) -> list[tuple[str, Sector]]:
     """Return families of solutions to start from, and the sector in which each is looked for.
 
     That is the smallest sector of the family; where symmetries do not tell the family from others, the smallest one
-    that holds all of them. With several columns, every aligned mixed sector. Without encodings, the smallest sector of
-    every family there is, and the widest one, where columns may overlap in any way.
+    that holds all of them. With several columns, every aligned mixed sector. Without encodings, every aligned sector,
+    and the widest one, where columns may overlap in any way.
     """
     if not space.layout.directions:
-        own: dict[str, Sector] = {}
-        for sector in space.sectors:
-            if space.is_aligned(sector):
-                own.setdefault(sector.family, sector)
+        listed = [(sector.family, sector) for sector in space.sectors if space.is_aligned(sector)][:MOST_SECTORS]
         widest = space.sectors[-1]
-        listed = list(own.items())[:MOST_FAMILIES]
-        alone = widest in own.values() or not space.is_aligned(widest)
+        alone = any(widest == sector for _, sector in listed) or not space.is_aligned(widest)
         return listed if alone else [*listed, (widest.family, widest)]
     smallest: dict[str, Sector] = {}
     for sector in space.sectors:
@@ -183,6 +188,10 @@ def starts(evolution: StateEvolution, known: Sequence[np.ndarray], *, thorough: 
     infinite data in the full space; and, if ``thorough``, from half-way between any two known solutions.
     """
     most = INFORMED_STARTS if thorough else 1
+    layout = evolution.space.layout
+    if not layout.directions and max(layout.rank, layout.teacher_rank) > 1:
+        # Every overlap at once, and one for each column.
+        most *= 2
     found = [
         state
         for family, sector in _families(evolution.space)
@@ -233,13 +242,15 @@ def _flow(
     return None
 
 
-def _nearly_solved(rough: StateEvolution, sector: Sector, state: np.ndarray, alpha: float) -> np.ndarray | None:
+def _nearly_solved(
+    rough: StateEvolution, sector: Sector, state: np.ndarray, alpha: float, most: int = ROUGH_EVALUATIONS
+) -> np.ndarray | None:
     """Solve in a sector as well as a rough rule allows; None where it does not come near."""
 
     def problem(values: np.ndarray) -> SectorEvaluation:
         return SectorEvaluation(rough.evaluate(rough.embed(values, sector), alpha), sector.free)
 
-    result = newton(problem, state[list(sector.free)], tolerance=ROUGH_TOLERANCE, max_evaluations=ROUGH_EVALUATIONS)
+    result = newton(problem, state[list(sector.free)], tolerance=ROUGH_TOLERANCE, max_evaluations=most)
     return rough.embed(result.x, sector) if result.residual_norm < NEARLY else None
 
 
@@ -247,9 +258,11 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
     """Solve from a state in the smallest sector that holds it; None if that fails."""
     turned = aligned(evolution.space, state)
     sector = _smallest_sector(evolution, turned)
-    if evolution.space.rotations and not evolution.space.is_aligned(sector):
-        # A rule is not invariant under rotations of columns: what it leaves of a rotated solution is its own error.
-        snapped = _solved_aligned(evolution, turned, alpha)
+    rotated = evolution.space.rotations and not evolution.space.is_aligned(sector)
+    if rotated or (evolution.space.layout.rank > 1 and not evolution.space.layout.directions):
+        # A rule is not invariant under rotations of columns: what it leaves of a rotated solution is its own error. So
+        # is what it leaves of correlations between columns that have none.
+        snapped = _solved_aligned(evolution, turned, alpha, ROTATED if rotated else CORRELATED)
         if snapped is not None:
             return snapped
     result = solve_state(evolution, sector, turned, alpha)
@@ -266,12 +279,12 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
 
 
 def _solved_aligned(
-    evolution: StateEvolution, turned: np.ndarray, alpha: float
+    evolution: StateEvolution, turned: np.ndarray, alpha: float, vanished: float
 ) -> tuple[Sector, StateEvaluation] | None:
     """Solve next to a state whose columns nearly stand in the axes of an aligned sector, in that sector."""
     space = evolution.space
     sizes = np.abs(turned) / evolution.units(space.floored(turned))
-    alive = {i for i in range(space.size) if sizes[i] > ROTATED}
+    alive = {i for i in range(space.size) if sizes[i] > vanished}
     fitting = [sector for sector in space.sectors if alive <= set(sector.free) and space.is_aligned(sector)]
     if not fitting:
         return None
@@ -281,7 +294,7 @@ def _solved_aligned(
         return None
     found = evaluation_of(result)
     away = distance(space, evolution.channel.variances, found.state, turned)
-    return (sector, found) if away < 2.0 * ROTATED else None
+    return (sector, found) if away < 2.0 * vanished else None
 
 
 def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *, thorough: bool = True) -> Sought:
@@ -303,7 +316,9 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     Sought
         Rough rules have so few lines that more threads than one would only wait for each other.
     """
-    first, second = (StateEvolution(evolution.model, rule, 1) for rule in rough_rules(evolution.rule))
+    layout = evolution.space.layout
+    several = not layout.directions and layout.rank > 1
+    first, second = (StateEvolution(evolution.model, rule, 1) for rule in rough_rules(evolution.rule, several))
     begun = starts(evolution, known, thorough=thorough)
     led = list(in_threads(lambda start: _flow(first, alpha, start, known), begun, evolution.threads))
     converged = sum(end is not None for end in led)
@@ -333,6 +348,13 @@ def seek(evolution: StateEvolution, alpha: float, known: Sequence[np.ndarray], *
     return Sought(alpha, tried, converged, tuple(new))
 
 
+def _inwards(space: StateSpace, state: np.ndarray) -> np.ndarray:
+    """Return a state with overlaps a little smaller, away from the edge of the domain."""
+    moved = state.copy()
+    moved[list(space.odd)] *= INWARDS
+    return moved
+
+
 def _unknown(
     evolution: StateEvolution, better: StateEvolution, state: np.ndarray, alpha: float, known: Sequence[np.ndarray]
 ) -> NewSolution | None:
@@ -340,9 +362,15 @@ def _unknown(
     space, variances = evolution.space, evolution.channel.variances
     turned = aligned(space, state)
     led = _nearly_solved(better, _smallest_sector(better, turned), turned, alpha)
+    if led is None and not space.layout.directions:
+        # Who knows a teacher almost perfectly stands so near to the edge of the domain that another rule steps over it.
+        back = _inwards(space, turned)
+        led = _nearly_solved(better, _smallest_sector(better, back), back, alpha, 2 * ROUGH_EVALUATIONS)
     if led is None or any(distance(space, variances, led, other) < ROUGHLY for other in known):
         return None
     solved = _solve(evolution, led, alpha)
+    if solved is None and not space.layout.directions:
+        solved = _solve(evolution, _inwards(space, led), alpha)
     if solved is None:
         return None
     sector, evaluation = solved

@@ -317,7 +317,7 @@ def _frame(figure: Figure, axes: Axes, lines: LinesContents, request: FigureRequ
     said += "" if lines.complete else "  (incomplete)"
     # Narrow figures have no room for the words.
     wide = figure.get_figwidth() > 5.0
-    figure.suptitle(f"global minimum of the training loss, {said}" if wide else said)
+    figure.suptitle(", ".join(filter(None, ("global minimum of the training loss" * wide, said))))
     if not lines.columns:
         uncoloured = "regions are not coloured:" + (" " if wide else "\n") + "the global minimum was not computed"
         title = "\n".join(filter(None, (uncoloured, title)))
