@@ -145,6 +145,8 @@ def transition_with_steps(
         return _birth(transition, diagram.branches[transition.between[1]], steps, rule, progress)
     if transition.kind == "first-order" and len(branches) == 2:
         if steps > 1:
+            if isinstance(rule, JumpLineRule):
+                raise InvalidArgument(f"more than one step need a GridRule, got {rule!r}")
             one = transition_with_steps(diagram, name, 1, progress=progress)
             return _with_further_steps(one, steps, rule, progress)
         excess = _free_entropies
@@ -188,11 +190,9 @@ def transition_with_steps(
 
 
 def _with_further_steps(
-    one: StepTransition, steps: int, rule: StepRule | None, progress: bool | None
+    one: StepTransition, steps: int, rule: GridRule | None, progress: bool | None
 ) -> StepTransition:
     """Move a first-order transition on from where one step has it, by what more steps change of the free entropies."""
-    if isinstance(rule, JumpLineRule):
-        raise InvalidArgument(f"more than one step need a GridRule, got {rule!r}")
     grids = DEFAULT_GRID_RULE if rule is None else rule
     points: list[BrokenSymmetryPoint | SolvedPoint] = []
     changes, error = [], 0.0
