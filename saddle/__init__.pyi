@@ -29,6 +29,7 @@ from .diagram.steps.step_transitions import (
     StepTransition as StepTransition,
     transition_with_steps as transition_with_steps,
 )
+from .diagram.steps.step_trend import StepTrend as StepTrend, step_trend as step_trend
 from .output.figures.complexity_figure import plot_complexity as plot_complexity
 from .output.steps.step_files import save_steps as save_steps, steps_dataset as steps_dataset
 from .phase_diagram import (

@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.campaigns.result_lines import read_lines
 
-__all__ = ["NAMES", "condensed", "energy_table", "extrapolated", "ground_state_table", "size_table"]
+__all__ = ["NAMES", "condensed", "distances", "energy_table", "extrapolated", "ground_state_table", "size_table"]
 
 ROOT = Path(__file__).resolve().parents[2]
 STORED, PAGE = ROOT / "tests" / "data" / "ground_states.json", ROOT / "docs" / "broken_symmetry.md"
@@ -173,6 +173,14 @@ def _signed(value: float) -> str:
     return f"{value:+.1f}".replace("-", "−")
 
 
+def distances(found: Mapping[str, Any], name: str) -> tuple[float, float, float, float]:
+    """Return a ground state's quantity for d to infinity, its error, and how many errors from RS and one step it is."""
+    limit, error, *_ = extrapolated(found["stages"]["lowest"], name)
+    both = [found[kind][name] for kind in ("symmetric", "one_step")]
+    own = float(np.hypot(error, found["errors"][name]))
+    return limit, error, (limit - both[0]) / error, (limit - both[1]) / own
+
+
 def ground_state_table(stored: Mapping[str, Any]) -> str:
     """Return theory, the extrapolated experiment, its distances in standard errors, and a verdict, by quantity."""
     rows = []
@@ -181,9 +189,9 @@ def ground_state_table(stored: Mapping[str, Any]) -> str:
             if name in ("m", "theta") and found["one_step"][name] == 0.0:
                 continue
             label, unit, digits = LABELS[name]
-            limit, error, _, chi_squared = extrapolated(found["stages"]["lowest"], name)
+            chi_squared = extrapolated(found["stages"]["lowest"], name)[3]
             both = [found[kind][name] for kind in ("symmetric", "one_step")]
-            away = [(limit - both[0]) / error, (limit - both[1]) / float(np.hypot(error, found["errors"][name]))]
+            limit, error, *away = distances(found, name)
             numbers = [*(f"{unit * x:.{digits}f}" for x in both), _with_error(unit * limit, unit * error)]
             rows.append(
                 [_title(point), label, *numbers, f"{chi_squared:.1f}", *map(_signed, away), _verdict(both, error, away)]

@@ -14,6 +14,7 @@ from tests.campaigns.ground_state_summary import (
     PAGE,
     STORED,
     condensed,
+    distances,
     energy_table,
     extrapolated,
     ground_state_table,
@@ -142,3 +143,100 @@ def test_descent_stops_far_above_the_minima_that_theory_counts(stored):
             assert 0.0 <= chain["drop"][0] < drops[int(size)][0]
         smallest, largest = drops[min(drops)], drops[max(drops)]
         assert largest[0] < smallest[0]
+
+
+POSITIONAL, SMALL, SEMANTIC = (
+    f"omega = {omega}, {family}, alpha = {alpha}"
+    for omega, family, alpha in (("0.3", "positional", "1.5"), ("0.2", "positional", "1.5"), ("0.3", "semantic", "0.9"))
+)
+
+
+def said(sentence: str) -> bool:
+    """Whether the page has a sentence."""
+    return sentence in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_verdict_follows_from_the_tables():
+    stored = json.loads(STORED.read_text())
+    assert list(stored) == [POSITIONAL, SMALL, SEMANTIC]
+    away = {point: {name: distances(found, name) for name in NAMES} for point, found in stored.items()}
+    assert said(
+        "overlaps, loss and test error agree with replica symmetry and with one step, whose difference is smaller"
+    )
+    for name in ("q", "m", "loss", "test_error"):
+        _, error, from_symmetric, from_one = away[POSITIONAL][name]
+        assert max(abs(from_symmetric), abs(from_one)) < 1.0
+        assert abs(stored[POSITIONAL]["symmetric"][name] - stored[POSITIONAL]["one_step"][name]) < error
+    assert said("is excluded in $q$, $m$ and $\\epsilon_g$ by four standard errors and more, and one step agrees")
+    for name in ("q", "m", "test_error"):
+        assert abs(away[SMALL][name][2]) >= 3.95
+        assert abs(away[SMALL][name][3]) < 2.0
+    assert said("$\\theta$ and $\\epsilon_g$ lean the same way by three")
+    for name in ("theta", "test_error"):
+        _, _, from_symmetric, from_one = away[SEMANTIC][name]
+        assert abs(from_symmetric) > 3.0
+        assert abs(from_one) < abs(from_symmetric)
+    assert said("There $\\theta$ depends on $d$ most")
+    own = ((POSITIONAL, "m"), (SMALL, "m"), (SEMANTIC, "theta"))
+    slopes = {point: extrapolated(stored[point]["stages"]["lowest"], name) for point, name in own}
+    assert max(slopes, key=lambda point: abs(slopes[point][2] / slopes[point][0])) == SEMANTIC
+    assert said("of a minimum excludes replica symmetry everywhere")
+    assert all(found["response"][2] < -12.0 for found in away.values())
+
+
+def test_two_steps_come_nearer_to_the_response():
+    text = PAGE.read_text(encoding="utf-8")
+    stored = json.loads(STORED.read_text())
+    (sentence,) = re.findall(
+        r"\$V = (.*?) with two steps at the three points, all within ([\d.]+) standard errors", text
+    )
+    values = [number(x) for x in re.findall(r"[\d.]+\(\d+\)", sentence[0])]
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "$10^4" not in line]
+    for (point, found), (value, error) in zip(stored.items(), values, strict=True):
+        limit, known, _, _ = distances(found, "response")
+        assert abs(limit - value) < float(sentence[1]) * np.hypot(known, error)
+        # It is that of the table further up, two rows below its own.
+        omega, family, alpha = (x.split(" = ")[-1] for x in point.split(", "))
+        (first,) = (k for k, line in enumerate(rows) if line.startswith(f"| {omega}, {family}, {alpha} | 0 |"))
+        cells = [cell.strip() for cell in rows[first + 2].strip("|").split("|")]
+        assert cells[1] == "2"
+        assert number(cells[5]) == (value, error)
+
+
+def number(text: str) -> tuple[float, float]:
+    """A number with its error in brackets: 12.69(8)."""
+    value, error = re.fullmatch(r"([\d.]+)\((\d+)\)", text).groups()
+    return float(value), int(error) * 10.0 ** -len(value.partition(".")[2])
+
+
+def test_how_far_up_descent_stops_follows_from_the_tables():
+    text = PAGE.read_text(encoding="utf-8")
+    stored = json.loads(STORED.read_text())
+    drops = {point: extrapolated(found["moves"], "drop") for point, found in stored.items()}
+    highest = {point: max(x["energy"]) / x["one_step"]["loss"] - 1.0 for point, x in stored.items()}
+    (times,) = re.findall(r"L-BFGS is (\d+), (\d+) and (\d+) times as far up as one step counts minima", text)
+    for point, expected in zip(stored, times, strict=True):
+        found = stored[point]["moves"]["1000"]["drop"][0] / highest[point]
+        assert found == pytest.approx(float(expected), rel=0.04)
+    assert said("one to four samples per thousand dimensions")
+    for found in stored.values():
+        for d in ("1000", "2000"):
+            assert 1.0 < 1000 * found["moves"][d]["wrong"][0] / int(d) < 4.0
+        assert 2000 * max(found["complexity"]) < 1.0
+    assert said("is clearly above the highest $e$ at $\\omega = 0.2$, and not known well enough elsewhere")
+    away = {point: (drops[point][0] - highest[point]) / drops[point][1] for point in stored}
+    assert away[SMALL] > 3.0 > max(away[POSITIONAL], away[SEMANTIC])
+    (chains,) = re.findall(
+        r"further in (\d+) of (\d+) data sets at \$d = 500\$, by ([\d.]+), ([\d.]+) and \$([\d.]+) \\times 10", text
+    )
+    further = [found["chains"]["500"] for found in stored.values()]
+    assert [sum(x["further"][k] for x in further) for k in (0, 1)] == [int(x) for x in chains[:2]]
+    for x, expected in zip(further, chains[2:], strict=True):
+        assert 1e3 * x["drop"][0] == pytest.approx(float(expected), abs=0.051)
+
+
+def test_the_birth_of_the_semantic_branch_is_the_same_on_every_page():
+    pattern = r"begins at (?:\$\\alpha = )?(0\.\d+\(\d+\))"
+    quoted = [x for path in PAGE.parent.glob("*.md") for x in re.findall(pattern, path.read_text("utf-8"))]
+    assert len(quoted) > 8
+    assert len(set(quoted)) == 1, quoted

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from replica.common.checked_arguments import checked_integer
 from replica.common.errors import InvalidArgument
 from replica.common.html_table import html_table
@@ -12,10 +14,13 @@ from replica.common.progress import progress_bar
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.branch import Branch, SolvedPoint, solve_point
 from saddle.branches.steps.branch_birth import branch_birth
-from saddle.branches.steps.from_symmetric import broken_or_none
+from saddle.branches.steps.first_gap import SMALLEST_ON_GRIDS, with_one_step_more
+from saddle.branches.steps.from_symmetric import break_symmetry, broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.diagram.contents import DiagramContents
-from saddle.state_evolution.steps.step_equations import StepRule
+from saddle.state_evolution.steps.field_law import FieldLaw
+from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
+from saddle.state_evolution.steps.step_equations import StepEquations, StepRule
 from saddle.transitions.transition import Transition
 
 __all__ = ["StepTransition", "transition_with_steps"]
@@ -40,7 +45,8 @@ class StepTransition:
     symmetric
         The transition of replica symmetry.
     points
-        The solutions there: of each branch that takes part; at the beginning of a branch, the nearest to it. A branch
+        The solutions there (with more than one step at a first-order transition, where one step has it): of each branch
+        that takes part; at the beginning of a branch, the nearest to it. A branch
         without a gap that is resolved is a replica-symmetric point; if all are, the transition is that of replica
         symmetry.
     """
@@ -121,8 +127,10 @@ def transition_with_steps(
     Notes
     -----
     At a first-order transition the free entropies of two branches agree, whose slopes in alpha are minus the average
-    envelopes; at the crossing the test error of one takes the baseline's value. A branch begins at its smallest alpha,
-    over the overlap that it is born with: at zero, or at a fold.
+    envelopes. More than one step move it on from where one puts it by what they change of the free entropies there, to
+    first order: differences of k steps and one on the same grids, of whose errors most are shared. At the crossing the
+    test error of one branch takes the baseline's value. A branch begins at its smallest alpha, over the overlap that it
+    is born with: at zero, or at a fold.
     """
     transition = diagram.transitions.get(name)
     if transition is None:
@@ -136,6 +144,11 @@ def transition_with_steps(
     if transition.kind == "pitchfork" and transition.between[1] in diagram.branches:
         return _birth(transition, diagram.branches[transition.between[1]], steps, rule, progress)
     if transition.kind == "first-order" and len(branches) == 2:
+        if steps > 1:
+            if isinstance(rule, JumpLineRule):
+                raise InvalidArgument(f"more than one step need a GridRule, got {rule!r}")
+            one = transition_with_steps(diagram, name, 1, progress=progress)
+            return _with_further_steps(one, steps, rule, progress)
         excess = _free_entropies
     elif transition.kind == "baseline-crossing" and len(branches) == 1 and diagram.linear_baseline is not None:
         baseline = float(diagram.linear_baseline.test_error)
@@ -174,6 +187,61 @@ def transition_with_steps(
             value, error = excess(points)
             values.append(value)
     return StepTransition(alphas[-1], error / abs(slope) + abs(step), steps, transition, points)
+
+
+def _with_further_steps(
+    one: StepTransition, steps: int, rule: GridRule | None, progress: bool | None
+) -> StepTransition:
+    """Move a first-order transition on from where one step has it, by what more steps change of the free entropies."""
+    grids = DEFAULT_GRID_RULE if rule is None else rule
+    points: list[BrokenSymmetryPoint | SolvedPoint] = []
+    changes, error = [], 0.0
+    with progress_bar(120 * steps, progress, f"{steps} step(s)", "evaluation") as bar:
+        for point in one.points:
+            if not isinstance(point, BrokenSymmetryPoint):
+                points.append(point)
+                changes.append(0.0)
+                continue
+            found, change, uncertain = _change_by_steps(point, steps, grids, bar.update)
+            points.append(found)
+            changes.append(change)
+            error += uncertain
+    first, second = (_envelope(point) for point in one.points)
+    slope = second - first
+    moved = -(changes[0] - changes[1]) / slope
+    # What is left out is of second order: as small, relative to it, as the change of the slopes.
+    slopes = [abs(_envelope(x) - _envelope(y)) for x, y in zip(points, one.points, strict=True)]
+    rest = abs(moved) * sum(slopes) / abs(slope)
+    return StepTransition(one.alpha + moved, one.error + error / abs(slope) + rest, steps, one.symmetric, tuple(points))
+
+
+def _change_by_steps(
+    point: BrokenSymmetryPoint, steps: int, rule: GridRule, report: Callable[[], object]
+) -> tuple[BrokenSymmetryPoint | SolvedPoint, float, float]:
+    """Return k steps at a solution with one, and by how much they change its free entropy on the same grids.
+
+    A solution whose gap grids do not resolve is replica-symmetric then: its further gaps change nothing that matters.
+    """
+    own = (point.evolution, point.sector, point.symmetric)
+    share = float(np.min(point.state.gaps / FieldLaw(point.evolution, 1).outer_variance(point.state)))
+    if share < SMALLEST_ON_GRIDS:
+        return solve_point(point.evolution, point.sector, point.symmetric.state, point.alpha), 0.0, 0.0
+    solved = [break_symmetry(*own, 1, rule, report=report, near=point.state)]
+    solved.append(
+        break_symmetry(*own, steps, rule, report=report)
+        if steps > 2
+        else break_symmetry(*own, steps, rule, report=report, near=with_one_step_more(solved[0].state))
+    )
+    changes = []
+    for one in solved:
+        equations = StepEquations(one.evolution, one.steps, rule)
+        here = equations.evaluate(one.state, one.alpha)
+        report()
+        rows = [equations.changed(here, x.differences[0]).free_entropy for x in equations.variations(here)[1:]]
+        changes.append(np.array([here.free_entropy, *(x - here.free_entropy for x in rows)]))
+        report()
+    difference = changes[1] - changes[0]
+    return solved[1], float(difference[0]), float(np.sum(np.abs(difference[1:])))
 
 
 def _birth(

@@ -127,6 +127,29 @@ def test_it_is_drawn_shown_and_kept(stepped):
     assert "alpha_c" in stepped._repr_html_()
 
 
+@pytest.mark.slow
+def test_two_steps_move_a_transition_on_and_are_kept(diagram, tmp_path):
+    coarse = GridRule(nodes=6, spacing=1.2, reach=4.8)
+    two = diagram.with_steps(2, alpha=[1.5], branches=["positional"], rule=coarse)
+    (point,) = two.branches["positional"]
+    assert isinstance(point, BrokenSymmetryPoint)
+    assert point.steps == 2
+    moved = two.transitions["alpha_c"]
+    assert moved.steps == 2
+    # On from where one step has it, -4.3(4)e-4, by what is left of 1e-6 of free entropies: little, and known.
+    assert moved.shift == pytest.approx(-4.3e-4, abs=1e-4 + moved.error)
+    assert moved.error < 2e-4
+    assert isinstance(moved.points[0], BrokenSymmetryPoint)
+    assert moved.points[0].steps == 2
+    assert two.transitions["alpha_l"].shift == 0.0
+    assert_kept(two, tmp_path)
+    two.plot().clear()
+    (text,) = two.report(tmp_path, formats=["markdown"], parts=["steps"])[:1]
+    assert "with 2 steps" in text.read_text()
+    with pytest.raises(ValueError, match="need a GridRule"):
+        transition_with_steps(diagram, "alpha_c", 2, rule=JumpLineRule())
+
+
 def test_an_empty_one_is_drawn_shown_and_kept(diagram, tmp_path):
     empty = StepDiagram(diagram, 1, np.array([1.5]), {}, {}, {})
     assert (empty.to_dataset().sizes["branch"], empty.to_dataset().sizes["alpha"]) == (0, 1)

@@ -91,6 +91,41 @@ def test_lines_and_grids_are_two_ways_to_the_same():
     assert 0.0 < excess < equations.law.first_order(np.array([lines.average[4]]), STATE)[0]
 
 
+@pytest.mark.parametrize("gap", [0.0068, 0.0007])
+def test_a_share_of_the_first_order_leaves_lines_little_error(gap):
+    # The solution at omega = 0.2, and a smaller gap with a balanced y. What embedded rules say of what a step adds
+    # falls by a factor where the gap is large, and what few lines are wrong by is covered.
+    evolution = StateEvolution(AttentionModel.paper(omega=0.2))
+    state = StepState(
+        np.array([0.0619 - gap]), np.array([[gap]]), np.array([0.2203]), np.array([13.93]), np.array([[0.0]]),
+        np.array([25.4 / np.sqrt(gap)]),
+    )  # fmt: skip
+
+    def on_lines(roughness: float) -> tuple[float, float, float]:
+        """Return the average, its error by lines, and the same error with all of the first order left out."""
+        lines = StepEquations(evolution, 1, JumpLineRule(roughness=roughness)).evaluate(state, 1.5).source
+        assert isinstance(lines, LineExcess)
+        weights, excess, error = lines.outer.weights, lines.excess, lines.outer.error
+        first = 0.5 * state.parisi[0] * gap * excess.squares.sum(axis=1)
+        whole = np.array([(x - weights) @ (excess.value - first) for x in lines.outer.embedded])
+        stated = error(lines.differences[:, 0]) + error(lines.share_differences[:, 0])
+        return lines.total[0], stated, error(whole)
+
+    fine, known, _ = on_lines(1.0)
+    for roughness in (3.0, 30.0):
+        found, stated, whole = on_lines(roughness)
+        assert abs(found - fine) < stated + known
+        if roughness < 10.0 and gap > 1e-3:
+            assert stated < 0.3 * whole
+
+
+def test_no_gap_leaves_all_of_the_first_order():
+    law = StepEquations(StateEvolution(MODEL), 1).law
+    assert law.first_order_share(replace(STATE, parisi=np.array([1e-9]))) == pytest.approx(1.0)
+    assert law.first_order_share(replace(STATE, gaps=np.array([[1e-12]]))) == pytest.approx(1.0)
+    assert 0.0 < law.first_order_share(STATE) < 1.0
+
+
 def test_lines_differentiate_what_they_sum():
     equations = StepEquations(StateEvolution(MODEL), 1, JumpLineRule(roughness=30.0))
 
