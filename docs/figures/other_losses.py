@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
 import sympy as sp
 from matplotlib.figure import Figure
 from page_text import fill, table, with_error
@@ -23,8 +22,11 @@ DOCS = Path(__file__).parent.parent
 NOISE = sp.Symbol("noise")
 DIMENSIONS, SEEDS = (100, 200), range(800, 816)
 SYMBOLS = {
-    "self_overlap": "$q$", "semantic_overlap": r"$\theta$", "train_loss": r"$\epsilon_t$", "test_error": r"$\epsilon_g$",
-}  # fmt: skip
+    "self_overlap": "$q$",
+    "semantic_overlap": r"$\theta$",
+    "train_loss": r"$\epsilon_t$",
+    "test_error": r"$\epsilon_g$",
+}
 
 
 def regressions() -> dict[str, MultiIndexModel]:
@@ -91,7 +93,7 @@ def make_regression(folder: Path) -> None:
     for axes, (name, model) in zip(figure.subplots(1, 3), regressions().items(), strict=True):
         # Labels that are signs jump across a lattice.
         rule = SobolRule() if name == "logistic" else None
-        diagram = solve_phase_diagram(model, (0.3, 4.2), points=20, rule=rule, progress=False)
+        diagram = solve_phase_diagram(model, (0.3, 4.2), points=40, rule=rule, progress=False)
         comparison = compared(diagram, (0.5, 1.0, 2.0, 4.0), folder)
         branch = diagram.branches["semantic"]
         for quantity, values in (("train_loss", branch.train_loss), ("test_error", branch.test_error)):
