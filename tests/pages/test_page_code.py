@@ -101,6 +101,8 @@ ELSEWHERE = {
     "docs/known_results.md": "test_known_results_page.py",
     "docs/examples/classes.md": "test_docs_examples.py",
     "docs/examples/linear_attention.md": "test_spectra_and_attention_pages.py",
+    "docs/examples/phase_retrieval.md": "test_other_losses_pages.py",
+    "docs/examples/regression.md": "test_other_losses_pages.py",
     "docs/examples/rank_two.md": "test_tokens_and_rank_pages.py",
     "docs/examples/three_tokens.md": "test_tokens_and_rank_pages.py",
 }
