@@ -63,8 +63,7 @@ class LineExcess(ByValue):
 
     def _share_of_first_order(self, weights: np.ndarray) -> np.ndarray:
         """Return the share of the first order that the replica-symmetric average has, (1 + n + k,)."""
-        first = self.law.first_order(0.5 * self.law.of_groups(weights @ self.excess.squares), self.state)
-        return self.law.first_order_share(self.state) * first
+        return self.law.share_of_first_order(0.5 * self.law.of_groups(weights @ self.excess.squares), self.state)
 
     @cached_property
     def total(self) -> np.ndarray:
@@ -78,9 +77,13 @@ class LineExcess(ByValue):
 
     @property
     def share_differences(self) -> np.ndarray:
-        """The differences that a share of the first order would have alone, as far as the share is uncertain."""
-        rows = [self._share_of_first_order(weights - self.outer.weights) for weights in self.outer.embedded]
-        return SHARE_ERROR * np.array(rows)
+        """The differences that a share of the first order would have alone, as far as the share is uncertain.
+
+        Of the average itself: the share was measured there, and derivatives are not those that fit.
+        """
+        rows = np.array([self._share_of_first_order(weights - self.outer.weights) for weights in self.outer.embedded])
+        rows[:, 1:] = 0.0
+        return SHARE_ERROR * rows
 
 
 def line_excess(law: FieldLaw, table: EnvelopeTable, rule: JumpLineRule, state: StepState) -> LineExcess:

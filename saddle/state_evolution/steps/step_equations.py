@@ -308,8 +308,7 @@ class StepEquations:
         trace = explicit_terms(self.evolution.model, 0).trace_function
         _, _, hessian = trace.evaluate(np.concatenate([self.law.symmetric_vector(state), conjugates]))
         slopes = -hessian[:size, size:] @ conjugates
-        share = self.law.first_order_share(state) if self.on_lines else 1.0
-        return self.law.at_steps(np.concatenate([[value], slopes]), state, share)
+        return self.law.at_steps(np.concatenate([[value], slopes]), state, shared=self.on_lines)
 
     def _stationarity(
         self, state: StepState, alpha: float, average: np.ndarray

@@ -121,9 +121,21 @@ def test_a_share_of_the_first_order_leaves_lines_little_error(gap):
 
 def test_no_gap_leaves_all_of_the_first_order():
     law = StepEquations(StateEvolution(MODEL), 1).law
-    assert law.first_order_share(replace(STATE, parisi=np.array([1e-9]))) == pytest.approx(1.0)
-    assert law.first_order_share(replace(STATE, gaps=np.array([[1e-12]]))) == pytest.approx(1.0)
-    assert 0.0 < law.first_order_share(STATE) < 1.0
+    assert law.first_order_share(replace(STATE, gaps=np.array([[1e-12]])))[0] == pytest.approx(1.0, abs=1e-4)
+    assert 0.0 < law.first_order_share(STATE)[0] < 1.0
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_share_of_the_first_order_has_its_derivatives(shared):
+    law = StepEquations(StateEvolution(MODEL), 1).law
+    space, squares = step_space(MODEL.structure.layout, 1), np.array([0.013])
+    function = law.share_of_first_order if shared else law.first_order
+    here = np.append(space.vector(STATE), STATE.parisi)
+    slopes = function(squares, STATE)[1:]
+    for place in range(len(here)):
+        step = 1e-6 * here[place] * np.eye(len(here))[place]
+        up, down = (function(squares, space.state(x[:-1], x[-1:]))[0] for x in (here + step, here - step))
+        assert slopes[place] == pytest.approx((up - down) / (2.0 * step[place]), rel=1e-5, abs=1e-9)
 
 
 def test_lines_differentiate_what_they_sum():
