@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from page_text import fill, table, with_error
 
 from replica import MultiIndexModel
+from replica.quantities.names import order_parameters
 from replica.quantities.overlap_invariants import overlap_invariants
 from saddle import LineRule, StateEvolution
 from validation import INTO_THE_BASIN, Execution, simulate_runs
@@ -81,7 +82,7 @@ def fixed_point(
     evolution: StateEvolution, start: np.ndarray, alpha: float, project: Callable[[np.ndarray], np.ndarray]
 ) -> Found:
     """Iterate state evolution within a symmetry until it settles; raises RuntimeError if it does not."""
-    state, (sector,) = project(start), evolution.sectors
+    state, sector = project(start), evolution.sectors[-1]
     for _ in range(MOST_ROUNDS):
         there = project(evolution.iterate(state, alpha, sector, 1, 0.7))
         settled = np.max(np.abs(there - state) / evolution.units(there)) < SETTLED
@@ -118,11 +119,9 @@ def specialisation(found: Found) -> float:
 
 def invariants(model: MultiIndexModel, found: Found) -> dict[str, float]:
     """Return what runs are compared with."""
-    names = [
-        *(f"{kind}_{index}" for kind in ("self_overlap", "susceptibility") for index in ("11", "12", "22")),
-        *(f"semantic_overlap_{index}" for index in ("11", "12", "21", "22")),
-    ]
-    own = overlap_invariants(model.structure.layout, dict(zip(names, found.state.tolist(), strict=True)))
+    layout = model.structure.layout
+    names = [entry.name for entry in order_parameters(layout)]
+    own = overlap_invariants(layout, dict(zip(names, found.state.tolist(), strict=True)))
     return {**own, "train_loss": found.train_loss, "test_error": found.test_error}
 
 

@@ -95,7 +95,7 @@ def make_regression(folder: Path) -> None:
         rule = SobolRule() if name == "logistic" else None
         diagram = solve_phase_diagram(model, (0.3, 4.2), points=40, rule=rule, progress=False)
         comparison = compared(diagram, (0.5, 1.0, 2.0, 4.0), folder)
-        branch = diagram.branches["semantic"]
+        (branch,) = (one for one in diagram.branches.values() if one.distinct.any())
         for quantity, values in (("train_loss", branch.train_loss), ("test_error", branch.test_error)):
             colour = {"train_loss": "#0072B2", "test_error": "#D55E00"}[quantity]
             axes.plot(branch.alpha, values, color=colour, label=quantity.replace("_", " ").replace("train", "training"))
@@ -122,7 +122,11 @@ def make_phase_retrieval(folder: Path) -> None:
     diagram = solve_phase_diagram(phase_retrieval(), (0.05, 4.0), progress=False)
     names = {"semantic": "teacher", "random": "small weights"}
     comparison = compared(diagram, (1.4, 1.6, 2.0, 2.4, 3.0, 3.6), folder, starts=tuple(names))
-    fill(page, "transitions", "```text\n" + "\n".join(str(x) for x in diagram.transitions.values()) + "\n```")
+    fill(
+        page,
+        "transitions",
+        "```text\n" + "\n".join(f"{x.kind} at alpha = {x.alpha:.2f}" for x in diagram.transitions.values()) + "\n```",
+    )
     fill(page, "runs", experiments(comparison, names) + "\n\n```text\n" + comparison.verdict() + "\n```")
     points_on_theory(diagram, comparison, names).savefig(DOCS / "_static" / "phase_retrieval.png", dpi=150)
 

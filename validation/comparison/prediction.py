@@ -12,8 +12,9 @@ from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_instance, checked_number, positive_number, quoted
 from replica.common.errors import InvalidArgument
 from replica.quantities.layout import Layout
-from replica.quantities.overlap_invariants import invariant_errors, overlap_invariants, single_overlaps
+from replica.quantities.overlap_invariants import invariant_errors, overlap_invariants
 from saddle import SolvedPoint
+from validation.simulation.compared import signed_overlaps
 
 __all__ = ["Prediction", "checked_prediction", "predicted_values"]
 
@@ -86,9 +87,9 @@ class Prediction(ByValue):
 
 def predicted_values(layout: Layout, point: SolvedPoint) -> dict[str, float]:
     """Return what runs are compared with; overlaps of a single number keep their signs."""
-    own = {name: point.order_parameters[name] for name in single_overlaps(layout)}
     losses = {"train_loss": point.train_loss, "test_error": point.test_error}
-    return {**overlap_invariants(layout, point.order_parameters), **own, **losses}
+    signed = signed_overlaps(layout, point.order_parameters)
+    return {**overlap_invariants(layout, point.order_parameters), **signed, **losses}
 
 
 def checked_prediction(prediction: Any) -> Prediction:

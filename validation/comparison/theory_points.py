@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -35,6 +35,8 @@ before it loses that to theta.
 """
 
 AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "mixed"
+# How families of models without encodings may be named, with the numbers of columns.
+TEACHER = "teacher"
 
 
 def start_family(layout: Layout, start: str) -> str:
@@ -105,6 +107,7 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
         return _of_the_uninformed(diagram, alpha)
     overlap = start_overlaps(layout, start)[0]
     families = {branch.sector.name for branch in diagram.branches.values()}
+    own = _of_the_teacher(families) if own == SEMANTIC and own not in families else own
     # Families of the same kind are numbered.
     mixed = [family for family in sorted(families) if family.startswith(MIXED)]
     stands_in = bool(mixed) and own not in families and own != MIXED
@@ -122,6 +125,12 @@ def theory_point(diagram: PhaseDiagram, start: str, alpha: float) -> TheoryPoint
             best = max(found, key=lambda item: item[1].free_entropy)
             return _described(layout, *best, among is not merged)
     return _unknown(alpha)
+
+
+def _of_the_teacher(families: Collection[str]) -> str:
+    """Return the family that overlaps with most columns of the teacher, where it is named by them."""
+    named = [family for family in sorted(families) if family.startswith(TEACHER)]
+    return max(named, key=lambda family: len(family.split()[0]), default=SEMANTIC)
 
 
 def _of_the_uninformed(diagram: PhaseDiagram, alpha: float) -> TheoryPoint:

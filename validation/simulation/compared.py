@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from replica.quantities.layout import Layout
-from replica.quantities.names import ORDER_PARAMETERS
+from replica.quantities.names import ORDER_PARAMETERS, order_parameters
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_names, single_overlaps
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "compared_values",
     "own_overlaps",
     "quantity_label",
+    "signed_overlaps",
     "signless_overlaps",
 ]
 
@@ -40,8 +42,22 @@ COMPARED = compared_names(Layout())
 
 def compared_values(run: TrainingRun) -> dict[str, float]:
     """Return what a run is compared by. Overlaps that are defined up to a sign keep theirs."""
-    signed = {name: run.overlaps[name] for name in single_overlaps(run.model.structure.layout)}
+    signed = signed_overlaps(run.model.structure.layout, run.overlaps)
     return {**run.invariants, **signed, **{name: getattr(run, name) for name in LOSSES}}
+
+
+def signed_overlaps(layout: Layout, values: Mapping[str, float]) -> dict[str, float]:
+    """Return those m and theta that are a single number, with their signs, by the names of their invariants.
+
+    Order parameters may have other names of their own, as without encodings.
+    """
+    singles = single_overlaps(layout)
+    found = {}
+    for entry in order_parameters(layout):
+        number = f"_{(entry.group or 0) + 1}" if entry.group is not None and layout.group_count > 1 else ""
+        if entry.kind + number in singles:
+            found[entry.kind + number] = values[entry.name]
+    return found
 
 
 def own_overlaps(layout: Layout, kind: str) -> tuple[str, ...]:

@@ -117,10 +117,11 @@ class TrainingRun(ByValue):
         """What of the overlaps does not change under rotations of the student's columns; see ``replica``."""
         return overlap_invariants(self.model.structure.layout, self.overlaps)
 
-    def _single(self, name: str) -> float:
-        if name not in self.overlaps:
-            raise AttributeError(f"this model has several {name}s: overlaps hold {', '.join(self.overlaps)}")
-        return self.overlaps[name]
+    def _single(self, kind: str) -> float:
+        of_kind = {entry.name for entry in order_parameters(self.model.structure.layout) if entry.kind == kind}
+        if len(of_kind) != 1:
+            raise AttributeError(f"this model has several {kind}s, or none: overlaps hold {', '.join(self.overlaps)}")
+        return self.overlaps[of_kind.pop()]
 
 
 def measured_overlaps(data: TeacherData, student: Array) -> dict[str, float]:

@@ -228,8 +228,9 @@ def test_ridge_regression_in_a_spectrum_solves_the_normal_equations():
     found, _ = lowest_by_lbfgs(training_loss(data), data.teacher, 1000)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7)
     sigma = np.repeat([4.0, 0.3], [10, 30])
-    overlaps = measured_overlaps(data, found)
-    assert overlaps["semantic_overlap"] == pytest.approx(np.sum(sigma * expected * data.teacher) / 40, rel=1e-6)
+    self_overlap, with_teacher = measured_overlaps(data, found).values()
+    assert self_overlap == pytest.approx(np.sum(sigma * expected**2) / 40, rel=1e-6)
+    assert with_teacher == pytest.approx(np.sum(sigma * expected * data.teacher) / 40, rel=1e-6)
 
 
 # --------------------------------------------------------------------------------------- attention as any other
