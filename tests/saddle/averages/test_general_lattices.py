@@ -157,7 +157,7 @@ def test_outputs_that_jump_get_scattered_points_and_errors_that_cover(name):
     """Ridge regression on signs: what is not linear in h* is noise, of variance 1 - 2/pi."""
     given, alpha = JUMPING[name], 2.0
     evolution = StateEvolution(given, SobolRule(1024, 8), threads=1)
-    point = find_point(evolution, "semantic", alpha)
+    point = find_point(evolution, "teacher", alpha)
     slope = np.sqrt(2 / np.pi)
     truth = ridge(alpha, 0.05, 1 - slope**2, teacher=slope**2)
     away = np.abs(point.evaluation.state - [truth.self_overlap, truth.susceptibility, truth.semantic_overlap / slope])

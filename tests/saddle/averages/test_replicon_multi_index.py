@@ -29,7 +29,7 @@ def test_ridge_regression_of_weighted_samples():
     model = MultiIndexModel(
         lambda z, y: (1 + y[1] ** 2) * (z[0] - y[0]) ** 2 / 2, PENALTY, lambda h, xi: [h[0], xi[0]], noise=1
     )
-    point = find_point(StateEvolution(model, RULE, threads=1), "semantic", ALPHA)
+    point = find_point(StateEvolution(model, RULE, threads=1), "teacher", ALPHA)
 
     def excess(V: float) -> float:
         return V * (PENALTY + ALPHA * normal_average(lambda x: (1 + x**2) / (1 + (1 + x**2) * V))) - 1

@@ -27,8 +27,10 @@ def single(loss, output) -> MultiIndexModel:
     return MultiIndexModel(lambda z, y: loss(z[0], y[0]), PENALTY, lambda h, xi: [output(h[0])])
 
 
-def solved(model: MultiIndexModel, alpha: float, sector: str = "semantic"):
-    return find_point(StateEvolution(model, RULE, threads=1), sector, alpha)
+def solved(model: MultiIndexModel, alpha: float, sector: str = ""):
+    """Return the solution of a sector, by default of the one where most vanishes."""
+    evolution = StateEvolution(model, RULE, threads=1)
+    return find_point(evolution, sector or evolution.sectors[0].name, alpha)
 
 
 def test_tokens_that_do_not_interact_are_more_samples():
@@ -62,7 +64,7 @@ def test_columns_that_do_not_interact_have_a_family_in_which_they_know_nothing_o
     space = StateEvolution(COLUMNS, RULE).space
     apart, together = space.sectors
     vanishing = {space.quantities[i].name for i in range(space.size) if i not in apart.free}
-    assert vanishing == {"self_overlap_12", "susceptibility_12", "semantic_overlap_12", "semantic_overlap_21"}
+    assert vanishing == {"self_overlap_12", "susceptibility_12", "teacher_overlap_12", "teacher_overlap_21"}
     assert len(together.free) == space.size
 
 
@@ -77,14 +79,14 @@ def test_columns_that_do_not_interact_are_learners_of_their_own():
     assert both.test_error == pytest.approx(sum(x.test_error for x in alone), rel=1e-4)
     # The loss is convex: there is no other solution, as one in which columns know of each other would be.
     with pytest.raises(SolverError):
-        solved(COLUMNS, alpha, "semantic 2")
+        solved(COLUMNS, alpha, "teacher-12 2")
 
 
 @pytest.mark.slow
 def test_errors_of_columns_that_do_not_interact_are_those_of_their_own():
     """The lattice of two columns has directions that are not alike: each column varies along its own alone."""
     rough = LineRule.for_tolerance(2e-2)
-    both = find_point(StateEvolution(COLUMNS, rough, threads=1), "semantic", 1.5)
+    both = find_point(StateEvolution(COLUMNS, rough, threads=1), "teacher-12", 1.5)
     exact = solved(COLUMNS, 1.5).evaluation.state
     away = np.abs(both.evaluation.state - exact)
     stated = both.evaluation.order_parameter_errors(both.sector.free)
@@ -103,7 +105,7 @@ def outputs_of(h):
 COMMITTEE = MultiIndexModel(
     lambda z, y: square(outputs_of(z), y[0]), 0.02, lambda h, xi: [outputs_of(h)], rank=2, teacher_rank=2
 )
-ALIKE = "self_overlap_12 susceptibility_12 semantic_overlap_12 semantic_overlap_21"
+ALIKE = {"self_overlap_12", "susceptibility_12", "teacher_overlap_12", "teacher_overlap_21"}
 
 
 @pytest.mark.slow
@@ -111,14 +113,16 @@ def test_units_of_a_committee_are_alike_or_specialised_where_columns_are_their_s
     evolution = StateEvolution(COMMITTEE, LineRule(teacher_spacing=0.8, common_spacing=1.0, reach=3.5))
     space = evolution.space
     vanishing = [{space.quantities[i].name for i in range(space.size) if i not in x.free} for x in space.sectors]
-    assert vanishing[:2] == [{*ALIKE.split(), "semantic_overlap_22"}, set(ALIKE.split())]
-    alike, specialised = (find_point(evolution, name, 3.0) for name in ("semantic", "semantic 2"))
-    difference = [x.name for x in space.quantities].index("semantic_overlap_22")
+    named = dict(zip((x.name for x in space.sectors), vanishing, strict=True))
+    assert named["teacher-1"] == {*ALIKE, "teacher_overlap_22"}
+    assert named["teacher-12"] == ALIKE
+    alike, specialised = (find_point(evolution, name, 3.0) for name in ("teacher-1", "teacher-12"))
+    difference = [x.name for x in space.quantities].index("teacher_overlap_22")
     assert alike.evaluation.state[difference] == 0.0
     assert specialised.evaluation.state[difference] > 0.5
     # With as many samples units that specialise have the lower loss, and know much more; with few, none do.
     assert specialised.train_loss < alike.train_loss
     assert specialised.test_error < 0.1 < 0.4 < alike.test_error
-    find_point(evolution, "semantic", 1.0)
+    find_point(evolution, "teacher-1", 1.0)
     with pytest.raises(SolverError):
-        find_point(evolution, "semantic 2", 1.0)
+        find_point(evolution, "teacher-12", 1.0)
