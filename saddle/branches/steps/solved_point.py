@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from replica.symmetry.sectors import Sector
-from saddle.branches.steps.solving import DIFFERENCE, LOOSE_DIFFERENCE, SolvedSteps
+from saddle.branches.steps.solving import DIFFERENCE, LOOSE_DIFFERENCE, SolvedSteps, with_wide_differences
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.evaluation import StateEvaluation
@@ -38,6 +38,9 @@ def point_of_solved(
     slope of that in :math:`\log y` changes energy and complexity, :math:`-\partial(y\Phi)/\partial y` and
     :math:`-y^2\partial\Phi/\partial y`, at given y.
     """
+    if equations.on_lines:
+        solved = with_wide_differences(equations, solved)
+        report()
     here, unknowns = solved.evaluation, solved.unknowns
     vector, state = unknowns.vector(here.state, here.alpha), here.state
     own = unknowns.residual(here)

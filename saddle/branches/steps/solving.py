@@ -15,7 +15,7 @@ from saddle.state_evolution.steps.step_equations import StepEquations, StepEvalu
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at"]
+__all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at", "with_wide_differences"]
 
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
@@ -29,6 +29,8 @@ DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3
 LINE_DIFFERENCE, LOOSE_DIFFERENCE = 4e-3, 2e-2
 # The same at gaps below this one, relative to the variance of the outermost fields: their equation has larger steps.
 ROUGH_GAP, WIDE_DIFFERENCE = 5e-3, 0.4
+# And of those that errors of a solution follow from.
+ERROR_DIFFERENCE = 0.2
 # Largest accepted step of an unknown; residuals that shrink by less than this are worth a new Jacobian.
 LARGEST, SLOW, LINE_SLOW = 0.6, 0.3, 0.8
 MOST_ROUNDS = 40
@@ -198,6 +200,24 @@ def solve_steps_at(
             jacobian = None
         fresh = False
     raise SolverError(_said(alpha, start, Outcome.MAX_STEPS), Outcome.MAX_STEPS)
+
+
+def with_wide_differences(equations: StepEquations, solved: SolvedSteps) -> SolvedSteps:
+    """Return a solution on lines with derivatives in gaps and y by steps that are far above those of the averages.
+
+    The functional is hardly curved in them, and errors are divided by what it is curved; Newton's method does not care.
+    """
+    unknowns, here = solved.unknowns, solved.evaluation
+    problem = StepProblem(equations, unknowns, here.alpha, here.state.parisi, None)
+    vector, jacobian = unknowns.vector(here.state, here.alpha), solved.jacobian.copy()
+    own = unknowns.residual(here)
+    for place in unknowns.loose_places:
+        moved = vector + ERROR_DIFFERENCE * (np.arange(len(vector)) == place)
+        try:
+            jacobian[:, place] = (problem.residual(moved) - own) / ERROR_DIFFERENCE
+        except OutsideDomain:
+            continue
+    return SolvedSteps(here, jacobian, unknowns)
 
 
 def _said(alpha: float, start: StepState, outcome: Outcome) -> str:
