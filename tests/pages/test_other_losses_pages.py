@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from tests.oracles.known_logistic import logistic_by_label_average
 from tests.oracles.known_regression import pseudo_huber
 from tests.oracles.known_results import ridge
 from tests.pages.page_code import DOCS, disagreement, run_page
-from validation import TrainingLoss, draw_teacher_data
+from validation import INTO_THE_BASIN, TrainingLoss, draw_teacher_data, simulate_runs
 from validation.simulation.functions.layers import attention_weights
 
 NUMBER = re.compile(r"(-?\d+(?:\.(\d+))?)\((\d+)\)")
@@ -112,6 +113,23 @@ def test_columns_of_a_committee_are_alike_at_few_samples_and_specialise_at_many(
     few = committee.fixed_point(evolution, committee.vector(q, v, theta), 1.0, committee.exchanged_together)
     assert abs(committee.specialisation(few)) < 1e-3
     assert few.train_loss == pytest.approx(float(rows["1"][1]), rel=0.005)
+
+
+@pytest.mark.slow
+def test_a_committee_that_is_trained_from_its_teacher_agrees_with_the_page():
+    """Other data sets than the page's; a singular value that vanishes in theory is not among them."""
+    committee = script("committee")
+    rows = {row[2]: float(row[3]) for row in table("committee.md", "runs") if row[0] == "4"}
+    runs, complete = simulate_runs(
+        committee.committee(), (4.0,), starts=("semantic",), dimensions=(150,), seeds=range(6),
+        training=replace(INTO_THE_BASIN, test_samples=4000), spherical_teacher=True,
+    )  # fmt: skip
+    assert complete
+    for name, symbol in committee.SYMBOLS.items():
+        values = runs[name].values.ravel()
+        error = values.std(ddof=1) / math.sqrt(values.size)
+        assert abs(values.mean() - rows[symbol]) < 4 * error + 0.02 * rows[symbol], name
+        assert error < 0.15 * rows[symbol]
 
 
 def test_specialisation_begins_where_the_page_says():
