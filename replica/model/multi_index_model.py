@@ -126,9 +126,10 @@ class MultiIndexModel(ShortText):
         # What functions return is known: kept instead of them, it compares and pickles.
         loss = WrittenFunction((model.proximal_point, model.target_symbols), (model.loss,), single=True)
         object.__setattr__(self, "loss", loss.made_by(self.loss))
-        # The default is written down, too: a model that is read back equals it.
-        outputs = WrittenFunction((model.teacher_fields, model.noise_fields), tuple(model.target))
-        object.__setattr__(self, "outputs", outputs if self.outputs is None else outputs.made_by(self.outputs))
+        # The default stays one: with another layout it is all of its pre-activations.
+        if self.outputs is not None:
+            outputs = WrittenFunction((model.teacher_fields, model.noise_fields), tuple(model.target))
+            object.__setattr__(self, "outputs", outputs.made_by(self.outputs))
 
     @property
     def gram(self) -> np.ndarray:
@@ -212,7 +213,7 @@ class MultiIndexModel(ShortText):
         values: dict[str, object] = {
             "kind": KIND,
             "loss": structure.loss,
-            "outputs": structure.outputs,
+            **({} if self.outputs is None else {"outputs": structure.outputs}),
             "regularization": self.regularization,
             "noise": self.noise,
             "spectrum": self.spectrum.to_list(),
@@ -247,11 +248,12 @@ class MultiIndexModel(ShortText):
         unknown = sorted(set(given) - {field.name for field in fields(cls)}, key=repr)
         if unknown:
             raise InvalidModel(f"model has the unknown entry {unknown[0]!r:.40}")
-        texts = [given.pop(name, "") for name in ("loss", "outputs")]
+        by_default = "outputs" not in given
+        texts = [given.pop("loss", ""), *(() if by_default else (given.pop("outputs"),))]
         if not all(isinstance(text, str) for text in texts):
             raise InvalidModel(f"model must have texts of loss and outputs, got {texts!r:.100}")
-        loss, outputs = (
-            tuple(matrix_from_text(text, name)) for text, name in zip(texts, ("loss", "outputs"), strict=True)
+        loss, *written = (
+            tuple(matrix_from_text(text, name)) for text, name in zip(texts, ("loss", "outputs"), strict=False)
         )
         spectrum = checked_spectrum(settled("spectrum", given.get("spectrum", Spectrum.isotropic(1.0))))
         if spectrum is None or len(loss) != 1:
@@ -260,11 +262,9 @@ class MultiIndexModel(ShortText):
         rank, teacher_rank = (count(x, given.get(x, 1), 1, LARGEST) for x in ("rank", "teacher_rank"))
         noise = symbols.noise_fields(count("noise", given.get("noise", 0), 0, LARGEST))
         z, h = symbols.proximal_points(length, rank), symbols.teacher_fields(length, teacher_rank)
-        return cls(
-            WrittenFunction((z, symbols.outputs(len(outputs))), loss, single=True),
-            outputs=WrittenFunction((h, noise), outputs),
-            **given,
-        )
+        outputs = None if by_default else WrittenFunction((h, noise), written[0])
+        count_of_outputs = len(h) if by_default else len(written[0])
+        return cls(WrittenFunction((z, symbols.outputs(count_of_outputs)), loss, single=True), outputs=outputs, **given)
 
     def parameter_values(self) -> dict[str, float]:
         """Return every numeric parameter by name; of what differs between classes, the mean over them."""

@@ -192,7 +192,7 @@ def train_student(
 
     Examples
     --------
-    >>>     >>> from validation import draw_teacher_data
+    >>> from validation import draw_teacher_data
     >>> generator = np.random.default_rng(1)
     >>> data = draw_teacher_data(AttentionModel.paper(omega=0.3), 50, 2.0, generator=generator)
     >>> run = train_student(data, "semantic", generator=generator)

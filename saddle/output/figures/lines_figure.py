@@ -316,7 +316,7 @@ def _frame(figure: Figure, axes: Axes, lines: LinesContents, request: FigureRequ
     said = parameters_text(lines.model, (lines.over,))
     said += "" if lines.complete else "  (incomplete)"
     # Narrow figures have no room for the words.
-    wide = figure.get_figwidth() > 5.0
+    wide = bool(figure.get_figwidth() > 5.0)
     figure.suptitle(", ".join(filter(None, ("global minimum of the training loss" * wide, said))))
     if not lines.columns:
         uncoloured = "regions are not coloured:" + (" " if wide else "\n") + "the global minimum was not computed"

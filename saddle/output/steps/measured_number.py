@@ -20,7 +20,7 @@ def measured(value: float, error: float) -> str:
     >>> measured(0.049293, 0.000123), measured(-0.000427, 3.6e-05), measured(731.6, 249.7)
     ('$0.04929(12)$', '$-0.000427(36)$', '$730(250)$')
     >>> measured(-math.inf, 0.0), measured(1.5, math.nan), measured(1.5, 0.0)
-    ('$-\\\\infty$', '$1.5$, its error not known', '$1.5$')
+    ('$-\\infty$', '$1.5$, its error not known', '$1.5$')
     """
     if math.isinf(value):
         return r"$-\infty$" if value < 0 else r"$\infty$"

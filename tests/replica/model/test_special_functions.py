@@ -92,8 +92,8 @@ def test_a_loss_of_the_error_function_is_solved_as_its_expansion():
     def bounded(scale):
         return lambda z, y: (y[0] - scale * sp.sqrt(sp.pi) / 2 * sp.erf(z[0] / scale)) ** 2 / 2
 
-    ridge = solved(lambda z, y: (y[0] - z[0]) ** 2 / 2).order_parameters["semantic_overlap"]
-    far, further = (solved(bounded(s)).order_parameters["semantic_overlap"] - ridge for s in (20.0, 40.0))
+    ridge = solved(lambda z, y: (y[0] - z[0]) ** 2 / 2).order_parameters["teacher_overlap"]
+    far, further = (solved(bounded(s)).order_parameters["teacher_overlap"] - ridge for s in (20.0, 40.0))
     assert abs(far) < 1e-2
     assert far / further == pytest.approx(4.0, rel=0.05)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
-from replica.model.user_functions import softmax
 from scipy.optimize import brentq
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom
+from replica.model.functions.user_functions import softmax
 from saddle import LineRule, SobolRule, StateEvolution, find_point
 
 ALPHA, PENALTY = 1.5, 0.05
