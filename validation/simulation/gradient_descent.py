@@ -192,6 +192,7 @@ def train_student(
 
     Examples
     --------
+    >>> from replica import AttentionModel
     >>> from validation import draw_teacher_data
     >>> generator = np.random.default_rng(1)
     >>> data = draw_teacher_data(AttentionModel.paper(omega=0.3), 50, 2.0, generator=generator)

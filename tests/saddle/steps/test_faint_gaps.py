@@ -63,7 +63,8 @@ def test_a_gap_that_newtons_method_does_not_find():
 def test_a_gap_that_makes_less_than_itself_is_none():
     # There proximal points do not jump.
     point = find_point(StateEvolution(AttentionModel.paper(omega=0.3)), "semantic", 2.5)
-    with pytest.raises(SolverError, match="makes less than itself") as caught:
+    # On few lines what is left out makes one of 1e-5, which they do not resolve.
+    with pytest.raises(SolverError, match="makes less than itself|below what the rule resolves") as caught:
         faint(point, 3e-6)
     assert caught.value.outcome is Outcome.ABSENT
 
