@@ -64,7 +64,7 @@ def test_a_gap_that_makes_less_than_itself_is_none():
     # There proximal points do not jump.
     point = find_point(StateEvolution(AttentionModel.paper(omega=0.3)), "semantic", 2.5)
     # On few lines what is left out makes one of 1e-5, which they do not resolve.
-    with pytest.raises(SolverError, match="makes less than itself|below what the rule resolves") as caught:
+    with pytest.raises(SolverError, match=r"makes less than itself|below what the rule resolves") as caught:
         faint(point, 3e-6)
     assert caught.value.outcome is Outcome.ABSENT
 
