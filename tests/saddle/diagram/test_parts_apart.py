@@ -68,6 +68,7 @@ def test_columns_that_do_not_interact_have_a_family_in_which_they_know_nothing_o
     assert len(together.free) == space.size
 
 
+@pytest.mark.slow
 def test_columns_that_do_not_interact_are_learners_of_their_own():
     both, alpha = solved(COLUMNS, 1.5), 1.5
     space, state = both.evolution.space, both.evaluation.state
