@@ -181,7 +181,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.measurement
 @pytest.mark.parametrize("page", ["docs/quickstart.md", *ON])
 def test_first_pages_run_on_a_rough_rule_and_are_right_to_a_few_per_cent(page, empty_folder):
     for block in run_page(page, SETTINGS[page]):
@@ -203,12 +203,12 @@ def test_the_gallery_draws(empty_folder):
     assert {"phase_diagram.png", "one_column.pdf", "lines_omega.png", "plane.png", "map.png"} <= drawn
 
 
-@pytest.mark.measurement
+@pytest.mark.slow
 def test_quickstart_prints_what_it_shows():
     assert_prints_what_it_shows(run_page("docs/quickstart.md"))
 
 
-@pytest.mark.measurement
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ON)
 def test_pages_that_go_on_from_the_quickstart_print_what_they_show(page, diagram):
     """Their first block solves the quickstart's diagram: here that of all tests."""
