@@ -27,6 +27,7 @@ __all__ = [
     "mean_matrix",
     "mean_parameters",
     "names_of_classes",
+    "telling_values",
 ]
 
 # More classes than these are not what the average over them, one after the other, is for.
@@ -128,6 +129,20 @@ def class_numbers(model: Model) -> tuple[ClassNumbers, ...]:
         ClassNumbers(one.probability, matrix, values | encoding_values(matrix) | dict(one.parameters))
         for one, matrix in zip(model.classes, matrices, strict=True)
     )
+
+
+def telling_values(model: Model) -> dict[str, float]:
+    """Return what tells models of one structure apart, by name: parameters, and of every class its own ones.
+
+    Those of class k are called ``class_k_probability``, ``class_k_label`` and so on; means over classes, which models
+    of different classes may share, are left out.
+    """
+    own = names_of_classes(model)
+    values = {name: value for name, value in model.parameter_values().items() if name not in own}
+    for k, one in enumerate(class_numbers(model) if model.classes else (), start=1):
+        values[f"class_{k}_probability"] = one.probability
+        values |= {f"class_{k}_{name}": value for name, value in one.parameters.items() if name in own}
+    return values
 
 
 def names_of_classes(model: Model) -> set[str]:

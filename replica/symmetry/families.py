@@ -15,7 +15,16 @@ from collections.abc import Iterable
 from replica.quantities.layout import Layout
 from replica.quantities.names import Quantity
 
-__all__ = ["AGNOSTIC", "FAMILIES", "families_of", "family_of", "is_family", "knows_position", "knows_teacher"]
+__all__ = [
+    "AGNOSTIC",
+    "FAMILIES",
+    "TEACHER",
+    "families_of",
+    "family_of",
+    "is_family",
+    "knows_position",
+    "knows_teacher",
+]
 
 AGNOSTIC, TEACHER = "agnostic", "teacher"
 FAMILIES = (AGNOSTIC, "positional", "semantic", "mixed")

@@ -11,6 +11,7 @@ import xarray as xr
 
 from replica.common.checked_arguments import checked_instance, checked_items
 from replica.common.errors import InvalidArgument
+from replica.model.sample_class import telling_values
 from replica.quantities.loss_structure import LossStructure
 from saddle.diagram.contents import special_transitions
 from saddle.diagram.provenance import Provenance
@@ -134,7 +135,7 @@ def _member(place: int, one: Any) -> SweptModel:
 
 def _varying(members: Sequence[SweptModel]) -> dict[str, np.ndarray]:
     """Return the parameters in which models differ, by name."""
-    values = [one.model.parameter_values() for one in members]
+    values = [telling_values(one.model) for one in members]
     for place, own in enumerate(values):
         if own.keys() != values[0].keys():
             odd = sorted(own.keys() ^ values[0].keys())[0]

@@ -12,6 +12,7 @@ from replica.common.by_value import ByValue
 from replica.common.checked_arguments import checked_choice, checked_instance, positive_number
 from replica.quantities.layout import Layout
 from replica.quantities.overlap_invariants import OVERLAP_KINDS, invariant_errors
+from replica.symmetry.families import AGNOSTIC, FAMILIES, TEACHER
 from saddle import Branch, PhaseDiagram, SolvedPoint, SolverError
 from validation.comparison.prediction import predicted_values
 from validation.simulation.compared import compared_names, own_overlaps
@@ -34,9 +35,7 @@ From small random weights it finds positional attention first: the agnostic solu
 before it loses that to theta.
 """
 
-AGNOSTIC, POSITIONAL, SEMANTIC, MIXED = "agnostic", "positional", "semantic", "mixed"
-# How families of models without encodings may be named, with the numbers of columns.
-TEACHER = "teacher"
+_, POSITIONAL, SEMANTIC, MIXED = FAMILIES
 
 
 def start_family(layout: Layout, start: str) -> str:

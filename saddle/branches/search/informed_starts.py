@@ -13,7 +13,7 @@ from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
 from saddle.state_evolution.state_evolution import StateEvolution
 
-__all__ = ["informed_states", "seeds_of_family"]
+__all__ = ["informed_states", "knows_several_columns", "seeds_of_family"]
 
 # Signs of tokens' pre-activations that are tried.
 MOST_PATTERNS = 4
@@ -43,7 +43,7 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
         (0.1, 0.2, model.regularization),
         (0.4, 0.5, max(model.regularization, WEAK)),
     )
-    several = _knows_several_columns(space)
+    several = knows_several_columns(space)
     if several:
         # Where columns find their teachers one by one there may be nothing in between: starts next to all of them.
         sizes = ((0.4, 0.5, max(model.regularization, MODERATE)), *sizes)
@@ -74,7 +74,7 @@ def seeds_of_family(evolution: StateEvolution, family: str, broken: tuple[int, .
             yield _inside(evolution, informed_state, chosen)
 
 
-def _knows_several_columns(space: StateSpace) -> bool:
+def knows_several_columns(space: StateSpace) -> bool:
     """Return whether there are several columns of student or teacher, and no encodings."""
     layout = space.layout
     return not layout.directions and max(layout.rank, layout.teacher_rank) > 1
@@ -85,7 +85,7 @@ def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
 
     A student may know every column of the teacher by each of its own, or each by one.
     """
-    if not _knows_several_columns(space):
+    if not knows_several_columns(space):
         return [known]
     pairs = [space.quantities[i].indices for i in known]
     matched: list[tuple[int, ...]] = []
@@ -99,7 +99,7 @@ def _ways_to_know(space: StateSpace, known: list[int]) -> list[list[int]]:
 def _inside(evolution: StateEvolution, state: np.ndarray, known: list[int]) -> np.ndarray:
     """Return a state whose overlaps with the teacher are no more than weights can have, shortened if they were."""
     space = evolution.space
-    for _ in range(SHORTENINGS if _knows_several_columns(space) else 0):
+    for _ in range(SHORTENINGS if knows_several_columns(space) else 0):
         if space.inside(state, evolution.channel.variances):
             break
         state[known] *= SHORTER

@@ -21,7 +21,12 @@ from saddle.averages.rules.lattice import LineRule
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.sobol import SobolRule
 from saddle.averages.state_space import StateSpace
-from saddle.branches.search.informed_starts import WEAK, informed_states, seeds_of_family
+from saddle.branches.search.informed_starts import (
+    WEAK,
+    informed_states,
+    knows_several_columns,
+    seeds_of_family,
+)
 from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state
 from saddle.branches.search.solution_identity import aligned, distance
 from saddle.continuation.newton import OutsideDomain, newton
@@ -188,8 +193,7 @@ def starts(evolution: StateEvolution, known: Sequence[np.ndarray], *, thorough: 
     infinite data in the full space; and, if ``thorough``, from half-way between any two known solutions.
     """
     most = INFORMED_STARTS if thorough else 1
-    layout = evolution.space.layout
-    if not layout.directions and max(layout.rank, layout.teacher_rank) > 1:
+    if knows_several_columns(evolution.space):
         # Every overlap at once, and one for each column.
         most *= 2
     found = [

@@ -34,8 +34,6 @@ ROUGH_PLACES, PLACES = (-0.8, -0.4, 0.0, 0.4, 0.8), (-0.5, 0.0, 0.5)
 BEYOND, MOST_MOVES, ROUNDS, CLOSE = 0.3, 8, 3, 1e-4
 # Least slope of what is left of a gap's equation in its logarithm, where it follows the root law 0.5.
 LEAST_SLOPE = 0.05
-# Of the rule that resolves the smallest gaps.
-USUAL_ROUGHNESS = 3.0
 # Largest error of a gap's logarithm at which it differs from none.
 LARGEST_ERROR = 1.0
 
@@ -97,10 +95,7 @@ def solve_faint_gap(
     rough = replace(equations, asked=rule.coarsened) if isinstance(rule, JumpLineRule) else equations
     state = balanced(start)
     jacobian: np.ndarray | None = None
-    for own, places, least in (
-        (rough, ROUGH_PLACES, smallest_gap(equations)),
-        (equations, PLACES, _resolved(equations)),
-    ):
+    for own, places in ((rough, ROUGH_PLACES), (equations, PLACES)):
         problem = StepProblem(own, unknowns, alpha, state.parisi, None)
         for _ in range(MOST_MOVES):
             scan, jacobian = _scanned(problem, state, np.array(places), jacobian, report)
@@ -109,10 +104,8 @@ def solve_faint_gap(
             edge = max(places) + BEYOND
             state = _with_gap(middle, np.clip(moved, -edge, edge))
             share = np.min(state.gaps / own.outer_variance(state))
-            if share < smallest_gap(equations):
+            if share < smallest_gap(own):
                 raise _none(alpha, f"a gap of {share:.1e} of the fields' variance makes less than itself")
-            if share < least:
-                raise _none(alpha, f"a gap of {share:.1e} of the fields' variance is below what the rule resolves")
             if np.all(np.abs(moved) <= edge):
                 break
         else:
@@ -123,16 +116,6 @@ def solve_faint_gap(
     here = _solved(problem, state, jacobian, report)
     vector = unknowns.vector(here.state, alpha)
     return SolvedSteps(here, problem.jacobian(vector, unknowns.residual(here)), unknowns)
-
-
-def _resolved(equations: StepEquations) -> float:
-    """Return the smallest gap that a rule tells from none, relative to the variance of the fields.
-
-    What few lines leave out of first order stands against a gap's own size, and makes one where there is none.
-    """
-    rule = equations.rule
-    rough = max(1.0, rule.roughness / USUAL_ROUGHNESS) if isinstance(rule, JumpLineRule) else 1.0
-    return smallest_gap(equations) * rough**2
 
 
 def _none(alpha: float, why: str) -> SolverError:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import sympy as sp
 from scipy.optimize import brentq
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom
-from replica.model.functions.user_functions import softmax
 from saddle import LineRule, SobolRule, StateEvolution, find_point
+from tests.models.multi_index import typed_attention
 
 ALPHA, PENALTY = 1.5, 0.05
 RULE = LineRule.for_tolerance(1e-4)
@@ -103,18 +102,7 @@ def test_where_minima_are_born_is_not_known_of_other_losses_and_errors_say_so():
 @pytest.mark.slow
 def test_attention_written_as_any_other_loss_has_its_replicon():
     """Two teacher fields and a common mode, as attention has; but no one says that births cross their difference."""
-
-    def softmax_of(h):
-        return softmax(h * h.T)
-
-    omega, A = sp.Rational(3, 10), sp.Matrix([[0.6, 0.4], [0.4, 0.6]])
-    typed = MultiIndexModel(
-        lambda z, y: sum((y[k] - weight) ** 2 for k, weight in enumerate(softmax_of(z))) / 8,
-        0.01,
-        lambda h, xi: list((1 - omega) * softmax_of(h) + omega * A),
-        spectrum=Spectrum.isotropic(0.25, 0.25),
-        positional_gram=[[1, -1], [-1, 1]],
-    )
+    typed = typed_attention()
     rule, state = LineRule.for_tolerance(1e-3), np.array([0.0706, 0.1318, 22.24, 0.0582])
     known, found = (StateEvolution(model, rule).replicon(state, 1.25) for model in (AttentionModel.paper(0.3), typed))
     assert known.jumps > 100

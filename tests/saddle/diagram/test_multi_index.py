@@ -7,12 +7,12 @@ import pytest
 import sympy as sp
 from scipy.optimize import minimize
 
-from replica import AttentionModel, MultiIndexModel, Spectrum
+from replica import AttentionModel, MultiIndexModel
 from replica.model.any_model import loss_model
-from replica.model.functions.user_functions import softmax
 from saddle import LineRule, PhaseDiagram, SobolRule, solve_phase_diagram
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.testing import assert_askings_agree, assert_stationary, assert_survives, assert_symmetric
+from tests.models.multi_index import PHASE_RETRIEVAL, typed_attention
 from tests.oracles.known_logistic import logistic_by_label_average
 from tests.oracles.known_regression import pseudo_huber, ridge_on_error_function
 from tests.oracles.known_results import Asymptotics, ridge
@@ -41,7 +41,6 @@ LEARNERS = {
         logistic_by_label_average,
     ),
 }
-PHASE_RETRIEVAL = MultiIndexModel(lambda z, y: (z[0] ** 2 - y[0] ** 2) ** 2 / 4, 0.05, lambda h, xi: [h[0]])
 
 
 def numbers(point) -> np.ndarray:
@@ -208,18 +207,7 @@ def test_a_step_of_outputs_that_moves_with_a_parameter_has_no_derivative_but_one
 @pytest.mark.slow
 def test_attention_written_as_any_other_loss_has_its_diagram():
     """The paper's model, its loss and outputs typed anew: another kernel, other starts, no symmetry of attention's."""
-
-    def softmax_of(h):
-        return softmax(h * h.T)
-
-    omega, A = sp.Rational(3, 10), sp.Matrix([[0.6, 0.4], [0.4, 0.6]])
-    typed = MultiIndexModel(
-        lambda z, y: sum((y[k] - weight) ** 2 for k, weight in enumerate(softmax_of(z))) / 8,
-        0.01,
-        lambda h, xi: list((1 - omega) * softmax_of(h) + omega * A),
-        spectrum=Spectrum.isotropic(0.25, 0.25),
-        positional_gram=[[1, -1], [-1, 1]],
-    )
+    typed = typed_attention()
     rule = LineRule.for_tolerance(1e-3)
     found, known = (
         solve_phase_diagram(model, (0.05, 2.5), points=6, rule=rule, progress=False)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
-import sympy as sp
 
-from replica import MultiIndexModel, SampleClass
+from replica import MultiIndexModel
 from saddle import solve_phase_diagram
+from tests.models.multi_index import clouds, exclusive_or, logistic, two_classes
 from validation import compare_with_theory, draw_teacher_data
 from validation.comparison.theory_points import theory_point
 from validation.simulation.losses.any_loss import training_loss
 
-LABEL = sp.Symbol("label")
-CLASSES = [SampleClass(0.3, 1.0, {"label": 1.0}), SampleClass(0.7, -1.0, {"label": -1.0})]
-LOGISTIC = MultiIndexModel(lambda z, y: sp.log(1 + sp.exp(-LABEL * z[0])), 0.1, classes=CLASSES)
+LOGISTIC = clouds(logistic, two_classes(0.3))
 
 
 def draw(model: MultiIndexModel = LOGISTIC, dimension: int = 60, alpha: float = 20.0, seed: int = 0):
@@ -53,13 +53,15 @@ def test_descent_on_clouds_agrees_with_theory():
         diagram, [1.5], starts=["positional-informed"], dimensions=[150, 300], seeds=range(50, 62)
     )
     assert float(np.abs(found.statistics["significance"]).max()) < 3.5
+    again = pickle.loads(pickle.dumps(found))
+    assert again == found
+    assert repr(again) == repr(found)
+    found.plot().clear()
 
 
 def test_solutions_along_another_direction_are_those_of_a_start_along_the_first():
     """Labels tell the directions apart, so that solutions along them have other numbers and other names."""
-    corners = [((1.0, 0.0), 1.0), ((-1.0, 0.0), 1.0), ((0.0, 1.0), -1.0), ((0.0, -1.0), -1.0)]
-    classes = [SampleClass(0.25, [[2.5 * a, 2.5 * b]], {"label": label}) for (a, b), label in corners]
-    model = MultiIndexModel(lambda z, y: (z[0] ** 2 - 1 - LABEL) ** 2 / 4, 0.3, classes=classes)
+    model = exclusive_or(2.5)
     diagram = solve_phase_diagram(model, (0.8, 1.2), points=2, tolerance=2e-3, progress=False)
     point = theory_point(diagram, "positional-informed", 1.0)
     assert (point.exists, point.branch) == (True, "positional")

@@ -9,12 +9,11 @@ from functools import cache
 
 import numpy as np
 import pytest
-import sympy as sp
 from click.testing import CliRunner
 
-from replica import MultiIndexModel
 from saddle import Branch, PhaseDiagram, solve_phase_diagram
 from saddle.cli import main
+from tests.models.multi_index import PHASE_RETRIEVAL, PSEUDO_HUBER, RIDGE
 from validation import INTO_THE_BASIN, Execution, Prediction, compare_at, compare_with_theory
 from validation.comparison.figures import plot_sizes
 from validation.comparison.run_statistics import statistics_of_runs
@@ -22,24 +21,7 @@ from validation.comparison.theory_points import start_family, theory_point
 from validation.comparison.verdict import disagreements
 from validation.simulation.compared import compared_names
 
-NOISE = sp.Symbol("noise")
-MODELS = {
-    "ridge": MultiIndexModel(
-        lambda z, y: (z[0] - y[0]) ** 2 / 2,
-        0.1,
-        lambda h, xi: [h[0] + NOISE * xi[0]],
-        noise=1,
-        parameters={"noise": 0.7},
-    ),
-    "pseudo-Huber": MultiIndexModel(
-        lambda z, y: sp.sqrt(1 + (z[0] - y[0]) ** 2) - 1,
-        0.05,
-        lambda h, xi: [h[0] + NOISE * xi[0] ** 3],
-        noise=1,
-        parameters={"noise": 0.5},
-    ),
-    "phase retrieval": MultiIndexModel(lambda z, y: (z[0] ** 2 - y[0] ** 2) ** 2 / 4, 0.05, lambda h, xi: [h[0]]),
-}
+MODELS = {"ridge": RIDGE, "pseudo-Huber": PSEUDO_HUBER, "phase retrieval": PHASE_RETRIEVAL}
 QUICK = replace(INTO_THE_BASIN, steps=100, test_samples=4000)
 # What the family that knows the teacher may be called.
 KNOWING = {"semantic", "teacher"}

@@ -10,6 +10,7 @@ import sympy as sp
 from scipy.special import erf
 
 from replica import AttentionModel, MultiIndexModel, Spectrum, SpectrumAtom, softmax
+from tests.models.multi_index import NOISE, PHASE_RETRIEVAL, RIDGE
 from validation import (
     MessagePassingSettings,
     MultiIndexLoss,
@@ -29,7 +30,7 @@ from validation.simulation.descent.optimisers import lowest_by_lbfgs
 from validation.simulation.gradient_descent import measured_overlaps
 from validation.simulation.run_store import RunTask
 
-NOISE, WIDTH = sp.symbols("noise width")
+WIDTH = sp.Symbol("width")
 
 
 def np_softmax(h):
@@ -43,13 +44,7 @@ def sp_softmax(h):
 
 MIX, A = sp.Rational(3, 10), sp.Matrix([[0.6, 0.4], [0.4, 0.6]])
 MODELS = {
-    "ridge": MultiIndexModel(
-        lambda z, y: (z[0] - y[0]) ** 2 / 2,
-        0.1,
-        lambda h, xi: [h[0] + NOISE * xi[0]],
-        noise=1,
-        parameters={"noise": 0.7},
-    ),
+    "ridge": RIDGE,
     "pseudo-Huber": MultiIndexModel(
         lambda z, y: WIDTH**2 * (sp.sqrt(1 + ((z[0] - y[0]) / WIDTH) ** 2) - 1),
         0.05,
@@ -57,7 +52,7 @@ MODELS = {
         noise=1,
         parameters={"noise": 0.5, "width": 0.8},
     ),
-    "phase retrieval": MultiIndexModel(lambda z, y: (z[0] ** 2 - y[0] ** 2) ** 2 / 4, 0.05, lambda h, xi: [h[0]]),
+    "phase retrieval": PHASE_RETRIEVAL,
     "signs": MultiIndexModel(lambda z, y: sp.log(1 + sp.exp(-y[0] * z[0])), 0.2, lambda h, xi: [sp.sign(h[0])]),
     "committee": MultiIndexModel(
         lambda z, y: (sp.erf(z[0] / sp.sqrt(2)) + sp.erf(z[1] / sp.sqrt(2)) - y[0]) ** 2 / 2,
