@@ -223,12 +223,18 @@ class ChannelTerms:
         steps = sorted(expression.atoms(*STEPS), key=sp.default_sort_key)
         for step in steps:
             change = self.along_node(step.args[0], x)
-            # A change in proportion to the argument vanishes where the step is.
-            if change != 0 and sp.simplify(change / step.args[0]).free_symbols & set(self.free_entropy.teacher_fields):
+            if change != 0 and not self._vanishes_where_it_steps(step, change):
                 return sp.nan
         heights = {step: sp.Dummy() for step in steps}
         back = {height: step for step, height in heights.items()}
         return self.along_node(expression.xreplace(heights), x).xreplace(back)
+
+    def _vanishes_where_it_steps(self, step: sp.Expr, change: sp.Expr) -> bool:
+        """Whether a change is in proportion to the argument, and the step where that is zero; a floor has others."""
+        if isinstance(step, (sp.floor, sp.ceiling)):
+            return False
+        ratio = sp.simplify(change / step.args[0])
+        return not ratio.free_symbols & set(self.free_entropy.teacher_fields)
 
     def teacher_drift(self, x: sp.Symbol) -> dict[sp.Symbol, sp.Expr]:
         """Return how the teacher fields of a node move with a parameter, by way of their covariance."""
