@@ -8,7 +8,7 @@ regression are others: the derivation knows only this.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from replica.common.checked_arguments import checked_items, quoted
 from replica.common.checked_values import count, positive, real_matrix
 from replica.common.errors import InvalidArgument, InvalidModel
 from replica.model.checked_fields import checked_parameters, checked_spectrum, settled
+from replica.model.column_exchange import exchangeable_columns, sum_and_difference, teacher_is_exchangeable
 from replica.model.functions.given_functions import called_on_symbols, check_parameters_used
 from replica.model.functions.user_functions import check_expression, check_smooth, matrix_from_text
 from replica.model.functions.written_function import WrittenFunction
@@ -206,6 +207,51 @@ class MultiIndexModel(ShortText):
         own = self._further_values
         check_parameters_used(own, {x for x in used if x in own}, "loss or outputs")
         return multi_index_loss_model(structure, loss, outputs)
+
+    @cached_property
+    def exchangeable_columns(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of the student's columns, from 0, whose exchange leaves the loss as it is: units of a committee."""
+        return exchangeable_columns(self.loss_model(), self.rank)
+
+    def in_sum_and_difference(self) -> MultiIndexModel:
+        r"""Return the same model with the student's two columns written as their sum and difference.
+
+        Each is over :math:`\sqrt 2`, so that neither the penalty nor the law of the fields knows the difference. Units
+        that may be exchanged, as those of a committee, then have a second column that may be reversed: a symmetry
+        by which the solver tells units that are alike from units that differ. The two columns of a teacher are
+        written so, too, if the loss does not change when they are exchanged.
+
+        Returns
+        -------
+        MultiIndexModel
+            Its first column is the sum. :math:`\Phi`, losses and test errors of its solutions are those of this model;
+            order parameters are those of sum and difference.
+
+        Raises
+        ------
+        ValueError
+            If the student has not two columns.
+
+        Examples
+        --------
+        >>> committee = MultiIndexModel(
+        ...     lambda z, y: (sp.tanh(z[0]) + sp.tanh(z[1]) - y[0]) ** 2 / 2, 0.1,
+        ...     lambda h, xi: [sp.tanh(h[0]) + sp.tanh(h[1])], rank=2, teacher_rank=2,
+        ... )
+        >>> committee.exchangeable_columns
+        ((0, 1),)
+        >>> committee.in_sum_and_difference().exchangeable_columns
+        ()
+        """
+        if self.rank != 2:
+            raise InvalidModel(f"rank must be 2 for a sum and a difference of columns, got {self.rank}")
+        model = self.loss_model()
+        z, h = model.proximal_point, model.teacher_fields
+        loss = WrittenFunction((z, model.target_symbols), (model.loss.xreplace(sum_and_difference(z)),), single=True)
+        if self.teacher_rank != 2 or not teacher_is_exchangeable(model):
+            return replace(self, loss=loss)
+        changed = tuple(output.xreplace(sum_and_difference(h)) for output in model.target)
+        return replace(self, loss=loss, outputs=WrittenFunction((h, model.noise_fields), changed))
 
     def to_dict(self) -> dict[str, object]:
         """Return the model as plain lists, numbers and texts, for JSON; :meth:`from_dict` reads it."""

@@ -70,17 +70,23 @@ class Audit:
         was not found out.
     obstacle
         In words, why the training loss has no minimum at any alpha; "" if nothing is known to speak against one.
+    unseen
+        In words, solutions that it cannot look for; "" if there are none of which that is known.
     """
 
     points: tuple[AuditPoint, ...] = ()
     complete: bool = False
     unknown: tuple[tuple[float, float], ...] = ()
     obstacle: str = ""
+    unseen: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it was completed, a solution is known at every alpha, and none of larger free entropy is missing."""
-        found = not (self.unknown or self.obstacle)
+        """Whether it was completed, a solution is known at every alpha, and none of larger free entropy is missing.
+
+        Where some solutions cannot be looked for, it never is.
+        """
+        found = not (self.unknown or self.obstacle or self.unseen)
         return self.complete and found and not any(point.missing for point in self.points)
 
     @property
@@ -108,7 +114,8 @@ class Audit:
         result = "; ".join(missing) if missing else "no solution of larger free entropy is missing"
         unfinished = "" if self.complete else " (interrupted)"
         unknown = f"; {self.said_unknown}" if self.unknown else ""
-        return f"{self.starts} starts at alpha = {places}: {result}{unknown}{unfinished}"
+        unseen = f"; {self.unseen}" if self.unseen else ""
+        return f"{self.starts} starts at alpha = {places}: {result}{unknown}{unseen}{unfinished}"
 
     @property
     def said_unknown(self) -> str:

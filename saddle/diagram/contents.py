@@ -53,6 +53,8 @@ def known_phases(
         return (Phase(None, *searched, audit.obstacle),)
     if not audit.complete:
         return (Phase(None, *searched, "the search for solutions was interrupted, or never made"),)
+    if audit.unseen:
+        return (Phase(None, *searched, audit.unseen),)
     phases = without_jumps(find_phases(branches, transitions, *searched), branches, transitions, audit.alphas)
     missing = [audit.missing_between(phase.low, phase.high) for phase in phases]
     return tuple(

@@ -77,6 +77,8 @@ def _result(audit: Audit) -> str:
         return "not passed, there is no ground state, see .audit"
     unknown = "not passed, no solution is known for part of alpha" if audit.unknown else ""
     missing = "" if audit.passed else unknown or "solutions are missing"
+    if audit.unseen and not any(point.missing for point in audit.points):
+        missing = unknown or "not passed, some solutions cannot be looked for"
     missing = f"{missing}, see .audit" if missing and audit.complete else "interrupted" if missing else ""
     if not audit.points:
         return "none was made"

@@ -12,6 +12,7 @@ from baselines import linear_positional
 from replica.common.progress import progress_bar
 from replica.common.stages import recorded, stage
 from replica.model.attention_model import AttentionModel
+from replica.model.multi_index_model import MultiIndexModel
 from replica.quantities.solvable_model import Model
 from replica.symmetry.families import families_of
 from saddle.branches.assembly import assemble_branches
@@ -90,7 +91,7 @@ def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
         bar.update(max(0, usual * grid.size - bar.n))
         located = _Located(None, None, (), (), (), {})
         audit = audited(list(branches.values()), families.searches, families.complete, asked)
-        audit = replace(audit, obstacle=obstacle)
+        audit = replace(audit, obstacle=obstacle, unseen=_unseen(evolution))
         if finished:
 
             def said(what: str) -> None:
@@ -117,6 +118,22 @@ def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
         audit=audit,
         searched=searched,
         everywhere=located.everywhere,
+    )
+
+
+def _unseen(evolution: StateEvolution) -> str:
+    """Say which solutions searches cannot tell from each other; "" if there are none of which that is known.
+
+    Where columns may be rotated, their exchange is one of the rotations.
+    """
+    model = evolution.model
+    if not isinstance(model, MultiIndexModel) or evolution.space.rotations or not model.exchangeable_columns:
+        return ""
+    pairs = " and ".join(f"{a + 1} with {b + 1}" for a, b in model.exchangeable_columns)
+    way = ", or are found for model.in_sum_and_difference()" if model.rank == 2 else ""
+    return (
+        f"columns of the student may be exchanged ({pairs}), a symmetry that is not used: solutions on which they differ "
+        f"may be missing{way}"
     )
 
 

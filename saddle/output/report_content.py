@@ -146,7 +146,9 @@ def _audit_sentence(diagram: DiagramContents) -> str:
     unfinished = "" if audit.complete else " The search was interrupted."
     return (
         rf"Solutions that no branch leads to were looked for from {audit.starts} starts at these $\alpha$: {places}; "
-        f"{found}.{unfinished}" + (f" {_with_symbols(audit.said_unknown).capitalize()}." if audit.unknown else "")
+        f"{found}.{unfinished}"
+        + (f" {_with_symbols(audit.said_unknown).capitalize()}." if audit.unknown else "")
+        + (f" {_with_symbols(audit.unseen).capitalize()}." if audit.unseen else "")
     )
 
 

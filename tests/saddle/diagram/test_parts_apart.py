@@ -8,6 +8,7 @@ import sympy as sp
 
 from replica import MultiIndexModel, Spectrum
 from saddle import LineRule, SolverError, find_point
+from saddle.diagram.solving import _unseen
 from saddle.state_evolution.state_evolution import StateEvolution
 
 # Its nodes reach so far that some 2e-5 of averages are beyond, which two models leave out differently.
@@ -107,6 +108,44 @@ COMMITTEE = MultiIndexModel(
     lambda z, y: square(outputs_of(z), y[0]), 0.02, lambda h, xi: [outputs_of(h)], rank=2, teacher_rank=2
 )
 ALIKE = {"self_overlap_12", "susceptibility_12", "teacher_overlap_12", "teacher_overlap_21"}
+
+
+def typed(h):
+    return sum(sp.erf(2 * h[k]) for k in range(2))
+
+
+TYPED = MultiIndexModel(
+    lambda z, y: square(typed(z), y[0]), 0.02, lambda h, xi: [typed(h)], rank=2, teacher_rank=2
+)
+
+
+def test_a_committee_in_sum_and_difference_is_the_one_that_was_typed_so():
+    assert TYPED.in_sum_and_difference() == COMMITTEE
+
+
+@pytest.mark.slow
+def test_equations_do_not_know_in_which_columns_a_committee_is_written():
+    """Averages at a state of units, turned into their sum and difference, are those of the model written so."""
+    of_units, of_sums = (StateEvolution(model, LineRule.for_tolerance(5e-4)) for model in (TYPED, COMMITTEE))
+    turn = np.array([[1.0, 1.0], [1.0, -1.0]]) / np.sqrt(2.0)
+    space = of_units.space
+    state = np.zeros(space.size)
+    matrices = {
+        "self_overlap": np.array([[0.5, 0.1], [0.1, 0.7]]),
+        "susceptibility": np.array([[1.2, 0.2], [0.2, 0.9]]),
+        "semantic_overlap": np.array([[0.5, 0.1], [0.2, 0.4]]),
+    }
+    turned = np.zeros(space.size)
+    for index, x in enumerate(space.quantities):
+        state[index] = matrices[x.kind][x.indices]
+        turned[index] = (turn @ matrices[x.kind] @ turn)[x.indices]
+    here, there = of_units.channel.averages(state), of_sums.channel.averages(turned)
+    # Lattices in turned coordinates are others: to what is left of their errors of some per cent.
+    assert here.envelope == pytest.approx(there.envelope, rel=0.015)
+    assert here.test_error == pytest.approx(there.test_error, rel=0.005)
+    assert of_sums.channel.averages(state).test_error != pytest.approx(there.test_error, rel=0.02)
+    assert _unseen(of_units).startswith("columns of the student may be exchanged (1 with 2)")
+    assert _unseen(of_sums) == ""
 
 
 @pytest.mark.slow

@@ -52,6 +52,22 @@ def test_what_is_missing_is_said(diagram):
     assert "audit: solutions are missing" in repr(dataclasses.replace(diagram, audit=missing))
 
 
+def test_solutions_that_cannot_be_looked_for_leave_the_minimum_unknown(diagram, tmp_path):
+    audit = dataclasses.replace(diagram.audit, unseen="units are not told apart")
+    assert diagram.audit.passed
+    assert not audit.passed
+    assert str(audit) == f"{diagram.audit}; units are not told apart"
+    blind = PhaseDiagram.of(dataclasses.replace(diagram, audit=audit))
+    assert "audit: not passed, some solutions cannot be looked for, see .audit" in repr(blind)
+    assert [(phase.branch, phase.reason) for phase in blind.phases] == [(None, "units are not told apart")]
+    blind.save(tmp_path / "blind.nc")
+    assert PhaseDiagram.load(tmp_path / "blind.nc").audit == audit
+    folder = tmp_path / "report"
+    blind.report(folder)
+    assert any("Units are not told apart." in path.read_text() for path in folder.glob("*.md"))
+    assert blind.plot().axes
+
+
 def test_parts_of_a_diagram_are_short(diagram):
     branch = diagram.branches["semantic"]
     point = branch.at(1.5)
