@@ -132,8 +132,8 @@ def _unseen(evolution: StateEvolution) -> str:
     pairs = " and ".join(f"{a + 1} with {b + 1}" for a, b in model.exchangeable_columns)
     way = ", or are found for model.in_sum_and_difference()" if model.rank == 2 else ""
     return (
-        f"columns of the student may be exchanged ({pairs}), a symmetry that is not used: solutions on which they differ "
-        f"may be missing{way}"
+        f"columns of the student may be exchanged ({pairs}), a symmetry that is not used: "
+        f"solutions on which they differ may be missing{way}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Multi-index models that several tests solve or simulate: regressions, attention typed anew, clouds."""
+"""Multi-index models that several tests solve or simulate: regressions, polynomials, attention typed anew, clouds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ PSEUDO_HUBER = MultiIndexModel(
     parameters={"noise": 0.5},
 )
 PHASE_RETRIEVAL = MultiIndexModel(lambda z, y: (z[0] ** 2 - y[0] ** 2) ** 2 / 4, 0.05, lambda h, xi: [h[0]])
+
+NOISY_RETRIEVAL = MultiIndexModel(
+    lambda z, y: (z[0] ** 2 - y[0]) ** 2 / 4,
+    0.1,
+    lambda h, xi: [h[0] ** 2 + NOISE * xi[0]],
+    noise=1,
+    parameters={"noise": 0.3},
+)
+CUBIC = MultiIndexModel(lambda z, y: (z[0] ** 3 - 3 * z[0] - y[0]) ** 2 / 12, 0.1, lambda h, xi: [h[0] ** 3 - 3 * h[0]])
 
 
 def typed_attention() -> MultiIndexModel:

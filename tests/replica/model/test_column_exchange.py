@@ -69,9 +69,7 @@ def test_units_may_be_exchanged_unless_the_loss_tells_them_apart():
     assert committee(2).exchangeable_columns == ((0, 1),)
     assert committee(3).exchangeable_columns == ((0, 1), (0, 2), (1, 2))
     assert committee(2).in_sum_and_difference().exchangeable_columns == ()
-    apart = MultiIndexModel(
-        lambda z, y: (z[0] - y[0]) ** 2 / 2 + (z[1] - y[1]) ** 2 / 2, 0.1, rank=2, teacher_rank=2
-    )
+    apart = MultiIndexModel(lambda z, y: (z[0] - y[0]) ** 2 / 2 + (z[1] - y[1]) ** 2 / 2, 0.1, rank=2, teacher_rank=2)
     assert apart.exchangeable_columns == ()
     assert MultiIndexModel(lambda z, y: (z[0] - y[0]) ** 2 / 2, 0.1).exchangeable_columns == ()
 

@@ -11,8 +11,8 @@ from replica import AttentionModel, MultiIndexModel
 from replica.model.any_model import loss_model
 from saddle import LineRule, PhaseDiagram, SobolRule, solve_phase_diagram
 from saddle.state_evolution.state_evolution import StateEvolution
-from saddle.testing import assert_askings_agree, assert_stationary, assert_survives, assert_symmetric
-from tests.models.multi_index import PHASE_RETRIEVAL, typed_attention
+from saddle.testing import assert_agree, assert_askings_agree, assert_stationary, assert_survives, assert_symmetric
+from tests.models.multi_index import CUBIC, NOISY_RETRIEVAL, PHASE_RETRIEVAL, typed_attention
 from tests.oracles.known_logistic import logistic_by_label_average
 from tests.oracles.known_regression import pseudo_huber, ridge_on_error_function
 from tests.oracles.known_results import Asymptotics, ridge
@@ -148,6 +148,19 @@ def test_it_is_drawn_stored_and_reported(retrieval, tmp_path):
 def test_its_diagram_does_not_depend_on_the_asking():
     assert_askings_agree(PHASE_RETRIEVAL)
     assert_symmetric(PHASE_RETRIEVAL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [NOISY_RETRIEVAL, CUBIC], ids=["noisy retrieval", "cubic"])
+def test_ranges_of_any_size_have_the_same_branches(model):
+    """Both have a fold and a jump between 1.3 and 2.2; a second fold of the cubic lies at 5.7, in the wide one alone."""
+    wide, narrow, tiny = (
+        solve_phase_diagram(model, alpha, points=points, sweep=sweep, tolerance=5e-3, progress=False)
+        for alpha, points, sweep in (((0.3, 10.0), 5, "up"), ((0.7, 2.2), 3, "down"), ((1.3, 1.7), 2, "down"))
+    )
+    for one, other in ((wide, narrow), (wide, tiny), (narrow, tiny)):
+        assert_agree(one, other)
+    assert {x.kind for x in narrow.transitions.values()} == {"first-order", "fold"}
 
 
 @pytest.mark.slow

@@ -114,9 +114,7 @@ def typed(h):
     return sum(sp.erf(2 * h[k]) for k in range(2))
 
 
-TYPED = MultiIndexModel(
-    lambda z, y: square(typed(z), y[0]), 0.02, lambda h, xi: [typed(h)], rank=2, teacher_rank=2
-)
+TYPED = MultiIndexModel(lambda z, y: square(typed(z), y[0]), 0.02, lambda h, xi: [typed(h)], rank=2, teacher_rank=2)
 
 
 def test_a_committee_in_sum_and_difference_is_the_one_that_was_typed_so():
