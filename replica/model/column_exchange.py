@@ -1,7 +1,7 @@
 r"""Columns whose exchange changes nothing, as the units of a committee, and columns in which that is a reversal.
 
 With :math:`Q' = QR` for an orthogonal R the penalty is the same, and fields have the same law: a model may be written
-in any such columns. In the sum and the difference of two, each over :math:`\sqrt 2`, exchanging them reverses the second.
+in any such columns. In sum and difference of two, each over :math:`\sqrt 2`, exchanging them reverses the second.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def test_its_diagram_does_not_depend_on_the_asking():
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [NOISY_RETRIEVAL, CUBIC], ids=["noisy retrieval", "cubic"])
 def test_ranges_of_any_size_have_the_same_branches(model):
-    """Both have a fold and a jump between 1.3 and 2.2; a second fold of the cubic lies at 5.7, in the wide one alone."""
+    """Both have a fold and a jump between 1.3 and 2.2; the cubic's second fold, at 5.7, lies in the wide one alone."""
     wide, narrow, tiny = (
         solve_phase_diagram(model, alpha, points=points, sweep=sweep, tolerance=5e-3, progress=False)
         for alpha, points, sweep in (((0.3, 10.0), 5, "up"), ((0.7, 2.2), 3, "down"), ((1.3, 1.7), 2, "down"))
