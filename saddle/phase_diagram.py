@@ -483,7 +483,7 @@ def solve_phase_diagram(
     rule
         Quadrature rule of the stored points, instead of one chosen for the tolerance.
     threads
-        Threads of the channel average; 0 for one per core. Results do not depend on it.
+        Threads of the channel average; 0 for one per core that the process may use. Results do not depend on it.
     progress
         Show a progress bar on standard error; where that is no terminal, a line twice a minute.
 

@@ -61,11 +61,19 @@ LONGEST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several test processes one BLAS thread: more would wait for each other, and burn the cores."""
+    """Give each of several test processes a core and one BLAS thread: more threads would wait for each other."""
     if hasattr(config, "workerinput"):
+        _keep_to_one_core(int(config.workerinput["workerid"].removeprefix("gw")))
         threadpool_limits(1, user_api="blas")
         # For libraries that are loaded later, and processes that are started.
         os.environ.update(OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+
+
+def _keep_to_one_core(number: int) -> None:
+    """Make solves, which take a thread per core that they may use, take one."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,8 +15,15 @@ R = TypeVar("R")
 
 
 def workers_of(threads: int) -> int:
-    """Return how many threads a number of threads means: 0 is one per core."""
-    return threads or os.cpu_count() or 1
+    """Return how many threads a number of threads means: 0 is one per core that this process may use."""
+    return threads or _usable_cores()
+
+
+def _usable_cores() -> int:
+    """Return how many cores this process may use: on a cluster, or under ``taskset``, not all of the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def in_threads(function: Callable[[T], R], tasks: Sequence[T], threads: int) -> Iterator[R]:

@@ -1,12 +1,25 @@
 """Tasks in threads: all are done, in order, and what goes wrong comes out."""
 
+import os
 import threading
 
 import pytest
 
-from saddle.averages.in_threads import in_threads, spread
+from saddle.averages.in_threads import in_threads, spread, workers_of
 
 THREADS = (1, 2, 5)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be kept to some cores here")
+def test_by_default_a_process_takes_the_cores_that_it_may_use():
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert workers_of(0) == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert workers_of(0) == len(before)
+    assert workers_of(3) == 3
 
 
 @pytest.mark.parametrize("threads", THREADS)
