@@ -120,15 +120,24 @@ def _plot(diagram: DiagramContents, compared: Sequence[Baseline], request: Figur
         figure.suptitle(title)
         place_legend(figure, handles, request, spare)
     # Labels are placed where curves will be.
-    figure.draw_without_rendering()
+    _lay_out(figure)
     for axes, name in zip(panels, request.quantities, strict=True):
         _shorten_label(axes, name, latex)
     _label_transitions(panels[0], diagram, latex)
     if request.label_branches:
-        figure.draw_without_rendering()
+        _lay_out(figure)
         for axes, name in zip(panels, request.quantities, strict=True):
             place_labels(axes, _labels(diagram, found, name, latex))
     return figure
+
+
+def _lay_out(figure: Figure) -> None:
+    """Give axes the places and limits that they are drawn at; without a layout engine, drawing alone does."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        figure.draw_without_rendering()
+    else:
+        engine.execute(figure)
 
 
 def _drawn_components(diagram: DiagramContents, branch: Branch, name: str) -> list[tuple[str, DrawnQuantity]]:
