@@ -23,6 +23,8 @@ __all__ = ["StateSpace"]
 
 # Least eigenvalue of a matrix that counts as positive definite, in natural units.
 DEFINITE = 1e-12
+# What is multiplied with where a unit is one root.
+ONE = np.ones(1)
 # Relative difference of two columns' order parameters that counts as none.
 ALIKE = 1e-3
 # Length in natural units of the tangent of an orbit below which a solution counts as unchanged by rotations.
@@ -159,29 +161,42 @@ class StateSpace:
 
         ``variances`` are the teacher's, (groups, t, t).
         """
-        spread = np.sqrt(np.diagonal(self.matrices(state, "self_overlap"), axis1=1, axis2=2))
-        response = np.sqrt(np.diagonal(self.matrices(state, "susceptibility"), axis1=1, axis2=2))
-        teacher = np.sqrt(np.diagonal(variances, axis1=1, axis2=2))
-        units = np.empty(self.size)
-        for kind, (at, group, row, column) in self._entries.items():
-            if kind == "self_overlap":
-                units[at] = spread[group, row] * spread[group, column]
-            elif kind == "susceptibility":
-                units[at] = response[group, row] * response[group, column]
-            elif kind == "semantic_overlap":
-                units[at] = spread[group, row] * teacher[group, column]
-            else:
-                units[at] = spread.mean(axis=0)[row]
+        left, right = self._roots
+        values = np.concatenate([state, variances.ravel(), ONE])
+        units = np.sqrt(values[left]) * np.sqrt(values[right])
+        if self.layout.group_count > 1 and self.layout.directions:
+            # The positional overlap is one for all groups, whose spreads differ.
+            at, row = self._positional
+            spread = np.sqrt(np.diagonal(self.matrices(state, "self_overlap"), axis1=1, axis2=2))
+            units[at] = spread.mean(axis=0)[row]
         return units
 
     @cached_property
-    def _entries(self) -> dict[str, tuple[np.ndarray, ...]]:
-        """Return, for every kind, where its entries stand in the state: index, group (0 for m), row, column."""
-        entries = {}
-        for kind in dict.fromkeys(x.kind for x in self.quantities):
-            own = [(i, x.group or 0, *x.indices) for i, x in enumerate(self.quantities) if x.kind == kind]
-            entries[kind] = tuple(np.array(own).T)
-        return entries
+    def _roots(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return which two variances' roots make the unit of each unknown: places in the state, the teacher's, and 1.
+
+        Where the state has several groups of tokens, that of a positional overlap is the first group's.
+        """
+        t, pairs = self.layout.teacher_rank, []
+        own = {kind: np.diagonal(self._places[kind], axis1=1, axis2=2) for kind in ("self_overlap", "susceptibility")}
+        after = self.size + self.layout.group_count * t * t
+        for x in self.quantities:
+            group, (row, column) = x.group or 0, x.indices
+            if x.kind in own:
+                pairs.append((own[x.kind][group, row], own[x.kind][group, column]))
+            elif x.kind == "semantic_overlap":
+                pairs.append((own["self_overlap"][group, row], self.size + group * t * t + column * (t + 1)))
+            else:
+                pairs.append((own["self_overlap"][group, row], after))
+        left, right = np.array(pairs, dtype=int).T
+        return left, right
+
+    @cached_property
+    def _positional(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return where positional overlaps stand in the state, and their rows."""
+        own = [(i, x.indices[0]) for i, x in enumerate(self.quantities) if x.kind == "positional_overlap"]
+        at, row = np.array(own, dtype=int).T
+        return at, row
 
     def floored(self, state: np.ndarray) -> np.ndarray:
         """Return a state whose variances are not below 1e-12, for its units to be finite."""
@@ -196,6 +211,11 @@ class StateSpace:
         if not np.isfinite(state).all():
             return False
         q, V, theta = (self.matrices(state, x) for x in ("self_overlap", "susceptibility", "semantic_overlap"))
+        if theta.shape[1:] == (1, 1):
+            # As below, for matrices of two rows at most.
+            if not ((V > 0.0).all() and (q > 0.0).all()):
+                return False
+            return bool((1.0 - np.abs(theta) / (np.sqrt(q) * np.sqrt(variances)) > DEFINITE).all())
         above, below = np.concatenate([q, theta], 2), np.concatenate([theta.transpose(0, 2, 1), variances], 2)
         return _definite(V) and _definite(np.concatenate([above, below], 1))
 
