@@ -20,8 +20,14 @@ MODELS = {
 
 
 @NEEDS_TEX
-@pytest.mark.parametrize("steps", [0, 1, 2])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        pytest.param(name, steps, marks=[pytest.mark.slow] if name == "two columns" and steps != 1 else [])
+        for name in MODELS
+        for steps in (0, 1, 2)
+    ],
+)
 def test_a_report_compiles_without_overfull_boxes(name, steps, tmp_path: Path):
     broken = derive_broken_symmetry(MODELS[name], steps)
     paths = broken.report(tmp_path, ("latex", "markdown", "html"), latex_names={"q": "Q_0"})

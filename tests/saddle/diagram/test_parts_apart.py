@@ -34,6 +34,7 @@ def solved(model: MultiIndexModel, alpha: float, sector: str = ""):
     return find_point(evolution, sector or evolution.sectors[0].name, alpha)
 
 
+@pytest.mark.slow
 def test_tokens_that_do_not_interact_are_more_samples():
     two = MultiIndexModel(
         lambda z, y: pseudo_huber(z[0], y[0]) + pseudo_huber(z[1], y[1]),

@@ -54,6 +54,7 @@ def test_transitions_at_omega_03(diagram):
         assert transition.kind in str(transition).split(" (")[0]
 
 
+@pytest.mark.slow
 def test_alpha_c_at_omega_02(diagram_02):
     assert abs(diagram_02.alpha_c.alpha - 0.948) < 1e-3
 

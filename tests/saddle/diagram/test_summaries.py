@@ -63,7 +63,7 @@ def test_solutions_that_cannot_be_looked_for_leave_the_minimum_unknown(diagram, 
     blind.save(tmp_path / "blind.nc")
     assert PhaseDiagram.load(tmp_path / "blind.nc").audit == audit
     folder = tmp_path / "report"
-    blind.report(folder)
+    blind.report(folder, formats=("markdown",))
     assert any("Units are not told apart." in path.read_text() for path in folder.glob("*.md"))
     assert blind.plot().axes
 

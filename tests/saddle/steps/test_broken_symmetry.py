@@ -46,6 +46,7 @@ def test_the_ground_state_lies_above_what_replica_symmetry_says(ground, symmetri
     assert abs(ground.complexity) < 1e-6
 
 
+@pytest.mark.slow
 def test_its_slope_in_alpha_is_minus_the_average_envelope(ground):
     width = 0.01
     points = [

@@ -44,6 +44,7 @@ def share(equations: StepEquations, state: StepState) -> float:
     return float(state.gaps[0, 0] / equations.outer_variance(state)[0])
 
 
+@pytest.mark.slow
 def test_a_gap_that_newtons_method_does_not_find():
     point = find_point(StateEvolution(MODEL), "positional", ALPHA)
     found = []

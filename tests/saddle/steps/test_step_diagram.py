@@ -86,6 +86,7 @@ def test_points_are_those_that_are_solved_alone(diagram, stepped):
         assert now.free_entropy == pytest.approx(kept.free_entropy, abs=error)
 
 
+@pytest.mark.slow
 def test_a_point_with_steps_is_that_of_the_branch_with_steps(diagram):
     branch, rule = diagram.branches["positional"], JumpLineRule(roughness=30.0)
     (expected,) = branch.with_steps([1.5], rule=rule)

@@ -40,6 +40,7 @@ def test_what_changes_do_not_say_is_not_known(found):
         assert "not known" in shown
 
 
+@pytest.mark.slow
 def test_solutions_stand_side_by_side():
     symmetric = find_point(StateEvolution(AttentionModel.paper(omega=0.3)), "positional", 1.5)
     one = solve_broken_symmetry(symmetric, rule=JumpLineRule(roughness=30.0))

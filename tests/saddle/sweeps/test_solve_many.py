@@ -83,6 +83,7 @@ def test_every_model_has_its_own_diagram_in_the_order_given(swept):
     assert len(repr(swept[0])) < 1000
 
 
+@pytest.mark.slow
 def test_processes_find_the_same(swept):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert solve_many([*MODELS, MODELS[0]], executor=pool, **ASKED) == swept
