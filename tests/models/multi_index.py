@@ -66,11 +66,15 @@ def single_location(strength: float, shares: Sequence[float] = (0.5, 0.5), penal
     tokens = len(shares)
     places = sp.symbols(f"place_1:{tokens + 1}")
     classes = [
-        SampleClass(share, strength * row, dict(zip(map(str, places), row.tolist(), strict=True)))
+        SampleClass(share, (strength * row).tolist(), dict(zip(map(str, places), row.tolist(), strict=True)))
         for share, row in zip(shares, np.eye(tokens), strict=True)
     ]
+
+    def student(z):
+        return (softmax(z[:, 0].T) * z[:, 1])[0]
+
     return MultiIndexModel(
-        lambda z, y: (y[0] - (softmax(z[:, 0].T) * z[:, 1])[0]) ** 2 / 2,
+        lambda z, y: (y[0] - student(z)) ** 2 / 2,
         penalty,
         lambda h, xi: [sum(place * h[k] for k, place in enumerate(places)) + sp.Rational(3, 10) * xi[0]],
         noise=1,

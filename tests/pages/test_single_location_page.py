@@ -105,7 +105,7 @@ def test_linear_weights_leave_what_the_page_says(tokens):
 # ------------------------------------------------------------------------------------------------ finite samples
 
 
-STATE = dict(zip(ORDER, (1.3, 1.2, 0.85, 3.8, 0.52, 1.07), strict=True))
+STATE: dict[str, float] = dict(zip(ORDER, (1.3, 1.2, 0.85, 3.8, 0.52, 1.07), strict=True))
 
 
 def averages(shares: tuple[float, float], *, turned: bool = False):
