@@ -61,8 +61,10 @@ def exclusive_or(strength: float) -> MultiIndexModel:
     return clouds(lambda z: (z**2 - 1 - LABEL) ** 2 / 4, classes, 0.3)
 
 
-def single_location(strength: float, shares: Sequence[float] = (0.5, 0.5), penalty: float = 0.1) -> MultiIndexModel:
-    """Return a token at a random place that the output is of, found by softmax of the student's first column."""
+def single_location(
+    strength: float, shares: Sequence[float] = (0.5, 0.5), penalty: float = 0.1, *, linear: bool = False
+) -> MultiIndexModel:
+    """Return a token at a random place that the output is of, found by the student's first column, with its softmax."""
     tokens = len(shares)
     places = sp.symbols(f"place_1:{tokens + 1}")
     classes = [
@@ -71,7 +73,8 @@ def single_location(strength: float, shares: Sequence[float] = (0.5, 0.5), penal
     ]
 
     def student(z):
-        return (softmax(z[:, 0].T) * z[:, 1])[0]
+        scores = z[:, 0].T
+        return ((scores if linear else softmax(scores)) * z[:, 1])[0]
 
     return MultiIndexModel(
         lambda z, y: (y[0] - student(z)) ** 2 / 2,

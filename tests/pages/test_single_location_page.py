@@ -207,6 +207,19 @@ def test_runs_of_the_page_agree_with_its_solutions():
 
 
 @pytest.mark.slow
+def test_columns_of_linear_attention_are_of_one_length():
+    """Their product alone counts for the loss, and the penalty is least where they are equal."""
+    evolution = StateEvolution(single_location(2.0, linear=True), SobolRule(points=256))
+    (sector,) = (x for x in evolution.sectors if x.broken == evolution.sectors[-1].broken[::3])
+    start = dict(zip(ORDER, (0.45, 0.42, 0.53, 0.23, 0.10, 0.63), strict=True))
+    point = solve_point(evolution, sector, vector(evolution, start), 8.0)
+    found = point.order_parameters
+    assert found["self_overlap_11"] == pytest.approx(found["self_overlap_22"], rel=1e-6)
+    assert found["positional_overlap_1"] == pytest.approx(0.534, abs=0.015)
+    assert 2 * point.test_error == pytest.approx(0.631, abs=4 * 2 * point.error["test_error"])
+
+
+@pytest.mark.slow
 def test_the_page_prints_what_it_shows():
     for block in run_page(PAGE):
         assert block.shown is not None
