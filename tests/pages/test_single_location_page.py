@@ -211,7 +211,7 @@ def test_columns_of_linear_attention_are_of_one_length():
     """Their product alone counts for the loss, and the penalty is least where they are equal."""
     evolution = StateEvolution(single_location(2.0, linear=True), SobolRule(points=256))
     (sector,) = (x for x in evolution.sectors if x.broken == evolution.sectors[-1].broken[::3])
-    start = dict(zip(ORDER, (0.458, 0.406, 0.551, 0.239, 0.0963, 0.607), strict=True))
+    start: dict[str, float] = dict(zip(ORDER, (0.458, 0.406, 0.551, 0.239, 0.0963, 0.607), strict=True))
     point = solve_point(evolution, sector, vector(evolution, start), 8.0)
     found = point.order_parameters
     assert found["self_overlap_11"] == pytest.approx(found["self_overlap_22"], rel=1e-6)
