@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import sympy as sp
 
 from replica import MultiIndexModel, SampleClass, Spectrum
@@ -67,3 +68,29 @@ def exclusive_or(strength: float) -> MultiIndexModel:
     corners = [((1.0, 0.0), 1.0), ((-1.0, 0.0), 1.0), ((0.0, 1.0), -1.0), ((0.0, -1.0), -1.0)]
     classes = [SampleClass(0.25, [[strength * a, strength * b]], {"label": label}) for (a, b), label in corners]
     return clouds(lambda z: (z**2 - 1 - LABEL) ** 2 / 4, classes, 0.3)
+
+
+def single_location(
+    strength: float, shares: Sequence[float] = (0.5, 0.5), penalty: float = 0.1, *, linear: bool = False
+) -> MultiIndexModel:
+    """Return a token at a random place that the output is of, found by the student's first column, with its softmax."""
+    tokens = len(shares)
+    places = sp.symbols(f"place_1:{tokens + 1}")
+    classes = [
+        SampleClass(share, (strength * row).tolist(), dict(zip(map(str, places), row.tolist(), strict=True)))
+        for share, row in zip(shares, np.eye(tokens), strict=True)
+    ]
+
+    def student(z):
+        scores = z[:, 0].T
+        return ((scores if linear else softmax(scores)) * z[:, 1])[0]
+
+    return MultiIndexModel(
+        lambda z, y: (y[0] - student(z)) ** 2 / 2,
+        penalty,
+        lambda h, xi: [sum(place * h[k] for k, place in enumerate(places)) + sp.Rational(3, 10) * xi[0]],
+        noise=1,
+        rank=2,
+        spectrum=Spectrum.isotropic(*[1.0] * tokens),
+        classes=classes,
+    )

@@ -103,6 +103,7 @@ ELSEWHERE = {
     "docs/examples/linear_attention.md": "test_spectra_and_attention_pages.py",
     "docs/examples/phase_retrieval.md": "test_other_losses_pages.py",
     "docs/examples/regression.md": "test_other_losses_pages.py",
+    "docs/examples/single_location.md": "test_single_location_page.py",
     "docs/examples/rank_two.md": "test_tokens_and_rank_pages.py",
     "docs/examples/three_tokens.md": "test_tokens_and_rank_pages.py",
 }
