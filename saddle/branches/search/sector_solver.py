@@ -19,6 +19,7 @@ __all__ = [
     "Result",
     "canonical_signs",
     "evaluation_of",
+    "free_of_noise",
     "informed_solution",
     "solve_in_sector",
     "solve_state",
@@ -32,6 +33,8 @@ STALLED = 1e-5
 # A symmetry-breaking order parameter below this, in its natural unit, counts as zero: near a pitchfork state
 # evolution and Newton's method both lose it slowly, and it is this small only within 1e-6 of the pitchfork.
 VANISHED = 1e-3
+# On scattered points, which respect no symmetry, it also does within so many of its stated errors.
+ERRORS = 3.0
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
 WARM_UP_STEPS, WARM_UP_ROUND = 120, 20
 # In natural units: overlaps below this that shrink over a round are given up; a round that changes less has settled.
@@ -86,6 +89,23 @@ def vanished(evaluation: StateEvaluation, sector: Sector) -> bool:
     """Return whether a solution has, to the accuracy of natural units, a symmetry that its sector breaks."""
     sizes = np.abs(evaluation.state) / evaluation.full_units
     return any(np.all(sizes[list(part)] < VANISHED) for part in evaluation.space.broken_by(sector))
+
+
+def free_of_noise(evaluation: StateEvaluation, sector: Sector) -> np.ndarray:
+    """Return a solution's state (n,) without what breaks a symmetry by no more than the rule's own errors.
+
+    Scattered points respect no symmetry: a solution of the symmetric subspace, sought in a wider one, has order
+    parameters that break it by what the points err. On a lattice, whose errors are no scatter, the state is returned.
+    """
+    state = evaluation.state
+    if evaluation.averages.outer.factors is not None:
+        return state
+    bounds = ERRORS * evaluation.order_parameter_errors(sector.free)
+    cleaned = state.copy()
+    for part in map(list, evaluation.space.broken_by(sector)):
+        if np.all(np.abs(state[part]) < bounds[part]):
+            cleaned[part] = 0.0
+    return cleaned
 
 
 def _warmed_up(evolution: StateEvolution, state: np.ndarray, alpha: float, sector: Sector) -> np.ndarray | None:
@@ -152,6 +172,8 @@ def informed_solution(
             continue
         # Newton's method may end on a solution that separates basins; state evolution would have left it.
         attracting = np.all(np.linalg.eigvals(result.last.jacobian).real > 0.0)
-        if attracting and not vanished(evaluation_of(result), sector):
+        here = evaluation_of(result)
+        noisy = not np.array_equal(free_of_noise(here, sector), here.state)
+        if attracting and not noisy and not vanished(here, sector):
             return result
     return None

@@ -27,7 +27,7 @@ from saddle.branches.search.informed_starts import (
     knows_several_columns,
     seeds_of_family,
 )
-from saddle.branches.search.sector_solver import evaluation_of, informed_solution, solve_state
+from saddle.branches.search.sector_solver import evaluation_of, free_of_noise, informed_solution, solve_state
 from saddle.branches.search.solution_identity import aligned, distance
 from saddle.continuation.newton import OutsideDomain, newton
 from saddle.continuation.outcomes import Outcome
@@ -273,6 +273,12 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
     if result.outcome is not Outcome.CONVERGED:
         return None
     evaluation = evaluation_of(result)
+    cleaned = free_of_noise(evaluation, sector)
+    within_errors = _smallest_sector(evolution, cleaned)
+    if within_errors != sector:
+        result = solve_state(evolution, within_errors, cleaned, alpha)
+        if result.outcome is Outcome.CONVERGED:
+            return within_errors, evaluation_of(result)
     smaller = _smallest_sector(evolution, evaluation.state)
     if smaller != sector:
         result = solve_state(evolution, smaller, evaluation.state, alpha)
