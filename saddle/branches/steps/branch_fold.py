@@ -30,7 +30,7 @@ FIRST, GROWTH, MOST, HALVINGS, LONGEST = 0.5, 1.4, 16, 3, 0.15
 FARTHEST = 0.5
 # Change of alpha, relative to it, over which it is fitted: far above what is left of residuals, and still nearly a
 # parabola. Places of the fit in units of that.
-SPAN, PLACES = 6e-3, (-1.0, -0.5, 0.0, 0.5, 1.0)
+SPAN, PLACES = 3e-3, (-1.0, -0.5, 0.0, 0.5, 1.0)
 # How far beyond these places the fitted extremum is believed, and how often they are moved to it.
 BEYOND, MOST_MOVES = 0.5, 3
 # Value of a held overlap, in its unit, below which it counts as zero: the branch ends at a pitchfork.
@@ -262,7 +262,9 @@ def _solved_at(
         own = plain.holding_at(pivot, float(places[index]))
         arguments = own, nearest.evaluation.alpha, nearest.state
         if found:
-            found[index] = solve_steps_at(equations, *arguments, nearest.jacobian, report)
+            # On grids that are shared errors are, too: alpha is a smooth function.
+            grid = nearest.evaluation.grid
+            found[index] = solve_steps_at(equations, *arguments, nearest.jacobian, report, grid)
         else:
             jacobian = near.jacobian if near.unknowns.pivot == pivot else None
             found[index] = solve_held(equations, *arguments, jacobian, report)
