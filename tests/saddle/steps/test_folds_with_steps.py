@@ -91,21 +91,20 @@ def test_solutions_are_two_on_one_side_of_a_fold_and_none_on_the_other(start, fo
     plain = StepUnknowns(start.evolution.space, start.sector, 1, unit, parisi=True)
     nearest = fold.nearest
     vector = plain.vector(nearest.state, nearest.alpha)
-    apart = []
-    for distance in (0.04, 0.08):
-        held = []
-        for side in (-1.0, 1.0):
+    found: dict[float, list[float]] = {}
+    for side in (-1.0, 1.0):
+        state = nearest.state
+        for distance in (0.03, 0.06):
             # Beside the fold, on either branch, and then at given alpha.
-            place = fold.held + side * np.sqrt(distance / fold.curvature)
-            beside = solve_steps_at(
-                equations, plain.holding_at(fold.pivot, float(place)), fold.alpha + distance, nearest.state
-            )
-            solved = solve_steps_at(equations, plain, fold.alpha + distance, beside.state)
-            held.append(float(plain.vector(solved.state, 1.0)[fold.pivot]))
-        apart.append(held[1] - held[0])
-    assert np.sqrt(0.04 / fold.curvature) == pytest.approx(apart[0] / 2.0, rel=0.2)
+            place = float(fold.held + side * np.sqrt(distance / fold.curvature))
+            alpha = fold.alpha + distance
+            beside = solve_steps_at(equations, plain.holding_at(fold.pivot, place), alpha, state)
+            state = solve_steps_at(equations, plain, alpha, beside.state, grid=beside.evaluation.grid).state
+            found.setdefault(distance, []).append(float(plain.vector(state, 1.0)[fold.pivot]))
+    apart = [high - low for low, high in found.values()]
+    assert apart[0] / 2.0 == pytest.approx(np.sqrt(0.03 / fold.curvature), rel=0.25)
     # The squared distance of the two is linear in alpha.
-    assert (apart[1] / apart[0]) ** 2 == pytest.approx(2.0, rel=0.25)
+    assert (apart[1] / apart[0]) ** 2 == pytest.approx(2.0, rel=0.3)
     # None beyond: what is found there, if anything, is no neighbour.
     try:
         beyond = solve_steps_at(equations, plain, fold.alpha - 0.08, nearest.state)
