@@ -8,15 +8,16 @@ overlap's square.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from replica.symmetry.sectors import Sector
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.steps.from_symmetric import break_symmetry
+from saddle.branches.steps.held_solutions import alpha_error, solve_held
 from saddle.branches.steps.solved_point import point_of_solved
-from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
+from saddle.branches.steps.solving import SolvedSteps
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.state_evolution.evaluation import StateEvaluation
 from saddle.state_evolution.state_evolution import StateEvolution
@@ -75,12 +76,8 @@ def branch_birth(
     squares, alphas = [1.0], [start.alpha]
     state, alpha, jacobian = start.state, start.alpha, None
     solved: SolvedSteps | None = None
-    rough = replace(equations, asked=rule.coarsened)
     for share in SHARES:
-        own = plain.holding(start.state, share)
-        # Few lines first, as for a given alpha.
-        first = solve_steps_at(rough, own, alpha, state, jacobian, report)
-        solved = solve_steps_at(equations, own, first.evaluation.alpha, first.state, first.jacobian, report)
+        solved = solve_held(equations, plain.holding(start.state, share), alpha, state, jacobian, report)
         state, alpha, jacobian = solved.state, solved.evaluation.alpha, solved.jacobian
         squares.append(share**2)
         alphas.append(alpha)
@@ -89,7 +86,7 @@ def branch_birth(
     square, smallest = _smallest(np.array(squares[-3:]), np.array(alphas[-3:]))
     other = _smallest(np.array(squares[-4:-1]), np.array(alphas[-4:-1]))[1]
     nearest = point_of_solved(equations, sector, symmetric, solved, report)
-    error = _alpha_error(equations, solved) + abs(smallest - other)
+    error = alpha_error(equations, solved) + abs(smallest - other)
     return BranchBirth(smallest, error, overlap * float(np.sqrt(square)), nearest)
 
 
@@ -101,15 +98,3 @@ def _smallest(squares: np.ndarray, alphas: np.ndarray) -> tuple[float, float]:
         candidates.append(float(-b / (2.0 * c)))
     best = min(candidates, key=lambda x: a + b * x + c * x**2)
     return best, float(a + b * best + c * best**2)
-
-
-def _alpha_error(equations: StepEquations, solved: SolvedSteps) -> float:
-    """Return the error of alpha at given overlap, by what other rules change."""
-    here, unknowns = solved.evaluation, solved.unknowns
-    own = unknowns.residual(here)
-    row = np.linalg.pinv(solved.jacobian)[unknowns.pivot]
-    error = abs(float(row @ own))
-    for variation in equations.variations(here):
-        changes = [row @ (unknowns.residual(equations.changed(here, x)) - own) for x in variation.differences]
-        error += float(variation.combined(np.array(changes)))
-    return error * here.alpha

@@ -1,4 +1,4 @@
-"""First-order transitions and baseline crossings with steps of replica-symmetry breaking."""
+"""First-order transitions, baseline crossings, and beginnings and folds of branches with steps."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from replica.common.progress import progress_bar
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.branch import Branch, SolvedPoint, solve_point
 from saddle.branches.steps.branch_birth import branch_birth
+from saddle.branches.steps.branch_fold import branch_fold
 from saddle.branches.steps.first_gap import SMALLEST_ON_GRIDS, with_one_step_more
 from saddle.branches.steps.from_symmetric import break_symmetry, broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
+from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.diagram.contents import DiagramContents
 from saddle.state_evolution.steps.field_law import FieldLaw
 from saddle.state_evolution.steps.grid_rule import DEFAULT_GRID_RULE, GridRule
@@ -29,6 +31,8 @@ __all__ = ["StepTransition", "transition_with_steps"]
 ACCEPTED, MOST = 1e-6, 5
 # Distance, relative to alpha, from where a branch begins at which it is followed from.
 BESIDE = 0.03
+# The same at a fold, and where no solution with a step is found there.
+BESIDE_FOLD = (0.03, 0.1, 0.01, 0.003)
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,9 +50,8 @@ class StepTransition:
         The transition of replica symmetry.
     points
         The solutions there (with more than one step at a first-order transition, where one step has it): of each branch
-        that takes part; at the beginning of a branch, the nearest to it. A branch
-        without a gap that is resolved is a replica-symmetric point; if all are, the transition is that of replica
-        symmetry.
+        that takes part; at the beginning or a fold of a branch, the nearest to it. A branch without a gap that is
+        resolved is a replica-symmetric point; if all are, the transition is that of replica symmetry.
     """
 
     alpha: float
@@ -101,7 +104,7 @@ def transition_with_steps(
     rule: StepRule | None = None,
     progress: bool | None = None,
 ) -> StepTransition:
-    """Locate a first-order transition, the crossing of the baseline, or the beginning of a branch, with k steps.
+    """Locate a first-order transition, a crossing of the baseline, or the beginning or fold of a branch, with k steps.
 
     Parameters
     ----------
@@ -109,7 +112,7 @@ def transition_with_steps(
         Whose transition and branches it starts from.
     name
         Of a first-order transition or baseline crossing among ``diagram.transitions``, or, with one step, of a
-        pitchfork at which a branch begins.
+        pitchfork at which a branch begins or of a fold.
     steps
         Number k of steps.
     rule
@@ -122,7 +125,8 @@ def transition_with_steps(
     ValueError
         If there is no such transition, or it is of another kind.
     SolverError
-        If a solution is lost on the way.
+        If a solution is lost on the way, or a branch that folds without steps does not with one (of outcome MERGED
+        where it ends at a pitchfork instead).
 
     Notes
     -----
@@ -130,7 +134,8 @@ def transition_with_steps(
     envelopes. More than one step move it on from where one puts it by what they change of the free entropies there, to
     first order: differences of k steps and one on the same grids, of whose errors most are shared. At the crossing the
     test error of one branch takes the baseline's value. A branch begins at its smallest alpha, over the overlap that it
-    is born with: at zero, or at a fold.
+    is born with: at zero, or at a fold. At a fold alpha is stationary over the order parameter that changes most; where
+    no gap is resolved beside it, the fold is that of replica symmetry.
     """
     transition = diagram.transitions.get(name)
     if transition is None:
@@ -143,6 +148,8 @@ def transition_with_steps(
     branches = [diagram.branches[x] for x in transition.between if x in diagram.branches]
     if transition.kind == "pitchfork" and transition.between[1] in diagram.branches:
         return _birth(transition, diagram.branches[transition.between[1]], steps, rule, progress)
+    if transition.kind == "fold" and branches:
+        return _fold(transition, branches, steps, rule, progress)
     if transition.kind == "first-order" and len(branches) == 2:
         if steps > 1:
             if isinstance(rule, JumpLineRule):
@@ -157,8 +164,8 @@ def transition_with_steps(
             return points[0].test_error - baseline, points[0].error["test_error"]
     else:
         raise InvalidArgument(
-            "steps are computed for first-order transitions, baseline crossings and pitchforks where a branch begins, "
-            f"{name!r} is a {transition.kind}"
+            "steps are computed for first-order transitions, baseline crossings, folds and pitchforks where a branch "
+            f"begins, {name!r} is a {transition.kind}"
         )
     with progress_bar(60 * steps * len(branches), progress, f"{name}, {steps} step(s)", "evaluation") as bar:
 
@@ -260,6 +267,41 @@ def _birth(
     with progress_bar(150, progress, f"{branch.name} with 1 step", "evaluation") as bar:
         found = branch_birth(point.evolution, point.sector, point.evaluation, lines, bar.update)
     return StepTransition(found.alpha, found.error, 1, transition, (found.nearest,))
+
+
+def _fold(
+    transition: Transition, branches: list[Branch], steps: int, rule: StepRule | None, progress: bool | None
+) -> StepTransition:
+    """Locate where a branch with one step turns back, from a solution beside where it does without.
+
+    The first of the two branches that meet there is followed, the one that the fold is named after.
+    """
+    if steps != 1:
+        raise InvalidArgument(f"folds are located with one step, got {steps} steps")
+    branch = branches[0]
+    low, high = branch.reach or (transition.alpha, transition.alpha)
+    highest = transition.alpha - low > high - transition.alpha
+    own = high if highest else low
+    reasons: list[str] = []
+    for share in BESIDE_FOLD:
+        beside = own * (1.0 - share if highest else 1.0 + share)
+        if not low < beside < high:
+            continue
+        point = branch.at(beside)
+        with progress_bar(300, progress, f"{branch.name}, fold with 1 step", "evaluation") as bar:
+            try:
+                start = broken_or_none(point.evolution, point.sector, point.evaluation, 1, rule, report=bar.update)
+            except SolverError as error:
+                reasons.append(str(error))
+                continue
+            if start is None and share > min(BESIDE_FOLD):
+                continue
+            if start is None:
+                return StepTransition(transition.alpha, transition.error, 1, transition, (point,))
+            found = branch_fold(start, own, highest, bar.update)
+        return StepTransition(found.alpha, found.error, 1, transition, (found.nearest,))
+    reason = "; ".join(reasons) or f"it is known from alpha = {low:.6g} to {high:.6g} only"
+    raise SolverError(f"the {branch.name} branch with one step was not found beside its fold: {reason}", Outcome.LOST)
 
 
 def _free_entropies(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:

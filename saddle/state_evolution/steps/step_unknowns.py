@@ -32,8 +32,8 @@ class StepUnknowns:
     parisi
         Whether :math:`\log y_j` follow: the ground state's are solved for, too.
     pivot, held
-        Place of an overlap that is held at a value, in its unit, while :math:`\log\alpha` is solved for in its place;
-        None for a given alpha.
+        Place of an unknown that is held at a value, while :math:`\log\alpha` is solved for in its place; None for a
+        given alpha.
     """
 
     space: StateSpace
@@ -80,7 +80,11 @@ class StepUnknowns:
     def holding(self, state: StepState, share: float) -> StepUnknowns:
         """Return the unknowns with alpha in place of the last overlap, which is held at a share of what it is."""
         pivot = self.overlap_places[-1]
-        return replace(self, pivot=pivot, held=share * float(replace(self, pivot=None).vector(state, 1.0)[pivot]))
+        return self.holding_at(pivot, share * float(self._vector(state)[pivot]))
+
+    def holding_at(self, pivot: int, value: float) -> StepUnknowns:
+        """Return the unknowns with alpha in place of one of them, which is held at a value."""
+        return replace(self, pivot=pivot, held=value)
 
     def alpha(self, unknowns: np.ndarray, given: float) -> float:
         """Return alpha at unknowns: the given one unless it is one of them."""
