@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import t as student
 
 from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
@@ -33,8 +34,9 @@ STALLED = 1e-5
 # A symmetry-breaking order parameter below this, in its natural unit, counts as zero: near a pitchfork state
 # evolution and Newton's method both lose it slowly, and it is this small only within 1e-6 of the pitchfork.
 VANISHED = 1e-3
-# On scattered points, which respect no symmetry, it also does within so many of its stated errors.
-ERRORS = 3.0
+# On scattered points, which respect no symmetry, it also does where chance makes it as large as it is, in units of its
+# error from so few scrambles, more often than this; and where it is below this in its natural unit, whatever its error.
+CHANCE, NOISE = 1e-3, 0.15
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
 WARM_UP_STEPS, WARM_UP_ROUND = 120, 20
 # In natural units: overlaps below this that shrink over a round are given up; a round that changes less has settled.
@@ -95,12 +97,14 @@ def free_of_noise(evaluation: StateEvaluation, sector: Sector) -> np.ndarray:
     """Return a solution's state (n,) without what breaks a symmetry by no more than the rule's own errors.
 
     Scattered points respect no symmetry: a solution of the symmetric subspace, sought in a wider one, has order
-    parameters that break it by what the points err. On a lattice, whose errors are no scatter, the state is returned.
+    parameters that break it by what the points err, which in units of their errors follow Student's law. On a lattice,
+    whose errors are no scatter, the state is returned.
     """
-    state = evaluation.state
-    if evaluation.averages.outer.factors is not None:
+    state, outer = evaluation.state, evaluation.averages.outer
+    if outer.factors is not None:
         return state
-    bounds = ERRORS * evaluation.order_parameter_errors(sector.free)
+    times = float(student.isf(CHANCE / 2, len(outer.embedded) - 1))
+    bounds = np.minimum(times * evaluation.order_parameter_errors(sector.free), NOISE * evaluation.full_units)
     cleaned = state.copy()
     for part in map(list, evaluation.space.broken_by(sector)):
         if np.all(np.abs(state[part]) < bounds[part]):
