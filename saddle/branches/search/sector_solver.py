@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from replica.symmetry.sectors import Sector
 from saddle.averages.state_space import StateSpace
@@ -103,7 +103,7 @@ def free_of_noise(evaluation: StateEvaluation, sector: Sector) -> np.ndarray:
     state, outer = evaluation.state, evaluation.averages.outer
     if outer.factors is not None:
         return state
-    times = float(student.isf(CHANCE / 2, len(outer.embedded) - 1))
+    times = float(-stdtrit(len(outer.embedded) - 1, CHANCE / 2))
     bounds = np.minimum(times * evaluation.order_parameter_errors(sector.free), NOISE * evaluation.full_units)
     cleaned = state.copy()
     for part in map(list, evaluation.space.broken_by(sector)):
