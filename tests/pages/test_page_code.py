@@ -100,6 +100,7 @@ ELSEWHERE = {
     "docs/general_models.md": "test_docs_examples.py",
     "docs/known_results.md": "test_known_results_page.py",
     "docs/examples/classes.md": "test_docs_examples.py",
+    "docs/examples/deep_attention.md": "test_deep_attention_page.py",
     "docs/examples/linear_attention.md": "test_spectra_and_attention_pages.py",
     "docs/examples/phase_retrieval.md": "test_other_losses_pages.py",
     "docs/examples/regression.md": "test_other_losses_pages.py",
