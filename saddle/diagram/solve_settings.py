@@ -23,7 +23,7 @@ class SolveSettings:
     rule
         Quadrature rule, instead of one chosen for the tolerance; whether it fits a model shows when it meets one.
     threads
-        Threads of the channel average; 0 for one per core. Results do not depend on it.
+        Threads of the channel average; 0 for one per core that the process may use. Results do not depend on it.
     progress
         Show a progress bar on standard error; where that is no terminal, a line twice a minute.
     highest_alpha

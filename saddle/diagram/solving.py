@@ -122,7 +122,7 @@ def _solved(model: Model, arguments: SolveArguments) -> DiagramContents:
 
 
 def _unseen(evolution: StateEvolution) -> str:
-    """Say which solutions searches cannot tell from each other; "" if there are none of which that is known.
+    """Say which solutions may be missing since a symmetry is not used; "" if there are none of which that is known.
 
     Where columns may be rotated, their exchange is one of the rotations.
     """
@@ -130,7 +130,7 @@ def _unseen(evolution: StateEvolution) -> str:
     if not isinstance(model, MultiIndexModel) or evolution.space.rotations or not model.exchangeable_columns:
         return ""
     pairs = " and ".join(f"{a + 1} with {b + 1}" for a, b in model.exchangeable_columns)
-    way = ", or are found for model.in_sum_and_difference()" if model.rank == 2 else ""
+    way = "; of model.in_sum_and_difference() it is a reversal, which is used" if model.rank == 2 else ""
     return (
         f"columns of the student may be exchanged ({pairs}), a symmetry that is not used: "
         f"solutions on which they differ may be missing{way}"

@@ -49,7 +49,7 @@ class StateEvolution(ByValue):
     rule
         Quadrature rule; by default the lattice for two tokens and rank one, and Sobol points for any other model.
     threads
-        Threads of the channel average; 0 for one per core. Results do not depend on it.
+        Threads of the channel average; 0 for one per core that the process may use. Results do not depend on it.
 
     Raises
     ------

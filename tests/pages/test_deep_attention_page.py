@@ -11,7 +11,7 @@ import sympy as sp
 from replica import softmax
 from saddle import SobolRule, StateEvolution, find_point
 from tests.pages.page_code import disagreement, run_page
-from tests.pages.test_other_losses_pages import script, table, with_error
+from tests.pages.page_tables import script, table, with_error
 from validation import INTO_THE_BASIN, Prediction, compare_at
 
 PAGE = "deep_attention.md"

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,36 +16,9 @@ from tests.oracles.known_logistic import logistic_by_label_average
 from tests.oracles.known_regression import pseudo_huber
 from tests.oracles.known_results import ridge
 from tests.pages.page_code import DOCS, disagreement, run_page
+from tests.pages.page_tables import script, table, with_error
 from validation import INTO_THE_BASIN, TrainingLoss, draw_teacher_data, simulate_runs
 from validation.simulation.functions.layers import attention_weights
-
-NUMBER = re.compile(r"(-?\d+(?:\.(\d+))?)\((\d+)\)")
-
-
-def script(name: str) -> ModuleType:
-    """Import one of the scripts that fill pages."""
-    folder = str(DOCS / "figures")
-    sys.path.insert(0, folder)
-    try:
-        return import_module(name)
-    finally:
-        sys.path.remove(folder)
-
-
-def table(page: str, marker: str) -> list[list[str]]:
-    """Return the rows of the first table between markers, without its head."""
-    text = (DOCS / "examples" / page).read_text(encoding="utf-8")
-    block = re.search(rf"<!-- {marker} -->\n(.*?)<!-- end -->", text, re.DOTALL)
-    assert block is not None
-    rows = re.findall(r"^\| (.+) \|$", block[1], flags=re.M)
-    return [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
-
-
-def with_error(text: str) -> tuple[float, float]:
-    """Read a number with its error in brackets."""
-    found = NUMBER.fullmatch(text)
-    assert found is not None, text
-    return float(found[1]), int(found[3]) * 10.0 ** -len(found[2] or "")
 
 
 @pytest.mark.slow

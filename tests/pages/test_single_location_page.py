@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from saddle import SobolRule, StateEvolution, solve_point
 from tests.models.multi_index import single_location
 from tests.pages.page_code import BLOCK, DOCS, disagreement, run_page
+from tests.pages.page_tables import table, with_error
 from validation import INTO_THE_BASIN, simulate_runs
 
 PAGE = "docs/examples/single_location.md"
@@ -23,22 +23,8 @@ TEXT = (DOCS / "examples" / "single_location.md").read_text(encoding="utf-8")
 COLUMNS = {"self_overlap_11": 0, "self_overlap_22": 1, "positional_overlap_1": 2, "semantic_overlap_2": 3}
 ORDER = ("self_overlap_11", "self_overlap_22", "positional_overlap_1", "susceptibility_11", "susceptibility_22",
          "semantic_overlap_2")  # fmt: skip
-NUMBER = re.compile(r"(-?\d+\.(\d+))\((\d+)\)")
 # Near the solutions of the table, which does not list the susceptibilities.
 SUSCEPTIBILITIES = {2.0: (5.90, 1.86), 6.0: (2.92, 0.284)}
-
-
-def table(marker: str) -> list[list[str]]:
-    block = re.search(rf"<!-- {marker} -->\n(.*?)<!-- end -->", TEXT, re.DOTALL)
-    assert block is not None
-    rows = re.findall(r"^\| (.+) \|$", block[1], flags=re.M)
-    return [[cell.strip() for cell in row.split(" | ")] for row in rows[2:]]
-
-
-def with_error(text: str) -> tuple[float, float]:
-    found = NUMBER.fullmatch(text)
-    assert found is not None, text
-    return float(found[1]), int(found[3]) * 10.0 ** -len(found[2])
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +152,7 @@ def test_places_may_be_exchanged():
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", SUSCEPTIBILITIES)
 def test_solutions_of_the_page_are_found_on_a_rougher_rule(alpha):
-    row = next(row for row in table("solutions") if float(row[0]) == alpha)
+    row = next(row for row in table("single_location.md", "solutions") if float(row[0]) == alpha)
     shown = {name: with_error(row[1 + k]) for name, k in COLUMNS.items()}
     start = {name: value for name, (value, _) in shown.items()}
     start |= dict(zip(("susceptibility_11", "susceptibility_22"), SUSCEPTIBILITIES[alpha], strict=True))
@@ -182,7 +168,7 @@ def test_solutions_of_the_page_are_found_on_a_rougher_rule(alpha):
 
 @pytest.mark.slow
 def test_training_on_other_data_agrees_with_the_page():
-    row = next(row for row in table("solutions") if row[0] == "6")
+    row = next(row for row in table("single_location.md", "solutions") if row[0] == "6")
     runs, complete = simulate_runs(
         single_location(2.0), (6.0,), starts=("mixed",), dimensions=(150,), seeds=range(6),
         training=replace(INTO_THE_BASIN, test_samples=4000), spherical_teacher=True,
@@ -198,7 +184,7 @@ def test_training_on_other_data_agrees_with_the_page():
 
 def test_runs_of_the_page_agree_with_its_solutions():
     """Deviations follow from the numbers beside them, and those of runs that begin informed are within three."""
-    rows = table("runs")
+    rows = table("single_location.md", "runs")
     assert len(rows) >= 24
     for alpha, _, theory, informed, deviation, *_ in rows:
         (value, error), (mean, spread) = with_error(theory), with_error(informed)

@@ -35,7 +35,7 @@ STALLED = 1e-5
 # evolution and Newton's method both lose it slowly, and it is this small only within 1e-6 of the pitchfork.
 VANISHED = 1e-3
 # On scattered points, which respect no symmetry, it also does where chance makes it as large as it is, in units of its
-# error from so few scrambles, more often than this; and where it is below this in its natural unit, whatever its error.
+# error from so few scrambles, more often than this; but never above this in its natural unit, however large its error.
 CHANCE, NOISE = 1e-3, 0.15
 # Damped state evolution only has to reach Newton's basin, on a rule that need not be accurate.
 WARM_UP_STEPS, WARM_UP_ROUND = 120, 20

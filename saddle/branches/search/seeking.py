@@ -276,6 +276,7 @@ def _solve(evolution: StateEvolution, state: np.ndarray, alpha: float) -> tuple[
     cleaned = free_of_noise(evaluation, sector)
     within_errors = _smallest_sector(evolution, cleaned)
     if within_errors != sector:
+        # Where there is no such solution, what the points seem to break is broken.
         result = solve_state(evolution, within_errors, cleaned, alpha)
         if result.outcome is Outcome.CONVERGED:
             return within_errors, evaluation_of(result)

@@ -50,6 +50,13 @@ def test_the_loss_of_a_sample_is_the_same_in_sum_and_difference(reread):
     assert flipped == pytest.approx(sample_loss(other, z @ TURN, h @ TURN), abs=1e-12)
 
 
+def test_a_model_so_written_is_read_back():
+    other = committee(2).in_sum_and_difference()
+    assert MultiIndexModel.from_dict(other.to_dict()) == other
+    assert pickle.loads(pickle.dumps(other)) == other
+    assert hash(pickle.loads(pickle.dumps(other))) == hash(other)
+
+
 def test_turning_the_student_twice_is_turning_it_back():
     """The teacher's sum and difference may not be exchanged: it stays."""
     model = committee(2)

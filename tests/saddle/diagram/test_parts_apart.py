@@ -7,7 +7,7 @@ import pytest
 import sympy as sp
 
 from replica import MultiIndexModel, Spectrum
-from saddle import LineRule, SolverError, find_point
+from saddle import LineRule, SolverError, find_point, solve_phase_diagram
 from saddle.diagram.solving import _unseen
 from saddle.state_evolution.state_evolution import StateEvolution
 
@@ -145,6 +145,17 @@ def test_equations_do_not_know_in_which_columns_a_committee_is_written():
     assert of_sums.channel.averages(state).test_error != pytest.approx(there.test_error, rel=0.02)
     assert _unseen(of_units).startswith("columns of the student may be exchanged (1 with 2)")
     assert _unseen(of_sums) == ""
+
+
+@pytest.mark.slow
+def test_a_diagram_of_columns_that_may_be_exchanged_says_so():
+    """A sum of two columns: their difference is not learned at all, so that q has no inverse, and none is known."""
+    model = MultiIndexModel(lambda z, y: square(z[0] + z[1], y[0]), PENALTY, rank=2)
+    rule = LineRule(teacher_spacing=1.2, common_spacing=1.2, reach=3.0)
+    diagram = solve_phase_diagram(model, (1.0, 2.0), points=2, rule=rule, progress=False)
+    assert diagram.audit.unseen.startswith("columns of the student may be exchanged (1 with 2)")
+    assert not diagram.audit.passed
+    assert [phase.branch for phase in diagram.phases] == [None]
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Folds with a step: where a branch turns back, where it does not, and where replica symmetry holds at its fold."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from saddle import (
     SolverError,
     StateEvolution,
     find_point,
+    load_steps,
+    save_steps,
     solve_phase_diagram,
     transition_with_steps,
 )
@@ -61,13 +65,16 @@ def symmetric():
     return solve_phase_diagram(regression(saturating, 8.0), (10.0, 16.0), points=2, progress=False)
 
 
-def test_a_fold_without_a_gap_is_that_of_replica_symmetry(symmetric):
+def test_a_fold_without_a_gap_is_that_of_replica_symmetry(symmetric, tmp_path):
     found = transition_with_steps(symmetric, NAME, rule=GridRule(), progress=False)
     own = symmetric.transitions[NAME]
     assert own.kind == "fold"
     assert (found.alpha, found.error, found.shift, found.shift_error) == (own.alpha, own.error, 0.0, 0.0)
     assert isinstance(found.points[0], SolvedPoint)
     assert "fold with 1 step of replica-symmetry breaking (teacher symmetric)" in repr(found)
+    assert pickle.loads(pickle.dumps(found)) == found
+    save_steps(found, tmp_path / "fold.nc")
+    assert load_steps(tmp_path / "fold.nc") == found
     with pytest.raises(ValueError, match="folds are located with one step, got 2 steps"):
         transition_with_steps(symmetric, NAME, 2)
 
