@@ -46,8 +46,9 @@ def outer_nodes(jumps: np.ndarray, width: float, rule: JumpLineRule) -> BrokenNo
     for line, known in enumerate(jumps):
         edges = _panels(np.sort(known[np.abs(known) < REACH]), width)
         counts = np.maximum(1, np.ceil(np.diff(edges) / WIDEST).astype(int))
-        fine = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(edges[:-1], edges[1:], counts, strict=True)]
-        ends = np.concatenate([*fine, edges[-1:]])
+        # Each panel in so many equal parts.
+        part = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        ends = np.append(part * np.repeat(np.diff(edges) / counts, counts) + np.repeat(edges[:-1], counts), edges[-1])
         low.append(ends[:-1])
         high.append(ends[1:])
         owner.append(np.full(len(ends) - 1, line))

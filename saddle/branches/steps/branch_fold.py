@@ -1,4 +1,4 @@
-r"""Where a branch with a step turns back: alpha as a function of an order parameter, through its extremum.
+r"""Where a branch with steps turns back: alpha as a function of an order parameter, through its extremum.
 
 At a fold alpha is stationary along the branch, and solutions at given alpha are singular; those at a given value x of
 an order parameter that changes there are not, and :math:`\alpha(x) = \alpha_0 + c(x - x_0)^2 + \dots` is smooth. That
@@ -7,98 +7,48 @@ order parameter is the overlap or response that changes most there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from replica.symmetry.sectors import Sector
-from saddle.branches.steps.held_solutions import alpha_error, on_few_lines, solve_held
-from saddle.branches.steps.solved_point import point_of_solved
+from saddle.branches.steps.first_gap import with_one_step_more
+from saddle.branches.steps.fold_fit import (
+    BranchFold,
+    FoldFit,
+    FoldPlace,
+    resolved_fold,
+    solved_by_stages,
+    steps_in_words,
+)
+from saddle.branches.steps.held_solutions import on_few_lines
 from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["BranchFold", "branch_fold"]
+__all__ = ["branch_fold", "further_fold"]
 
 # First step of log alpha as a part of its distance from the fold without steps, by how much steps grow, how many are
 # made, how often one is halved where it fails, and the longest: of what is given, in its unit.
 FIRST, GROWTH, MOST, HALVINGS, LONGEST = 0.5, 1.4, 16, 3, 0.15
 # Change of log alpha from the start at which a branch is said not to turn back.
 FARTHEST = 0.5
-# Change of alpha, relative to it, over which it is fitted: far above what is left of residuals, and still nearly a
-# parabola. Places of the fit in units of that.
-SPAN, PLACES = 3e-3, (-1.0, -0.5, 0.0, 0.5, 1.0)
-# How far beyond these places the fitted extremum is believed, and how often they are moved to it.
-BEYOND, MOST_MOVES = 0.5, 3
 # Value of a held overlap, in its unit, below which it counts as zero: the branch ends at a pitchfork.
 VANISHED = 0.02
-
-
-@dataclass(frozen=True)
-class BranchFold:
-    """Where a branch turns back.
-
-    Attributes
-    ----------
-    alpha, error
-        The extremum of alpha, and its error: that of alpha at the nearest solution, the scatter about the fit, and what
-        a third order changes.
-    held, curvature
-        The held unknown there, and c: half the second derivative of alpha in it.
-    pivot
-        Its place among the unknowns.
-    nearest
-        The nearest solution.
-    """
-
-    alpha: float
-    error: float
-    held: float
-    curvature: float
-    pivot: int
-    nearest: BrokenSymmetryPoint
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """A parabola, and what a cubic makes of its extremum."""
-
-    place: float
-    value: float
-    curvature: float
-    error: float
-
-    @classmethod
-    def of(cls, values: np.ndarray, alphas: np.ndarray) -> _Fit:
-        """Fit alpha at held values, (n,): with an error if there are more than three."""
-        middle, width = float(np.mean(values)), float(np.ptp(values)) / 2.0
-        x = (values - middle) / width
-        c, b, a = np.polyfit(x, alphas, 2)
-        place = -b / (2.0 * c)
-        value, error = a + b * place + c * place**2, 0.0
-        if len(x) > 3:
-            cubic = np.polyfit(x, alphas, 3)
-            scatter = alphas - np.polyval(cubic, x)
-            # The cubic's value at its own extremum, one step of Newton's method from the parabola's.
-            slope, curved = np.polyval(np.polyder(cubic), place), np.polyval(np.polyder(cubic, 2), place)
-            third = float(np.polyval(cubic, place - slope / curved))
-            error = abs(third - value) + float(np.sqrt(np.sum(scatter**2) / (len(x) - 3)))
-            value = third
-        return cls(middle + width * place, float(value), float(c) / width**2, float(error))
 
 
 def branch_fold(
     start: BrokenSymmetryPoint, fold_alpha: float, highest: bool, report: Callable[[], object] = lambda: None
 ) -> BranchFold:
-    """Follow a branch with one step from a solution beside a replica-symmetric fold to where it turns back.
+    """Follow a branch with steps from a solution beside a replica-symmetric fold to where it turns back.
 
     Parameters
     ----------
     start
-        A ground state with one step, on whose rule the fold is located.
+        A ground state, with one step as a rule, on whose rule the fold is located.
     fold_alpha
         Where the replica-symmetric fold is: the first step is towards it.
     highest
@@ -112,48 +62,60 @@ def branch_fold(
         If a solution was not found, or alpha does not turn back.
     """
     evolution, sector = start.evolution, start.sector
-    equations = StepEquations(evolution, 1, start.rule)
+    equations = StepEquations(evolution, start.steps, start.rule)
     unit = float(np.sqrt(np.max(start.state.levels[-1])))
-    plain = StepUnknowns(evolution.space, sector, 1, unit, parisi=True)
+    plain = StepUnknowns(evolution.space, sector, start.steps, unit, parisi=True)
     march = _March(on_few_lines(equations), plain, sector, report)
     passed = march.through(start, fold_alpha, highest)
     vectors = np.array([march.vector(x) for x in passed])
     spread = np.abs(vectors[-1] - vectors[0])
     pivot = max((*plain.overlap_places, *plain.susceptibility_places), key=lambda place: spread[place])
-    sign, values, nearest = 1.0 if highest else -1.0, vectors[:, pivot], passed[1]
-    fit = _Fit.of(values, np.exp(vectors[:, -1]))
+    fit, values = FoldFit.of(vectors[:, pivot], np.exp(vectors[:, -1])), vectors[:, pivot]
     # The fit of three rough solutions says where those on the rule itself are wanted.
-    for _ in range(MOST_MOVES):
-        width = float(np.sqrt(SPAN * fit.value / abs(fit.curvature)))
-        width = min(width, float(np.ptp(values)))
-        places = fit.place + width * np.array(PLACES)
-        solved = _solved_at(equations, plain, pivot, places, nearest, report)
-        nearest = solved[len(PLACES) // 2]
-        values, alphas = places, [x.evaluation.alpha for x in solved]
-        fit = _Fit.of(places, np.array(alphas))
-        if sign * fit.curvature >= 0.0:
-            raise SolverError(
-                f"the fold of {sector.name} with one step was not resolved: alpha = "
-                f"{', '.join(f'{x:.6g}' for x in alphas)} has no extremum",
-                Outcome.LOST,
-            )
-        if abs(fit.place - places[len(PLACES) // 2]) <= BEYOND * width:
-            break
-    else:
-        raise SolverError(
-            f"the fold of {sector.name} with one step was not resolved: its place moved on from fit to fit, lastly to "
-            f"alpha = {fit.value:.6g}",
-            Outcome.MAX_STEPS,
+    place = FoldPlace(equations, plain, sector, start.symmetric, pivot, highest)
+    return resolved_fold(place, fit, float(np.ptp(values)), passed[1], report)
+
+
+def further_fold(fold: BranchFold, steps: int, report: Callable[[], object] = lambda: None) -> BranchFold:
+    """Move a fold on from where one step has it to where more have it.
+
+    At the value of the order parameter that is given there everything else is isolated with more steps, too.
+
+    Parameters
+    ----------
+    fold
+        With one step, on grids.
+    steps
+        Number k of steps, at least two.
+    report
+        Called after every evaluation.
+
+    Raises
+    ------
+    SolverError
+        If a solution was not found, or a gap vanishes: so many steps are then no more than fewer.
+    """
+    nearest, groups = fold.nearest, fold.nearest.evolution.space.layout.group_count
+    state, alpha, solved = nearest.state, nearest.alpha, None
+    equations, plain, pivot = StepEquations(nearest.evolution, 1, nearest.rule), None, fold.pivot
+    for count in range(2, steps + 1):
+        equations = StepEquations(nearest.evolution, count, nearest.rule)
+        plain = StepUnknowns(nearest.evolution.space, nearest.sector, count, fold.unit, parisi=True)
+        # Unknowns of one more level stand before it.
+        pivot += groups
+        solved = solved_by_stages(
+            equations, plain.holding_at(pivot, fold.held), alpha, with_one_step_more(state), report
         )
-    nearest = min(solved, key=lambda x: abs(x.unknowns.held - fit.place))
-    point = point_of_solved(equations, sector, start.symmetric, nearest, report)
-    error = alpha_error(equations, nearest) + fit.error
-    return BranchFold(fit.value, error, fit.place, fit.curvature, pivot, point)
+        state, alpha = solved.state, solved.evaluation.alpha
+    if plain is None or solved is None:
+        return fold
+    place = FoldPlace(equations, plain, nearest.sector, nearest.symmetric, pivot, fold.curvature < 0.0)
+    return resolved_fold(place, FoldFit(fold.held, alpha, fold.curvature, 0.0), np.inf, solved, report)
 
 
 @dataclass(frozen=True)
 class _March:
-    """A branch with one step, point by point, each at a given value of what changed most between the last two.
+    """A branch with steps, point by point, each at a given value of what changed most between the last two.
 
     That may be alpha itself, which is given then; beside a fold it is an order parameter.
 
@@ -174,6 +136,11 @@ class _March:
     sector: Sector
     report: Callable[[], object]
 
+    @property
+    def words(self) -> str:
+        """How many steps, in words."""
+        return steps_in_words(self.equations.steps)
+
     def through(self, start: BrokenSymmetryPoint, fold_alpha: float, highest: bool) -> list[SolvedSteps]:
         """Return the last three points of a march until alpha has turned back, the turn between them."""
         sign = 1.0 if highest else -1.0
@@ -185,8 +152,8 @@ class _March:
             overlaps = np.abs(here[self.plain.overlap_places])
             if overlaps.size and np.min(overlaps) < VANISHED:
                 raise SolverError(
-                    f"with one step the {self.sector.name} branch does not turn back: an overlap vanishes at alpha = "
-                    f"{found[-1].evaluation.alpha:.6g}",
+                    f"with {self.words} the {self.sector.name} branch does not turn back: an overlap vanishes at "
+                    f"alpha = {found[-1].evaluation.alpha:.6g}",
                     Outcome.MERGED,
                 )
             if abs(here[-1] - np.log(start.alpha)) > FARTHEST:
@@ -201,8 +168,8 @@ class _March:
             if sign * (self.vector(found[-1])[-1] - here[-1]) < 0.0:
                 return found[-3:]
         raise SolverError(
-            f"with one step the {self.sector.name} branch does not turn back as far as it was followed, from alpha = "
-            f"{start.alpha:.6g} to {found[-1].evaluation.alpha:.6g}",
+            f"with {self.words} the {self.sector.name} branch does not turn back as far as it was followed, from "
+            f"alpha = {start.alpha:.6g} to {found[-1].evaluation.alpha:.6g}",
             Outcome.MAX_STEPS,
         )
 
@@ -232,7 +199,7 @@ class _March:
                     reason = reason or error
         assert reason is not None
         raise SolverError(
-            f"the {self.sector.name} branch with one step could not be followed beyond alpha = "
+            f"the {self.sector.name} branch with {self.words} could not be followed beyond alpha = "
             f"{last.evaluation.alpha:.6g} towards its fold: {reason}",
             reason.outcome,
         )
@@ -244,33 +211,3 @@ class _March:
         state = self.plain.state(vector[:-1], last.state.parisi)
         jacobian = last.jacobian if own.pivot == last.unknowns.pivot else None
         return solve_steps_at(self.equations, own, alpha, state, jacobian, self.report)
-
-
-def _solved_at(
-    equations: StepEquations,
-    plain: StepUnknowns,
-    pivot: int,
-    places: np.ndarray,
-    near: SolvedSteps,
-    report: Callable[[], object],
-) -> list[SolvedSteps]:
-    """Solve on the rule itself at increasing held values, from the middle one outwards."""
-    found: dict[int, SolvedSteps] = {}
-    middle = len(places) // 2
-    for index in _outwards(len(places)):
-        nearest = near if not found else found[min(found, key=lambda k: (abs(k - index), abs(k - middle)))]
-        own = plain.holding_at(pivot, float(places[index]))
-        arguments = own, nearest.evaluation.alpha, nearest.state
-        if found:
-            # On grids that are shared errors are, too: alpha is a smooth function.
-            grid = nearest.evaluation.grid
-            found[index] = solve_steps_at(equations, *arguments, nearest.jacobian, report, grid)
-        else:
-            jacobian = near.jacobian if near.unknowns.pivot == pivot else None
-            found[index] = solve_held(equations, *arguments, jacobian, report)
-    return [found[k] for k in range(len(places))]
-
-
-def _outwards(count: int) -> Iterator[int]:
-    middle = count // 2
-    yield from sorted(range(count), key=lambda k: (abs(k - middle), k))

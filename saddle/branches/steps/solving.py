@@ -129,6 +129,7 @@ def solve_steps_at(
     jacobian: np.ndarray | None = None,
     report: Callable[[], object] = lambda: None,
     grid: FieldGrid | None = None,
+    patience: int | None = None,
 ) -> SolvedSteps:
     """Solve from a state near the solution, at its y unless y is an unknown.
 
@@ -140,6 +141,8 @@ def solve_steps_at(
         Called after every evaluation.
     grid
         Grids of a solution near by, which are used as long as they fit.
+    patience
+        Rounds without progress after which a rough solution is accepted; None for the default.
 
     Raises
     ------
@@ -148,9 +151,10 @@ def solve_steps_at(
     """
     if grid is None or equations.on_lines or not fits(grid, start, equations):
         grid = equations.grid(start)
-    tolerance, roughness, patience = TOLERANCE, ROUGHNESS, PATIENCE
+    tolerance, roughness, usual = TOLERANCE, ROUGHNESS, PATIENCE
     if equations.on_lines:
-        tolerance, roughness, patience = LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE
+        tolerance, roughness, usual = LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE
+    patience = usual if patience is None else patience
     vanished, slow = (LINE_VANISHED, LINE_SLOW) if equations.on_lines else (VANISHED, SLOW)
     problem = StepProblem(equations, unknowns, alpha, start.parisi, grid)
     vector = unknowns.vector(start, alpha)

@@ -14,7 +14,7 @@ from replica.common.progress import progress_bar
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.branch import Branch, SolvedPoint, solve_point
 from saddle.branches.steps.branch_birth import branch_birth
-from saddle.branches.steps.branch_fold import branch_fold
+from saddle.branches.steps.branch_fold import branch_fold, further_fold
 from saddle.branches.steps.first_gap import SMALLEST_ON_GRIDS, with_one_step_more
 from saddle.branches.steps.from_symmetric import break_symmetry, broken_or_none
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
@@ -111,8 +111,8 @@ def transition_with_steps(
     diagram
         Whose transition and branches it starts from.
     name
-        Of a first-order transition or baseline crossing among ``diagram.transitions``, or, with one step, of a
-        pitchfork at which a branch begins or of a fold.
+        Of a first-order transition, baseline crossing or fold among ``diagram.transitions``, or, with one step, of a
+        pitchfork at which a branch begins.
     steps
         Number k of steps.
     rule
@@ -134,8 +134,9 @@ def transition_with_steps(
     envelopes. More than one step move it on from where one puts it by what they change of the free entropies there, to
     first order: differences of k steps and one on the same grids, of whose errors most are shared. At the crossing the
     test error of one branch takes the baseline's value. A branch begins at its smallest alpha, over the overlap that it
-    is born with: at zero, or at a fold. At a fold alpha is stationary over the order parameter that changes most; where
-    no gap is resolved beside it, the fold is that of replica symmetry.
+    is born with: at zero, or at a fold. At a fold alpha is stationary over the order parameter that changes most, which
+    more than one step move on from where one has it; where no gap is resolved beside it, the fold is that of replica
+    symmetry.
     """
     transition = diagram.transitions.get(name)
     if transition is None:
@@ -152,10 +153,9 @@ def transition_with_steps(
         return _fold(transition, branches, steps, rule, progress)
     if transition.kind == "first-order" and len(branches) == 2:
         if steps > 1:
-            if isinstance(rule, JumpLineRule):
-                raise InvalidArgument(f"more than one step need a GridRule, got {rule!r}")
+            grids = _grids_for_more(rule)
             one = transition_with_steps(diagram, name, 1, progress=progress)
-            return _with_further_steps(one, steps, rule, progress)
+            return _with_further_steps(one, steps, grids, progress)
         excess = _free_entropies
     elif transition.kind == "baseline-crossing" and len(branches) == 1 and diagram.linear_baseline is not None:
         baseline = float(diagram.linear_baseline.test_error)
@@ -196,11 +196,8 @@ def transition_with_steps(
     return StepTransition(alphas[-1], error / abs(slope) + abs(step), steps, transition, points)
 
 
-def _with_further_steps(
-    one: StepTransition, steps: int, rule: GridRule | None, progress: bool | None
-) -> StepTransition:
+def _with_further_steps(one: StepTransition, steps: int, grids: GridRule, progress: bool | None) -> StepTransition:
     """Move a first-order transition on from where one step has it, by what more steps change of the free entropies."""
-    grids = DEFAULT_GRID_RULE if rule is None else rule
     points: list[BrokenSymmetryPoint | SolvedPoint] = []
     changes, error = [], 0.0
     with progress_bar(120 * steps, progress, f"{steps} step(s)", "evaluation") as bar:
@@ -272,12 +269,13 @@ def _birth(
 def _fold(
     transition: Transition, branches: list[Branch], steps: int, rule: StepRule | None, progress: bool | None
 ) -> StepTransition:
-    """Locate where a branch with one step turns back, from a solution beside where it does without.
+    """Locate where a branch with steps turns back, from a solution beside where it does without.
 
-    The first of the two branches that meet there is followed, the one that the fold is named after.
+    The first of the two branches that meet there is followed, the one that the fold is named after: with one step, and
+    from its fold on with more.
     """
-    if steps != 1:
-        raise InvalidArgument(f"folds are located with one step, got {steps} steps")
+    if steps > 1:
+        rule = _grids_for_more(rule)
     branch = branches[0]
     low, high = branch.reach or (transition.alpha, transition.alpha)
     highest = transition.alpha - low > high - transition.alpha
@@ -288,7 +286,7 @@ def _fold(
         if not low < beside < high:
             continue
         point = branch.at(beside)
-        with progress_bar(300, progress, f"{branch.name}, fold with 1 step", "evaluation") as bar:
+        with progress_bar(300 * steps, progress, f"{branch.name}, fold with {steps} step(s)", "evaluation") as bar:
             try:
                 start = broken_or_none(point.evolution, point.sector, point.evaluation, 1, rule, report=bar.update)
             except SolverError as error:
@@ -297,11 +295,18 @@ def _fold(
             if start is None and share > min(BESIDE_FOLD):
                 continue
             if start is None:
-                return StepTransition(transition.alpha, transition.error, 1, transition, (point,))
-            found = branch_fold(start, own, highest, bar.update)
-        return StepTransition(found.alpha, found.error, 1, transition, (found.nearest,))
+                return StepTransition(transition.alpha, transition.error, steps, transition, (point,))
+            found = further_fold(branch_fold(start, own, highest, bar.update), steps, bar.update)
+        return StepTransition(found.alpha, found.error, steps, transition, (found.nearest,))
     reason = "; ".join(reasons) or f"it is known from alpha = {low:.6g} to {high:.6g} only"
     raise SolverError(f"the {branch.name} branch with one step was not found beside its fold: {reason}", Outcome.LOST)
+
+
+def _grids_for_more(rule: StepRule | None) -> GridRule:
+    """Return grids for more than one step: the default ones, or those that are asked for."""
+    if isinstance(rule, JumpLineRule):
+        raise InvalidArgument(f"more than one step need a GridRule, got {rule!r}")
+    return DEFAULT_GRID_RULE if rule is None else rule
 
 
 def _free_entropies(points: tuple[BrokenSymmetryPoint | SolvedPoint, ...]) -> tuple[float, float]:

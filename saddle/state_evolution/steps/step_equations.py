@@ -23,6 +23,7 @@ import numpy as np
 from replica.common.by_value import ByValue
 from replica.common.errors import InvalidArgument
 from replica.hierarchy.explicit_terms import ExplicitTerms, explicit_terms
+from replica.hierarchy.scalar_function import ScalarFunction
 from saddle.averages.channel import Channel
 from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.lines.jump_line_rule import JumpLineRule
@@ -42,6 +43,9 @@ StepRule = GridRule | JumpLineRule
 
 # How much finer than the evolution's the rule of averages without steps is: still a tenth of what lines cost.
 FINER = 20.0
+# The same for one token, whose lattice has the teacher's axes alone: as fine as any may be costs less than the grids,
+# and where jumps are born derivatives converge as slowly as a root of the spacing.
+FINER_ALONE = 1e6
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,8 @@ class StepEquations:
         rule, looking = self.evolution.rule, isinstance(self.rule, JumpLineRule) and self.rule == self.rule.coarsened
         if looking or not isinstance(rule, LineRule):
             return self.evolution.channel
-        return self.evolution.with_rule(rule.refined(FINER)).channel
+        alone = self.evolution.space.layout.sequence_length == 1
+        return self.evolution.with_rule(rule.refined(FINER_ALONE if alone else FINER)).channel
 
     @cached_property
     def table(self) -> EnvelopeTable:
@@ -299,14 +304,18 @@ class StepEquations:
         own = self.moved(own, state.susceptibility)
         return own, grid_excess(self.law, state, own)
 
+    @cached_property
+    def _symmetric_trace(self) -> ScalarFunction:
+        """The trace term without steps."""
+        return explicit_terms(self.evolution.model, 0).trace_function
+
     def _of_symmetric(self, value: float, conjugates: np.ndarray, state: StepState) -> np.ndarray:
         """Return a replica-symmetric average with its derivatives at k steps, (1 + n + k,).
 
         Its derivatives are what makes the trace term stationary at the conjugates per alpha.
         """
         size = len(conjugates)
-        trace = explicit_terms(self.evolution.model, 0).trace_function
-        _, _, hessian = trace.evaluate(np.concatenate([self.law.symmetric_vector(state), conjugates]))
+        _, _, hessian = self._symmetric_trace.evaluate(np.concatenate([self.law.symmetric_vector(state), conjugates]))
         slopes = -hessian[:size, size:] @ conjugates
         return self.law.at_steps(np.concatenate([[value], slopes]), state, shared=self.on_lines)
 
