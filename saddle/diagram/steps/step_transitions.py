@@ -224,12 +224,16 @@ def _change_by_steps(
 ) -> tuple[BrokenSymmetryPoint | SolvedPoint, float, float]:
     """Return k steps at a solution with one, and by how much they change its free entropy on the same grids.
 
-    A solution whose gap grids do not resolve is replica-symmetric then: its further gaps change nothing that matters.
+    A solution whose gap grids do not resolve is replica-symmetric then. What further gaps change of it is not known:
+    less than its own gap does, which is their error.
     """
     own = (point.evolution, point.sector, point.symmetric)
     share = float(np.min(point.state.gaps / FieldLaw(point.evolution, 1).outer_variance(point.state)))
     if share < SMALLEST_ON_GRIDS:
-        return solve_point(point.evolution, point.sector, point.symmetric.state, point.alpha), 0.0, 0.0
+        # On the nodes that the solution with a gap has its averages on, so that the two share their errors.
+        alike = point.evolution.with_rule(StepEquations(point.evolution, 1, point.rule).averages_rule)
+        none = solve_point(alike, point.sector, point.symmetric.state, point.alpha)
+        return none, 0.0, abs(point.free_entropy - none.free_entropy)
     solved = [break_symmetry(*own, 1, rule, report=report, near=point.state)]
     solved.append(
         break_symmetry(*own, steps, rule, report=report)

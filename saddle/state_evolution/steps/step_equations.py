@@ -29,6 +29,7 @@ from saddle.averages.channel_averages import ChannelAverages
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.moreau_envelope import EnvelopeTable
 from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.outer import OuterRule
 from saddle.continuation.newton import OutsideDomain
 from saddle.state_evolution.state_evolution import StateEvolution
 from saddle.state_evolution.steps.excess_on_grids import FieldGrid, grid_excess, tabulated, tabulated_for
@@ -190,17 +191,23 @@ class StepEquations:
         """Trace and prior term."""
         return explicit_terms(self.evolution.model, self.steps)
 
-    @cached_property
-    def _channel(self) -> Channel:
-        """What averages without steps: on a finer rule than the evolution's, unless solutions are only looked for.
+    @property
+    def averages_rule(self) -> OuterRule:
+        """The rule of averages without steps: finer than the evolution's, unless solutions are only looked for.
 
         What steps change is a small part of these averages, and known to more digits than they are on that rule.
         """
         rule, looking = self.evolution.rule, isinstance(self.rule, JumpLineRule) and self.rule == self.rule.coarsened
         if looking or not isinstance(rule, LineRule):
-            return self.evolution.channel
+            return rule
         alone = self.evolution.space.layout.sequence_length == 1
-        return self.evolution.with_rule(rule.refined(FINER_ALONE if alone else FINER)).channel
+        return rule.refined(FINER_ALONE if alone else FINER)
+
+    @cached_property
+    def _channel(self) -> Channel:
+        """What averages without steps."""
+        rule = self.averages_rule
+        return (self.evolution if rule is self.evolution.rule else self.evolution.with_rule(rule)).channel
 
     @cached_property
     def table(self) -> EnvelopeTable:
