@@ -41,7 +41,7 @@ class JumpLineRule:
     roughness: float = 3.0
     modes: int = 5
     nodes: int = 10
-    spacing: float = 0.18
+    spacing: float = 0.12
 
     def __post_init__(self) -> None:
         """Refuse what makes no lines."""

@@ -22,7 +22,6 @@ from saddle.branches.steps.fold_fit import (
     solved_by_stages,
     steps_in_words,
 )
-from saddle.branches.steps.held_solutions import on_few_lines
 from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.branches.steps.step_solution import BrokenSymmetryPoint
 from saddle.continuation.outcomes import Outcome, SolverError
@@ -65,7 +64,7 @@ def branch_fold(
     equations = StepEquations(evolution, start.steps, start.rule)
     unit = float(np.sqrt(np.max(start.state.levels[-1])))
     plain = StepUnknowns(evolution.space, sector, start.steps, unit, parisi=True)
-    march = _March(on_few_lines(equations), plain, sector, report)
+    march = _March(equations.on_few_lines, plain, sector, report)
     passed = march.through(start, fold_alpha, highest)
     vectors = np.array([march.vector(x) for x in passed])
     spread = np.abs(vectors[-1] - vectors[0])

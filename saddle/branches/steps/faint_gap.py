@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.steps.first_gap import balanced, smallest_gap
 from saddle.branches.steps.solving import SolvedSteps, StepProblem
 from saddle.continuation.newton import OutsideDomain
@@ -91,8 +90,7 @@ def solve_faint_gap(
     SolverError
         Of outcome ABSENT if the gap is none: it makes less than itself, however small, or is zero within its error.
     """
-    rule = equations.rule
-    rough = replace(equations, asked=rule.coarsened) if isinstance(rule, JumpLineRule) else equations
+    rough = equations.on_few_lines
     state = balanced(start)
     jacobian: np.ndarray | None = None
     for own, places in ((rough, ROUGH_PLACES), (equations, PLACES)):
@@ -114,8 +112,9 @@ def solve_faint_gap(
         raise _none(alpha, f"a gap of {share:.1e} of the fields' variance is zero within its error")
     assert jacobian is not None
     here = _solved(problem, state, jacobian, report)
-    vector = unknowns.vector(here.state, alpha)
-    return SolvedSteps(here, problem.jacobian(vector, unknowns.residual(here)), unknowns)
+    # Errors follow from derivatives, which few lines know as well.
+    vector, problem = unknowns.vector(here.state, alpha), StepProblem(rough, unknowns, alpha, state.parisi, None)
+    return SolvedSteps(here, problem.jacobian(vector, problem.residual(vector)), unknowns)
 
 
 def _none(alpha: float, why: str) -> SolverError:

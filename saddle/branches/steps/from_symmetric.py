@@ -92,9 +92,7 @@ def break_symmetry(
     # Refused at once, if the rule does not serve so many.
     StepEquations(evolution, steps, rule)
     equations = StepEquations(evolution, 1, rule)
-    own = equations.rule
-    looking = replace(equations, asked=own.coarsened) if isinstance(own, JumpLineRule) else equations
-    first = first_gap(looking, alpha, start)
+    first = first_gap(equations.on_few_lines, alpha, start)
     if first is None:
         message = (
             f"{sector.name} at alpha = {alpha:.6g}: no gap between overlaps above {smallest_gap(equations):g} of the "
@@ -131,7 +129,7 @@ def _ground_state(
         grid = solved.evaluation.grid
         return solve_steps_at(equations, unknowns(steps, True), alpha, solved.state, report=report, grid=grid)
     # On few lines first: what remains on the rule's own are some steps with a known Jacobian.
-    rough = replace(equations, asked=rule.coarsened)
+    rough = equations.on_few_lines
 
     def faint(state: StepState, factor: float = 1.0) -> bool:
         return float(np.min(state.gaps / equations.outer_variance(state))) < factor * FAINT_GAP

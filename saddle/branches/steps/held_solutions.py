@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.branches.steps.solving import SolvedSteps, solve_steps_at
 from saddle.state_evolution.steps.step_equations import StepEquations
 from saddle.state_evolution.steps.step_state import StepState
 from saddle.state_evolution.steps.step_unknowns import StepUnknowns
 
-__all__ = ["alpha_error", "on_few_lines", "solve_held"]
-
-
-def on_few_lines(equations: StepEquations) -> StepEquations:
-    """Return the equations on few lines, for finding what their own rule has to sharpen; grids stay as they are."""
-    rule = equations.rule
-    return replace(equations, asked=rule.coarsened) if isinstance(rule, JumpLineRule) else equations
+__all__ = ["alpha_error", "solve_held"]
 
 
 def solve_held(
@@ -44,7 +36,7 @@ def solve_held(
     SolverError
         If the solution was not found.
     """
-    rough = on_few_lines(equations)
+    rough = equations.on_few_lines
     if rough is equations:
         return solve_steps_at(equations, unknowns, alpha, state, jacobian, report)
     first = solve_steps_at(rough, unknowns, alpha, state, jacobian, report)

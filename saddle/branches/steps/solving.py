@@ -20,8 +20,9 @@ __all__ = ["SolvedSteps", "StepProblem", "fits", "solve_steps_at", "with_wide_di
 # Relative size of residuals at which a solution is accepted: far below what grids and nodes are good for. And at which
 # it is accepted after some rounds that have not halved it: kinks of the envelope on grid points make steps as large.
 TOLERANCE, ROUGHNESS, PATIENCE = 1e-6, 1e-3, 5
-# On lines, which follow the state, and by how much larger those of gaps and y may be.
-LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE, LOOSE, LINE_NOISE = 1e-5, 1.5e-4, 3, 20.0, 3e-4
+# On lines, which follow the state, and by how much larger those of gaps and y may be: lines are good for 1e-4 of order
+# parameters at best, and what is left is part of the errors.
+LINE_TOLERANCE, LINE_ROUGHNESS, LINE_PATIENCE, LOOSE, LINE_NOISE = 6e-5, 1.5e-4, 3, 20.0, 3e-4
 # Steps of differences, in the unknowns' units: those of V, at which a table has to be made anew, are longer, since
 # kinks that move across grid points make its slopes rough.
 DIFFERENCE, ROUGH_DIFFERENCE = 1e-4, 1e-3

@@ -182,6 +182,11 @@ class StepEquations:
         return isinstance(self.rule, JumpLineRule)
 
     @cached_property
+    def on_few_lines(self) -> StepEquations:
+        """The equations on few lines, for what need not be sharp; on grids, these."""
+        return replace(self, asked=self.rule.coarsened) if isinstance(self.rule, JumpLineRule) else self
+
+    @cached_property
     def law(self) -> FieldLaw:
         """How local fields depend on order parameters."""
         return FieldLaw(self.evolution, self.steps)

@@ -13,6 +13,7 @@ from saddle import (
     SolverError,
     StateEvolution,
     find_point,
+    solve_broken_symmetry,
     solve_phase_diagram,
     transition_with_steps,
 )
@@ -96,6 +97,23 @@ def test_a_line_through_several_gaps_finds_the_one_of_a_root_law(noise):
     # To the curvature of the law, and to what its own error says of steps.
     assert moved[0] == pytest.approx(np.log(1e-4 / 1.3e-4), abs=0.1 + 2.0 * errors[0])
     assert errors[0] > 0.7 * noise
+
+
+@pytest.mark.slow
+def test_two_broken_branches_cross_where_the_page_says():
+    # alpha_c with one step at omega = 0.1: 0.744208(43), where replica symmetry has 0.750776(4).
+    evolution, rule = StateEvolution(AttentionModel.paper(omega=0.1)), JumpLineRule(roughness=10.0)
+    positional, semantic = (
+        solve_broken_symmetry(find_point(evolution, family, 0.744208), rule=rule)
+        for family in ("positional", "semantic")
+    )
+    slope = semantic.average_envelope - positional.average_envelope
+    off = (positional.free_entropy - semantic.free_entropy) / slope
+    error = (positional.free_entropy_error + semantic.free_entropy_error) / abs(slope)
+    assert abs(off) < error + 4.3e-5
+    assert error < 3e-4
+    # Replica symmetry's transition is further away than that: there the positional branch is the lower one.
+    assert positional.symmetric.free_entropy > semantic.symmetric.free_entropy
 
 
 @pytest.mark.slow
