@@ -50,6 +50,7 @@ def moreau_envelope(
     teacher_fields: np.ndarray,
     susceptibility: float | np.ndarray,
     *,
+    noise: np.ndarray | None = None,
     threads: int = 0,
 ) -> MoreauEnvelope:
     """Find the Moreau envelope of the loss of one sample, and where it is attained.
@@ -64,6 +65,8 @@ def moreau_envelope(
         Teacher fields h*, (n, L, t).
     susceptibility
         V: a positive number, meaning that times the identity for every group of tokens, or matrices (groups, r, r).
+    noise
+        The noise of the outputs, (n, p); only for a model whose outputs have p noise variables.
     threads
         0 for one per core.
 
@@ -109,7 +112,11 @@ def moreau_envelope(
             f"{(layout.group_count, rank, rank)}, got {susceptibility!r}"
         ) from None
     table = EnvelopeTable(load_kernel(model.structure), model, checked_threads(threads))
-    return table.at(fields, table.targets(teacher_fields), matrices)
+    if noise is not None:
+        noise = np.asarray(noise, dtype=float)
+        if not np.isfinite(noise).all():
+            raise InvalidArgument("noise must be finite numbers, got some that are not")
+    return table.at(fields, table.targets(teacher_fields, noise), matrices)
 
 
 @dataclass(frozen=True)
@@ -128,22 +135,28 @@ class EnvelopeTable:
     model: Model
     threads: int = 0
 
-    def targets(self, teacher_fields: np.ndarray) -> np.ndarray:
-        """Return the entries of the target that the kernel wants for teacher fields (n, L, t).
+    def targets(self, teacher_fields: np.ndarray, noise: np.ndarray | None = None) -> np.ndarray:
+        """Return the entries of the target that the kernel wants for teacher fields (n, L, t) and noise (n, p).
 
         Raises
         ------
         ValueError
-            If outputs have noise.
+            If there are not as many noise variables as the model's outputs have.
         """
-        if self.model.noise:
-            raise InvalidArgument("outputs with noise are no function of teacher fields alone: give a model without")
+        shape = len(teacher_fields), self.model.noise
+        own = np.zeros((len(teacher_fields), 0)) if noise is None else noise
+        if own.shape != shape:
+            raise InvalidArgument(
+                f"outputs of this model have {self.model.noise} noise variable(s): noise must be of shape {shape}, "
+                f"got {own.shape}"
+            )
         require_one_class(self.model, "the Moreau envelope")
         module, parameters = self.kernel.module, parameter_vector(self.model)
         common, unused = np.zeros(module.N_FIELDS - 1), np.zeros(1)
         targets, line = np.empty((len(teacher_fields), module.N_TARGETS)), np.zeros(module.N_CONSTANTS)
-        for target, teacher in zip(targets, teacher_fields.reshape(len(teacher_fields), -1), strict=True):
-            module.fill_constants(1, np.concatenate([common, teacher]), line, unused, parameters)
+        rows = np.concatenate([teacher_fields.reshape(len(teacher_fields), -1), own], axis=1)
+        for target, row in zip(targets, rows, strict=True):
+            module.fill_constants(1, np.concatenate([common, row]), line, unused, parameters)
             target[:] = line[module.FIRST_TARGET : module.FIRST_TARGET + module.N_TARGETS]
         return targets
 

@@ -26,8 +26,8 @@ class FieldGrid(ByValue):
 
     Attributes
     ----------
-    teacher_fields, weights
-        Nodes (N, L, t) and weights (N,).
+    teacher_fields, noise, weights
+        Nodes (N, L, t) and (N, p), and their weights (N,).
     axes
         Coordinates of the grids, (N, L, n).
     susceptibility
@@ -41,6 +41,7 @@ class FieldGrid(ByValue):
     """
 
     teacher_fields: np.ndarray
+    noise: np.ndarray
     weights: np.ndarray
     axes: np.ndarray
     susceptibility: np.ndarray
@@ -56,7 +57,7 @@ class FieldGrid(ByValue):
 
 def points_for(law: FieldLaw, rule: GridRule, state: StepState) -> int:
     """Return how many points grids that fit a state have."""
-    _, weights, offsets = _laid(law, rule, state)
+    *_, weights, offsets = _laid(law, rule, state)
     return len(weights) * len(offsets) ** len(law.groups)
 
 
@@ -68,7 +69,7 @@ def tabulated_for(law: FieldLaw, table: EnvelopeTable, rule: GridRule, state: St
     ValueError
         If the grids would have too many points.
     """
-    teacher_fields, weights, offsets = _laid(law, rule, state)
+    teacher_fields, noise, weights, offsets = _laid(law, rule, state)
     count, length = len(offsets), len(law.groups)
     total = len(weights) * count**length
     if total > MOST_POINTS:
@@ -78,37 +79,41 @@ def tabulated_for(law: FieldLaw, table: EnvelopeTable, rule: GridRule, state: St
             f"{count} points along each token's field; use a coarser rule than {rule!r}, or JumpLineRule() for one step"
         )
     axes = law.centres(state, teacher_fields)[:, :, None] + offsets
-    return tabulated(table, teacher_fields, weights, axes, state.susceptibility)
+    return tabulated(table, (teacher_fields, noise, weights), axes, state.susceptibility)
 
 
-def _laid(law: FieldLaw, rule: GridRule, state: StepState) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return teacher nodes (N, L, t), weights (N,), and the grids' offsets from their centres along an axis, (n,)."""
+def _laid(law: FieldLaw, rule: GridRule, state: StepState) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return nodes of teacher fields (N, L, t) and noise (N, p), weights (N,), and offsets of grids from centres."""
     # What leaves the averages over all local fields as they are acts on the teacher's coordinates alone.
     symmetries = law.evolution.channel.symmetries(law.symmetric_vector(state))
-    teacher_fields, weights = rule.teacher_nodes(law.teacher_factors, symmetries)
+    nodes = rule.with_noise(*rule.teacher_nodes(law.teacher_factors, symmetries), law.evolution.model.noise)
     variances = np.concatenate([law.outer_variance(state)[None], state.gaps])
     spacing = rule.spacing * float(np.sqrt(np.min(variances)))
     half = rule.reach * float(np.max(np.sum(np.sqrt(variances), axis=0)))
     count = 2 * int(np.ceil(half / spacing)) + 1
-    return teacher_fields, weights, (np.arange(count) - (count - 1) / 2) * spacing
+    return *nodes, (np.arange(count) - (count - 1) / 2) * spacing
 
 
 def tabulated(
-    table: EnvelopeTable, teacher_fields: np.ndarray, weights: np.ndarray, axes: np.ndarray, susceptibility: np.ndarray
+    table: EnvelopeTable,
+    given: tuple[np.ndarray, np.ndarray, np.ndarray],
+    axes: np.ndarray,
+    susceptibility: np.ndarray,
 ) -> FieldGrid:
-    """Tabulate the envelope on given grids."""
+    """Tabulate the envelope on given grids, at nodes of teacher fields and noise with their weights."""
+    teacher_fields, noise, weights = given
     nodes, length, count = axes.shape
     fields = np.empty((nodes, *(count,) * length, length, 1))
     for token in range(length):
         shape = (nodes, *(count if token == other else 1 for other in range(length)))
         fields[..., token, 0] = axes[:, token].reshape(shape)
-    targets = np.repeat(table.targets(teacher_fields), count**length, axis=0)
+    targets = np.repeat(table.targets(teacher_fields, noise), count**length, axis=0)
     found = table.at(fields.reshape(-1, length, 1), targets, susceptibility[:, None, None])
     shape = (nodes, *(count,) * length)
     squared = (found.slope[:, :, 0] ** 2).T.reshape(length, *shape)
     points = found.proximal_point.reshape(*shape, length)
     values = -found.value.reshape(shape)
-    return FieldGrid(teacher_fields, weights, axes, susceptibility.copy(), values, squared, points)
+    return FieldGrid(teacher_fields, noise, weights, axes, susceptibility.copy(), values, squared, points)
 
 
 def nested_arguments(law: FieldLaw, state: StepState, grid: FieldGrid) -> tuple[np.ndarray, ...]:

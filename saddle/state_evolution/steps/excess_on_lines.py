@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from replica.common.by_value import ByValue
+from replica.quantities.solvable_model import outer_directions
 from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.lines.step_excess import StepExcess, StepFields, step_excess
@@ -90,13 +91,15 @@ def line_excess(law: FieldLaw, table: EnvelopeTable, rule: JumpLineRule, state: 
     """Average what one step adds along lines of the replica-symmetric rule, coarsened."""
     channel, groups = law.evolution.channel, law.groups
     length, t = len(groups), law.teacher_factors.shape[-1]
+    known, others = outer_directions(channel.model)
     lines = channel.rule.refined(1.0 / rule.roughness)
     generators = channel.symmetries(law.symmetric_vector(state))
-    outer = lines.outer(length * t, length - 1, generators, alike=channel.attentive)
+    outer = lines.outer(known, others, generators, alike=channel.attentive)
     standard = outer.nodes[:, : length * t].reshape(-1, length, t)
     teacher_fields = np.einsum("nlt,lst->nls", standard, law.teacher_factors)
-    targets, centres = table.targets(teacher_fields), law.centres(state, teacher_fields)
-    common, variance = outer.nodes[:, length * t :], law.outer_variance(state)[groups]
+    targets = table.targets(teacher_fields, outer.nodes[:, length * t : known])
+    centres, common = law.centres(state, teacher_fields), outer.nodes[:, known:]
+    variance = law.outer_variance(state)[groups]
     block = max(1, BLOCK // rule.modes ** (length - 1))
     parts: dict[int, StepExcess] = {}
 

@@ -1,4 +1,4 @@
-"""How the nested averages of k steps are computed: teacher nodes, and the grid of local fields at each."""
+"""How the nested averages of k steps are computed: nodes of what outputs depend on, and a grid of fields at each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class GridRule:
     Parameters
     ----------
     nodes
-        Gauss-Hermite nodes for every teacher field.
+        Gauss-Hermite nodes for every teacher field, and for every noise variable of the outputs.
     spacing
         Of the grid, in units of the narrowest Gaussian, :math:`\sqrt{\Delta_k}` as a rule.
     reach
@@ -92,6 +92,19 @@ class GridRule:
                 summed[known] += float(total[index])
         standard = points[places[chosen]].reshape(-1, length, t)
         return np.einsum("nlt,lst->nls", standard, factors), np.array(summed) / np.sum(summed)
+
+    def with_noise(
+        self, teacher_fields: np.ndarray, weights: np.ndarray, variables: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return teacher fields (N, L, t), noise (N, p) and weights (N,), each teacher node with all of the noise's."""
+        if not variables:
+            return teacher_fields, np.zeros((len(weights), 0)), weights
+        points, shares = np.polynomial.hermite_e.hermegauss(self.nodes)
+        places = np.array(list(itertools.product(range(self.nodes), repeat=variables)))
+        total = np.outer(weights, np.prod(shares[places] / shares.sum(), axis=1)).ravel()
+        kept = np.flatnonzero(total > LEAST_WEIGHT)
+        teacher, own = np.divmod(kept, len(places))
+        return teacher_fields[teacher], points[places[own]], total[kept] / np.sum(total[kept])
 
     def _images(self, place: tuple[int, ...], symmetries: tuple[SignedPermutation, ...]) -> set[tuple[int, ...]]:
         """Return a node and all its images, by the indices of its coordinates."""

@@ -140,7 +140,7 @@ class StepEquations:
     Raises
     ------
     ValueError
-        If outputs have noise, the student has several columns, or lines are asked for several steps or a single token.
+        If the student has several columns, or lines are asked for several steps or a single token.
     """
 
     evolution: StateEvolution
@@ -148,13 +148,8 @@ class StepEquations:
     asked: StepRule | None = None
 
     def __post_init__(self) -> None:
-        """Refuse outputs with noise, students of several columns, and lines for several steps."""
-        layout, noise = self.evolution.space.layout, self.evolution.model.noise
-        if noise:
-            raise InvalidArgument(
-                "steps of replica-symmetry breaking are solved for outputs that are functions of the teacher's fields "
-                f"alone, got a model with {noise} noise variable{'s' * (noise > 1)}"
-            )
+        """Refuse students of several columns, and lines for several steps."""
+        layout = self.evolution.space.layout
         if layout.rank != 1:
             raise InvalidArgument(
                 f"steps of replica-symmetry breaking are solved for students of rank 1, got rank {layout.rank}"
@@ -248,7 +243,7 @@ class StepEquations:
         """Return the same grids with the envelope of another V; the grids themselves if it is the same."""
         if np.array_equal(grid.susceptibility, susceptibility):
             return grid
-        return tabulated(self.table, grid.teacher_fields, grid.weights, grid.axes, susceptibility)
+        return tabulated(self.table, (grid.teacher_fields, grid.noise, grid.weights), grid.axes, susceptibility)
 
     def evaluate(self, state: StepState, alpha: float, grid: FieldGrid | None = None) -> StepEvaluation:
         """Evaluate the equations at a state.
