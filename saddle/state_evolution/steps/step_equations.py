@@ -45,8 +45,8 @@ StepRule = GridRule | JumpLineRule
 # How much finer than the evolution's the rule of averages without steps is: still a tenth of what lines cost.
 FINER = 20.0
 # The same for one token, whose lattice has the teacher's axes alone: as fine as any may be costs less than the grids,
-# and where jumps are born derivatives converge as slowly as a root of the spacing.
-FINER_ALONE = 1e6
+# and where jumps are born derivatives converge as slowly as a root of the spacing. With noise there is an axis more.
+FINER_ALONE, FINER_WITH_NOISE = 1e6, 1e3
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,9 @@ class StepEquations:
         rule, looking = self.evolution.rule, isinstance(self.rule, JumpLineRule) and self.rule == self.rule.coarsened
         if looking or not isinstance(rule, LineRule):
             return rule
-        alone = self.evolution.space.layout.sequence_length == 1
-        return rule.refined(FINER_ALONE if alone else FINER)
+        if self.evolution.space.layout.sequence_length > 1:
+            return rule.refined(FINER)
+        return rule.refined(FINER_WITH_NOISE if self.evolution.model.noise else FINER_ALONE)
 
     @cached_property
     def _channel(self) -> Channel:
