@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from replica.common.by_value import ByValue
+from saddle.averages.rules.few_replicas import ONE_DEVIATION, standard_errors_for
 from saddle.averages.rules.line_orders import LineOrders
 
 __all__ = [
@@ -43,7 +44,7 @@ class OuterNodes(ByValue):
         Weights (k, n) of k rules on the same nodes, whose differences from the rule estimate its error.
     factors
         What the absolute differences are multiplied with, (k,); None if the embedded rules are independent
-        replicas whose mean is the rule, so that their scatter gives a standard error.
+        replicas whose mean is the rule, so that their scatter gives an error.
     """
 
     nodes: np.ndarray
@@ -52,10 +53,15 @@ class OuterNodes(ByValue):
     factors: np.ndarray | None
 
     def error(self, differences: np.ndarray) -> np.ndarray:
-        """Combine differences (k, ...) of embedded rules from the rule into an error (...)."""
+        """Combine differences (k, ...) of embedded rules from the rule into an error (...).
+
+        Of independent replicas it covers as a standard deviation does, in two cases of three: by Student's law their
+        standard error alone covers less, the less the fewer they are.
+        """
         if self.factors is None:
             replicas = len(differences)
-            return np.sqrt(np.sum(differences**2, axis=0) / (replicas * (replicas - 1)))
+            standard = np.sqrt(np.sum(differences**2, axis=0) / (replicas * (replicas - 1)))
+            return standard_errors_for(ONE_DEVIATION, replicas) * standard
         return np.tensordot(self.factors, np.abs(differences), axes=1)
 
 

@@ -1,4 +1,4 @@
-"""Scrambled Sobol points, for more than three outer directions, with a standard error from independent scrambles."""
+"""Scrambled Sobol points, for more than three outer directions, with an error from independent scrambles."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SobolRule:
     points
         Points of each scramble, a power of two.
     scrambles
-        Independent scrambles, at least two; their scatter gives the standard error.
+        Independent scrambles, at least two; their scatter gives the error, by Student's law.
     seed
         Seed of the scrambles.
     line

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import stdtrit
 
 from replica.symmetry.sectors import Sector
+from saddle.averages.rules.few_replicas import ONE_DEVIATION, standard_errors_for
 from saddle.averages.state_space import StateSpace
 from saddle.branches.search.informed_starts import seeds_of_family
 from saddle.continuation.newton import NewtonResult, OutsideDomain, newton
@@ -103,7 +103,9 @@ def free_of_noise(evaluation: StateEvaluation, sector: Sector) -> np.ndarray:
     state, outer = evaluation.state, evaluation.averages.outer
     if outer.factors is not None:
         return state
-    times = float(-stdtrit(len(outer.embedded) - 1, CHANCE / 2))
+    rare, common = (standard_errors_for(chance, len(outer.embedded)) for chance in (CHANCE, ONE_DEVIATION))
+    # Errors are as many standard errors as chance often exceeds; these are as many as it seldom does.
+    times = rare / common
     bounds = np.minimum(times * evaluation.order_parameter_errors(sector.free), NOISE * evaluation.full_units)
     cleaned = state.copy()
     for part in map(list, evaluation.space.broken_by(sector)):
