@@ -2,6 +2,7 @@ from .averages.channel_averages import ChannelAverages as ChannelAverages
 from .averages.lines.jump_line_rule import JumpLineRule as JumpLineRule
 from .averages.moreau_envelope import MoreauEnvelope as MoreauEnvelope, moreau_envelope as moreau_envelope
 from .averages.replicon import Replicon as Replicon
+from .averages.rules.body_centred import BodyCentredRule as BodyCentredRule
 from .averages.rules.lattice import LineRule as LineRule
 from .averages.rules.line_orders import LineOrders as LineOrders
 from .averages.rules.sobol import SobolRule as SobolRule

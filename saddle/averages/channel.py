@@ -18,11 +18,11 @@ from saddle.averages.rules.line_orders import LineOrders, legendre_tables
 from saddle.averages.rules.outer import (
     EXCHANGE,
     EXCHANGE_WITH_REVERSAL,
-    JOINT_REVERSAL,
-    TEACHER_REVERSAL,
     OuterNodes,
     OuterRule,
     SignedPermutation,
+    joint_reversal,
+    teacher_reversal,
 )
 from saddle.averages.state_space import StateSpace
 from saddle.averages.symmetries import state_space
@@ -103,23 +103,34 @@ class Channel(ByValue):
         return ()
 
     def symmetries(self, state: np.ndarray, *, exchange: bool = True) -> tuple[SignedPermutation, ...]:
-        """Return maps of outer nodes (h*_1, h*_2, a) that leave every integrand at a state as it is.
+        """Return maps of outer nodes (teacher fields, common modes) that leave every integrand at a state as it is.
 
-        Only for two tokens with one student and one teacher field each. ``exchange`` says whether the exchange of two
-        tokens may be one of them.
+        Only for attention; none is an exchange of tokens but for two with one student and one teacher field each, where
+        ``exchange`` says whether it may be. (For more tokens an exchange moves the line, too.)
         """
-        if not self.planar:
+        if not self.attentive:
             return ()
-        space, known = self.space, self.kernel.symmetries
-        without_teacher = known.teacher and not np.any(state[list(space.of_kind("semantic_overlap"))])
-        without_position = (
-            known.teacher and known.student and not np.any(state[list(space.of_kind("positional_overlap"))])
-        )
+        known, counts = self.kernel.symmetries, outer_directions(self.model)
+        without_teacher = known.teacher and self._averages_to_zero("semantic_overlap", state)
+        without_position = known.teacher and known.student and self._averages_to_zero("positional_overlap", state)
         return (
-            *((TEACHER_REVERSAL,) if without_teacher else ()),
-            *((JOINT_REVERSAL,) if without_position else ()),
-            *(self._token_exchange if exchange else ()),
+            *((teacher_reversal(*counts),) if without_teacher else ()),
+            *((joint_reversal(*counts),) if without_position else ()),
+            *(self._token_exchange if exchange and self.planar else ()),
         )
+
+    def _averages_to_zero(self, kind: str, state: np.ndarray) -> bool:
+        """Return whether overlaps of a kind vanish, and a symmetry reverses them alone: their conjugates are then odd.
+
+        One node of two gives such an average a value, which only a symmetry of all equations says to be zero: not where
+        a moment ties the teacher to the encodings.
+        """
+        own = self.space.of_kind(kind)
+        if np.any(state[list(own)]):
+            return False
+        reversal = np.ones(self.space.size)
+        reversal[list(own)] = -1.0
+        return not own or any(np.array_equal(signs, reversal) for signs in self.space.fixing(state))
 
     def outer(self, state: np.ndarray, *, exchange: bool = True) -> OuterNodes:
         """Return the outer nodes at a state; of nodes that symmetries map to each other, only one."""

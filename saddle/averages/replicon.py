@@ -13,6 +13,7 @@ rule's own nodes, and rough where there are jumps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -21,9 +22,11 @@ import numpy as np
 from saddle.averages.channel import Channel
 from saddle.averages.channel_averages import N_COUNTS
 from saddle.averages.replicon_map import form_size, largest_eigenvalue
+from saddle.averages.rules.body_centred import BodyCentredRule
 from saddle.averages.rules.lattice import STRETCH, LineRule
 from saddle.averages.rules.line_orders import LineOrders
 from saddle.averages.rules.outer import SignedPermutation
+from saddle.averages.rules.sobol import SobolRule
 from saddle.kernel.line_functions import REPLICON
 
 __all__ = ["Replicon", "replicon"]
@@ -128,6 +131,8 @@ def replicon(
     another loss than attention's.
     """
     between = isinstance(channel.rule, LineRule) and channel.planar and not quick
+    if isinstance(channel.rule, BodyCentredRule):
+        channel = replace(channel, rule=_scattered(len(channel.outer(state).weights)))
     if isinstance(channel.rule, LineRule) and between:
         forms = _averages_between_births(channel, channel.rule, state)
     else:
@@ -144,6 +149,16 @@ def replicon(
         jumps=int(forms.counts[0]),
         failures=int(forms.counts[1]),
     )
+
+
+def _scattered(lines: int) -> SobolRule:
+    """Return scattered points, about as many as a lattice has lines.
+
+    Where jumps are born the integrand has no variance, and a lattice's embedded rules err as it does: only the scatter
+    of independent points shows it.
+    """
+    default = SobolRule()
+    return replace(default, points=max(default.points, 2 ** round(math.log2(lines / default.scrambles))))
 
 
 def _size(channel: Channel) -> int:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from replica.symmetry.sectors import Sector
-from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.rule_arguments import is_lattice
 from saddle.averages.state_space import StateSpace
 from saddle.branches.problem import AttentionProblem, state_evaluation
 from saddle.branches.search.search_interval import HIGHEST
@@ -209,7 +209,7 @@ def _is_followed(evolution: StateEvolution, found: NewSolution, families: Famili
     """Whether a new solution starts a family: where it attracts, is a new global minimum, or its rule has no noise."""
     if not evolution.space.is_aligned(found.sector):
         return False
-    if found.attracting or isinstance(evolution.rule, LineRule):
+    if found.attracting or is_lattice(evolution.rule):
         return True
     highest = max((_free_entropies_at(families.branches, alpha)), default=-np.inf)
     return found.evaluation.free_entropy > highest + found.evaluation.free_entropy_error

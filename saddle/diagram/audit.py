@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.rule_arguments import is_lattice
 from saddle.branches.branch_curve import OnCurve
 from saddle.branches.search.seeking import Sought
 from saddle.branches.search.solution_identity import ERRORS_APART, distance
@@ -193,7 +193,7 @@ def _on_a_branch(branches: Sequence[OnCurve], state: np.ndarray, alpha: float) -
     for branch in branches:
         if branch.curve is not None and branch.curve.reaches(alpha):
             space, variances = branch.evolution.space, branch.evolution.channel.variances
-            exact = isinstance(branch.evolution.rule, LineRule)
+            exact = is_lattice(branch.evolution.rule)
             closeness = ON_CURVE if exact else ON_NOISY_CURVE
             if distance(space, variances, state, branch.curve.state(alpha)[0]) < closeness:
                 return True

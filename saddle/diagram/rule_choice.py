@@ -6,9 +6,16 @@ import numpy as np
 
 from replica.common.numeric_errors import numpy_defaults
 from replica.quantities.solvable_model import Model, require_model
+from saddle.averages.rules.body_centred import BodyCentredRule
 from saddle.averages.rules.lattice import LineRule
 from saddle.averages.rules.outer import OuterRule
-from saddle.averages.rules.rule_arguments import checked_alpha, checked_threads, checked_tolerance, fits_lattice
+from saddle.averages.rules.rule_arguments import (
+    checked_alpha,
+    checked_threads,
+    checked_tolerance,
+    fits_body_centred,
+    fits_lattice,
+)
 from saddle.averages.rules.sobol import SobolRule
 from saddle.branches.search.informed_starts import informed_states
 from saddle.continuation.newton import OutsideDomain
@@ -79,8 +86,9 @@ def choose_rule(model: Model, alpha: float, tolerance: float | None = None, thre
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
     agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
-    student and a teacher of rank one get a lattice; other models get Sobol points: by default as many as a
-    diagram can be solved with in minutes, otherwise as many as the tolerance needs, up to a limit. For these, and for
+    student and a teacher of rank one get a lattice; attention of three tokens, and of two with two columns of student
+    or teacher, a body-centred one; other models get Sobol points: by default as many nodes as a diagram can be solved
+    with in minutes, otherwise as many as the tolerance needs, up to a limit. For these, and for
     models of two tokens unlike the paper's, the tolerance may not be reached; what is reached, errors say.
 
     Raises
@@ -90,13 +98,15 @@ def choose_rule(model: Model, alpha: float, tolerance: float | None = None, thre
     """
     require_model(model, "a quadrature rule")
     alpha, tolerance, threads = checked_alpha(alpha), checked_tolerance(tolerance), checked_threads(threads)
-    planar = fits_lattice(model)
+    planar, centred = fits_lattice(model), fits_body_centred(model)
     if tolerance is None and not planar:
-        return SobolRule()
+        return BodyCentredRule() if centred else SobolRule()
     tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
     rule: OuterRule = LineRule.for_tolerance(min(tolerance, COARSEST))
     coarse: OuterRule = LineRule.for_tolerance(COARSEST)
-    if not planar:
+    if centred:
+        rule, coarse = BodyCentredRule(), BodyCentredRule().coarsened()
+    elif not planar:
         rule, coarse = SobolRule(), SobolRule(points=64)
     # Where all weights nearly vanish errors are small, and say nothing of the rest of a range: no lattice is coarser
     # than the law has it.
@@ -136,6 +146,6 @@ def rule_for_range(model: Model, highest: float, tolerance: float | None, thread
 
 def _coarseness(rule: OuterRule) -> float:
     """Return what is larger for a coarser one of two rules of one kind."""
-    if isinstance(rule, LineRule):
+    if isinstance(rule, (LineRule, BodyCentredRule)):
         return rule.teacher_spacing
     return -float(rule.points) if isinstance(rule, SobolRule) else 0.0

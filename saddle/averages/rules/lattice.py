@@ -24,24 +24,10 @@ from saddle.averages.rules.line_orders import (
     LineOrders,
     read_only,
 )
+from saddle.averages.rules.orbits import orbits
 from saddle.averages.rules.outer import OuterNodes, SignedPermutation
 
 __all__ = ["MOST_DIRECTIONS", "MOST_ROWS", "LineRule"]
-
-
-def _group(generators: tuple[SignedPermutation, ...], dimension: int) -> set[SignedPermutation]:
-    """Return the group that some signed permutations generate."""
-    identity: SignedPermutation = tuple((k, 1) for k in range(dimension))
-    group: set[SignedPermutation] = {identity}
-    frontier: list[SignedPermutation] = [identity]
-    while frontier:
-        element = frontier.pop()
-        for generator in generators:
-            product: SignedPermutation = tuple((element[k][0], element[k][1] * sign) for k, sign in generator)
-            if product not in group:
-                group.add(product)
-                frontier.append(product)
-    return group
 
 
 # Coordinates are x = t + STRETCH t^3 with t on a lattice: finest where jumps are born, wider in the tails.
@@ -102,17 +88,7 @@ def _lattice(
     inside = radius <= reach
     codes, t, x, radius = codes[inside], t[inside], x[inside], radius[inside]
 
-    size = 4 * max(largest) + 5
-
-    def label(code: np.ndarray) -> np.ndarray:
-        return (code + size) @ (2 * size) ** np.arange(dimension)[::-1]
-
-    group = _group(generators, dimension)
-    images = np.array([label(np.stack([sign * codes[:, k] for k, sign in g], axis=-1)) for g in group])
-    images.sort(axis=0)
-    multiplicity = 1 + np.sum(np.diff(images, axis=0) > 0, axis=0)
-    chosen = images[0] == label(codes)
-
+    chosen, multiplicity = orbits(codes, generators)
     density = np.exp(-0.5 * np.sum(x**2, axis=1)) / (2.0 * np.pi) ** (0.5 * dimension)
     weights = density * np.prod(spacing) * np.prod(1.0 + 3.0 * stretch * t**2, axis=1) * multiplicity
     every_second = [2.0 * weights * (place % 2 == 0) for place in codes[:, fields:].T // 2]

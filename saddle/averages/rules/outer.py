@@ -19,12 +19,31 @@ __all__ = [
     "OuterNodes",
     "OuterRule",
     "SignedPermutation",
+    "joint_reversal",
+    "teacher_reversal",
 ]
 
 SignedPermutation = tuple[tuple[int, int], ...]
 """A map of coordinates: for each new coordinate, the old one's index and a sign."""
-TEACHER_REVERSAL: SignedPermutation = ((0, -1), (1, -1), (2, 1))
-JOINT_REVERSAL: SignedPermutation = ((0, -1), (1, -1), (2, -1))
+
+
+def teacher_reversal(teacher_fields: int, common_modes: int) -> SignedPermutation:
+    """Return the reversal of all teacher fields, with as many common modes behind them that stay as they are.
+
+    Examples
+    --------
+    >>> teacher_reversal(2, 1)
+    ((0, -1), (1, -1), (2, 1))
+    """
+    return tuple((k, -1 if k < teacher_fields else 1) for k in range(teacher_fields + common_modes))
+
+
+def joint_reversal(teacher_fields: int, common_modes: int) -> SignedPermutation:
+    """Return the reversal of all directions; the line's, of which it is an integral, is reversed with them."""
+    return tuple((k, -1) for k in range(teacher_fields + common_modes))
+
+
+TEACHER_REVERSAL, JOINT_REVERSAL = teacher_reversal(2, 1), joint_reversal(2, 1)
 EXCHANGE: SignedPermutation = ((1, 1), (0, 1), (2, 1))
 EXCHANGE_WITH_REVERSAL: SignedPermutation = ((1, -1), (0, -1), (2, -1))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from replica.symmetry.families import family_of
 from replica.symmetry.sectors import Sector
-from saddle.averages.rules.lattice import LineRule
+from saddle.averages.rules.rule_arguments import is_lattice
 from saddle.averages.state_space import StateSpace
 from saddle.branches.branch_curve import BranchCurve, CurveEnd
 from saddle.branches.problem import AttentionProblem, state_evaluation
@@ -286,7 +286,7 @@ def _family_by_columns(evolution: StateEvolution, sector: Sector, data: BranchCu
     """
     space, state = evolution.space, _middle_state(data)
     sizes = np.abs(state) / evolution.units(space.floored(state))
-    least = VANISHED if isinstance(evolution.rule, LineRule) else VANISHED_ROUGHLY
+    least = VANISHED if is_lattice(evolution.rule) else VANISHED_ROUGHLY
     there = [i for i in sector.broken if sizes[i] > least]
     return family_of((space.quantities[i] for i in there), space.layout)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from replica.common.errors import UnreadableFile, UnwritableFile
 from replica.model.attention_model import AttentionModel
+from saddle.averages.rules.body_centred import BodyCentredRule
 from saddle.averages.rules.lattice import LineRule
 from saddle.averages.rules.outer import OuterRule
 from saddle.averages.rules.sobol import SobolRule
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["model_from_dict", "rule_from_dict", "rule_to_dict"]
 
-RULES = {rule.__name__: rule for rule in (LineRule, SobolRule)}
+RULES = {rule.__name__: rule for rule in (LineRule, BodyCentredRule, SobolRule)}
 # More would not fit into memory.
 MOST_POINTS = 2**26
 
@@ -48,7 +49,7 @@ def model_from_dict(values: Mapping[str, Any]) -> AttentionModel | MultiIndexMod
 def rule_to_dict(rule: OuterRule) -> dict[str, Any]:
     """Return a rule as plain values, for JSON; raises ValueError for a rule of another kind."""
     if not isinstance(rule, tuple(RULES.values())):
-        raise UnwritableFile(f"only results on a LineRule or a SobolRule can be stored, got {rule!r}")
+        raise UnwritableFile(f"only results on a {', a '.join(RULES)} can be stored, got {rule!r}")
     return {"kind": type(rule).__name__, **dataclasses.asdict(rule)}
 
 
