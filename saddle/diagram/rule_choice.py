@@ -86,9 +86,9 @@ def choose_rule(model: Model, alpha: float, tolerance: float | None = None, thre
 
     The law by which errors fall with the spacing gives a first rule; its error estimates at states near the
     agnostic, positional and semantic solutions at ``alpha`` then correct it, once or twice. Two tokens with a
-    student and a teacher of rank one get a lattice; attention of three tokens, and of two with two columns of student
-    or teacher, a body-centred one; other models get Sobol points: by default as many nodes as a diagram can be solved
-    with in minutes, otherwise as many as the tolerance needs, up to a limit. For these, and for
+    student and a teacher of rank one get a lattice; attention of three tokens with as many columns, a
+    body-centred one; other models get Sobol points: by default as many nodes as a diagram can be solved with in
+    minutes, otherwise as many as the tolerance needs, up to a limit. For these, and for
     models of two tokens unlike the paper's, the tolerance may not be reached; what is reached, errors say.
 
     Raises

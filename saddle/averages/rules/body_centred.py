@@ -1,4 +1,4 @@
-"""A body-centred lattice for more than three outer directions, as those of three tokens or of two columns.
+"""A body-centred lattice for more than three outer directions, as those of three tokens.
 
 Two cubic lattices, each at the centres of the other's cells, are as good as one with three times as many nodes in five
 directions: a smooth average errs by the shortest waves that vanish on all nodes, and for these the waves' lattice, of
@@ -103,7 +103,7 @@ def _within(spacing: np.ndarray, reach: float, odd: bool) -> np.ndarray:
 
 @dataclass(frozen=True)
 class BodyCentredRule:
-    """The jump-resolving line rule on a body-centred lattice, for three tokens, say, or a student of rank two.
+    """The jump-resolving line rule on a body-centred lattice, for three tokens and rank one.
 
     Parameters
     ----------

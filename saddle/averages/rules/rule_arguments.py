@@ -32,8 +32,6 @@ MOST_THREADS = 4096
 FINEST, COARSEST_TOLERANCE = 1e-6, 0.3
 
 
-# Outer directions up to which a body-centred lattice has been measured to win over scattered points.
-MOST_CENTRED = 5
 RULE_PARTS = ("line", "noise", "refined", "coarsened", "sibling", "outer")
 
 
@@ -63,11 +61,13 @@ def fits_lattice(model: Model) -> bool:
 
 
 def fits_body_centred(model: Model) -> bool:
-    """Whether a body-centred lattice wins over scattered points: attention in five outer directions, where it was held.
+    """Whether a body-centred lattice was measured to win over scattered points: attention of three tokens, rank one.
 
-    These are three tokens, and two of which the student or the teacher has two columns.
+    Of several columns it does not serve diagrams: proximal points of columns that can be rotated into each other form
+    rings about w = 0, through which some of its lines pass, so that pitchforks of the agnostic branch are torn.
     """
-    return isinstance(model, AttentionModel) and MOST_DIRECTIONS < sum(outer_directions(model)) <= MOST_CENTRED
+    attentive = isinstance(model, AttentionModel)
+    return attentive and (model.sequence_length, model.rank, model.teacher_rank) == (3, 1, 1)
 
 
 def is_lattice(rule: OuterRule) -> bool:

@@ -40,11 +40,7 @@ def test_smooth_functions_have_their_averages(counts):
     reversals = (teacher_reversal(*counts), joint_reversal(*counts))
     exact = np.exp(-0.5 * np.sum(np.linspace(0.5, -0.6, dimension) ** 2))
     for factor in (0.1, 1.0, 10.0):
-        outer = (
-            BodyCentredRule()
-            .refined(factor)
-            .outer(*counts, generators=(teacher_reversal(*counts), joint_reversal(*counts)))
-        )
+        outer = BodyCentredRule().refined(factor).outer(*counts, generators=reversals)
         errors.append(abs(outer.weights.sum() - 1.0))
         for k in range(dimension):
             assert outer.weights @ outer.nodes[:, k] ** 2 == pytest.approx(1.0, abs=0.03 / factor**0.5)
@@ -147,21 +143,19 @@ def test_reversals_of_a_state_reverse_its_averages(name):
         np.testing.assert_allclose(folded.conjugate_errors, full.conjugate_errors, rtol=1e-3, atol=1e-6)
 
 
-def random_states(name: str, count: int):
+def random_states(count: int):
     generator = np.random.default_rng(5)
     for k in range(count):
         q, V, m = generator.uniform(0.05, 0.2), generator.uniform(8.0, 25.0), generator.uniform(0.0, 0.3)
         m, theta = m * (k % 3 != 1), generator.uniform(0.0, 0.9) * np.sqrt(0.25 * q) * (k % 3 != 2)
-        small, other = generator.uniform(0.03, 0.1), V * generator.uniform(0.8, 1.5)
-        yield (q, m, V, theta) if name == "three" else (small, 0.0, q, m, 0.0, V, 0.0, other, 0.0, theta)
+        yield q, m, V, theta
 
 
 @slow
-@pytest.mark.parametrize("name", STATES)
-def test_stated_errors_cover_and_are_below_those_of_as_many_scattered_points(name):
-    model, ratios, gains = STATES[name][0], [], []
-    for state in random_states(name, 6):
-        exact = averages(model, BodyCentredRule(0.56, 0.8, 6.2, LineOrders.for_tolerance(1e-5)), state)
+def test_stated_errors_cover_and_are_below_those_of_as_many_scattered_points():
+    model, ratios, gains = THREE, [], []
+    for state in random_states(4):
+        exact = averages(model, BodyCentredRule(0.6, 0.85, 6.0, LineOrders.for_tolerance(1e-5)), state)
         used = exact.conjugates != 0.0
         errors = []
         for rule in (BodyCentredRule(), BodyCentredRule().refined(3.0), SobolRule(points=1024)):
@@ -170,7 +164,7 @@ def test_stated_errors_cover_and_are_below_those_of_as_many_scattered_points(nam
             stated = np.array([*found.conjugate_errors[used], found.envelope_error, found.test_error_error])
             errors.append(np.abs(values - truth))
             ratios += [] if isinstance(rule, SobolRule) else list(errors[-1] / stated)
-        # At most 4,600 lines, of two and a half directions at once, against 4,096 points.
+        # The default's 2,700 lines, or 5,400 where m and theta are both there, against 4,096 points.
         gains += list(errors[2] / errors[0])
     assert np.mean(np.array(ratios) <= 1.0) >= 0.9
     assert np.median(ratios) > 0.03
@@ -178,11 +172,12 @@ def test_stated_errors_cover_and_are_below_those_of_as_many_scattered_points(nam
 
 
 def test_diagrams_take_it_where_it_wins():
-    assert choose_rule(THREE, 3.0) == choose_rule(RANK_TWO, 3.0) == BodyCentredRule()
+    assert choose_rule(THREE, 3.0) == BodyCentredRule()
     assert is_lattice(BodyCentredRule())
-    assert fits_body_centred(AttentionModel.paper(teacher_rank=2))
-    for model in (AttentionModel.paper(), AttentionModel.paper(rank=3)):
+    # Of several columns it tears pitchforks (docs/numerics.md).
+    for model in (AttentionModel.paper(), RANK_TWO, AttentionModel.paper(teacher_rank=2)):
         assert not fits_body_centred(model)
+    assert isinstance(choose_rule(RANK_TWO, 3.0), SobolRule)
     assert fitting_rule(RANK_TWO, COARSE) is COARSE
     for rule in (BodyCentredRule(), COARSE):
         assert rule_from_dict(rule_to_dict(rule)) == rule
