@@ -14,7 +14,14 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 DEVIATION = re.compile(r"^(ok  |FAIL) \S+", flags=re.M)
 
 
-@pytest.mark.parametrize("page", ["baselines.md", "derivation.md", "general_models.md", "examples/classes.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "baselines.md",
+        "derivation.md",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("general_models.md", "examples/classes.md")),
+    ],
+)
 def test_code_prints_what_the_page_shows(page):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", (DOCS / page).read_text(encoding="utf-8"), flags=re.M | re.S)
     assert {kind for kind, _ in blocks} == {"python", "text"}

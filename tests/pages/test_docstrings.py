@@ -23,7 +23,7 @@ FRONT_DOOR = (
     baselines.linear_positional, compare_with_theory, train_student,
 )  # fmt: skip
 # Half a minute each.
-SLOW = {"solve_many", "solve_transition_line", "sweep_dataset"}
+SLOW = {"solve_many", "solve_transition_line", "sweep_dataset", "PhaseDiagram.plot", "compare_with_theory"}
 
 
 def _examples() -> list[doctest.DocTest]:
@@ -41,7 +41,7 @@ EXAMPLES = _examples()
 
 
 def _marked(example: doctest.DocTest) -> Any:
-    marks = [pytest.mark.slow] if example.name.split(".")[-1] in SLOW else []
+    marks = [pytest.mark.slow] if example.name.endswith(tuple(f".{x}" for x in SLOW)) else []
     return pytest.param(example, id=example.name, marks=marks)
 
 

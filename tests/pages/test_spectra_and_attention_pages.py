@@ -50,9 +50,8 @@ ROUGHLY = {
 }
 
 
-@pytest.mark.parametrize(
-    "page", [x if x == "power_law.md" else pytest.param(x, marks=pytest.mark.slow) for x in ROUGHLY]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ROUGHLY)
 def test_code_runs_and_finds_transitions_of_the_page(page):
     printed, _ = run(page, ROUGHLY[page])
     found = transitions("".join(printed))

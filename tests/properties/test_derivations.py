@@ -57,6 +57,7 @@ def test_all_checks_pass_for_any_model(model, seed):
     assert verification.passed, str(verification)
 
 
+@pytest.mark.slow
 @settings(max_examples=1)
 @given(model=attention_models(largest_length=2, largest_rank=1))
 def test_a_derivation_is_the_same_twice(model):

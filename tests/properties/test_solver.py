@@ -20,6 +20,7 @@ def alpha_c() -> float:
     return solved.alpha_c.alpha
 
 
+@pytest.mark.slow
 @settings(max_examples=3)
 @given(
     sweep=st.sampled_from(["down", "up"]),
@@ -54,6 +55,7 @@ def test_no_valid_model_crashes_the_solver(model):
         assert first == pytest.approx(second, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_exchanged_tokens_have_the_same_diagram():
     model = AttentionModel.paper(positional_matrix=((0.55, 0.45), (0.3, 0.7)))
     first, second = (solve_phase_diagram(m, (0.9, 1.8), points=5, rule=RULE) for m in (model, model.token_exchanged()))

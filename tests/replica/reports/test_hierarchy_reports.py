@@ -23,7 +23,7 @@ MODELS = {
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        pytest.param(name, steps, marks=[pytest.mark.slow] if name == "two columns" and steps != 1 else [])
+        pytest.param(name, steps, marks=[pytest.mark.slow] if name == "two columns" else [])
         for name in MODELS
         for steps in (0, 1, 2)
     ],

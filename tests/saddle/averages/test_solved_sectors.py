@@ -50,7 +50,11 @@ def solved(space: StateSpace) -> dict[str, set[str]]:
     return {sector.name: {space.quantities[k].name for k in sector.free} for sector in space.sectors}
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Larger ones take seconds each to derive.
+LARGER = ("three tokens", "rank two", "ends of a sequence")
+
+
+@pytest.mark.parametrize("name", [pytest.param(x, marks=pytest.mark.slow) if x in LARGER else x for x in MODELS])
 def test_equations_are_derived_for_the_unknowns_that_are_solved_for(name):
     derivation, space = derived_and_solved(MODELS[name])
     assert derivation.sectors == space.sectors

@@ -28,6 +28,7 @@ def evolution_of(loss, penalty, outputs=None, rule=ROUGH, **more) -> StateEvolut
     return StateEvolution(MultiIndexModel(loss, penalty, outputs, **more), rule, threads=1)
 
 
+@pytest.mark.slow
 def test_a_constant_changes_nothing_but_the_loss():
     found = []
     for shift in (0.0, -3.0, 5.0):

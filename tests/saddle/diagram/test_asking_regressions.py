@@ -57,6 +57,7 @@ def test_what_leaves_null_is_the_minimum_from_there_on():
     assert not any("null" in t.between for t in diagram.first_order)
 
 
+@pytest.mark.slow
 def test_the_direction_in_which_a_branch_leaves_null_matters_to_a_rough_rule():
     # Its lines are turned by the ratio of overlaps: so is its error.
     model = AttentionModel(

@@ -50,6 +50,7 @@ def check_consistency(diagram: PhaseDiagram, names):
         assert (up - down) / (2 * step) == pytest.approx(-envelope, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_a_spectrum_of_one_atom_is_the_isotropic_model():
     plain, atom = (StateEvolution(model, ROUGH) for model in (AttentionModel.paper(), ONE_ATOM))
     assert atom.sectors == plain.sectors == PAPER_SECTORS

@@ -146,6 +146,7 @@ def test_points_are_even_along_the_line(lines):
         assert np.max(length) < 1.25 * np.min(length), line.name
 
 
+@pytest.mark.slow
 def test_the_softmax_sees_only_differences_along_a_row(start):
     """A number added to a row of A changes no attention: lines in the plane of its entries are straight."""
     over = ("positional_matrix_11", "positional_matrix_12")
@@ -156,6 +157,7 @@ def test_the_softmax_sees_only_differences_along_a_row(start):
     np.testing.assert_allclose(line.tangent, 1.0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_line_has_the_symmetry_of_the_model(start):
     """Tokens renamed and encodings reversed leave the model as it is: (c_1, c_2) and (-c_2, -c_1) are one."""
     over, between = ("positional_encoding_1", "positional_encoding_2"), ((0.4, 1.6), (-1.6, -0.4))
@@ -276,6 +278,7 @@ def test_an_interrupted_line_keeps_its_points(start, monkeypatch, tmp_path):
     assert lengths[0] == 0 < max(lengths)
 
 
+@pytest.mark.slow
 def test_a_start_may_lie_outside_of_the_second_range_and_at_the_end_of_the_first(lines):
     """The diagram that lines start from is that of the second's middle; there is no model of a negative omega."""
     model, between = dataclasses.replace(MODEL, omega=0.0), ((0.0, 0.1), (0.41, 0.43))

@@ -13,6 +13,7 @@ from saddle.state_evolution.state_evolution import StateEvolution
 
 # Its nodes reach so far that some 2e-5 of averages are beyond, which two models leave out differently.
 RULE = LineRule.for_tolerance(1e-4)
+ROUGH = LineRule.for_tolerance(2e-2)
 PENALTY = 0.05
 
 
@@ -62,6 +63,12 @@ COLUMNS = MultiIndexModel(
 PARTS = (single(square, sp.erf), single(pseudo_huber, lambda h: h + h**3 / 6))
 
 
+@pytest.fixture(scope="module")
+def columns():
+    """Both columns where they know nothing of each other."""
+    return solved(COLUMNS, 1.5)
+
+
 def test_columns_that_do_not_interact_have_a_family_in_which_they_know_nothing_of_each_other():
     space = StateEvolution(COLUMNS, RULE).space
     apart, together = space.sectors
@@ -71,8 +78,8 @@ def test_columns_that_do_not_interact_have_a_family_in_which_they_know_nothing_o
 
 
 @pytest.mark.slow
-def test_columns_that_do_not_interact_are_learners_of_their_own():
-    both, alpha = solved(COLUMNS, 1.5), 1.5
+def test_columns_that_do_not_interact_are_learners_of_their_own(columns):
+    both, alpha = columns, 1.5
     space, state = both.evolution.space, both.evaluation.state
     alone = [solved(model, alpha) for model in PARTS]
     q, V, theta = np.array([x.evaluation.state for x in alone]).T
@@ -82,15 +89,14 @@ def test_columns_that_do_not_interact_are_learners_of_their_own():
     assert both.test_error == pytest.approx(sum(x.test_error for x in alone), rel=1e-4)
     # The loss is convex: there is no other solution, as one in which columns know of each other would be.
     with pytest.raises(SolverError):
-        solved(COLUMNS, alpha, "teacher-12 2")
+        find_point(StateEvolution(COLUMNS, ROUGH, threads=1), "teacher-12 2", alpha)
 
 
 @pytest.mark.slow
-def test_errors_of_columns_that_do_not_interact_are_those_of_their_own():
+def test_errors_of_columns_that_do_not_interact_are_those_of_their_own(columns):
     """The lattice of two columns has directions that are not alike: each column varies along its own alone."""
-    rough = LineRule.for_tolerance(2e-2)
-    both = find_point(StateEvolution(COLUMNS, rough, threads=1), "teacher-12", 1.5)
-    exact = solved(COLUMNS, 1.5).evaluation.state
+    both = find_point(StateEvolution(COLUMNS, ROUGH, threads=1), "teacher-12", 1.5)
+    exact = columns.evaluation.state
     away = np.abs(both.evaluation.state - exact)
     stated = both.evaluation.order_parameter_errors(both.sector.free)
     assert np.all(away <= stated + 1e-9)

@@ -129,7 +129,7 @@ def test_semantic_overlap_vanishes_below_its_pitchfork(diagram):
         semantic.at(0.5)
 
 
-@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+@pytest.mark.parametrize("which", ["diagram", pytest.param("diagram_02", marks=pytest.mark.slow)])
 def test_laws_at_every_stored_point(which, request):
     solved: PhaseDiagram = request.getfixturevalue(which)
     for branch in solved.branches.values():
@@ -464,12 +464,13 @@ def test_dataset_has_names_from_the_table(diagram):
         ("search_interval", 1),
         ("find_families", 30),
         ("find_families", 150),
-        ("find_null", 1),
         ("look_again", 3),
         ("assemble_branches", 20),
-        ("find_first_order", 1),
-        ("find_bifurcations", 1),
         ("find_crossing", 1),
+        *(
+            pytest.param(stage, 1, marks=pytest.mark.slow)
+            for stage in ("find_null", "find_first_order", "find_bifurcations")
+        ),
     ],
 )
 def test_interruption_keeps_what_was_computed(monkeypatch, tmp_path, stage, after):

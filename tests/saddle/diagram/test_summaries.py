@@ -7,6 +7,7 @@ import pickle
 from html.parser import HTMLParser
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from replica.common.by_value import shortened
@@ -52,6 +53,7 @@ def test_what_is_missing_is_said(diagram):
     assert "audit: solutions are missing" in repr(dataclasses.replace(diagram, audit=missing))
 
 
+@pytest.mark.slow
 def test_solutions_that_cannot_be_looked_for_leave_the_minimum_unknown(diagram, tmp_path):
     audit = dataclasses.replace(diagram.audit, unseen="units are not told apart")
     assert diagram.audit.passed

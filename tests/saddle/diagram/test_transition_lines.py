@@ -71,8 +71,7 @@ def slopes(line, k, solution, rule):
 @pytest.mark.parametrize(
     "omega",
     [
-        0.35,
-        pytest.param(0.1, marks=pytest.mark.slow),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in (0.35, 0.1)),
         *(pytest.param(x, marks=pytest.mark.measurement) for x in (0.0, 0.2, 0.45)),
     ],
 )

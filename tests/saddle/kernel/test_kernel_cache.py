@@ -297,6 +297,7 @@ def test_the_key_of_numerics_changes_with_the_number_of_fields_and_their_sources
         assert key(2) != now, name
 
 
+@pytest.mark.slow
 def test_kernels_of_as_many_fields_share_their_numerics(kernel):
     others = [
         AttentionModel.paper(rank=2),

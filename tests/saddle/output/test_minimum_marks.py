@@ -48,7 +48,10 @@ def legend_words(figure):
     return {text.get_text() for legend in figure.legends for text in legend.get_texts()}
 
 
-@pytest.mark.parametrize("which", ["stored", "without_curves", "unknown_beyond", "continuous"])
+@pytest.mark.parametrize(
+    "which",
+    ["stored", "unknown_beyond", *(pytest.param(x, marks=pytest.mark.slow) for x in ("without_curves", "continuous"))],
+)
 def test_at_every_point_of_the_grid_the_mark_is_on_the_diagram_s_own_minimum(request, which):
     diagram = request.getfixturevalue(which)
     for axes in diagram.plot(quantities=DRAWN).axes:

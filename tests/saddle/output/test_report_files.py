@@ -63,6 +63,7 @@ def test_results_are_in_every_text(folder, small):
     )
 
 
+@pytest.mark.slow
 def test_the_same_diagram_gives_the_same_bytes(folder, small, tmp_path):
     small.report(tmp_path, EVERYTHING)
     for path in tmp_path.iterdir():

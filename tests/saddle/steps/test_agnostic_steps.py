@@ -27,6 +27,7 @@ def agnostic() -> BrokenSymmetryPoint:
     return break_symmetry(point.evolution, point.sector, point.evaluation, 1, ROUGH)
 
 
+@pytest.mark.slow
 def test_blocks_overlap_by_little_and_the_ground_state_lies_higher(agnostic):
     named = agnostic.order_parameters
     assert 0.0 < named["self_overlap_0"] < 0.6 * named["self_overlap_1"]

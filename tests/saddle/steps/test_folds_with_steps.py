@@ -67,6 +67,7 @@ def symmetric():
     return solve_phase_diagram(regression(saturating, 8.0), (10.0, 16.0), points=2, progress=False)
 
 
+@pytest.mark.slow
 def test_a_fold_without_a_gap_is_that_of_replica_symmetry(symmetric, tmp_path):
     found = transition_with_steps(symmetric, NAME, rule=GridRule(), progress=False)
     own = symmetric.transitions[NAME]

@@ -109,6 +109,7 @@ def test_a_gap_within_blocks_grows_by_the_innermost_eigenvalue():
     assert growth(point.evolution, state, 1, 400.0, rule, 2.5) == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_gap_between_two_steps_grows_by_the_eigenvalue_of_its_level():
     evolution = StateEvolution(MODEL)
     state = StepState(

@@ -50,6 +50,7 @@ def test_they_are_what_the_transition_moves_by(diagram, name, parameter):
     assert moved(diagram, name, parameter) == pytest.approx(found.value, rel=2e-3, abs=5.0 * found.error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameter", ["eigenvalue_2", "teacher_moment_1"])
 def test_they_hold_for_a_spectrum(atoms, parameter):
     found = atoms.derivatives("alpha_c")[parameter]

@@ -37,6 +37,7 @@ def test_a_level_between_both_test_errors_is_crossed_at_the_jump(diagram):
     assert crossing.between == ("semantic", "level")
 
 
+@pytest.mark.slow
 def test_the_agnostic_branch_jumps_to_the_semantic_one(broad):
     assert broad.alpha_c is None
     (jump,) = broad.first_order
@@ -46,6 +47,7 @@ def test_the_agnostic_branch_jumps_to_the_semantic_one(broad):
     assert [phase.branch for phase in broad.phases] == ["agnostic", "semantic"]
 
 
+@pytest.mark.slow
 def test_free_entropies_are_equal_at_a_jump_and_their_slopes_are_not(broad):
     (jump,) = broad.first_order
     agnostic, semantic = jump.points
@@ -63,6 +65,7 @@ def test_free_entropies_are_equal_at_a_jump_and_their_slopes_are_not(broad):
     assert by_secant == pytest.approx(jump.alpha, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_the_linear_layer_is_beaten_at_the_jump(broad):
     (jump,) = broad.first_order
     before, after = (point.test_error for point in jump.points)

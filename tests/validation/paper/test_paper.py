@@ -141,6 +141,7 @@ def test_branches_that_begin_at_zero_weights_have_no_invented_folds():
     assert np.all((q > 0.09 * m**2) & (q < 1.2 * 0.09 * m**2))
 
 
+@pytest.mark.slow
 def test_where_the_weights_vanish_attention_is_uniform():
     """Descent goes to Q = 0 there, from either start."""
     from baselines import uniform_attention
