@@ -26,6 +26,9 @@ ORDER = ("self_overlap_11", "self_overlap_22", "positional_overlap_1", "suscepti
 # Near the solutions of the table, which does not list the susceptibilities.
 SUSCEPTIBILITIES = {2.0: (5.90, 1.86), 6.0: (2.92, 0.284)}
 
+# Of three tokens at alpha = 6, in the same order.
+START_OF_THREE = (2.450, 1.280, 1.255, 2.349, 0.335, 1.103)
+
 
 @pytest.fixture(scope="module")
 def population() -> dict[str, Any]:
@@ -190,6 +193,27 @@ def test_runs_of_the_page_agree_with_its_solutions():
         (value, error), (mean, spread) = with_error(theory), with_error(informed)
         assert (mean - value) / math.hypot(error, spread) == pytest.approx(float(deviation), abs=0.3), alpha
         assert abs(float(deviation)) < 3.0
+
+
+def test_runs_of_more_tokens_agree_with_their_solutions():
+    rows = table("single_location.md", "tokens")
+    assert {row[0] for row in rows} == {"3", "4", "5"}
+    for tokens, alpha, name, theory, informed, deviation in rows:
+        (value, error), (mean, spread) = with_error(theory), with_error(informed)
+        assert (mean - value) / math.hypot(error, spread) == pytest.approx(float(deviation), abs=0.3), (tokens, name)
+        assert abs(float(deviation)) < 3.0, alpha
+
+
+@pytest.mark.slow
+def test_three_tokens_are_solved_on_a_rougher_rule():
+    rows = [row for row in table("single_location.md", "tokens") if row[:2] == ["3", "6"]]
+    start: dict[str, float] = dict(zip(ORDER, START_OF_THREE, strict=True))
+    evolution = StateEvolution(single_location(2.0, [1 / 3] * 3), SobolRule(points=128))
+    point = solve_point(evolution, evolution.sectors[0], vector(evolution, start), 6.0)
+    assert 3 * point.test_error == pytest.approx(with_error(rows[-1][3])[0], abs=4 * 3 * point.error["test_error"])
+    for name, row in (("positional_overlap_1", rows[1]), ("semantic_overlap_2", rows[2])):
+        value, error = with_error(row[3])
+        assert abs(point.order_parameters[name] - value) < 4 * math.hypot(point.error[name], error) + 0.01 * value
 
 
 @pytest.mark.slow
