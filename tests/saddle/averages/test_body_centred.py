@@ -119,7 +119,8 @@ def test_it_agrees_with_a_lattice_for_two_tokens(kernel):
         assert len(found.outer.nodes) < 0.6 * len(rule.outer(2, 1, ()).nodes)
 
 
-@pytest.mark.parametrize("name", ["rank two", pytest.param("three", marks=slow)])
+@slow
+@pytest.mark.parametrize("name", ["rank two", "three"])
 def test_reversals_of_a_state_reverse_its_averages(name):
     """To rounding, which no scattered points do; and one node of an orbit is enough."""
     model, state = STATES[name]

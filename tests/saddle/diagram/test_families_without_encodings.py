@@ -10,10 +10,17 @@ from replica import MultiIndexModel, derive
 from replica.quantities.layout import Layout
 from replica.quantities.names import order_parameters
 from replica.symmetry.families import FAMILIES, families_of, family_of, is_family
-from saddle import LineRule, StateEvolution, find_point, solve_phase_diagram, solve_transition_line
+from saddle import (
+    LineRule,
+    SolverError,
+    StateEvolution,
+    find_point,
+    solve_broken_symmetry,
+    solve_phase_diagram,
+    solve_transition_line,
+)
 from saddle.branches.search.informed_starts import seeds_of_family
 from saddle.branches.search.seeking import seek
-from saddle.state_evolution.steps.step_equations import StepEquations
 
 RULE = LineRule.for_tolerance(2e-2)
 
@@ -102,10 +109,10 @@ def test_lines_of_what_other_models_have_are_refused_at_once(name, words):
         solve_transition_line(RETRIEVAL, name, "regularization", (0.03, 0.06))
 
 
-def test_steps_refuse_noise_at_once():
-    evolution = StateEvolution(regression(lambda h, xi: [h[0] + xi[0]], 1), RULE, threads=1)
-    with pytest.raises(ValueError, match="1 noise variable"):
-        StepEquations(evolution, 1)
+def test_a_convex_loss_with_noise_has_no_gap():
+    point = find_point(StateEvolution(regression(lambda h, xi: [h[0] + xi[0]], 1), RULE, threads=1), "teacher", 1.0)
+    with pytest.raises(SolverError, match="no gap between overlaps"):
+        solve_broken_symmetry(point)
 
 
 def test_a_sector_is_asked_for_by_its_own_name():

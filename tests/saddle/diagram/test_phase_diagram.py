@@ -179,7 +179,7 @@ def test_slope_of_phi_at_every_stored_point(which, request):
     assert checked == sum(int(branch.distinct.sum()) for branch in solved.branches.values())
 
 
-def test_criticality_of_pitchforks(diagram, diagram_02):
+def test_criticality_of_pitchforks(diagram):
     expected = {
         "agnostic -> positional": "supercritical",
         "agnostic -> semantic": "supercritical",
@@ -189,6 +189,10 @@ def test_criticality_of_pitchforks(diagram, diagram_02):
     for name, criticality in expected.items():
         assert diagram.transitions[name].criticality == criticality
         assert criticality in str(diagram.transitions[name])
+
+
+@pytest.mark.slow
+def test_criticality_of_pitchforks_after_a_bifurcation(diagram_02):
     # At omega = 0.2 the positional branch ends where it is supercritical; it has become unstable to theta before.
     second = diagram_02.transitions["agnostic -> positional (2)"]
     assert second.alpha == pytest.approx(1.765203, abs=2e-4)
@@ -196,7 +200,7 @@ def test_criticality_of_pitchforks(diagram, diagram_02):
     assert diagram_02.transitions["positional -> mixed"].alpha == pytest.approx(1.647056, abs=2e-4)
 
 
-@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+@pytest.mark.parametrize("which", ["diagram", pytest.param("diagram_02", marks=pytest.mark.slow)])
 def test_new_branches_bend_to_the_side_that_their_criticality_says(which, request):
     """Super- and subcritical by the stored points alone: where is the new branch, and is the old one stable there?"""
     solved: PhaseDiagram = request.getfixturevalue(which)
@@ -209,7 +213,7 @@ def test_new_branches_bend_to_the_side_that_their_criticality_says(which, reques
         assert unstable == (transition.criticality == "supercritical"), transition
 
 
-@pytest.mark.parametrize("which", ["diagram", "diagram_02"])
+@pytest.mark.parametrize("which", ["diagram", pytest.param("diagram_02", marks=pytest.mark.slow)])
 def test_signs_of_the_jacobian_change_at_bifurcations_only(which, request):
     solved: PhaseDiagram = request.getfixturevalue(which)
     for branch in solved.branches.values():

@@ -18,8 +18,12 @@ def broad() -> PhaseDiagram:
     return solve_phase_diagram(AttentionModel.paper(sigma=1.5), (0.5, 2.0), points=6, rule=LineRule.for_tolerance(1e-3))
 
 
-def test_alpha_c_is_the_only_jump_of_the_papers_model(diagram, diagram_02):
+def test_alpha_c_is_the_only_jump_of_the_papers_model(diagram):
     assert diagram.first_order == (diagram.alpha_c,)
+
+
+@pytest.mark.slow
+def test_alpha_c_is_the_only_jump_at_a_smaller_omega(diagram_02):
     assert diagram_02.first_order == (diagram_02.alpha_c,)
 
 
@@ -77,6 +81,7 @@ def test_the_linear_layer_is_beaten_at_the_jump(broad):
     assert without.transition is None or not without.transition.resolved
 
 
+@pytest.mark.slow
 def test_jumps_are_stored_and_reported(broad, tmp_path):
     broad.save(tmp_path / "diagram.nc")
     assert PhaseDiagram.load(tmp_path / "diagram.nc").first_order == broad.first_order
