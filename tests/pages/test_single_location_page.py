@@ -102,7 +102,7 @@ def averages(shares: tuple[float, float], *, turned: bool = False):
     model = single_location(2.0, shares)
     if turned:
         model = replace(model, classes=model.classes[::-1])
-    evolution = StateEvolution(model, SobolRule(points=64))
+    evolution = StateEvolution(model, SobolRule(points=128))
     return evolution.channel.averages(vector(evolution, STATE))
 
 

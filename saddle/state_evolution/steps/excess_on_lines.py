@@ -13,7 +13,9 @@ from saddle.averages.in_threads import spread, workers_of
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.lines.step_excess import StepExcess, StepFields, step_excess
 from saddle.averages.moreau_envelope import EnvelopeTable
+from saddle.averages.rules.body_centred import BodyCentredRule
 from saddle.averages.rules.outer import OuterNodes
+from saddle.averages.rules.sobol import SobolRule
 from saddle.state_evolution.steps.field_law import FieldDerivatives, FieldLaw
 from saddle.state_evolution.steps.step_state import StepState
 
@@ -92,7 +94,9 @@ def line_excess(law: FieldLaw, table: EnvelopeTable, rule: JumpLineRule, state: 
     channel, groups = law.evolution.channel, law.groups
     length, t = len(groups), law.teacher_factors.shape[-1]
     known, others = outer_directions(channel.model)
-    lines = channel.rule.refined(1.0 / rule.roughness)
+    # A body-centred lattice has no rough rule: thinned out it has four times the lines of scattered points.
+    own = SobolRule() if isinstance(channel.rule, BodyCentredRule) else channel.rule
+    lines = own.refined(1.0 / rule.roughness)
     generators = channel.symmetries(law.symmetric_vector(state))
     outer = lines.outer(known, others, generators, alike=channel.attentive)
     standard = outer.nodes[:, : length * t].reshape(-1, length, t)
