@@ -115,7 +115,7 @@ def moreau_envelope(
     if noise is not None:
         noise = np.asarray(noise, dtype=float)
         if not np.isfinite(noise).all():
-            raise InvalidArgument("noise must be finite numbers, got some that are not")
+            raise InvalidArgument(f"noise must be finite numbers, got {noise[~np.isfinite(noise)][0]}")
     return table.at(fields, table.targets(teacher_fields, noise), matrices)
 
 

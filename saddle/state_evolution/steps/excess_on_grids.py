@@ -26,8 +26,8 @@ class FieldGrid(ByValue):
 
     Attributes
     ----------
-    teacher_fields, noise, weights
-        Nodes (N, L, t) and (N, p), and their weights (N,).
+    teacher_fields, targets, weights
+        Nodes (N, L, t), what outputs are there and at the noise's, as the kernel wants it (N, k), and weights (N,).
     axes
         Coordinates of the grids, (N, L, n).
     susceptibility
@@ -41,7 +41,7 @@ class FieldGrid(ByValue):
     """
 
     teacher_fields: np.ndarray
-    noise: np.ndarray
+    targets: np.ndarray
     weights: np.ndarray
     axes: np.ndarray
     susceptibility: np.ndarray
@@ -79,7 +79,8 @@ def tabulated_for(law: FieldLaw, table: EnvelopeTable, rule: GridRule, state: St
             f"{count} points along each token's field; use a coarser rule than {rule!r}, or JumpLineRule() for one step"
         )
     axes = law.centres(state, teacher_fields)[:, :, None] + offsets
-    return tabulated(table, (teacher_fields, noise, weights), axes, state.susceptibility)
+    nodes = teacher_fields, table.targets(teacher_fields, noise), weights
+    return tabulated(table, nodes, axes, state.susceptibility)
 
 
 def _laid(law: FieldLaw, rule: GridRule, state: StepState) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -100,20 +101,21 @@ def tabulated(
     axes: np.ndarray,
     susceptibility: np.ndarray,
 ) -> FieldGrid:
-    """Tabulate the envelope on given grids, at nodes of teacher fields and noise with their weights."""
-    teacher_fields, noise, weights = given
+    """Tabulate the envelope on given grids, at teacher fields and targets of nodes with their weights."""
+    teacher_fields, targets, weights = given
     nodes, length, count = axes.shape
     fields = np.empty((nodes, *(count,) * length, length, 1))
     for token in range(length):
         shape = (nodes, *(count if token == other else 1 for other in range(length)))
         fields[..., token, 0] = axes[:, token].reshape(shape)
-    targets = np.repeat(table.targets(teacher_fields, noise), count**length, axis=0)
-    found = table.at(fields.reshape(-1, length, 1), targets, susceptibility[:, None, None])
+    found = table.at(
+        fields.reshape(-1, length, 1), np.repeat(targets, count**length, axis=0), susceptibility[:, None, None]
+    )
     shape = (nodes, *(count,) * length)
     squared = (found.slope[:, :, 0] ** 2).T.reshape(length, *shape)
     points = found.proximal_point.reshape(*shape, length)
     values = -found.value.reshape(shape)
-    return FieldGrid(teacher_fields, noise, weights, axes, susceptibility.copy(), values, squared, points)
+    return FieldGrid(teacher_fields, targets, weights, axes, susceptibility.copy(), values, squared, points)
 
 
 def nested_arguments(law: FieldLaw, state: StepState, grid: FieldGrid) -> tuple[np.ndarray, ...]:

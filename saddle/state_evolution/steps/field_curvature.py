@@ -102,7 +102,7 @@ def _points(table: EnvelopeTable, grid: FieldGrid, places: np.ndarray) -> _Point
     length = grid.axes.shape[1]
     indices = np.unravel_index(places, grid.values.shape)
     fields = np.stack([grid.axes[indices[0], token, indices[token + 1]] for token in range(length)], axis=1)
-    targets = table.targets(grid.teacher_fields, grid.noise)[indices[0]]
+    targets = grid.targets[indices[0]]
     return _Points(fields, grid.proximal_points.reshape(-1, length)[places], targets, -grid.values.ravel()[places])
 
 

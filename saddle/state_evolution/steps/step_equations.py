@@ -244,7 +244,7 @@ class StepEquations:
         """Return the same grids with the envelope of another V; the grids themselves if it is the same."""
         if np.array_equal(grid.susceptibility, susceptibility):
             return grid
-        return tabulated(self.table, (grid.teacher_fields, grid.noise, grid.weights), grid.axes, susceptibility)
+        return tabulated(self.table, (grid.teacher_fields, grid.targets, grid.weights), grid.axes, susceptibility)
 
     def evaluate(self, state: StepState, alpha: float, grid: FieldGrid | None = None) -> StepEvaluation:
         """Evaluate the equations at a state.

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from replica import AttentionModel
-from saddle import BodyCentredRule, LineOrders, LineRule, SobolRule
+from saddle import BodyCentredRule, LineOrders, LineRule, SobolRule, solve_phase_diagram
 from saddle.averages.channel import Channel
 from saddle.averages.rules.outer import joint_reversal, teacher_reversal
 from saddle.averages.rules.rule_arguments import fits_body_centred, fitting_rule, is_lattice
 from saddle.diagram.rule_choice import choose_rule
 from saddle.kernel.kernel import load_kernel
 from saddle.output.files.stored_inputs import rule_from_dict, rule_to_dict
+from saddle.testing import assert_survives
 
 ALIKE = ((0.4, 0.4, 0.2), (0.4, 0.4, 0.2), (0.15, 0.15, 0.7))
 THREE = AttentionModel(0.3, positional_encoding=(1, 1, -1), positional_matrix=ALIKE)
@@ -202,6 +203,17 @@ def test_diagrams_take_it_where_it_wins():
     assert fitting_rule(RANK_TWO, COARSE) is COARSE
     for rule in (BodyCentredRule(), COARSE):
         assert rule_from_dict(rule_to_dict(rule)) == rule
+
+
+@slow
+def test_a_diagram_on_it_is_lawful_and_survives():
+    rule = BodyCentredRule().refined(0.3)
+    diagram = solve_phase_diagram(THREE, (0.6, 1.4), points=2, rule=rule, progress=False)
+    assert_survives(diagram)
+    assert diagram.plot().axes
+    (own,) = diagram.first_order
+    # On 52,000 lines (docs/performance.md) it is at 1.11606(2).
+    assert abs(own.alpha - 1.11606) < own.error < 0.01
 
 
 def test_refining_follows_the_law_and_ends():

@@ -9,9 +9,11 @@ from replica import AttentionModel, Spectrum, SpectrumAtom
 from replica.hierarchy.quantities import HierarchyQuantities
 from replica.quantities.layout import Layout
 from saddle import StateEvolution, find_point
+from saddle.averages.channel import Channel
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.averages.moreau_envelope import EnvelopeTable
 from saddle.continuation.newton import OutsideDomain
+from saddle.state_evolution.steps.excess_on_grids import grid_excess
 from saddle.state_evolution.steps.excess_on_lines import LineExcess
 from saddle.state_evolution.steps.grid_rule import GridRule
 from saddle.state_evolution.steps.step_equations import StepEquations
@@ -89,6 +91,20 @@ def test_lines_and_grids_are_two_ways_to_the_same():
     # What is left beyond the first order in the gap is a small part of it, and less than it.
     excess = lines.average[0] + lines.averages.envelope
     assert 0.0 < excess < equations.law.first_order(np.array([lines.average[4]]), STATE)[0]
+
+
+@pytest.mark.parametrize("teacher_rank", [1, 2])
+@pytest.mark.parametrize("position", [0.0, 0.25])
+def test_nodes_that_reversals_map_to_each_other_are_worth_one(monkeypatch, teacher_rank, position):
+    model = AttentionModel.paper(omega=0.3, teacher_rank=teacher_rank)
+    state = replace(STATE, positional_overlap=np.array([position]), semantic_overlap=np.zeros((1, teacher_rank)))
+    equations = StepEquations(StateEvolution(model), 1, GridRule(nodes=4, spacing=1.5, reach=4.0))
+    folded = equations.grid(state)
+    found = grid_excess(equations.law, state, folded)
+    monkeypatch.setattr(Channel, "symmetries", lambda self, state, **_: ())
+    every = equations.grid(state)
+    assert len(folded.weights) < 0.8 * len(every.weights)
+    np.testing.assert_allclose(found, grid_excess(equations.law, state, every), rtol=1e-8, atol=1e-12)
 
 
 @pytest.mark.parametrize("gap", [0.0068, 0.0007])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,16 @@ import pytest
 import sympy as sp
 
 from replica import MultiIndexModel, Spectrum
-from saddle import GridRule, StateEvolution, find_point, moreau_envelope, solve_broken_symmetry
+from saddle import (
+    GridRule,
+    StateEvolution,
+    find_point,
+    load_steps,
+    moreau_envelope,
+    save_steps,
+    solve_broken_symmetry,
+    steps_dataset,
+)
 from saddle.averages.lines.jump_line_rule import JumpLineRule
 from saddle.state_evolution.steps.excess_on_grids import grid_excess
 from saddle.state_evolution.steps.step_equations import StepEquations
@@ -53,7 +63,7 @@ def test_the_envelope_takes_the_noise_that_outputs_have():
     for wrong in (None, np.zeros((5, 2)), np.zeros((4, 1))):
         with pytest.raises(ValueError, match=r"1 noise variable\(s\): noise must be of shape \(5, 1\)"):
             moreau_envelope(NOISY_RETRIEVAL, w, h, 0.6, noise=wrong)
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match="finite numbers, got nan"):
         moreau_envelope(NOISY_RETRIEVAL, w, h, 0.6, noise=np.full((5, 1), np.nan))
     with pytest.raises(ValueError, match=r"0 noise variable\(s\)"):
         moreau_envelope(SHIFTED, w, h, 0.6, noise=xi)
@@ -85,7 +95,7 @@ def saturating(field):
 
 
 @pytest.mark.slow
-def test_a_solution_with_little_noise_is_that_without():
+def test_a_solution_with_little_noise_is_that_without(tmp_path):
     """A model in which one token has a gap; with both rules' errors, which where jumps are born say too little."""
 
     def solved(noise: float):
@@ -102,3 +112,10 @@ def test_a_solution_with_little_noise_is_that_without():
     assert noisy.free_entropy == pytest.approx(plain.free_entropy, rel=2e-4)
     for name in ("self_overlap_0", "self_overlap_1", "susceptibility", "teacher_overlap"):
         assert noisy.order_parameters[name] == pytest.approx(plain.order_parameters[name], rel=0.02)
+    # It is shown, copied and kept as any other.
+    assert "1 step of replica-symmetry breaking" in repr(noisy)
+    assert pickle.loads(pickle.dumps(noisy)) == noisy
+    save_steps(noisy, tmp_path / "noisy.nc")
+    assert load_steps(tmp_path / "noisy.nc") == noisy
+    assert np.isfinite(steps_dataset(noisy)["free_entropy"])
+    assert np.isfinite(noisy.free_entropy)
